@@ -1,0 +1,1 @@
+"""Where processes run: resources, telemetry, local and remote back-ends."""

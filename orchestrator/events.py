@@ -1,0 +1,72 @@
+"""The facts a sweep is made of, in the order in which they happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from search_spaces.domains import Value
+    from search_spaces.space import Config
+    from trainables.messages import TrialState
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric and the direction in which it gets better."""
+
+    name: str
+    direction: Direction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialAsked:
+    """A configuration was proposed; written before anything acts on it."""
+
+    trial_id: str
+    number: int
+    """Order of proposal, from 0; with the sweep's seed it determines the proposal's randomness."""
+    config: Config
+    known: dict[str, float] = field(default_factory=dict)
+    """Metrics known before training, such as ``flops`` and ``params``."""
+    seconds: float = 0.0
+    """When, in seconds since the sweep began."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialProfiled:
+    """Costs were measured before the first epoch."""
+
+    trial_id: str
+    metrics: dict[str, float]
+    details: dict[str, Value] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochReported:
+    """A trial finished an epoch."""
+
+    trial_id: str
+    epoch: int
+    """Epochs finished, from 1."""
+    metrics: dict[str, float]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialEnded:
+    """A trial is over."""
+
+    trial_id: str
+    state: TrialState
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Final figures; the last reported ones for a stopped trial."""
+    artifacts: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+SweepEvent: TypeAlias = TrialAsked | TrialProfiled | EpochReported | TrialEnded

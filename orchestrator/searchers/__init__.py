@@ -1,0 +1,1 @@
+"""Searchers: what to try next."""

@@ -1,0 +1,1 @@
+"""What may be tried: domains, conditional search spaces, configurations, presets."""

@@ -1,0 +1,164 @@
+"""Domains: the set of values one dimension of a search space may take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Value: TypeAlias = str | int | float | bool
+"""A JSON scalar: what one dimension of a configuration holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """Real numbers in [low, high], sampled uniformly."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Refuse an empty or unbounded interval."""
+        _check_interval(self.low, self.high)
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Return one value, uniform in [low, high]."""
+        return float(rng.uniform(self.low, self.high))
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a finite number of the interval."""
+        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values: infinite unless the interval is a point."""
+        return math.inf if self.high > self.low else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogFloat:
+    """Positive real numbers in [low, high], sampled uniformly in the logarithm."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Refuse an empty, unbounded or non-positive interval."""
+        _check_interval(self.low, self.high, positive=True)
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """Return one value, log-uniform in [low, high]."""
+        value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return float(min(max(value, self.low), self.high))
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a finite number of the interval."""
+        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values: infinite unless the interval is a point."""
+        return math.inf if self.high > self.low else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """Integers in [low, high], both included, sampled uniformly."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        """Refuse an empty interval."""
+        _check_interval(self.low, self.high)
+
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return one value, uniform over the integers of [low, high]."""
+        return int(rng.integers(self.low, self.high, endpoint=True))
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is an integer (no bool) of the interval."""
+        return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values."""
+        return float(self.high - self.low + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LogInt:
+    """Positive integers in [low, high], both included, sampled uniformly in the logarithm."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        """Refuse an empty or non-positive interval."""
+        _check_interval(self.low, self.high, positive=True)
+
+    def sample(self, rng: np.random.Generator) -> int:
+        """Return one value, log-uniform over [low - 0.5, high + 0.5] and rounded."""
+        value = round(math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5))))
+        return int(min(max(value, self.low), self.high))
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is an integer (no bool) of the interval."""
+        return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values."""
+        return float(self.high - self.low + 1)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Categorical:
+    """A finite set of values in no order that matters; repeated values are refused."""
+
+    choices: tuple[Value, ...]
+
+    def __init__(self, *choices: Value) -> None:
+        """Keep ``choices`` in the order given; at least one, none twice."""
+        if not choices:
+            raise ValueError("a categorical domain needs at least one choice, none was given")
+        keys = [(type(choice).__name__, choice) for choice in choices]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"choices of a categorical domain must differ, got {list(choices)}")
+        object.__setattr__(self, "choices", tuple(choices))
+
+    def sample(self, rng: np.random.Generator) -> Value:
+        """Return one of the choices, each equally likely."""
+        return self.choices[int(rng.integers(len(self.choices)))]
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is one of the choices, of the same type (1 is not True)."""
+        return any(type(value) is type(choice) and value == choice for choice in self.choices)
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values."""
+        return float(len(self.choices))
+
+
+Domain: TypeAlias = Float | LogFloat | Int | LogInt | Categorical
+
+
+def _check_interval(low: float, high: float, *, positive: bool = False) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"bounds must be finite numbers, got low={low}, high={high}")
+    if not low <= high:
+        raise ValueError(f"low must not be above high, got low={low}, high={high}")
+    if positive and not low > 0:
+        raise ValueError(f"a logarithmic domain needs low > 0, got low={low}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

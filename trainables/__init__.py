@@ -1,0 +1,1 @@
+"""How one configuration becomes numbers: data, models, training, metrics, cost, artifacts."""

@@ -1,0 +1,102 @@
+"""Settings of one sweep's training that no trial may vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+DataFormat: TypeAlias = Literal["synthetic", "folder", "cityscapes", "voc", "ade20k"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+TargetName: TypeAlias = Literal["torch-cpu", "torch-cuda"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Where the labelled images are, in which layout, with which classes."""
+
+    format: DataFormat = "synthetic"
+    """On-disk layout; ``synthetic`` is generated into ``root`` when it is not there yet."""
+    root: str | None = None
+    """Folder of the data set; None only for ``synthetic``, which then lies in the cache folder."""
+    train_split: str = "train"
+    """Name of the split that is trained on."""
+    val_split: str = "val"
+    """Name of the split that objectives are measured on."""
+    images: str = "images/{split}"
+    """``folder`` only: folder of the images below ``root``."""
+    masks: str = "masks/{split}"
+    """``folder`` only: folder of the PNG masks below ``root``, one per image, of the same stem."""
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes in label order; None takes the layout's own (``folder`` needs them)."""
+    ignore_index: int = 255
+    """Label of pixels that count neither in the loss nor in a metric."""
+    max_train_images: int | None = None
+    """Use only the first so many training images, >= 1; None for all."""
+    max_val_images: int | None = None
+    """Use only the first so many validation images, >= 1; None for all."""
+    synthetic_train_images: int = 128
+    """``synthetic`` only: training images to generate, >= 1."""
+    synthetic_val_images: int = 48
+    """``synthetic`` only: validation images to generate, >= 1."""
+    synthetic_seed: int = 0
+    """``synthetic`` only: seed of the generator; the same seed gives the same bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """How every trial of a sweep is trained."""
+
+    seed: int = 0
+    """Seed of the sweep; each trial derives its own from it and its number."""
+    precision: Precision = "auto"
+    """Autocast type on GPUs (auto: bf16 where supported, else fp16); CPUs always train in fp32."""
+    channels_last: bool = True
+    """Keep tensors in NHWC memory order (a quarter faster on the CPU)."""
+    early_stopping_epochs: int | None = None
+    """Stop after so many epochs without a better mIoU, >= 1; None never stops early."""
+    gradient_clip: float | None = None
+    """Largest norm of the gradient, > 0; None does not clip."""
+    loader_workers: int = 0
+    """Data-loading processes per train worker, >= 0; 0 reads the memory map in the worker."""
+    threads: int | None = None
+    """Torch threads per train worker, >= 1; None takes the worker's CPU share."""
+    sample_images: int = 4
+    """Validation images whose prediction is logged as a picture, >= 0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherConfig:
+    """The model that students are distilled from."""
+
+    checkpoint: str | None = None
+    """A teacher trained before (a file ``segsweep teacher train`` wrote); None trains one first."""
+    arch: str = "deeplabv3"
+    """Architecture of a teacher that is trained."""
+    backbone: str = "resnet50"
+    """Backbone of a teacher that is trained."""
+    output_stride: int = 16
+    """Output stride of a teacher that is trained: 8, 16 or 32."""
+    resolution: str | None = None
+    """HEIGHTxWIDTH the teacher sees; None takes the largest resolution of the space."""
+    epochs: int = 30
+    """Epochs of training, >= 1."""
+    batch_size: int = 8
+    """Images per step, >= 1."""
+    learning_rate: float = 1e-3
+    """Initial learning rate (AdamW, poly schedule), > 0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetConfig:
+    """Where and how latency is measured."""
+
+    name: TargetName = "torch-cpu"
+    """Runtime and device."""
+    threads: int = 1
+    """Threads of the runtime, >= 1."""
+    warmup: int = 3
+    """Forward passes before timing, >= 0."""
+    repeats: int = 15
+    """Timed forward passes, >= 1; their median is ``latency_ms``."""
+    batch_size: int = 1
+    """Images per forward pass, >= 1."""

@@ -1,0 +1,86 @@
+"""What a running trial says to whoever started it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from search_spaces.domains import Value
+    from trainables.config import DataConfig, TargetConfig, TrainingConfig
+
+TrialState: TypeAlias = Literal["complete", "stopped", "infeasible", "preempted", "failed"]
+"""How a trial ended: trained to its end, stopped early, broke a constraint or did not fit, lost its
+worker, or raised."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialTask:
+    """Everything a train worker needs to run one trial; survives pickling."""
+
+    sweep_id: str
+    """Sweep the trial belongs to."""
+    trial_id: str
+    """Identity of the trial, unique in the sweep; also the name of its folder."""
+    config: dict[str, Value]
+    """Point of the search space."""
+    seed: int
+    """Seed of everything random in the trial."""
+    epochs: int
+    """Epochs to train, >= 1."""
+    data: DataConfig
+    """The data set."""
+    training: TrainingConfig
+    """Settings shared by all trials."""
+    target: TargetConfig
+    """Where latency is measured."""
+    cache_dir: str
+    """Folder of decoded images, soft labels and profiles."""
+    output_dir: str
+    """Folder of this trial's checkpoints and pictures."""
+    soft_labels: str | None = None
+    """Folder of the teacher's cached logits; None without a teacher."""
+    measured: dict[str, float] = field(default_factory=dict)
+    """Costs measured before under the same signature, so that they are not measured again."""
+    resume: bool = False
+    """Go on from the last checkpoint in ``output_dir`` if there is a sound one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profiled:
+    """The cost of the trial's model, known before its first epoch."""
+
+    trial_id: str
+    metrics: dict[str, float]
+    """``macs``, ``flops``, ``params``, ``latency_ms``, ``latency_iqr_ms``, ..."""
+    details: dict[str, Value]
+    """How it was measured: device, runtime, precision, threads, batch size, repeats."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochDone:
+    """One epoch trained and scored on the validation images."""
+
+    trial_id: str
+    epoch: int
+    """Epochs finished, from 1."""
+    metrics: dict[str, float]
+    """``train_loss``, ``val_loss``, ``miou``, ``pixel_accuracy``, ``learning_rate``,
+    ``epoch_seconds``, ..."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialDone:
+    """The trial's end, the last thing it says."""
+
+    trial_id: str
+    state: TrialState
+    reason: str
+    """Why, for every state but complete; may be empty there."""
+    metrics: dict[str, float]
+    """Final figures of the best checkpoint: objectives, sizes, memory, energy, seconds."""
+    artifacts: tuple[str, ...] = ()
+    """Files for the tracker, relative to the trial's folder."""
+
+
+TrialMessage: TypeAlias = Profiled | EpochDone | TrialDone

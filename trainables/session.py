@@ -1,0 +1,32 @@
+"""The seam between a trial and the process group that runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+    from trainables.messages import TrialMessage
+
+
+class TrialSession(Protocol):
+    """What a trial may ask of its surroundings; every rank holds one."""
+
+    rank: int
+    """Rank of this process, 0 first."""
+    world_size: int
+    """Number of processes that train the trial together."""
+    device: torch.device
+    """Device of this rank."""
+
+    def report(self, message: TrialMessage) -> None:
+        """Hand ``message`` on; only rank 0's is passed, the others' are dropped."""
+
+    def should_stop(self) -> bool:
+        """Whether the trial is to end now; called by all ranks at the same steps, equal on all."""
+
+    def measuring(self) -> AbstractContextManager[None]:
+        """Hold everything else on this node still while a latency is measured."""
