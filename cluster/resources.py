@@ -1,0 +1,77 @@
+"""How many lanes fit on the machines at hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+class ResourceError(ValueError):
+    """The lanes asked for do not fit on the machines at hand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a lane holds while trials pass through it, with the number of lanes."""
+
+    lanes: int | None = None
+    """Trials trained at the same time, >= 1; None fills the cluster."""
+    train_workers: int = 1
+    """Ray Train ranks that train one trial together, >= 1; above 1 they run DDP."""
+    cpus_per_worker: float = 1
+    """CPU cores of each rank, > 0."""
+    gpus_per_worker: float | None = None
+    """GPUs of each rank, >= 0; below 1 several ranks share one; None takes one where there is one,
+    else none."""
+    address: str | None = None
+    """Address of a running Ray cluster (``auto`` finds it); None starts a local Ray."""
+
+
+def gpus_per_worker(resources: Resources, *, available_gpus: float) -> float:
+    """Return the GPUs of each rank, >= 0, with None settled by what is available."""
+    if resources.gpus_per_worker is not None:
+        return resources.gpus_per_worker
+    return 1.0 if available_gpus >= 1 else 0.0
+
+
+def plan_lanes(resources: Resources, *, available_cpus: float, available_gpus: float) -> int:
+    """Return the number of lanes to start, >= 1.
+
+    Args:
+        resources: What is wanted of each lane.
+        available_cpus: CPU cores of the whole cluster.
+        available_gpus: GPUs of the whole cluster.
+
+    Raises:
+        ResourceError: Not one lane fits, or fewer than ``resources.lanes`` do.
+    """
+    gpus = gpus_per_worker(resources, available_gpus=available_gpus)
+    workers = min(
+        _whole(available_cpus / resources.cpus_per_worker),
+        _workers_on_gpus(gpus, available_gpus),
+    )
+    fitting = workers // resources.train_workers
+    wanted = 1 if resources.lanes is None else resources.lanes
+    if fitting < wanted:
+        raise ResourceError(
+            f"{wanted} lane(s) of {resources.train_workers} train worker(s) with "
+            f"{resources.cpus_per_worker:g} CPU(s) and {gpus:g} GPU(s) each do not fit on "
+            f"{available_cpus:g} CPU(s) and {available_gpus:g} GPU(s): room for {fitting}; lower "
+            f"resources.lanes, resources.train_workers, resources.cpus_per_worker or "
+            f"resources.gpus_per_worker"
+        )
+    return fitting if resources.lanes is None else resources.lanes
+
+
+def _workers_on_gpus(each: float, available: float) -> int:
+    """Ranks that fit on the GPUs; a share of a GPU never spans two of them."""
+    if not each > 0:
+        return 2**31
+    if each < 1:
+        return _whole(available) * _whole(1 / each)
+    return _whole(available / each)
+
+
+def _whole(value: float) -> int:
+    """Round down, forgiving the last digits of a division such as 0.3 / 0.1."""
+    return math.floor(value + 1e-9)
