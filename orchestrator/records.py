@@ -1,0 +1,208 @@
+"""What a sweep's events add up to, trial by trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from orchestrator.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialJudged,
+    TrialProfiled,
+    TrialStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.events import SweepEvent
+    from search_spaces.domains import Value
+
+RecordState: TypeAlias = Literal[
+    "pending", "running", "complete", "stopped", "infeasible", "preempted", "failed"
+]
+"""``pending``: asked, nothing heard of it yet; ``running``: it has spoken, its end has not come;
+the others are how it ended."""
+Epoch: TypeAlias = "tuple[int, Mapping[str, float]]"
+
+RECORD_STATES: tuple[RecordState, ...] = get_args(RecordState)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """One trial as the events so far tell it."""
+
+    trial_id: str
+    """Identity of the trial, unique in the sweep."""
+    number: int
+    """Order of proposal, from 0."""
+    state: RecordState
+    """Where the trial stands."""
+    config: Mapping[str, Value]
+    """Point of the search space: the active dimensions."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Costs known or measured before training, over them the latest epoch's figures, over them the
+    final ones of an ended trial."""
+    details: Mapping[str, Value] = field(default_factory=dict)
+    """How the costs were measured: device, runtime, precision, threads, ..."""
+    epochs_done: int = 0
+    """Epochs finished."""
+    attempts: int = 0
+    """Times the trial was handed to a lane."""
+    verdict: TrialJudged | None = None
+    """The scheduler's last judgement of it, None before the first."""
+    reason: str = ""
+    """Why the trial ended as it did; may be empty for a complete one."""
+    artifacts: tuple[str, ...] = ()
+    """Files of the trial, relative to its folder."""
+    history: tuple[Epoch, ...] = ()
+    """``(epoch, metrics)`` in order of epochs, each epoch once: the last telling of it."""
+    asked_at: float = 0.0
+    """When it was proposed, seconds since the sweep began."""
+    changed_at: float = 0.0
+    """When it was last heard of, seconds since the sweep began."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial's end has been told."""
+        return self.state not in {"pending", "running"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepRecords:
+    """All trials of a sweep at one moment."""
+
+    trials: tuple[TrialRecord, ...] = ()
+    """In order of proposal."""
+    seconds: float = 0.0
+    """When the last event happened, seconds since the sweep began."""
+
+    @property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """The trials that were trained to their end, in order of proposal."""
+        return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @property
+    def counts(self) -> dict[RecordState, int]:
+        """How many trials are in each state; every state is named."""
+        counts: dict[RecordState, int] = dict.fromkeys(RECORD_STATES, 0)
+        for trial in self.trials:
+            counts[trial.state] += 1
+        return counts
+
+
+class RecordBook:
+    """Keeps the records while events come in, ledger order, each once."""
+
+    def __init__(self) -> None:
+        """Start with no trial."""
+        self._trials: dict[str, TrialRecord] = {}
+        self._seconds = 0.0
+
+    def observe(self, event: SweepEvent) -> TrialRecord:
+        """Take note of ``event`` and return the record it changed.
+
+        A trial that is heard of again after its end (preempted, then resumed) is running again; an
+        epoch that is told again replaces the first telling and what came after it.
+
+        Raises:
+            ValueError: the trial was never asked, or is asked a second time with another config.
+        """
+        record = self._after(event)
+        self._trials[record.trial_id] = record
+        self._seconds = max(self._seconds, event.seconds)
+        return record
+
+    def get(self, trial_id: str) -> TrialRecord | None:
+        """Return the trial's record, None for a trial never asked."""
+        return self._trials.get(trial_id)
+
+    def snapshot(self) -> SweepRecords:
+        """Return all records so far, in order of proposal."""
+        ordered = sorted(self._trials.values(), key=lambda record: record.number)
+        return SweepRecords(trials=tuple(ordered), seconds=self._seconds)
+
+    def _after(self, event: SweepEvent) -> TrialRecord:
+        if isinstance(event, TrialAsked):
+            return self._asked(event)
+        record = self._known(event.trial_id)
+        match event:
+            case TrialStarted():
+                changed = replace(record, state="running", attempts=event.attempt)
+            case TrialProfiled():
+                changed = _profiled(record, event)
+            case EpochReported():
+                changed = _trained(record, event)
+            case TrialJudged():
+                changed = replace(record, verdict=event)
+            case TrialEnded():
+                changed = _ended(record, event)
+        return replace(changed, changed_at=event.seconds)
+
+    def _asked(self, event: TrialAsked) -> TrialRecord:
+        known = self._trials.get(event.trial_id)
+        if known is None:
+            return TrialRecord(
+                trial_id=event.trial_id,
+                number=event.number,
+                state="pending",
+                config=event.config,
+                metrics=event.known,
+                asked_at=event.seconds,
+                changed_at=event.seconds,
+            )
+        if known.config != event.config:
+            raise ValueError(
+                f"trial {event.trial_id} was asked with {dict(known.config)} and again with "
+                f"{event.config}; a trial's configuration never changes"
+            )
+        return known
+
+    def _known(self, trial_id: str) -> TrialRecord:
+        record = self._trials.get(trial_id)
+        if record is None:
+            raise ValueError(
+                f"an event names trial {trial_id}, which was never asked; "
+                "events must come in the ledger's order, from its start"
+            )
+        return record
+
+
+def fold(events: Iterable[SweepEvent]) -> SweepRecords:
+    """Return the records ``events`` add up to; the same as observing them one by one."""
+    book = RecordBook()
+    for event in events:
+        book.observe(event)
+    return book.snapshot()
+
+
+def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
+    return replace(
+        record,
+        state="running",
+        metrics={**record.metrics, **event.metrics},
+        details={**record.details, **event.details},
+    )
+
+
+def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
+    before = tuple(entry for entry in record.history if entry[0] < event.epoch)
+    return replace(
+        record,
+        state="running",
+        metrics={**record.metrics, **event.metrics},
+        epochs_done=event.epoch,
+        history=(*before, (event.epoch, event.metrics)),
+    )
+
+
+def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:
+    return replace(
+        record,
+        state=event.state,
+        reason=event.reason,
+        metrics={**record.metrics, **event.metrics},
+        artifacts=event.artifacts or record.artifacts,
+    )
