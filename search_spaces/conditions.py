@@ -18,7 +18,7 @@ class Equals:
     name: str
     value: Value
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
+    def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config`` (absent dimension: false)."""
         return self.name in config and config[self.name] == self.value
 
@@ -26,6 +26,10 @@ class Equals:
     def parents(self) -> frozenset[str]:
         """Names of the dimensions the condition reads."""
         return frozenset({self.name})
+
+    def __str__(self) -> str:
+        """Return the condition in words."""
+        return f"{self.name} is {_word(self.value)}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -40,7 +44,7 @@ class OneOf:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "values", tuple(values))
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
+    def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config`` (absent dimension: false)."""
         return self.name in config and config[self.name] in self.values
 
@@ -48,6 +52,10 @@ class OneOf:
     def parents(self) -> frozenset[str]:
         """Names of the dimensions the condition reads."""
         return frozenset({self.name})
+
+    def __str__(self) -> str:
+        """Return the condition in words."""
+        return f"{self.name} is {' or '.join(map(_word, self.values))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Above:
     name: str
     bound: float
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
+    def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config`` (absent or no number: false)."""
         value = config.get(self.name)
         return isinstance(value, int | float) and value > self.bound
@@ -66,6 +74,10 @@ class Above:
     def parents(self) -> frozenset[str]:
         """Names of the dimensions the condition reads."""
         return frozenset({self.name})
+
+    def __str__(self) -> str:
+        """Return the condition in words."""
+        return f"{self.name} is above {self.bound:g}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -78,7 +90,7 @@ class AllOf:
         """Keep ``conditions`` in the order given."""
         object.__setattr__(self, "conditions", tuple(conditions))
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
+    def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config``."""
         return all(condition.holds(config) for condition in self.conditions)
 
@@ -87,6 +99,10 @@ class AllOf:
         """Names of the dimensions the condition reads."""
         return frozenset().union(*(condition.parents for condition in self.conditions))
 
+    def __str__(self) -> str:
+        """Return the condition in words."""
+        return " and ".join(map(str, self.conditions)) or "always"
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
@@ -94,7 +110,7 @@ class Not:
 
     condition: Condition
 
-    def holds(self, config: Mapping[str, Value]) -> bool:
+    def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config``."""
         return not self.condition.holds(config)
 
@@ -103,6 +119,14 @@ class Not:
         """Names of the dimensions the condition reads."""
         return self.condition.parents
 
+    def __str__(self) -> str:
+        """Return the condition in words."""
+        return f"not ({self.condition})"
+
 
 Condition: TypeAlias = Equals | OneOf | Above | AllOf | Not
 ALWAYS = AllOf()
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

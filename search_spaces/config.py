@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from search_spaces.faults import Fault, unknown_name
+from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED
+from search_spaces.resolution import Resolution
+from search_spaces.vocabulary import (
+    ARCHS,
+    BACKBONES,
+    Arch,
+    Backbone,
+    OptimizerName,
+    Pruning,
+    PruningImportance,
+    PruningWhen,
+    Quantization,
+    ScheduleName,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from search_spaces.domains import Value
 
-Arch: TypeAlias = Literal["deeplabv3", "deeplabv3plus"]
-Backbone: TypeAlias = Literal[
-    "resnet50", "resnet18", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"
+__all__ = [
+    "ARCHS",
+    "BACKBONES",
+    "FIELD_NAMES",
+    "Arch",
+    "Backbone",
+    "OptimizerName",
+    "Pruning",
+    "PruningImportance",
+    "PruningWhen",
+    "Quantization",
+    "Resolution",
+    "ScheduleName",
+    "TrialConfig",
+    "config_faults",
+    "find_faults",
+    "stride_message",
 ]
-OptimizerName: TypeAlias = Literal["adamw", "sgd"]
-ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "poly"]
-Quantization: TypeAlias = Literal["none", "fp16", "dynamic_int8", "ptq_int8", "qat_int8"]
-Pruning: TypeAlias = Literal["none", "structured", "unstructured"]
 
-ARCHS: tuple[str, ...] = get_args(Arch)
-BACKBONES: tuple[str, ...] = get_args(Backbone)
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """Height and width in pixels of the images a model is trained, scored and timed on."""
-
-    height: int
-    width: int
-
-    def __post_init__(self) -> None:
-        """Refuse a side that is not a positive number of pixels."""
-        if not (self.height > 0 and self.width > 0):
-            raise ValueError(f"a resolution needs positive sides, got {self.height}x{self.width}")
-
-    @classmethod
-    def parse(cls, value: object) -> Resolution:
-        """Read ``224`` or ``"224"`` (a square), ``"96x128"`` or ``[96, 128]`` (height, width).
-
-        Raises:
-            ValueError: ``value`` is none of these.
-        """
-        if isinstance(value, Resolution):
-            return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return cls(value, value)
-        if isinstance(value, list | tuple) and len(value) == 2:
-            value = f"{value[0]}x{value[1]}"
-        match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", value) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(
-                f"{value!r} is no resolution; give HEIGHTxWIDTH such as 96x128, or one number"
-            )
-        return cls(int(match[1]), int(match[2] or match[1]))
-
-    def __str__(self) -> str:
-        """Return ``HEIGHTxWIDTH``, the form ``parse`` reads."""
-        return f"{self.height}x{self.width}"
+SMALL = Resolution(96, 128)
+"""Resolution of a configuration that names none: quick on a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
     """Everything a trial's result depends on besides data, seed and length of training.
 
-    Dimensions that are not active in a configuration hold None.
+    Fields that are not active in a configuration hold None; an active one that is left None is
+    filled from ``search_spaces.fields.FILLED``.
+
+    Raises:
+        ValueError: a value is impossible; all faults in one message.
     """
 
     arch: Arch = "deeplabv3plus"
@@ -78,7 +70,7 @@ class TrialConfig:
     """Input side over the side of the deepest feature map: 8, 16 or 32."""
     decoder_convs: int | None = None
     """Number of 3x3 convolutions in the DeepLabv3+ decoder, 1 or 2; None elsewhere."""
-    resolution: Resolution = Resolution(96, 128)
+    resolution: Resolution = SMALL
     """Height and width of the images, pixels."""
     dropout: float = 0.1
     """Dropout probability in the head, [0, 1)."""
@@ -108,14 +100,24 @@ class TrialConfig:
     """How weights are removed."""
     pruning_ratio: float | None = None
     """Share of channels (structured) or weights (unstructured) removed, (0, 1)."""
-    pruning_importance: Literal["magnitude", "taylor", "bn_scale"] | None = None
+    pruning_importance: PruningImportance | None = None
     """What decides which channels go; None unless ``pruning`` is structured."""
-    pruning_when: Literal["before", "halfway"] | None = None
+    pruning_when: PruningWhen | None = None
     """When pruning happens in the training; None where ``pruning`` is none."""
 
+    def __post_init__(self) -> None:
+        """Refuse an impossible value, fill the active fields that were left out."""
+        given = self.to_mapping()
+        found = config_faults(given)
+        if found:
+            raise ValueError("; ".join(found))
+        for name, value in FILLED.items():
+            if name not in given and ACTIVE_WHERE[name].holds(given):
+                object.__setattr__(self, name, value)
+
     @classmethod
-    def from_mapping(cls, config: Mapping[str, Value]) -> TrialConfig:
-        """Build the typed value from a point of a search space.
+    def from_mapping(cls, config: Mapping[str, object]) -> TrialConfig:
+        """Build the typed value from a point of a search space; None counts as not given.
 
         Raises:
             ValueError: a name is unknown or a value impossible; all faults in one message.
@@ -123,21 +125,77 @@ class TrialConfig:
         found = config_faults(config)
         if found:
             raise ValueError("; ".join(found))
-        values: dict[str, object] = dict(config)
+        values: dict[str, object] = {
+            name: FIELDS[name].read(value) for name, value in config.items() if value is not None
+        }
         if "resolution" in values:
             values["resolution"] = Resolution.parse(values["resolution"])
         return cls(**values)  # type: ignore[arg-type]
 
     def to_mapping(self) -> dict[str, Value]:
-        """Return the active dimensions as JSON scalars, the form ``from_mapping`` reads."""
-        values = {name: value for name, value in asdict(self).items() if value is not None}
+        """Return the active fields as JSON scalars, the form ``from_mapping`` reads."""
+        values = {name: getattr(self, name) for name in FIELD_NAMES}
         values["resolution"] = str(self.resolution)
-        return values
+        return {name: value for name, value in values.items() if value is not None}
 
 
 FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in fields(TrialConfig))
+_DEFAULTS: dict[str, object] = {
+    field.name: field.default for field in fields(TrialConfig) if field.default is not None
+}
 
 
 def config_faults(config: Mapping[str, object]) -> list[str]:
     """Return every fault of ``config`` as ``name: what is wrong``; empty for a sound one."""
-    raise NotImplementedError
+    return [str(fault) for fault in find_faults(config)]
+
+
+def find_faults(config: Mapping[str, object]) -> list[Fault]:
+    """Return every fault of ``config`` with the field it is in; None counts as not given.
+
+    Numbers may be text and whole numbers floats, as they come from YAML or a command line.
+    """
+    found: list[Fault] = []
+    read: dict[str, Value] = {}
+    for name, value in config.items():
+        if name not in FIELDS:
+            found.append(Fault(str(name), unknown_name(name, FIELD_NAMES, kind="field")))
+        elif value is not None:
+            try:
+                read[name] = FIELDS[name].read(value)
+            except ValueError as error:
+                found.append(Fault(name, str(error)))
+    broken = {fault.path for fault in found}
+    whole = {**_DEFAULTS, **read}
+    return [*found, *_inactive(read, whole, broken), *_stride_fault(whole, broken)]
+
+
+def _inactive(read: dict[str, Value], whole: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fields that are given where they have no meaning."""
+    found = []
+    for name, when in ACTIVE_WHERE.items():
+        if name in read and not (when.parents & broken) and not when.holds(whole):
+            here = ", ".join(f"{parent} is {whole.get(parent)}" for parent in sorted(when.parents))
+            found.append(Fault(name, f"{read[name]!r} applies only where {when}; here {here}"))
+    return found
+
+
+def _stride_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a resolution that the output stride does not divide."""
+    if broken & {"resolution", "output_stride"}:
+        return []
+    message = stride_message(
+        Resolution.parse(whole["resolution"]), int(str(whole["output_stride"]))
+    )
+    return [Fault("resolution", message)] if message else []
+
+
+def stride_message(resolution: Resolution, output_stride: int) -> str | None:
+    """Return why the output stride does not fit the resolution; None where it does."""
+    if resolution.divides_by(output_stride):
+        return None
+    nearest = " or ".join(map(str, resolution.nearest(output_stride)))
+    return (
+        f"{resolution} does not fit output_stride {output_stride}: both sides must be multiples "
+        f"of {output_stride}; nearest allowed: {nearest}"
+    )

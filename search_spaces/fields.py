@@ -1,0 +1,187 @@
+"""What each field of a configuration may hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from search_spaces import vocabulary as names
+from search_spaces.conditions import Above, Equals, OneOf
+from search_spaces.faults import did_you_mean
+from search_spaces.resolution import Resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from search_spaces.conditions import Condition
+    from search_spaces.domains import Value
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceField:
+    """One of a closed set of names or numbers."""
+
+    values: tuple[str, ...] | tuple[int, ...]
+    available: tuple[str, ...] | None = None
+    """Those of ``values`` that this version can run; None for all."""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        return "one of " + ", ".join(map(str, self.available or self.values))
+
+    def read(self, value: object) -> Value:
+        """Return ``value`` as one of the set; a number may be written as text.
+
+        Raises:
+            ValueError: it is none of the set, or not available in this version.
+        """
+        wanted = _number(value) if isinstance(self.values[0], int) else value
+        for known in self.values:
+            if not isinstance(wanted, bool) and wanted == known:
+                if self.available is None or known in self.available:
+                    return known
+                offered = ", ".join(self.available)
+                raise ValueError(
+                    f"{value!r} is not available in this version yet; available: {offered}"
+                )
+        hint = did_you_mean(value, map(str, self.values))
+        raise ValueError(f"{value!r} is not {self.allowed}{hint}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NumberField:
+    """A number of an interval."""
+
+    low: float
+    """Lower bound, allowed itself unless ``open_low``."""
+    high: float = math.inf
+    """Upper bound, allowed itself unless ``open_high``."""
+    integer: bool = False
+    """Only whole numbers."""
+    open_low: bool = False
+    open_high: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        kind = "a whole number" if self.integer else "a number"
+        if math.isinf(self.high):
+            return f"{kind} {'>' if self.open_low else '>='} {self.low:g}"
+        left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
+        return f"{kind} in {left}{self.low:g}, {self.high:g}{right}"
+
+    def read(self, value: object) -> Value:
+        """Return ``value`` as int or float; it may be text, as YAML 1.1 reads ``1e-4``.
+
+        Raises:
+            ValueError: it is no number, not finite or outside the interval.
+        """
+        number = _number(value)
+        if number is None or not self._holds(number):
+            raise ValueError(f"{value!r} is not {self.allowed}")
+        return int(number) if self.integer else float(number)
+
+    def _holds(self, number: float) -> bool:
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below and (float(number).is_integer() or not self.integer)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagField:
+    """True or false."""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        return "true or false"
+
+    def read(self, value: object) -> Value:
+        """Return ``value``; ValueError unless it is a bool."""
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{value!r} is not {self.allowed}")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionField:
+    """Height and width of an image."""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        return "HEIGHTxWIDTH such as 96x128, or one number"
+
+    def read(self, value: object) -> Value:
+        """Return ``value`` as ``HEIGHTxWIDTH``; ValueError where it is no resolution."""
+        return str(Resolution.parse(value))
+
+
+Field: TypeAlias = ChoiceField | NumberField | FlagField | ResolutionField
+
+FIELDS: Mapping[str, Field] = {
+    "arch": ChoiceField(names.ARCHS),
+    "backbone": ChoiceField(names.BACKBONES),
+    "last_expansion": FlagField(),
+    "output_stride": ChoiceField(names.OUTPUT_STRIDES),
+    "decoder_convs": ChoiceField(names.DECODER_CONVS),
+    "resolution": ResolutionField(),
+    "dropout": NumberField(low=0, high=1, open_high=True),
+    "batch_size": NumberField(low=1, integer=True),
+    "learning_rate": NumberField(low=0, open_low=True),
+    "optimizer": ChoiceField(names.OPTIMIZERS),
+    "momentum": NumberField(low=0, high=1, open_high=True),
+    "weight_decay": NumberField(low=0),
+    "schedule": ChoiceField(names.SCHEDULES),
+    "schedule_step_epochs": NumberField(low=1, integer=True),
+    "augmentation": NumberField(low=0, high=1),
+    "distill_alpha": NumberField(low=0, high=1),
+    "temperature": NumberField(low=0, open_low=True),
+    "quantization": ChoiceField(names.QUANTIZATIONS, names.IMPLEMENTED_QUANTIZATION),
+    "pruning": ChoiceField(names.PRUNINGS, names.IMPLEMENTED_PRUNING),
+    "pruning_ratio": NumberField(low=0, high=1, open_low=True, open_high=True),
+    "pruning_importance": ChoiceField(names.PRUNING_IMPORTANCES),
+    "pruning_when": ChoiceField(names.PRUNING_WHENS),
+}
+"""Every field of a configuration, in the order in which conditions read only earlier ones."""
+
+_PRUNED = OneOf("pruning", "structured", "unstructured")
+
+ACTIVE_WHERE: Mapping[str, Condition] = {
+    "last_expansion": OneOf("backbone", "mobilenet_v3_large", "mobilenet_v3_small"),
+    "decoder_convs": Equals("arch", "deeplabv3plus"),
+    "momentum": Equals("optimizer", "sgd"),
+    "schedule_step_epochs": Equals("schedule", "step"),
+    "temperature": Above("distill_alpha", 0.0),
+    "pruning_ratio": _PRUNED,
+    "pruning_importance": Equals("pruning", "structured"),
+    "pruning_when": _PRUNED,
+}
+"""Where a field that is not always active is; a configuration that breaks this is no sound one."""
+
+FILLED: Mapping[str, Value] = {
+    "last_expansion": True,
+    "decoder_convs": 1,
+    "momentum": 0.9,
+    "schedule_step_epochs": 30,
+    "temperature": 2.0,
+    "pruning_ratio": 0.5,
+    "pruning_importance": "magnitude",
+    "pruning_when": "halfway",
+}
+"""What a conditional field holds where it is active and nothing was given."""
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and math.isfinite(value):
+        return value
+    return None

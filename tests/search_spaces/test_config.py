@@ -1,0 +1,144 @@
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search_spaces.config import FIELD_NAMES, TrialConfig, config_faults
+from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED
+from search_spaces.resolution import Resolution
+
+COMBINATIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "arch": st.sampled_from(["deeplabv3", "deeplabv3plus"]),
+        "backbone": st.sampled_from(["resnet18", "mobilenet_v2", "mobilenet_v3_large"]),
+        "output_stride": st.sampled_from([8, 16, 32]),
+        "resolution": st.sampled_from(["64x96", "224", "96x128", [32, 64], 320]),
+        "learning_rate": st.floats(1e-6, 1.0),
+        "optimizer": st.sampled_from(["adamw", "sgd"]),
+        "schedule": st.sampled_from(["constant", "step", "cosine", "poly"]),
+        "distill_alpha": st.floats(0, 1),
+        "dropout": st.floats(0, 1, exclude_max=True),
+        "batch_size": st.integers(1, 64),
+    },
+)
+
+
+def test_the_table_of_fields_is_that_of_the_configuration() -> None:
+    assert tuple(FIELDS) == FIELD_NAMES
+    assert set(FILLED) == set(ACTIVE_WHERE)
+
+
+def test_the_default_configuration_is_sound() -> None:
+    assert config_faults(TrialConfig().to_mapping()) == []
+
+
+@given(COMBINATIONS)
+def test_a_configuration_survives_the_round_trip(mapping: dict[str, object]) -> None:
+    config = TrialConfig.from_mapping(mapping)
+    assert TrialConfig.from_mapping(config.to_mapping()) == config
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301
+
+
+@given(COMBINATIONS)
+def test_a_field_holds_a_value_exactly_where_it_is_active(mapping: dict[str, object]) -> None:
+    config = TrialConfig.from_mapping(mapping)
+    for name, when in ACTIVE_WHERE.items():
+        assert (getattr(config, name) is not None) == when.holds(config.to_mapping())
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "value"),
+    [
+        ({"backbone": "mobilenet_v3_large"}, "last_expansion", True),
+        ({"backbone": "resnet18"}, "last_expansion", None),
+        ({"arch": "deeplabv3plus"}, "decoder_convs", 1),
+        ({"arch": "deeplabv3"}, "decoder_convs", None),
+        ({"optimizer": "sgd"}, "momentum", 0.9),
+        ({"distill_alpha": 0.5}, "temperature", 2.0),
+        ({"schedule": "step"}, "schedule_step_epochs", 30),
+        ({"resolution": 64}, "resolution", Resolution(64, 64)),
+        ({"resolution": [64, 96]}, "resolution", Resolution(64, 96)),
+        ({"learning_rate": "1e-4"}, "learning_rate", 1e-4),
+        ({"weight_decay": 0}, "weight_decay", 0.0),
+        ({"batch_size": 4.0}, "batch_size", 4),
+        ({"output_stride": "32"}, "output_stride", 32),
+        ({"momentum": None}, "momentum", None),
+    ],
+)
+def test_what_is_left_out_or_written_otherwise_is_understood(
+    given: dict[str, object], field: str, value: object
+) -> None:
+    found = getattr(TrialConfig.from_mapping(given), field)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"archh": "deeplabv3"}, "archh: unknown field 'archh'; did you mean 'arch'?"),
+        ({"arch": "unet"}, "arch: 'unet' is not one of deeplabv3, deeplabv3plus"),
+        ({"backbone": "mobilenetv2"}, "did you mean 'mobilenet_v2'?"),
+        ({"last_expansion": 1}, "last_expansion: 1 is not true or false"),
+        ({"output_stride": 4}, "output_stride: 4 is not one of 8, 16, 32"),
+        ({"output_stride": True}, "output_stride: True is not"),
+        ({"resolution": "wide"}, "resolution: 'wide' is no resolution"),
+        ({"resolution": "0x32"}, "positive sides"),
+        ({"resolution": "97x128"}, "nearest allowed: 96x128 or 112x128"),
+        ({"resolution": 7}, "nearest allowed: 16x16"),
+        ({"dropout": 1.0}, "dropout: 1.0 is not a number in [0, 1)"),
+        ({"dropout": float("nan")}, "dropout: nan is not"),
+        ({"batch_size": 0}, "batch_size: 0 is not a whole number >= 1"),
+        ({"batch_size": 2.5}, "batch_size: 2.5 is not a whole number"),
+        ({"learning_rate": "fast"}, "learning_rate: 'fast' is not a number > 0"),
+        ({"learning_rate": float("inf")}, "learning_rate: inf is not"),
+        ({"learning_rate": [0.1]}, "learning_rate: [0.1] is not a number"),
+        ({"momentum": 0.9}, "momentum: 0.9 applies only where optimizer is sgd"),
+        ({"arch": "deeplabv3", "decoder_convs": 1}, "only where arch is deeplabv3plus"),
+        ({"backbone": "resnet50", "last_expansion": False}, "last_expansion: False applies only"),
+        ({"schedule_step_epochs": 3}, "applies only where schedule is step"),
+        ({"distill_alpha": 0.0, "temperature": 2}, "where distill_alpha is above 0"),
+        ({"pruning_ratio": 0.5}, "where pruning is structured or unstructured"),
+        ({"pruning": "structured"}, "not available in this version yet; available: none"),
+        ({"quantization": "ptq_int8"}, "not available in this version yet; available: none"),
+    ],
+)
+def test_a_fault_says_what_was_given_and_what_is_allowed(
+    given: dict[str, object], expected: str
+) -> None:
+    found = config_faults(given)
+    assert len(found) == 1
+    assert expected in found[0]
+    assert found[0].startswith(f"{list(given)[-1]}: ")
+    with pytest.raises(ValueError, match=re.escape(found[0])):
+        TrialConfig.from_mapping(given)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    config = {"arch": "x", "batch_size": -1, "momentum": 0.9, "resolution": 97, "speed": 3}
+    names = [fault.split(":")[0] for fault in config_faults(config)]
+    assert sorted(names) == sorted(config)
+
+
+def test_a_broken_parent_does_not_blame_the_dimension_below_it() -> None:
+    assert [f.split(":")[0] for f in config_faults({"optimizer": "sdg", "momentum": 0.9})] == [
+        "optimizer"
+    ]
+
+
+def test_the_constructor_refuses_what_the_parser_refuses() -> None:
+    with pytest.raises(ValueError, match=r"momentum: 0\.9 applies only"):
+        TrialConfig(optimizer="adamw", momentum=0.9)
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([8, 16, 32]))
+def test_the_nearest_resolutions_fit_and_enclose(height: int, width: int, stride: int) -> None:
+    resolution = Resolution(height, width)
+    nearest = resolution.nearest(stride)
+    assert all(near.divides_by(stride) for near in nearest)
+    assert all(abs(near.height - height) < stride for near in nearest)
+    assert all(abs(near.width - width) < stride for near in nearest)
+    assert (nearest == (resolution,)) == resolution.divides_by(stride)
