@@ -1,0 +1,1 @@
+"""Costs: what a model takes to run."""

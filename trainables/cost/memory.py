@@ -1,0 +1,133 @@
+"""Peak memory of a stretch of work."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+import psutil
+import torch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MemoryMethod: TypeAlias = Literal["cuda-allocated", "rss-high-water-mark", "rss-sampled"]
+"""What was read: PyTorch's allocator on the GPU, the kernel's own mark of the process's resident
+size, or that size looked at every few milliseconds, which can miss a short peak."""
+
+MB = 1e6
+SAMPLE_SECONDS = 0.02
+CLEAR_REFS = Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+RESET_HIGH_WATER_MARK = "5"
+
+
+class PeakMemory:
+    """Context whose ``mb`` says how much memory its body needed at most.
+
+    On a GPU that is all PyTorch had allocated on the device at the peak. On the CPU it is how far
+    the resident size of the whole process rose above what it was at the start; memory that an
+    earlier trial freed is given back to the system first, else it would be used again uncounted.
+    Bodies of one process must not overlap: the marks belong to the device or the process.
+
+    Attributes:
+        mb: Peak, megabytes of 1e6 bytes, >= 0; None until the body has ended.
+        method: How it was read.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.mb: float | None = None
+        self.method: MemoryMethod = "cuda-allocated"
+        self._start = 0
+        self._sampler: _RssSampler | None = None
+
+    def __enter__(self) -> Self:
+        """Set the mark to now."""
+        self.mb = None
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return self
+        _return_free_memory()
+        self._start = _rss()
+        if _reset_high_water_mark():
+            self.method = "rss-high-water-mark"
+        else:
+            self.method = "rss-sampled"
+            self._sampler = _RssSampler()
+            self._sampler.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Read the mark."""
+        if self.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self.device)
+        elif self._sampler is not None:
+            peak = self._sampler.stop()
+            self._sampler = None
+        else:
+            peak = _high_water_mark()
+        self.mb = max(0, peak - self._start) / MB
+
+
+class _RssSampler(threading.Thread):
+    """Thread that keeps the largest resident size it saw."""
+
+    def __init__(self) -> None:
+        super().__init__(name="rss-sampler", daemon=True)
+        self._end = threading.Event()
+        self._peak = 0
+
+    def run(self) -> None:
+        while not self._end.wait(SAMPLE_SECONDS):
+            self._peak = max(self._peak, _rss())
+
+    def stop(self) -> int:
+        """End the thread and return the peak, bytes."""
+        self._end.set()
+        self.join()
+        return max(self._peak, _rss())
+
+
+def _rss() -> int:
+    """Return the resident size of this process, bytes."""
+    return int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def _reset_high_water_mark() -> bool:
+    """Set the kernel's mark to the present size; whether the kernel allows it.
+
+    Source: proc_pid_clear_refs(5).
+    """
+    try:
+        CLEAR_REFS.write_text(RESET_HIGH_WATER_MARK, encoding="ascii")
+        marked = _high_water_mark()
+    except (OSError, ValueError):
+        return False
+    return marked > 0
+
+
+def _high_water_mark() -> int:
+    """Return the largest resident size since the mark was set, bytes.
+
+    Source: ``VmHWM`` in proc_pid_status(5).
+    """
+    for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _return_free_memory() -> None:
+    """Give memory that nothing uses back to the system, where the C library can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,81 @@
+"""The identity of a latency measurement."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.cost.host import device_name
+
+if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
+    from trainables.config import TargetConfig
+
+SHAPING_FIELDS = (
+    "arch",
+    "backbone",
+    "last_expansion",
+    "output_stride",
+    "decoder_convs",
+    "resolution",
+    "quantization",
+    "pruning",
+    "pruning_ratio",
+    "pruning_importance",
+    "pruning_when",
+)
+"""Dimensions of a configuration that latency depends on; none of the training's are among them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostInfo:
+    """What latency depends on of the machine."""
+
+    device: str
+    """Name of the processor or GPU."""
+    cpus: int
+    """Logical processors of the machine, >= 1."""
+    runtime: str
+    """Library with its version."""
+
+
+def describe_host(target: TargetConfig) -> HostInfo:
+    """Return this machine as ``target`` sees it.
+
+    Raises:
+        RuntimeError: the target needs a GPU and there is none.
+    """
+    return HostInfo(
+        device=device_name(target), cpus=os.cpu_count() or 1, runtime=f"torch {torch.__version__}"
+    )
+
+
+def cost_signature(
+    config: TrialConfig,
+    num_classes: int,
+    target: TargetConfig,
+    host: HostInfo,
+    *,
+    channels_last: bool = True,
+) -> str:
+    """Return 32 hex digits, equal where and only where a latency may be used again.
+
+    The digest covers the model's shape, the target with its threads and batch size, the machine and
+    the library, not the weights or anything of the training.
+    """
+    shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
+    shape["resolution"] = str(config.resolution)
+    parts = {
+        "shape": shape,
+        "num_classes": num_classes,
+        "target": asdict(target),
+        "host": asdict(host),
+        "channels_last": channels_last,
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

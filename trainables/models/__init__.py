@@ -1,0 +1,1 @@
+"""Networks: the segmentation model a configuration describes."""
