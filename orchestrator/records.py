@@ -51,6 +51,10 @@ class TrialRecord:
     """Epochs finished."""
     attempts: int = 0
     """Times the trial was handed to a lane."""
+    started_at: float | None = None
+    """When its present attempt began, seconds since the sweep began; None between attempts."""
+    busy_seconds: float = 0.0
+    """Seconds it held a lane, summed over the attempts that are over."""
     verdict: TrialJudged | None = None
     """The scheduler's last judgement of it, None before the first."""
     reason: str = ""
@@ -130,7 +134,9 @@ class RecordBook:
         record = self._known(event.trial_id)
         match event:
             case TrialStarted():
-                changed = replace(record, state="running", attempts=event.attempt)
+                changed = replace(
+                    record, state="running", attempts=event.attempt, started_at=event.seconds
+                )
             case TrialProfiled():
                 changed = _profiled(record, event)
             case EpochReported():
@@ -199,10 +205,13 @@ def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
 
 
 def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:
+    began = event.seconds if record.started_at is None else record.started_at
     return replace(
         record,
         state=event.state,
         reason=event.reason,
         metrics={**record.metrics, **event.metrics},
         artifacts=event.artifacts or record.artifacts,
+        started_at=None,
+        busy_seconds=record.busy_seconds + max(0.0, event.seconds - began),
     )

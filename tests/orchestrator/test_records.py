@@ -78,6 +78,19 @@ def test_a_start_counts_attempts_and_a_judgement_is_kept() -> None:
     assert record.changed_at == records.seconds == 7.0
 
 
+def test_the_time_on_a_lane_is_summed_over_attempts() -> None:
+    (record,) = fold(
+        [
+            ASKED,
+            TrialStarted(trial_id="a", seconds=10.0),
+            TrialEnded(trial_id="a", state="preempted", seconds=14.0),
+            TrialStarted(trial_id="a", attempt=2, seconds=100.0),
+            TrialEnded(trial_id="a", state="complete", seconds=101.0),
+        ]
+    ).trials
+    assert (record.busy_seconds, record.started_at) == (5.0, None)
+
+
 def test_a_trial_never_asked_is_refused() -> None:
     with pytest.raises(ValueError, match="never asked"):
         fold([EpochReported(trial_id="ghost", epoch=1, metrics={})])

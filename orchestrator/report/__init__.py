@@ -1,0 +1,1 @@
+"""The result of a sweep in the forms people and programs read."""

@@ -1,0 +1,48 @@
+"""How metrics are called and scaled where people read them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A metric's name and unit for people, with the factor between stored and shown values."""
+
+    title: str
+    unit: str = ""
+    factor: float = 1.0
+    """Shown value over stored value."""
+    digits: int = 3
+    """Digits after the point in tables."""
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit in brackets."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def show(self, value: float | None) -> str:
+        """Return the scaled value as text, a hyphen for what is absent or not finite."""
+        if value is None or not math.isfinite(value):
+            return "-"
+        return f"{value * self.factor:.{self.digits}f}"
+
+
+_LABELS = {
+    "miou": Label("mIoU", digits=4),
+    "pixel_accuracy": Label("pixel accuracy", digits=4),
+    "latency_ms": Label("latency", "ms", digits=2),
+    "latency_iqr_ms": Label("latency IQR", "ms", digits=2),
+    "flops": Label("FLOPs", "G", 1e-9),
+    "macs": Label("MACs", "G", 1e-9),
+    "params": Label("parameters", "M", 1e-6, 2),
+    "artifact_mb": Label("size", "MB", digits=2),
+    "peak_memory_mb": Label("peak memory", "MB", digits=0),
+    "energy_joules": Label("energy", "kJ", 1e-3, 2),
+}
+
+
+def label(metric: str) -> Label:
+    """Return how ``metric`` is shown; an unknown one keeps its name and scale."""
+    return _LABELS.get(metric, Label(metric.replace("_", " "), digits=4))

@@ -1,0 +1,211 @@
+"""The result of a sweep as one value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.pareto import (
+    default_reference_point,
+    hypervolume,
+    knee_point,
+    non_dominated_ranks,
+    pareto_front,
+)
+from orchestrator.report.effort import Effort, effort_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.events import Objective
+    from orchestrator.records import RecordState, SweepRecords, TrialRecord
+    from search_spaces.domains import Value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportRow:
+    """One trial as the report shows it."""
+
+    trial_id: str
+    number: int
+    """Order of proposal, from 0."""
+    state: RecordState
+    config: Mapping[str, Value]
+    objectives: Mapping[str, float | None]
+    """Value of every objective; None where there is none yet or it is not finite."""
+    metrics: Mapping[str, float]
+    """All figures of the trial."""
+    epochs: int
+    """Epochs trained."""
+    reason: str = ""
+    """Why it ended as it did."""
+    rank: int | None = None
+    """Layer of non-domination among complete trials, 0 is the front; None for other states."""
+    knee: bool = False
+    """Whether it is the front's best compromise."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurvePoint:
+    """How far the sweep was when a trial completed."""
+
+    completed: int
+    """Complete trials so far, from 1."""
+    seconds: float
+    """Since the sweep began."""
+    hypervolume: float
+    """Of the complete trials so far, against the report's reference point."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepReport:
+    """What a sweep has found so far."""
+
+    sweep_id: str
+    objectives: tuple[Objective, ...]
+    rows: tuple[ReportRow, ...]
+    """All trials in order of proposal."""
+    front: tuple[ReportRow, ...]
+    """Complete trials that no other one dominates, best value of the first objective first."""
+    knee: str | None
+    """Trial that is the front's best compromise; None without a front."""
+    best: Mapping[str, str]
+    """For every objective the trial with its best value; empty without a complete trial."""
+    hypervolume: float
+    """Volume the front dominates up to the reference point; more is better."""
+    reference_point: Mapping[str, float]
+    """Value of each objective from which the hypervolume is measured."""
+    counts: Mapping[RecordState, int]
+    """Trials in each state."""
+    curve: tuple[CurvePoint, ...] = ()
+    """Hypervolume after each completed trial, in order of completion."""
+    effort: Effort = field(default_factory=Effort)
+    """What the sweep cost."""
+
+    @property
+    def completed(self) -> int:
+        """Number of complete trials."""
+        return self.counts["complete"]
+
+    def row(self, trial_id: str) -> ReportRow:
+        """Return the row of a trial.
+
+        Raises:
+            KeyError: the sweep has no such trial.
+        """
+        for row in self.rows:
+            if row.trial_id == trial_id:
+                return row
+        raise KeyError(f"sweep {self.sweep_id} has no trial {trial_id!r}")
+
+
+def build_report(
+    records: SweepRecords,
+    objectives: Sequence[Objective],
+    *,
+    sweep_id: str,
+    reference_point: Mapping[str, float] | None = None,
+    epochs: int | None = None,
+    workers_per_trial: int = 1,
+) -> SweepReport:
+    """Return what ``records`` amount to; only complete trials are ranked.
+
+    A complete trial that lacks an objective, or has one that is not finite, is ranked behind all
+    others and never on the front.
+
+    Args:
+        records: The trials so far.
+        objectives: What the front is spanned by, >= 1.
+        sweep_id: Identity of the sweep.
+        reference_point: Where the hypervolume is measured from; None takes a point just beyond
+            the worst complete trials.
+        epochs: Epochs of a full training, for the estimate of what stopping saved; None for none.
+        workers_per_trial: Devices a trial holds while it runs.
+    """
+    complete = records.complete
+    points = [[_value(trial, each.name) for each in objectives] for trial in complete]
+    reference = dict(reference_point or default_reference_point(points, objectives))
+    ranks = dict(
+        zip((t.trial_id for t in complete), non_dominated_ranks(points, objectives), strict=True)
+    )
+    knee_index = knee_point(points, objectives)
+    knee = None if knee_index is None else complete[knee_index].trial_id
+    rows = tuple(_row(trial, objectives, ranks, knee) for trial in records.trials)
+    front = tuple(
+        sorted(
+            (row for row in rows if row.rank == 0 and None not in row.objectives.values()),
+            key=lambda row: _badness(row, objectives[0]),
+        )
+    )
+    return SweepReport(
+        sweep_id=sweep_id,
+        objectives=tuple(objectives),
+        rows=rows,
+        front=front,
+        knee=knee,
+        best=_best(front, objectives),
+        hypervolume=hypervolume(points, objectives, reference),
+        reference_point=reference,
+        counts=records.counts,
+        curve=_curve(complete, objectives, reference),
+        effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
+    )
+
+
+def _value(trial: TrialRecord, name: str) -> float:
+    value = trial.metrics.get(name, math.nan)
+    return value if math.isfinite(value) else math.nan
+
+
+def _row(
+    trial: TrialRecord,
+    objectives: Sequence[Objective],
+    ranks: Mapping[str, int],
+    knee: str | None,
+) -> ReportRow:
+    values = {each.name: _value(trial, each.name) for each in objectives}
+    rank = ranks.get(trial.trial_id)
+    return ReportRow(
+        trial_id=trial.trial_id,
+        number=trial.number,
+        state=trial.state,
+        config=trial.config,
+        objectives={name: None if math.isnan(value) else value for name, value in values.items()},
+        metrics=trial.metrics,
+        epochs=trial.epochs_done,
+        reason=trial.reason,
+        rank=None if rank is None else int(rank),
+        knee=trial.trial_id == knee,
+    )
+
+
+def _badness(row: ReportRow, objective: Objective) -> float:
+    value = row.objectives[objective.name]
+    if value is None:
+        return math.inf
+    return -value if objective.direction == "maximize" else value
+
+
+def _best(front: Sequence[ReportRow], objectives: Sequence[Objective]) -> dict[str, str]:
+    if not front:
+        return {}
+    return {
+        each.name: min(front, key=lambda row, by=each: _badness(row, by)).trial_id  # type: ignore[misc]
+        for each in objectives
+    }
+
+
+def _curve(
+    complete: Sequence[TrialRecord],
+    objectives: Sequence[Objective],
+    reference: Mapping[str, float],
+) -> tuple[CurvePoint, ...]:
+    points: list[list[float]] = []
+    curve: list[CurvePoint] = []
+    for number, trial in enumerate(sorted(complete, key=lambda each: each.changed_at), start=1):
+        points.append([_value(trial, each.name) for each in objectives])
+        points = [points[index] for index in pareto_front(points, objectives)]
+        volume = hypervolume(points, objectives, reference)
+        curve.append(CurvePoint(completed=number, seconds=trial.changed_at, hypervolume=volume))
+    return tuple(curve)

@@ -1,0 +1,148 @@
+"""The front as an interactive page that needs no network."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.report.axes import (
+    DOMINATED_COLOUR,
+    FRONT_COLOUR,
+    choose_axes,
+    drawable,
+    staircase,
+    value_of,
+)
+from orchestrator.report.labels import label
+from orchestrator.report.text import counts_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.report.axes import Axes
+    from orchestrator.report.model import ReportRow, SweepReport
+
+
+def to_html(report: SweepReport) -> str:
+    """Return a whole HTML page (about 5 MB, plotly within): hover tells a trial's config."""
+    import plotly.graph_objects as go  # noqa: PLC0415 - takes a second
+
+    axes = choose_axes(report)
+    rows = drawable(report, axes)
+    on_front = [row for row in rows if row.rank == 0]
+    dominated = [row for row in rows if row.rank != 0]
+    figure = go.Figure()
+    figure.add_trace(_line(staircase(on_front, axes), axes))
+    figure.add_trace(_dots(dominated, axes, _range(rows, axes), faint=True))
+    figure.add_trace(_dots(on_front, axes, _range(rows, axes), faint=False))
+    figure.add_trace(_knee([row for row in on_front if row.knee], axes))
+    figure.update_layout(
+        title=f"{escape(report.sweep_id)} · {escape(counts_line(report))}",
+        template="plotly_white",
+        xaxis_title=label(axes.x.name).heading,
+        yaxis_title=label(axes.y.name).heading,
+        hoverlabel={"align": "left", "font": {"family": "monospace", "size": 12}},
+        legend={"orientation": "h", "y": -0.18},
+        margin={"l": 70, "r": 30, "t": 60, "b": 70},
+    )
+    page: str = figure.to_html(
+        include_plotlyjs=True,
+        full_html=True,
+        default_height="92vh",
+        div_id="pareto",
+        config={"displaylogo": False},
+    )
+    return page
+
+
+def hover_text(row: ReportRow, axes: Axes) -> str:
+    """Return what hovering over a trial shows: its figures, then its whole configuration."""
+    shown = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
+    lines = [f"<b>{escape(row.trial_id)}</b>" + (" · knee point" if row.knee else "")]
+    lines += [
+        f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in shown
+    ]
+    lines += ["", *(f"{escape(name)} = {escape(str(value))}" for name, value in row.config.items())]
+    return "<br>".join(lines)
+
+
+def _xy(rows: Sequence[ReportRow], axes: Axes) -> dict[str, list[float]]:
+    return {
+        side: [label(name).factor * (value_of(row, name) or 0.0) for row in rows]
+        for side, name in (("x", axes.x.name), ("y", axes.y.name))
+    }
+
+
+def _range(rows: Sequence[ReportRow], axes: Axes) -> tuple[float, float] | None:
+    values = _colours(rows, axes)
+    return (min(values), max(values)) if values else None
+
+
+def _colours(rows: Sequence[ReportRow], axes: Axes) -> list[float]:
+    if axes.colour is None:
+        return []
+    factor = label(axes.colour).factor
+    return [factor * (value_of(row, axes.colour) or 0.0) for row in rows]
+
+
+def _dots(
+    rows: Sequence[ReportRow], axes: Axes, span: tuple[float, float] | None, *, faint: bool
+) -> dict[str, Any]:
+    edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
+    marker: dict[str, Any] = {
+        "size": 9 if faint else 13,
+        "opacity": 0.45 if faint else 1.0,
+        "line": {"color": edge, "width": 1 if faint else 2.5},
+        "color": edge,
+    }
+    if axes.colour is not None and span is not None:
+        marker |= {
+            "color": _colours(rows, axes),
+            "colorscale": "Viridis",
+            "reversescale": True,
+            "cmin": span[0],
+            "cmax": span[1],
+            "showscale": not faint,
+            "colorbar": {"title": {"text": label(axes.colour).heading}, "outlinewidth": 0},
+        }
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "dominated" if faint else "on the front",
+        **_xy(rows, axes),
+        "marker": marker,
+        "customdata": [row.trial_id for row in rows],
+        "hovertext": [hover_text(row, axes) for row in rows],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+
+
+def _line(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"front in {label(axes.y.name).title} and {label(axes.x.name).title}",
+        **_xy(rows, axes),
+        "line": {
+            "shape": "hv" if axes.x.direction == "minimize" else "vh",
+            "color": FRONT_COLOUR,
+            "width": 2,
+        },
+        "hoverinfo": "skip",
+    }
+
+
+def _knee(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "knee point",
+        **_xy(rows, axes),
+        "marker": {
+            "symbol": "circle-open",
+            "size": 24,
+            "color": "#111827",
+            "line": {"width": 2},
+        },
+        "hoverinfo": "skip",
+    }

@@ -1,0 +1,174 @@
+"""The front as a PNG picture."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from orchestrator.report.axes import (
+    DOMINATED_COLOUR,
+    FRONT_COLOUR,
+    choose_axes,
+    drawable,
+    staircase,
+    value_of,
+)
+from orchestrator.report.labels import label
+from orchestrator.report.text import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes as PlotAxes
+    from matplotlib.figure import Figure
+
+    from orchestrator.report.axes import Axes
+    from orchestrator.report.model import ReportRow, SweepReport
+
+_MAX_NAMES = 6
+
+
+def to_png(report: SweepReport, *, dpi: int = 160) -> bytes:
+    """Return the front as a PNG of 9 x 5.6 inches; without a complete trial it says so."""
+    buffer = BytesIO()
+    draw(report).savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def draw(report: SweepReport) -> Figure:
+    """Return the figure: complete trials as dots, the front joined in its own colour, its knee."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - takes half a second
+
+    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    plot = figure.subplots()
+    axes = choose_axes(report)
+    rows = drawable(report, axes)
+    _frame(plot, report, axes)
+    if not rows:
+        plot.text(0.5, 0.5, "no trial completed", transform=plot.transAxes, ha="center")
+        return figure
+    on_front = [row for row in rows if row.rank == 0]
+    dominated = [row for row in rows if row.rank != 0]
+    scale = _scale(rows, axes)
+    _join(plot, staircase(on_front, axes), axes)
+    _dots(plot, dominated, axes, scale, faint=True)
+    _dots(plot, on_front, axes, scale, faint=False)
+    _mark_knee(plot, on_front, axes)
+    _name(plot, staircase(on_front, axes), axes)
+    if axes.colour is not None and scale is not None:
+        _colour_bar(figure, plot, axes.colour, scale)
+    plot.legend(loc="lower right", frameon=False, fontsize=9)
+    plot.margins(x=0.1, y=0.12)
+    return figure
+
+
+def _frame(plot: PlotAxes, report: SweepReport, axes: Axes) -> None:
+    plot.set_title(
+        f"{report.sweep_id}: {len(report.front)} of {report.completed} complete trials "
+        "on the front",
+        loc="left",
+        fontsize=12,
+    )
+    plot.set_xlabel(label(axes.x.name).heading, fontsize=11)
+    plot.set_ylabel(label(axes.y.name).heading, fontsize=11)
+    plot.grid(visible=True, color="#e8ebee", linewidth=0.8)
+    plot.set_axisbelow(True)
+    for side in ("top", "right"):
+        plot.spines[side].set_visible(False)
+
+
+def _scale(rows: Sequence[ReportRow], axes: Axes) -> tuple[float, float] | None:
+    if axes.colour is None:
+        return None
+    found = [value_of(row, axes.colour) for row in rows]
+    values = [label(axes.colour).factor * value for value in found if value is not None]
+    return (min(values), max(values)) if values else None
+
+
+def _xy(rows: Sequence[ReportRow], axes: Axes) -> tuple[list[float], list[float]]:
+    return (
+        [label(axes.x.name).factor * (value_of(row, axes.x.name) or 0.0) for row in rows],
+        [label(axes.y.name).factor * (value_of(row, axes.y.name) or 0.0) for row in rows],
+    )
+
+
+def _dots(
+    plot: PlotAxes,
+    rows: Sequence[ReportRow],
+    axes: Axes,
+    scale: tuple[float, float] | None,
+    *,
+    faint: bool,
+) -> None:
+    if not rows:
+        return
+    x, y = _xy(rows, axes)
+    edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
+    size, alpha = (46, 0.5) if faint else (88, 1.0)
+    name = "dominated" if faint else "on the front"
+    if scale is None or axes.colour is None:
+        plot.scatter(x, y, s=size, alpha=alpha, color=edge, label=name, zorder=3)
+        return
+    values = [label(axes.colour).factor * (value_of(row, axes.colour) or 0.0) for row in rows]
+    plot.scatter(
+        x,
+        y,
+        s=size,
+        c=values,
+        cmap="viridis_r",
+        vmin=scale[0],
+        vmax=scale[1],
+        alpha=alpha,
+        edgecolors=edge,
+        linewidths=0.8 if faint else 2.0,
+        label=name,
+        zorder=3 if faint else 4,
+    )
+
+
+def _join(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    x, y = _xy(rows, axes)
+    where = "post" if axes.x.direction == "minimize" else "pre"
+    plot.step(x, y, where=where, color=FRONT_COLOUR, linewidth=1.6, alpha=0.75, zorder=2)  # type: ignore[arg-type]
+
+
+def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    knee = [row for row in rows if row.knee]
+    if not knee:
+        return
+    x, y = _xy(knee, axes)
+    plot.scatter(
+        x, y, s=330, marker="o", facecolors="none", edgecolors="#111827", linewidths=1.6, zorder=5,
+        label=f"knee point ({knee[0].trial_id})",
+    )  # fmt: skip
+
+
+def _name(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    """Write what the joined trials are, as many as there is room for, ends and knee first."""
+    ends = [*rows[:1], *rows[-1:], *(row for row in rows if row.knee)]
+    chosen = list({row.trial_id: row for row in [*ends, *rows]}.values())[:_MAX_NAMES]
+    last = rows[-1].trial_id if len(rows) > 1 else None
+    for row in chosen:
+        (x,), (y,) = _xy([row], axes)
+        right = row.trial_id != last
+        plot.annotate(
+            brief(row),
+            (x, y),
+            xytext=(9 if right else -9, 11),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            fontsize=7.5,
+            color="#374151",
+            zorder=6,
+        )
+
+
+def _colour_bar(figure: Figure, plot: PlotAxes, metric: str, scale: tuple[float, float]) -> None:
+    from matplotlib.cm import ScalarMappable  # noqa: PLC0415 - as above
+    from matplotlib.colors import Normalize  # noqa: PLC0415
+
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(*scale), "viridis_r"), ax=plot, pad=0.02, aspect=30
+    )
+    bar.set_label(label(metric).heading)
+    bar.outline.set_visible(False)  # type: ignore[operator]

@@ -1,0 +1,148 @@
+"""The report as text: JSON for programs, CSV for spreadsheets, tables for terminals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+from orchestrator.report.labels import label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Group
+    from rich.table import Table
+
+    from orchestrator.report.model import ReportRow, SweepReport
+
+_BRIEF = ("arch", "backbone", "output_stride", "resolution", "quantization", "pruning")
+
+
+def to_json(report: SweepReport) -> str:
+    """Return the report as one JSON object; ``front`` holds ids of ``trials``, null is no value."""
+    return json.dumps(
+        {
+            "sweep_id": report.sweep_id,
+            "completed": report.completed,
+            "counts": dict(report.counts),
+            "directions": {each.name: each.direction for each in report.objectives},
+            "hypervolume": report.hypervolume,
+            "reference_point": dict(report.reference_point),
+            "front": [row.trial_id for row in report.front],
+            "knee": report.knee,
+            "best": dict(report.best),
+            "device_hours": report.effort.device_hours,
+            "device_hours_saved": report.effort.device_hours_saved,
+            "trials": [
+                {
+                    "id": row.trial_id,
+                    "state": row.state,
+                    "config": dict(row.config),
+                    "objectives": dict(row.objectives),
+                    "pareto_rank": row.rank,
+                    "epochs": row.epochs,
+                    "reason": row.reason,
+                }
+                for row in report.rows
+            ],
+        },
+        indent=2,
+        allow_nan=False,
+    )
+
+
+def to_csv(report: SweepReport) -> str:
+    """Return all trials as CSV with a heading: figures as ``metric``, settings as ``config.name``.
+
+    What a trial does not have is an empty cell.
+    """
+    objectives = [each.name for each in report.objectives]
+    metrics = sorted({name for row in report.rows for name in row.metrics} - set(objectives))
+    config = config_names(report.rows)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["trial", "state", "pareto_rank", "knee", "epochs", *objectives, *metrics]
+        + [f"config.{name}" for name in config]
+        + ["reason"]
+    )
+    for row in report.rows:
+        writer.writerow(
+            [row.trial_id, row.state, row.rank, row.knee, row.epochs]
+            + [row.objectives[name] for name in objectives]
+            + [row.metrics.get(name) for name in metrics]
+            + [row.config.get(name) for name in config]
+            + [row.reason]
+        )
+    return text.getvalue()
+
+
+def config_names(rows: Sequence[ReportRow]) -> list[str]:
+    """Return every dimension that is active in some row, in order of first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row.config))
+
+
+def brief(row: ReportRow) -> str:
+    """Return the settings of a trial that say most about it, in one line."""
+    shown = [
+        f"os{row.config[name]}" if name == "output_stride" else str(row.config[name])
+        for name in _BRIEF
+        if name in row.config and row.config[name] != "none"
+    ]
+    return " ".join(shown) or ", ".join(f"{k}={v}" for k, v in list(row.config.items())[:4])
+
+
+def counts_line(report: SweepReport) -> str:
+    """Return how many trials are in which state, states without trials left out."""
+    counted = [f"{count} {state}" for state, count in report.counts.items() if count]
+    return f"{len(report.rows)} trials: {', '.join(counted)}" if counted else "no trials"
+
+
+def effort_line(report: SweepReport) -> str:
+    """Return what the sweep cost and saved in one sentence."""
+    effort = report.effort
+    text = f"{effort.epochs} epochs in {effort.device_hours:.2f} device-hours"
+    if effort.device_hours_saved:
+        text += (
+            f"; about {effort.device_hours_saved:.2f} saved, {effort.stop_epochs_saved} epochs by "
+            f"early stopping and {effort.gate_epochs_saved} by the cost gate"
+        )
+    return text
+
+
+def front_table(report: SweepReport) -> Table:
+    """Return the front as a rich table, the knee marked with a star."""
+    from rich.table import Table  # noqa: PLC0415 - keeps the module light
+
+    table = Table(title=f"Pareto front of {report.sweep_id}", title_justify="left")
+    table.add_column("trial", no_wrap=True)
+    for each in report.objectives:
+        arrow = "↑" if each.direction == "maximize" else "↓"
+        table.add_column(f"{label(each.name).heading} {arrow}", justify="right", no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    for row in report.front:
+        values = [label(e.name).show(row.objectives[e.name]) for e in report.objectives]
+        mark = " ★" if row.knee else ""
+        style = "bold" if row.knee else None
+        table.add_row(f"{row.trial_id}{mark}", *values, brief(row), style=style)
+    return table
+
+
+def summary(report: SweepReport) -> Group:
+    """Return the front's table with the figures of the sweep below it, for a rich console."""
+    from rich.console import Group  # noqa: PLC0415 - keeps the module light
+    from rich.text import Text  # noqa: PLC0415
+
+    reference = ", ".join(
+        f"{label(name).heading} {label(name).show(value)}"
+        for name, value in report.reference_point.items()
+    )
+    lines = [counts_line(report), effort_line(report)]
+    if report.front:
+        lines.append(f"hypervolume {report.hypervolume:.6g} against {reference}")
+        lines.append(f"★ knee point {report.knee}: the best compromise on the front")
+        return Group(front_table(report), *(Text(line) for line in lines))
+    lines.append("no trial completed, so there is no front")
+    return Group(*(Text(line) for line in lines))
