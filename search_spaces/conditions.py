@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from search_spaces.domains import word
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,7 +31,7 @@ class Equals:
 
     def __str__(self) -> str:
         """Return the condition in words."""
-        return f"{self.name} is {_word(self.value)}"
+        return f"{self.name} is {word(self.value)}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -55,7 +57,7 @@ class OneOf:
 
     def __str__(self) -> str:
         """Return the condition in words."""
-        return f"{self.name} is {' or '.join(map(_word, self.values))}"
+        return f"{self.name} is {' or '.join(map(word, self.values))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,3 @@ class Not:
 
 Condition: TypeAlias = Equals | OneOf | Above | AllOf | Not
 ALWAYS = AllOf()
-
-
-def _word(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

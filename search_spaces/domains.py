@@ -24,6 +24,10 @@ class Float:
         """Refuse an empty or unbounded interval."""
         _check_interval(self.low, self.high)
 
+    def __str__(self) -> str:
+        """Return the domain in words."""
+        return f"{self.low:g} to {self.high:g}"
+
     def sample(self, rng: np.random.Generator) -> float:
         """Return one value, uniform in [low, high]."""
         return float(rng.uniform(self.low, self.high))
@@ -48,6 +52,10 @@ class LogFloat:
     def __post_init__(self) -> None:
         """Refuse an empty, unbounded or non-positive interval."""
         _check_interval(self.low, self.high, positive=True)
+
+    def __str__(self) -> str:
+        """Return the domain in words."""
+        return f"{self.low:g} to {self.high:g}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> float:
         """Return one value, log-uniform in [low, high]."""
@@ -75,6 +83,10 @@ class Int:
         """Refuse an empty interval."""
         _check_interval(self.low, self.high)
 
+    def __str__(self) -> str:
+        """Return the domain in words."""
+        return f"whole numbers {self.low} to {self.high}"
+
     def sample(self, rng: np.random.Generator) -> int:
         """Return one value, uniform over the integers of [low, high]."""
         return int(rng.integers(self.low, self.high, endpoint=True))
@@ -99,6 +111,10 @@ class LogInt:
     def __post_init__(self) -> None:
         """Refuse an empty or non-positive interval."""
         _check_interval(self.low, self.high, positive=True)
+
+    def __str__(self) -> str:
+        """Return the domain in words."""
+        return f"whole numbers {self.low} to {self.high}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> int:
         """Return one value, log-uniform over [low - 0.5, high + 0.5] and rounded."""
@@ -130,6 +146,10 @@ class Categorical:
             raise ValueError(f"choices of a categorical domain must differ, got {list(choices)}")
         object.__setattr__(self, "choices", tuple(choices))
 
+    def __str__(self) -> str:
+        """Return the domain in words."""
+        return ", ".join(map(word, self.choices))
+
     def sample(self, rng: np.random.Generator) -> Value:
         """Return one of the choices, each equally likely."""
         return self.choices[int(rng.integers(len(self.choices)))]
@@ -145,6 +165,28 @@ class Categorical:
 
 
 Domain: TypeAlias = Float | LogFloat | Int | LogInt | Categorical
+
+
+def values_of(domain: Domain) -> tuple[Value, ...]:
+    """Return all values of a finite domain in order.
+
+    Raises:
+        ValueError: the domain is an interval of real numbers.
+    """
+    if isinstance(domain, Categorical):
+        return domain.choices
+    if isinstance(domain, Int | LogInt):
+        return tuple(range(domain.low, domain.high + 1))
+    if domain.low == domain.high:
+        return (domain.low,)
+    raise ValueError(f"{domain} are infinitely many values; give a list to enumerate them")
+
+
+def word(value: Value) -> str:
+    """Return ``value`` as it is written in a spec."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_interval(low: float, high: float, *, positive: bool = False) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS
+from search_spaces.domains import Float, LogFloat, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,13 +93,56 @@ class SearchSpace:
                 return dimension
         raise KeyError(f"no dimension {name!r}; there are {list(self.names)}")
 
+    @property
+    def fixed(self) -> Config:
+        """Dimensions that have one value in every configuration, with that value."""
+        return {
+            d.name: values_of(d.domain)[0] for d in self if d.domain.size == 1 and d.when == ALWAYS
+        }
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of the dimensions that differ between configurations, in order."""
+        fixed = self.fixed
+        return tuple(name for name in self.names if name not in fixed)
+
     def sample(self, rng: np.random.Generator) -> Config:
         """Return one configuration: every active dimension drawn from its domain, in order."""
+        return self.complete({}, rng)
+
+    def complete(self, partial: Mapping[str, Value], rng: np.random.Generator) -> Config:
+        """Return a configuration that keeps what it can of ``partial`` and draws the rest.
+
+        A value is kept where its dimension is active and its domain holds it. So a mutation is the
+        completion of a configuration without the dimensions to draw anew, a crossover that of two
+        merged ones.
+        """
         config: Config = {}
         for dimension in self.dimensions:
             if dimension.when.holds(config):
-                config[dimension.name] = dimension.domain.sample(rng)
+                kept = partial.get(dimension.name)
+                if kept is None or not dimension.domain.contains(kept):
+                    kept = dimension.domain.sample(rng)
+                config[dimension.name] = kept
         return config
+
+    def points(self) -> Iterator[Config]:
+        """Iterate over all configurations of a finite space, the last dimension fastest.
+
+        Raises:
+            ValueError: an active dimension has infinitely many values.
+        """
+        return self._points_from(0, {})
+
+    def _points_from(self, index: int, config: Config) -> Iterator[Config]:
+        if index == len(self.dimensions):
+            yield dict(config)
+        elif not self.dimensions[index].when.holds(config):
+            yield from self._points_from(index + 1, config)
+        else:
+            dimension = self.dimensions[index]
+            for value in values_of(dimension.domain):
+                yield from self._points_from(index + 1, {**config, dimension.name: value})
 
     def faults(self, config: Mapping[str, Value]) -> list[str]:
         """Return what keeps ``config`` from being a point of the space; empty where it is one."""
@@ -118,10 +163,67 @@ class SearchSpace:
                 )
         return found
 
+    def count(self) -> float:
+        """Return the exact number of configurations, conditions considered; may be infinite."""
+        return _walk(self.dimensions)[0]
+
     @property
     def size(self) -> float:
-        """Upper bound on the number of configurations: every dimension taken as active."""
-        return math.prod(dimension.domain.size for dimension in self.dimensions)
+        """The same as ``count()``, as domains have it."""
+        return self.count()
+
+    def reduced(self) -> SearchSpace:
+        """Return an equivalent space without what can never matter.
+
+        Dimensions that are active in no configuration go, unless a condition that stays reads
+        them; conditions that hold in every configuration become ``ALWAYS``.
+        """
+        activity = _walk(self.dimensions)[1]
+        kept: list[Dimension] = []
+        read: frozenset[str] = frozenset()
+        for dimension in reversed(self.dimensions):
+            seen = activity[dimension.name]
+            if True not in seen and dimension.name not in read:
+                continue
+            when = dimension.when if False in seen else ALWAYS
+            kept.append(Dimension(dimension.name, dimension.domain, when))
+            read |= when.parents
+        return SearchSpace(tuple(reversed(kept)))
+
+
+def _walk(dimensions: tuple[Dimension, ...]) -> tuple[float, dict[str, set[bool]]]:
+    """Return the number of configurations, and for each dimension whether it is active in them.
+
+    Configurations that look the same to all conditions still to come are walked together, so the
+    work grows with the dimensions that conditions read, not with the space.
+    """
+    states: dict[tuple[tuple[str, Value], ...], float] = {(): 1}
+    activity: dict[str, set[bool]] = {}
+    for index, dimension in enumerate(dimensions):
+        needed = frozenset().union(*(later.when.parents for later in dimensions[index + 1 :]))
+        branches = _branches(dimension, split=dimension.name in needed)
+        following: dict[tuple[tuple[str, Value], ...], float] = defaultdict(int)
+        for state, ways in states.items():
+            active = dimension.when.holds(dict(state))
+            activity.setdefault(dimension.name, set()).add(active)
+            for added, count in branches if active else [((), 1)]:
+                key = tuple(item for item in (*state, *added) if item[0] in needed)
+                following[key] += ways * count
+        states = following
+    return sum(states.values()), activity
+
+
+def _branches(
+    dimension: Dimension, *, split: bool
+) -> list[tuple[tuple[tuple[str, Value], ...], float]]:
+    """Return the values of a dimension that conditions can tell apart, each with its number."""
+    domain = dimension.domain
+    if not split:
+        return [((), int(domain.size) if math.isfinite(domain.size) else math.inf)]
+    if isinstance(domain, Float | LogFloat) and domain.low < domain.high:
+        ends = (domain.low, domain.high)
+        return [(((dimension.name, end),), math.inf) for end in ends]
+    return [(((dimension.name, value),), 1) for value in values_of(domain)]
 
 
 def config_digest(config: Mapping[str, Value]) -> str:
