@@ -1,0 +1,72 @@
+"""Multi-objective successive halving that stops trials at rungs without waiting for others."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.schedulers.base import CONTINUE
+from orchestrator.schedulers.standings import Rung, TrialMetrics, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.schedulers.base import Decision
+
+
+class StoppingAsha:
+    """Stops a trial at a rung unless it is in the best part of those that came there.
+
+    The best part is one of ``reduction_factor``, rounded up, so that the first trials go on. Trials
+    are compared by all objectives there are values of, the ones known before training among them,
+    and by the best they reached so far, since that is what their checkpoints hold.
+
+    Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (stopping rule);
+    Schmucker et al. 2021, Multi-objective Asynchronous Successive Halving (the ranking's idea).
+    """
+
+    def __init__(
+        self, objectives: Sequence[Objective], rungs: Sequence[int], *, reduction_factor: float
+    ) -> None:
+        self._rungs = {epochs: Rung(epochs, objectives) for epochs in rungs}
+        self._factor = reduction_factor
+        self._metrics = TrialMetrics(objectives)
+        self._epochs: dict[str, int] = {}
+
+    def observe(self, event: SweepEvent) -> None:
+        """Take note of costs and epochs; a trial that reaches a rung enters it."""
+        match event:
+            case TrialAsked():
+                self._metrics.begin(event.trial_id, event.known)
+            case TrialProfiled():
+                self._metrics.profile(event.trial_id, event.metrics)
+            case EpochReported():
+                self._metrics.report(event.trial_id, event.metrics)
+                self._epochs[event.trial_id] = event.epoch
+                if event.epoch in self._rungs:
+                    values = self._metrics.of(event.trial_id)
+                    self._rungs[event.epoch].enter(event.trial_id, values)
+            case TrialEnded(state=state) if state != "preempted":
+                self._metrics.forget(event.trial_id)
+                self._epochs.pop(event.trial_id, None)
+            case _:
+                pass
+
+    def decide(self, trial_id: str) -> Decision:
+        """Return whether the trial goes on after its last epoch; between rungs it does."""
+        rung = self._rungs.get(self._epochs.get(trial_id, 0))
+        if rung is None or trial_id not in rung:
+            return CONTINUE
+        place = rung.place(trial_id)
+        passing = math.ceil(len(rung) / self._factor)
+        if self._metrics.is_broken(trial_id):
+            return explain("stop", rung, place, "an objective is not a number")
+        if place > passing:
+            return explain("stop", rung, place, f"the best {passing} go on")
+        return explain("continue", rung, place, f"among the best {passing}")
+
+    def promote(self) -> str | None:
+        """Return None, as nothing is ever paused."""
+        return None
