@@ -1,0 +1,1 @@
+"""Distillation: the teacher, its cached soft labels."""

@@ -1,0 +1,120 @@
+"""Batches that hold the same images whatever the number of ranks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from trainables.training.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trainables.data.dataset import SegmentationDataset
+
+Batch: TypeAlias = "dict[str, Tensor]"
+"""``image`` [N, 3, H, W], ``mask`` [N, H, W], ``index`` [N], and ``soft`` [N, C, h, w] if any."""
+
+EVAL_BATCH = 16
+"""Images per validation batch of one rank; more is no faster and takes memory."""
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """One rank's share of each batch of a shuffled epoch.
+
+    The order of an epoch depends on seed and epoch alone. Every batch has ``batch_size`` images
+    over all ranks: the rest at the end of an epoch is left out, another one in each epoch. A data
+    set smaller than that is one batch.
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        """Share ``count`` >= 1 images in batches of ``batch_size``.
+
+        Raises:
+            ValueError: a batch has fewer images than there are ranks.
+        """
+        self.batch_size = min(batch_size, count)
+        if self.batch_size < world_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} images (batch_size {batch_size}, {count} training "
+                f"images) cannot be shared by {world_size} train workers; use fewer workers or "
+                "larger batches"
+            )
+        self._count, self._seed = count, seed
+        self._rank, self._world_size = rank, world_size
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle for ``epoch`` from now on."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(derive_seed("order", self._seed, self._epoch))
+        order = torch.randperm(self._count, generator=generator).tolist()
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield order[start : start + self.batch_size][self._rank :: self._world_size]
+
+    def __len__(self) -> int:
+        return self._count // self.batch_size
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """One rank's share of a data set in order, every image on one rank only.
+
+    All ranks have the same number of batches, so that they meet at each; the last may be empty.
+    """
+
+    def __init__(self, count: int, *, rank: int = 0, world_size: int = 1) -> None:
+        """Share ``count`` images."""
+        self._mine = range(rank, count, world_size)
+        self._batches = math.ceil(math.ceil(count / world_size) / EVAL_BATCH)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in range(0, len(self) * EVAL_BATCH, EVAL_BATCH):
+            yield list(self._mine[start : start + EVAL_BATCH])
+
+    def __len__(self) -> int:
+        return self._batches
+
+
+def make_loader(
+    dataset: SegmentationDataset,
+    batches: Sampler[list[int]],
+    *,
+    workers: int,
+    device: torch.device,
+) -> DataLoader[Batch]:
+    """Return the loader of ``batches``; an empty batch comes as an empty dict.
+
+    Loader processes outlive an epoch, since starting them can take longer than a small one.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        # torch's types take a batch for a sample.
+        dataset,  # type: ignore[arg-type]
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+        collate_fn=_collate,
+    )
+    return loader
+
+
+def split_batch(batch: Batch, parts: int) -> list[Batch]:
+    """Return ``batch`` in ``parts`` of nearly equal size, at most one per image, in order."""
+    size = len(batch["mask"])
+    pieces = {name: values.tensor_split(min(parts, size)) for name, values in batch.items()}
+    return [dict(zip(pieces, values, strict=True)) for values in zip(*pieces.values(), strict=True)]
+
+
+def _collate(samples: list[dict[str, Tensor | int]]) -> Batch:
+    names = samples[0] if samples else {}
+    return {
+        name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in names
+    }

@@ -1,0 +1,103 @@
+"""Scores of a model on a data set, over all ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.training.batches import split_batch
+from trainables.training.loss import resize_logits, segmentation_loss_sum
+from trainables.training.memory import MicroBatches
+from trainables.training.metrics import Scores, ScoreSums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    from trainables.session import TrialSession
+    from trainables.training.batches import Batch
+    from trainables.training.compute import Compute
+    from trainables.training.ranks import Ranks
+
+
+class TrialStoppedError(Exception):
+    """The session asked the trial to end."""
+
+
+def check_stop(session: TrialSession) -> None:
+    """Return if the trial is to go on.
+
+    Raises:
+        TrialStoppedError: it is to end; on all ranks alike.
+    """
+    if session.should_stop():
+        raise TrialStoppedError
+
+
+def evaluate(
+    model: nn.Module,
+    loader: DataLoader[Batch],
+    num_classes: int,
+    *,
+    compute: Compute,
+    session: TrialSession,
+    ranks: Ranks,
+    with_thresholds: bool = False,
+) -> Scores:
+    """Return the scores over the images of all ranks, equal on each.
+
+    Logits are brought to the size of the masks. The model is left in evaluation mode.
+
+    Args:
+        model: The plain module (no DDP wrapper), the same on every rank.
+        loader: This rank's batches, equally many on all ranks.
+        num_classes: C.
+        compute: The device.
+        session: Asked before every batch whether to end.
+        ranks: The trial's ranks.
+        with_thresholds: Also score ``mae_50`` and ``mae_50_95``, which takes a softmax more.
+
+    Raises:
+        TrialStoppedError: the session asked the trial to end.
+    """
+    model.eval()
+    sums = ScoreSums(num_classes, compute.device, with_thresholds=with_thresholds)
+    counter = _Counter(model, compute, sums)
+    batches = iter(loader)
+    error: Exception | None = None
+    with torch.inference_mode():
+        for _ in range(len(loader)):
+            check_stop(session)
+            error = error or counter.count(batches)
+    ranks.agree(error)
+    return sums.scores(ranks.sum(sums.packed()))
+
+
+class _Counter:
+    def __init__(self, model: nn.Module, compute: Compute, sums: ScoreSums) -> None:
+        self._model, self._compute, self._sums = model, compute, sums
+        self._micro = MicroBatches()
+
+    def count(self, batches: Iterator[Batch]) -> Exception | None:
+        """Count the next batch; return what went wrong, on which the ranks agree later."""
+        try:
+            batch = next(batches)
+            if batch:
+                size = len(batch["mask"])
+                self._sums.merge(self._micro.run(lambda n: self._counted(batch, n), size=size))
+        except Exception as error:  # noqa: BLE001 - the other ranks must learn of every failure
+            return error
+        return None
+
+    def _counted(self, batch: Batch, parts: int) -> ScoreSums:
+        sums = self._sums.empty()
+        for part in split_batch(batch, parts):
+            masks = self._compute.fetch(part, "mask")
+            with self._compute.autocast():
+                logits = self._model(self._compute.fetch(part, "image"))
+            logits = resize_logits(logits.float(), masks.shape[-2:])
+            sums.add(logits, masks, segmentation_loss_sum(logits, masks))
+        return sums

@@ -1,0 +1,278 @@
+"""The epochs of one training: train, validate, keep the best, be able to go on."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
+from trainables.training.checkpoint import (
+    BEST_WEIGHTS,
+    load_last,
+    load_weights,
+    save_best,
+    save_last,
+)
+from trainables.training.compute import Compute
+from trainables.training.evaluation import check_stop, evaluate
+from trainables.training.metrics import IGNORE_INDEX
+from trainables.training.seeds import seed_everything
+from trainables.training.step import TrainStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+    from search_spaces.config import TrialConfig
+    from search_spaces.domains import Value
+    from trainables.config import TrainingConfig
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.session import TrialSession
+    from trainables.training.batches import Batch
+    from trainables.training.metrics import Scores
+    from trainables.training.ranks import Ranks
+
+CHECK_STEPS = 16
+"""Steps between two looks at a loss that has to be fetched from a GPU or from other ranks."""
+SAVE_SHARE = 0.05
+"""Largest share of the time that saving the state to go on from may take."""
+
+
+class DivergedError(RuntimeError):
+    """The loss is no finite number any more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What is trained, for how long, with which settings."""
+
+    config: TrialConfig
+    """The configuration."""
+    settings: TrainingConfig
+    """Settings shared by all trials."""
+    seed: int
+    """Seed of everything random."""
+    epochs: int
+    """Epochs, >= 1."""
+    folder: Path
+    """Where checkpoints go."""
+    metadata: Mapping[str, Any]
+    """What is written into the checkpoint besides epoch and scores."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Progress:
+    """How far a training has come."""
+
+    epoch: int = 0
+    """Epochs finished."""
+    best_epoch: int = 0
+    """Epoch of the best mIoU, from 1; 0 before the first."""
+    best: dict[str, float] = field(default_factory=dict)
+    """``miou`` and ``pixel_accuracy`` of that epoch."""
+    seconds: float = 0.0
+    """Time spent in finished epochs, training and validation, s."""
+    early_stopped: bool = False
+    """Whether it ended because the mIoU no longer rose."""
+
+
+class Trainer:
+    """Trains one model; every rank holds one and calls the same methods."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: nn.Module,
+        datasets: tuple[SegmentationDataset, SegmentationDataset],
+        *,
+        session: TrialSession,
+        ranks: Ranks,
+    ) -> None:
+        """Prepare to train ``model`` on the first of ``datasets`` and score it on the second."""
+        self.plan, self.progress = plan, Progress()
+        self.compute = Compute.of(session.device, plan.settings)
+        self.model = self.compute.place(model)
+        self._session, self._ranks = session, ranks
+        self._train, self._val = datasets
+        self._batches = ShuffledBatches(
+            len(self._train),
+            plan.config.batch_size,
+            seed=plan.seed,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+        )
+        order = OrderedBatches(len(self._val), rank=ranks.rank, world_size=ranks.world_size)
+        workers = plan.settings.loader_workers
+        device = session.device
+        self._train_loader = make_loader(self._train, self._batches, workers=workers, device=device)
+        self._val_loader = make_loader(self._val, order, workers=workers, device=device)
+        self.step = TrainStep(
+            self.model,
+            plan.config,
+            compute=self.compute,
+            ranks=ranks,
+            steps_per_epoch=len(self._batches),
+            epochs=plan.epochs,
+            gradient_clip=plan.settings.gradient_clip,
+        )
+        self._pacer = _Pacer()
+
+    def resume(self) -> bool:
+        """Go on from the newest sound state in the folder; whether there was one of this plan."""
+        state = self._ranks.on_first(lambda: load_last(self.plan.folder))
+        if state is None or state["identity"] != self._identity():
+            return False
+        self.step.load_state_dict(state["step"])
+        self.progress = Progress(**state["progress"])
+        return True
+
+    def fit(self, on_epoch: Callable[[int, dict[str, float]], None]) -> None:
+        """Train the epochs that are left; ``on_epoch`` is told each one's number and metrics.
+
+        The state is saved after ``on_epoch``, so an epoch that was interrupted in between is
+        trained and told again.
+
+        Raises:
+            DivergedError: the loss is no finite number.
+            DoesNotFitError: not even one image at a time fits into memory.
+            TrialStoppedError: the session asked the trial to end; the best is on disk.
+        """
+        while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
+            on_epoch(*self._run_epoch())
+            if self._ranks.on_first(self._pacer.is_due):
+                self._ranks.on_first(self._save)
+
+    def load_best(self) -> None:
+        """Put the best epoch's weights from the disk into the model."""
+        path = self.plan.folder / BEST_WEIGHTS
+        weights = self._ranks.on_first(lambda: load_weights(path)[0])
+        self.model.load_state_dict(weights)
+
+    def evaluate(self, *, with_thresholds: bool = False) -> Scores:
+        """Return the model's scores on the validation images."""
+        return evaluate(
+            self.model,
+            self._val_loader,
+            self._val.num_classes,
+            compute=self.compute,
+            session=self._session,
+            ranks=self._ranks,
+            with_thresholds=with_thresholds,
+        )
+
+    def _run_epoch(self) -> tuple[int, dict[str, float]]:
+        start = time.perf_counter()
+        epoch = self.progress.epoch + 1
+        rate = self.step.learning_rate
+        train_loss = self._train_epoch(epoch)
+        self._ranks.average_buffers(self.model)
+        scores = self.evaluate()
+        if math.isnan(scores.miou):
+            raise ValueError("the validation images have no labelled pixel; check the masks")
+        self._note(epoch, scores)
+        seconds = time.perf_counter() - start
+        self.progress.seconds += seconds
+        return epoch, {
+            "train_loss": train_loss,
+            "val_loss": scores.loss,
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "learning_rate": rate,
+            "epoch_seconds": seconds,
+        }
+
+    def _train_epoch(self, epoch: int) -> float:
+        """Train one epoch; return the mean loss over its valid pixels."""
+        seed_everything("epoch", self.plan.seed, epoch, self._ranks.rank)
+        self._batches.set_epoch(epoch)
+        self._train.set_epoch(epoch)
+        self.model.train()
+        batches = iter(self._train_loader)
+        loss = torch.zeros((), dtype=torch.float64, device=self.compute.device)
+        pixels = 0.0
+        for step in range(len(self._batches)):
+            check_stop(self._session)
+            batch, valid = self._next(batches)
+            loss += self.step(batch, valid)
+            pixels += valid
+            if self._looks_at_loss(step):
+                total = self._ranks.total(float(loss))
+                if not math.isfinite(total):
+                    raise DivergedError(_diverged(epoch, step, self.plan.config.learning_rate))
+        return total / pixels if pixels else 0.0
+
+    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
+        """Return this rank's next batch and the number of valid pixels on all ranks."""
+        batch: Batch = {}
+        error: Exception | None = None
+        valid = 0.0
+        try:
+            batch = next(batches)
+            valid = float((batch["mask"] != IGNORE_INDEX).sum())
+        except Exception as failure:  # noqa: BLE001 - the other ranks must learn of every failure
+            error = failure
+        return batch, self._ranks.agree(error, valid)
+
+    def _looks_at_loss(self, step: int) -> bool:
+        if step + 1 == len(self._batches):
+            return True
+        free = self.compute.device.type == "cpu" and self._ranks.world_size == 1
+        return free or (step + 1) % CHECK_STEPS == 0
+
+    def _note(self, epoch: int, scores: Scores) -> None:
+        """Count the epoch, and keep its weights if they are the best so far."""
+        progress, patience = self.progress, self.plan.settings.early_stopping_epochs
+        progress.epoch = epoch
+        if not progress.best or scores.miou > progress.best["miou"]:
+            progress.best = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
+            progress.best_epoch = epoch
+            self._ranks.on_first(self._save_best)
+        progress.early_stopped = patience is not None and epoch - progress.best_epoch >= patience
+
+    def _save_best(self) -> None:
+        facts = {"epoch": self.progress.best_epoch, **self.progress.best}
+        save_best(self.plan.folder, self.model.state_dict(), {**self.plan.metadata, **facts})
+
+    def _save(self) -> None:
+        state = {
+            "identity": self._identity(),
+            "step": self.step.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        with self._pacer:
+            save_last(self.plan.folder, state)
+
+    def _identity(self) -> dict[str, Value]:
+        return {**self.plan.config.to_mapping(), "seed": self.plan.seed}
+
+
+class _Pacer:
+    """Context around a saving that says when the next one is worth its time."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._start = 0.0
+
+    def is_due(self) -> bool:
+        """Whether enough time has passed since the last saving."""
+        return time.monotonic() >= self._next
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        end = time.monotonic()
+        self._next = end + (end - self._start) / SAVE_SHARE
+
+
+def _diverged(epoch: int, step: int, learning_rate: float) -> str:
+    return (
+        f"the loss is no finite number in epoch {epoch}, step {step + 1}; a learning rate below "
+        f"{learning_rate:g} or a gradient_clip may help"
+    )

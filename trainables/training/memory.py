@@ -1,0 +1,65 @@
+"""Micro-batches: the largest parts of a batch that fit into memory."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_MESSAGES = ("can't allocate memory", "ALLOC_FAILED", "out of memory")
+
+
+class DoesNotFitError(RuntimeError):
+    """Not even a micro-batch of one image fits into memory."""
+
+
+class MicroBatches:
+    """How many parts a batch is computed in; more whenever memory does not suffice, never fewer."""
+
+    def __init__(self, parts: int = 1) -> None:
+        """Begin with ``parts`` >= 1."""
+        self.parts = parts
+
+    def run(self, attempt: Callable[[int], T], *, size: int) -> T:
+        """Return ``attempt(parts)`` with the first number of parts that fits into memory.
+
+        Args:
+            attempt: Computes a batch from its beginning in so many parts; raises torch's error when
+                out of memory.
+            size: Images in the batch, >= 1; no part is smaller than one image.
+
+        Raises:
+            DoesNotFitError: parts of one image do not fit either.
+        """
+        while True:
+            try:
+                return attempt(min(self.parts, size))
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).split("\n", 1)[0]
+            # Outside the handler: the error's traceback would keep the attempt's tensors.
+            release_memory()
+            if self.parts >= size:
+                raise DoesNotFitError(f"out of memory at a micro-batch of 1 image: {reason}")
+            self.parts = min(self.parts * 2, size)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory of the host or of a device ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
+
+
+def release_memory() -> None:
+    """Give back what nothing refers to any more, on the host and on the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

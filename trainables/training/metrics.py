@@ -1,0 +1,195 @@
+"""Dataset-level segmentation metrics from counts that add up over batches and ranks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+IGNORE_INDEX = 255
+"""Label of pixels that count nowhere, once a mask has been read."""
+
+THRESHOLDS: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""Probability thresholds of ``mae_50_95``; the first is that of ``mae_50``."""
+
+
+def confusion_matrix(
+    predictions: Tensor, masks: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX
+) -> Tensor:
+    """Return the int64 counts [C, C] of valid pixels by true class (row) and predicted (column).
+
+    Args:
+        predictions: Predicted class per pixel, integers in [0, C), any shape.
+        masks: True class per pixel, same shape; ``ignore_index`` counts nowhere.
+        num_classes: C.
+        ignore_index: Label outside [0, C).
+
+    Raises:
+        ValueError: the shapes differ, or a mask holds a label that is neither a class nor ignored.
+    """
+    if predictions.shape != masks.shape:
+        raise ValueError(
+            f"predictions and masks must have one shape, got {tuple(predictions.shape)} and "
+            f"{tuple(masks.shape)}"
+        )
+    cells = num_classes * num_classes
+    ignored = masks == ignore_index
+    pairs = torch.where(ignored, 0, masks * num_classes + predictions + 1).flatten()
+    counts = torch.bincount(pairs, minlength=cells + 1)
+    if counts.numel() > cells + 1:
+        found = int(masks[~ignored].max())
+        raise ValueError(
+            f"a mask holds label {found}; allowed are 0 to {num_classes - 1}, and {ignore_index} "
+            "for ignored pixels"
+        )
+    return counts[1:].reshape(num_classes, num_classes)
+
+
+def iou_per_class(matrix: Tensor) -> Tensor:
+    """Return the intersection over union of each class, float64 [C] in [0, 1].
+
+    A class that occurs neither in the ground truth nor in the predictions has no union: NaN.
+    """
+    counts = matrix.double()
+    hits = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - hits
+    return hits / union
+
+
+def mean_iou(matrix: Tensor) -> float:
+    """Return the mean over classes of the dataset-level IoU, in [0, 1], higher is better.
+
+    Classes in neither ground truth nor predictions do not enter the mean; one that is predicted
+    but never true enters with 0. Without any valid pixel the result is NaN.
+    """
+    return float(iou_per_class(matrix).nanmean())
+
+
+def pixel_accuracy(matrix: Tensor) -> float:
+    """Return the share of valid pixels whose class is right, in [0, 1]; NaN without any."""
+    counts = matrix.double()
+    return float(counts.diagonal().sum() / counts.sum())
+
+
+def threshold_errors(
+    probabilities: Tensor, masks: Tensor, ignore_index: int = IGNORE_INDEX
+) -> Tensor:
+    """Return the summed absolute error of the binarised probability maps per threshold.
+
+    At threshold t each class's map becomes 1 where its probability is above t, else 0. The absolute
+    error against the one-hot ground truth, summed over classes and halved, is per valid pixel 0
+    (the right class is above t), 1/2 (no class is) or 1 (a wrong class is). As t >= 1/2, at most one
+    class is above it, so a pixel's greatest probability and that of its true class tell all.
+    ``mae_50`` and ``mae_50_95`` are means of this error, in [0, 1], lower is better.
+
+    Args:
+        probabilities: Class probabilities [N, C, H, W] that sum to 1 over C.
+        masks: True classes [N, H, W].
+        ignore_index: Label of pixels that do not count.
+
+    Returns:
+        Errors in half units, int64 [len(THRESHOLDS)].
+
+    Source:
+        The reading of Malyshev 2025's "mAE" whose two columns stand closest to the published ratio.
+    """
+    valid = masks != ignore_index
+    true_class = torch.where(valid, masks, 0).unsqueeze(1)
+    top = probabilities.amax(1)[valid]
+    true = probabilities.gather(1, true_class).squeeze(1)[valid]
+    above, hits = _counts_above(top), _counts_above(true)
+    return above + top.numel() - 2 * hits
+
+
+def _counts_above(values: Tensor) -> Tensor:
+    """Return how many of ``values`` [P] are above each threshold, int64 [T]."""
+    bounds = torch.tensor(THRESHOLDS, dtype=values.dtype, device=values.device)
+    bins = torch.bincount(torch.bucketize(values, bounds), minlength=len(THRESHOLDS) + 1)
+    return bins.flip(0).cumsum(0).flip(0)[1:]
+
+
+@dataclass(slots=True)
+class ScoreSums:
+    """Counts from which all scores of a validation pass follow; they add up over ranks."""
+
+    num_classes: int
+    """Number of classes C."""
+    device: torch.device
+    """Device the counts are kept on, so that a batch costs no synchronisation."""
+    with_thresholds: bool = False
+    """Also count the errors behind ``mae_50`` and ``mae_50_95``."""
+    matrix: Tensor = field(init=False)
+    """Confusion counts, int64 [C, C]."""
+    errors: Tensor = field(init=False)
+    """Errors per threshold in half units, int64 [T]."""
+    loss: Tensor = field(init=False)
+    """Sum of the loss over valid pixels, float64 scalar."""
+
+    def __post_init__(self) -> None:
+        """Start from nothing counted."""
+        shape = (self.num_classes, self.num_classes)
+        self.matrix = torch.zeros(shape, dtype=torch.int64, device=self.device)
+        self.errors = torch.zeros(len(THRESHOLDS), dtype=torch.int64, device=self.device)
+        self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
+
+    def add(self, logits: Tensor, masks: Tensor, loss_sum: Tensor) -> None:
+        """Count one batch: logits [N, C, H, W], masks [N, H, W], loss summed over valid pixels."""
+        predictions = logits.max(1).indices
+        self.matrix += confusion_matrix(predictions, masks, self.num_classes)
+        self.loss += loss_sum.double()
+        if self.with_thresholds:
+            self.errors += threshold_errors(logits.float().softmax(1), masks)
+
+    def empty(self) -> ScoreSums:
+        """Return sums of the same kind with nothing counted."""
+        return ScoreSums(self.num_classes, self.device, with_thresholds=self.with_thresholds)
+
+    def merge(self, other: ScoreSums) -> None:
+        """Add the sums of ``other``."""
+        self.matrix += other.matrix
+        self.errors += other.errors
+        self.loss += other.loss
+
+    def packed(self) -> Tensor:
+        """Return all sums as one float64 vector on the CPU (exact for counts below 2**53)."""
+        parts = [self.matrix.flatten().double(), self.errors.double(), self.loss.reshape(1)]
+        return torch.cat(parts).cpu()
+
+    def scores(self, packed: Tensor) -> Scores:
+        """Return the scores of ``packed`` sums, of one rank or added up over several."""
+        cells = self.num_classes**2
+        matrix = packed[:cells].reshape(self.num_classes, self.num_classes).round().long()
+        errors = packed[cells : cells + len(THRESHOLDS)] / 2
+        pixels = int(matrix.sum())
+        mean_errors = errors / pixels if pixels and self.with_thresholds else errors * math.nan
+        return Scores(
+            matrix=matrix,
+            loss=float(packed[-1]) / pixels if pixels else math.nan,
+            miou=mean_iou(matrix),
+            pixel_accuracy=pixel_accuracy(matrix),
+            iou=tuple(iou_per_class(matrix).tolist()),
+            mae_50=float(mean_errors[0]),
+            mae_50_95=float(mean_errors.mean()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """How well a model predicts one set of images; every figure is NaN without a valid pixel."""
+
+    matrix: Tensor
+    """Confusion counts, int64 [C, C], rows the truth."""
+    loss: float
+    """Mean cross-entropy over valid pixels, nats."""
+    miou: float
+    """Mean IoU over the classes that occur in truth or predictions, [0, 1]."""
+    pixel_accuracy: float
+    """Share of valid pixels predicted right, [0, 1]."""
+    iou: tuple[float, ...]
+    """IoU per class, [0, 1]; NaN for a class in neither truth nor predictions."""
+    mae_50: float
+    """Mean error of maps binarised at 0.5, [0, 1]; NaN where it was not asked for."""
+    mae_50_95: float
+    """Mean of that error over ``THRESHOLDS``, [0, 1]; NaN where it was not asked for."""

@@ -1,0 +1,177 @@
+"""One optimizer step over a batch of all ranks, in as many parts as memory needs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from trainables.training.batches import split_batch
+from trainables.training.loss import segmentation_loss_sum
+from trainables.training.memory import MicroBatches
+from trainables.training.optim import build_optimizer, build_schedule
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from search_spaces.config import TrialConfig
+    from trainables.training.batches import Batch
+    from trainables.training.compute import Compute
+    from trainables.training.ranks import Ranks
+
+
+class TrainStep:
+    """Model, optimizer and schedule, advanced together.
+
+    The gradient is that of the loss's mean over the valid pixels of the whole batch, however many
+    ranks and micro-batches share it. Only BatchNorm sees the parts: each normalises by its own
+    statistics.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrialConfig,
+        *,
+        compute: Compute,
+        ranks: Ranks,
+        steps_per_epoch: int,
+        epochs: int,
+        gradient_clip: float | None = None,
+    ) -> None:
+        """Prepare to train ``model``, which lies on the device already."""
+        self.model = model
+        self.micro = MicroBatches()
+        self._config, self._compute, self._ranks = config, compute, ranks
+        self._clip = gradient_clip
+        self._optimizer = build_optimizer(model, config)
+        self._schedule = build_schedule(
+            self._optimizer,
+            config,
+            steps_per_epoch=steps_per_epoch,
+            total_steps=steps_per_epoch * epochs,
+        )
+        self._scaler = compute.grad_scaler()
+        self._wrapped = model
+        self._rehearsed = ranks.world_size == 1 or compute.device.type != "cuda"
+        if ranks.world_size > 1:
+            self._wrapped = DistributedDataParallel(
+                model, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the next step."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def __call__(self, batch: Batch, valid: float) -> Tensor:
+        """Take one step; return this rank's loss summed over its valid pixels, detached.
+
+        Args:
+            batch: This rank's images.
+            valid: Valid pixels in the batches of all ranks; without any the gradient is 0.
+
+        Raises:
+            DoesNotFitError: not even one image at a time fits into memory.
+        """
+        scale = self._ranks.world_size / max(valid, 1.0)
+        if not self._rehearsed:
+            self.rehearse(batch, scale)
+        loss = (
+            self._synced(batch, scale) if self._ranks.world_size > 1 else self._alone(batch, scale)
+        )
+        if self._clip is not None:
+            self._scaler.unscale_(self._optimizer)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._schedule.step()
+        return loss
+
+    def rehearse(self, batch: Batch, scale: float) -> None:
+        """Find the number of parts without a word to the other ranks, and change nothing else.
+
+        A rank that ran out of memory while gradients are being exchanged would leave the others
+        waiting, so that GPUs find out before.
+        """
+        kept = [buffer.clone() for buffer in self.model.buffers()]
+
+        def attempt(parts: int) -> None:
+            with self._unsynced():
+                self._backward(self._forward(batch, parts, scale)[1])
+
+        self._ranks.everywhere(lambda: self.micro.run(attempt, size=len(batch["mask"])))
+        self._optimizer.zero_grad(set_to_none=True)
+        for buffer, value in zip(self.model.buffers(), kept, strict=True):
+            buffer.copy_(value)
+        self._rehearsed = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that going on needs, in tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "parts": self.micro.parts,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state_dict`` returned."""
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._scaler.load_state_dict(state["scaler"])
+        self.micro.parts = state["parts"]
+
+    def _alone(self, batch: Batch, scale: float) -> Tensor:
+        def attempt(parts: int) -> Tensor:
+            total, last = self._forward(batch, parts, scale)
+            self._backward(last)
+            return total
+
+        return self.micro.run(attempt, size=len(batch["mask"]))
+
+    def _synced(self, batch: Batch, scale: float) -> Tensor:
+        total, last = self._ranks.everywhere(
+            lambda: self.micro.run(
+                lambda parts: self._forward(batch, parts, scale), size=len(batch["mask"])
+            )
+        )
+        self._backward(last)
+        return total
+
+    def _forward(self, batch: Batch, parts: int, scale: float) -> tuple[Tensor, Tensor]:
+        """Return the summed loss, and the last part's scaled loss, which is yet to go backward."""
+        self._optimizer.zero_grad(set_to_none=True)
+        *early, late = split_batch(batch, parts)
+        total = torch.zeros((), dtype=torch.float64, device=self._compute.device)
+        for part in early:
+            with self._unsynced():
+                loss = self._loss(part)
+                self._backward(loss * scale)
+            total += loss.detach()
+        loss = self._loss(late)
+        return total + loss.detach(), loss * scale
+
+    def _loss(self, part: Batch) -> Tensor:
+        images, masks = self._compute.fetch(part, "image"), self._compute.fetch(part, "mask")
+        with self._compute.autocast():
+            logits = self._wrapped(images)
+        return segmentation_loss_sum(
+            logits.float(),
+            masks,
+            teacher_logits=self._compute.fetch(part, "soft") if "soft" in part else None,
+            alpha=self._config.distill_alpha,
+            temperature=self._config.temperature or 1.0,
+        )
+
+    def _backward(self, loss: Tensor) -> None:
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def _unsynced(self) -> AbstractContextManager[object]:
+        if isinstance(self._wrapped, DistributedDataParallel):
+            return self._wrapped.no_sync()
+        return nullcontext()
