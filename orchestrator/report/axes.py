@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import Objective
 from orchestrator.pareto import pareto_front
+from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +34,9 @@ class Axes:
 
 
 def choose_axes(report: SweepReport) -> Axes:
-    """Return mIoU (else the first objective) up, latency (else another cost) right, a third as
-    colour.
+    """Return mIoU (else the first objective) up, a cost right (latency first), a third as colour.
 
-    With one objective only, the order of proposal has no say: FLOPs go right.
+    With one objective only, FLOPs go right.
     """
     names = [each.name for each in report.objectives]
     y = next((o for o in report.objectives if o.name == "miou"), report.objectives[0])
@@ -50,9 +51,21 @@ def choose_axes(report: SweepReport) -> Axes:
     return Axes(y=y, x=x, colour=next(iter([*left, *spare]), None))
 
 
-def value_of(row: ReportRow, name: str) -> float | None:
-    """Return a row's value of a metric or objective; None where there is none."""
-    return row.objectives[name] if name in row.objectives else row.metrics.get(name)
+def value_of(row: ReportRow, name: str) -> float:
+    """Return a row's value of a metric or objective; NaN where there is none."""
+    value = row.objectives[name] if name in row.objectives else row.metrics.get(name)
+    return math.nan if value is None else value
+
+
+def shown(rows: Sequence[ReportRow], name: str) -> list[float]:
+    """Return the rows' values of a metric in the unit it is shown in; NaN where there is none."""
+    return [label(name).factor * value_of(row, name) for row in rows]
+
+
+def span(rows: Sequence[ReportRow], name: str) -> tuple[float, float] | None:
+    """Return the least and largest shown value of a metric; None where no row has one."""
+    values = [value for value in shown(rows, name) if math.isfinite(value)]
+    return (min(values), max(values)) if values else None
 
 
 def drawable(report: SweepReport, axes: Axes) -> tuple[ReportRow, ...]:
@@ -61,8 +74,8 @@ def drawable(report: SweepReport, axes: Axes) -> tuple[ReportRow, ...]:
         row
         for row in report.rows
         if row.state == "complete"
-        and value_of(row, axes.x.name) is not None
-        and value_of(row, axes.y.name) is not None
+        and math.isfinite(value_of(row, axes.x.name))
+        and math.isfinite(value_of(row, axes.y.name))
     )
 
 
@@ -70,7 +83,7 @@ def staircase(rows: Sequence[ReportRow], axes: Axes) -> tuple[ReportRow, ...]:
     """Return the rows that no other dominates in the two axes alone, from left to right."""
     points = [[value_of(row, axes.x.name), value_of(row, axes.y.name)] for row in rows]
     chosen = [rows[index] for index in pareto_front(points, (axes.x, axes.y))]
-    return tuple(sorted(chosen, key=lambda row: value_of(row, axes.x.name) or 0.0))
+    return tuple(sorted(chosen, key=lambda row: value_of(row, axes.x.name)))
 
 
 def _known(report: SweepReport, name: str) -> bool:

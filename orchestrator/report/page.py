@@ -10,6 +10,8 @@ from orchestrator.report.axes import (
     FRONT_COLOUR,
     choose_axes,
     drawable,
+    shown,
+    span,
     staircase,
     value_of,
 )
@@ -31,10 +33,11 @@ def to_html(report: SweepReport) -> str:
     rows = drawable(report, axes)
     on_front = [row for row in rows if row.rank == 0]
     dominated = [row for row in rows if row.rank != 0]
+    scale = span(rows, axes.colour) if axes.colour else None
     figure = go.Figure()
     figure.add_trace(_line(staircase(on_front, axes), axes))
-    figure.add_trace(_dots(dominated, axes, _range(rows, axes), faint=True))
-    figure.add_trace(_dots(on_front, axes, _range(rows, axes), faint=False))
+    figure.add_trace(_dots(dominated, axes, scale, faint=True))
+    figure.add_trace(_dots(on_front, axes, scale, faint=False))
     figure.add_trace(_knee([row for row in on_front if row.knee], axes))
     figure.update_layout(
         title=f"{escape(report.sweep_id)} · {escape(counts_line(report))}",
@@ -42,8 +45,8 @@ def to_html(report: SweepReport) -> str:
         xaxis_title=label(axes.x.name).heading,
         yaxis_title=label(axes.y.name).heading,
         hoverlabel={"align": "left", "font": {"family": "monospace", "size": 12}},
-        legend={"orientation": "h", "y": -0.18},
-        margin={"l": 70, "r": 30, "t": 60, "b": 70},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
+        margin={"l": 70, "r": 30, "t": 80, "b": 60},
     )
     page: str = figure.to_html(
         include_plotlyjs=True,
@@ -57,36 +60,21 @@ def to_html(report: SweepReport) -> str:
 
 def hover_text(row: ReportRow, axes: Axes) -> str:
     """Return what hovering over a trial shows: its figures, then its whole configuration."""
-    shown = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
+    names = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
     lines = [f"<b>{escape(row.trial_id)}</b>" + (" · knee point" if row.knee else "")]
     lines += [
-        f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in shown
+        f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in names
     ]
     lines += ["", *(f"{escape(name)} = {escape(str(value))}" for name, value in row.config.items())]
     return "<br>".join(lines)
 
 
 def _xy(rows: Sequence[ReportRow], axes: Axes) -> dict[str, list[float]]:
-    return {
-        side: [label(name).factor * (value_of(row, name) or 0.0) for row in rows]
-        for side, name in (("x", axes.x.name), ("y", axes.y.name))
-    }
-
-
-def _range(rows: Sequence[ReportRow], axes: Axes) -> tuple[float, float] | None:
-    values = _colours(rows, axes)
-    return (min(values), max(values)) if values else None
-
-
-def _colours(rows: Sequence[ReportRow], axes: Axes) -> list[float]:
-    if axes.colour is None:
-        return []
-    factor = label(axes.colour).factor
-    return [factor * (value_of(row, axes.colour) or 0.0) for row in rows]
+    return {"x": shown(rows, axes.x.name), "y": shown(rows, axes.y.name)}
 
 
 def _dots(
-    rows: Sequence[ReportRow], axes: Axes, span: tuple[float, float] | None, *, faint: bool
+    rows: Sequence[ReportRow], axes: Axes, scale: tuple[float, float] | None, *, faint: bool
 ) -> dict[str, Any]:
     edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
     marker: dict[str, Any] = {
@@ -95,13 +83,13 @@ def _dots(
         "line": {"color": edge, "width": 1 if faint else 2.5},
         "color": edge,
     }
-    if axes.colour is not None and span is not None:
+    if axes.colour is not None and scale is not None:
         marker |= {
-            "color": _colours(rows, axes),
+            "color": shown(rows, axes.colour),
             "colorscale": "Viridis",
             "reversescale": True,
-            "cmin": span[0],
-            "cmax": span[1],
+            "cmin": scale[0],
+            "cmax": scale[1],
             "showscale": not faint,
             "colorbar": {"title": {"text": label(axes.colour).heading}, "outlinewidth": 0},
         }

@@ -10,10 +10,12 @@ from orchestrator.report.axes import (
     FRONT_COLOUR,
     choose_axes,
     drawable,
+    shown,
+    span,
     staircase,
-    value_of,
 )
 from orchestrator.report.labels import label
+from orchestrator.report.naming import name_dots
 from orchestrator.report.text import brief
 
 if TYPE_CHECKING:
@@ -49,16 +51,17 @@ def draw(report: SweepReport) -> Figure:
         return figure
     on_front = [row for row in rows if row.rank == 0]
     dominated = [row for row in rows if row.rank != 0]
-    scale = _scale(rows, axes)
+    scale = span(rows, axes.colour) if axes.colour else None
     _join(plot, staircase(on_front, axes), axes)
     _dots(plot, dominated, axes, scale, faint=True)
     _dots(plot, on_front, axes, scale, faint=False)
     _mark_knee(plot, on_front, axes)
-    _name(plot, staircase(on_front, axes), axes)
     if axes.colour is not None and scale is not None:
         _colour_bar(figure, plot, axes.colour, scale)
     plot.legend(loc="lower right", frameon=False, fontsize=9)
-    plot.margins(x=0.1, y=0.12)
+    plot.margins(x=0.08, y=0.12)
+    dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
+    name_dots(plot, _names(staircase(on_front, axes), axes), dots, most=_MAX_NAMES)
     return figure
 
 
@@ -77,21 +80,6 @@ def _frame(plot: PlotAxes, report: SweepReport, axes: Axes) -> None:
         plot.spines[side].set_visible(False)
 
 
-def _scale(rows: Sequence[ReportRow], axes: Axes) -> tuple[float, float] | None:
-    if axes.colour is None:
-        return None
-    found = [value_of(row, axes.colour) for row in rows]
-    values = [label(axes.colour).factor * value for value in found if value is not None]
-    return (min(values), max(values)) if values else None
-
-
-def _xy(rows: Sequence[ReportRow], axes: Axes) -> tuple[list[float], list[float]]:
-    return (
-        [label(axes.x.name).factor * (value_of(row, axes.x.name) or 0.0) for row in rows],
-        [label(axes.y.name).factor * (value_of(row, axes.y.name) or 0.0) for row in rows],
-    )
-
-
 def _dots(
     plot: PlotAxes,
     rows: Sequence[ReportRow],
@@ -102,19 +90,18 @@ def _dots(
 ) -> None:
     if not rows:
         return
-    x, y = _xy(rows, axes)
+    x, y = shown(rows, axes.x.name), shown(rows, axes.y.name)
     edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
     size, alpha = (46, 0.5) if faint else (88, 1.0)
     name = "dominated" if faint else "on the front"
     if scale is None or axes.colour is None:
         plot.scatter(x, y, s=size, alpha=alpha, color=edge, label=name, zorder=3)
         return
-    values = [label(axes.colour).factor * (value_of(row, axes.colour) or 0.0) for row in rows]
     plot.scatter(
         x,
         y,
         s=size,
-        c=values,
+        c=shown(rows, axes.colour),
         cmap="viridis_r",
         vmin=scale[0],
         vmax=scale[1],
@@ -127,40 +114,28 @@ def _dots(
 
 
 def _join(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
-    x, y = _xy(rows, axes)
-    where = "post" if axes.x.direction == "minimize" else "pre"
-    plot.step(x, y, where=where, color=FRONT_COLOUR, linewidth=1.6, alpha=0.75, zorder=2)  # type: ignore[arg-type]
+    x, y = shown(rows, axes.x.name), shown(rows, axes.y.name)
+    drawstyle = "steps-post" if axes.x.direction == "minimize" else "steps-pre"
+    plot.plot(x, y, drawstyle=drawstyle, color=FRONT_COLOUR, linewidth=1.6, alpha=0.75, zorder=2)
 
 
 def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
     knee = [row for row in rows if row.knee]
     if not knee:
         return
-    x, y = _xy(knee, axes)
+    x, y = shown(knee, axes.x.name), shown(knee, axes.y.name)
     plot.scatter(
         x, y, s=330, marker="o", facecolors="none", edgecolors="#111827", linewidths=1.6, zorder=5,
         label=f"knee point ({knee[0].trial_id})",
     )  # fmt: skip
 
 
-def _name(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
-    """Write what the joined trials are, as many as there is room for, ends and knee first."""
-    ends = [*rows[:1], *rows[-1:], *(row for row in rows if row.knee)]
-    chosen = list({row.trial_id: row for row in [*ends, *rows]}.values())[:_MAX_NAMES]
-    last = rows[-1].trial_id if len(rows) > 1 else None
-    for row in chosen:
-        (x,), (y,) = _xy([row], axes)
-        right = row.trial_id != last
-        plot.annotate(
-            brief(row),
-            (x, y),
-            xytext=(9 if right else -9, 11),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            fontsize=7.5,
-            color="#374151",
-            zorder=6,
-        )
+def _names(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float, str]]:
+    """Return the joined trials' places and names, the knee and the ends first."""
+    ordered = [*(row for row in rows if row.knee), *rows[-1:], *rows[:1], *rows]
+    chosen = list({row.trial_id: row for row in ordered}.values())
+    names = [brief(row).replace(" os", "\nos", 1) for row in chosen]  # two lines find room sooner
+    return list(zip(shown(chosen, axes.x.name), shown(chosen, axes.y.name), names, strict=True))
 
 
 def _colour_bar(figure: Figure, plot: PlotAxes, metric: str, scale: tuple[float, float]) -> None:
@@ -171,4 +146,4 @@ def _colour_bar(figure: Figure, plot: PlotAxes, metric: str, scale: tuple[float,
         ScalarMappable(Normalize(*scale), "viridis_r"), ax=plot, pad=0.02, aspect=30
     )
     bar.set_label(label(metric).heading)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
