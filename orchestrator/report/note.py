@@ -1,0 +1,94 @@
+"""The report as the markdown of a tracker's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.report.labels import label
+from orchestrator.report.text import brief, counts_line, effort_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.report.model import ReportRow, SweepReport
+
+MAX_CHARACTERS = 7500
+"""What trackers keep of a description, with a margin."""
+
+
+def to_markdown(
+    report: SweepReport,
+    *,
+    picture: str | None = None,
+    trial_links: Mapping[str, str] | None = None,
+    views: Sequence[tuple[str, str]] = (),
+    facts: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Return a page of at most ``MAX_CHARACTERS``: views, picture, front, figures, facts.
+
+    Rows of the front that do not fit are left out, and counted.
+
+    Args:
+        report: What is shown.
+        picture: Address of the front's picture.
+        trial_links: Address of each trial's page.
+        views: Title and address of each place with more to see.
+        facts: Name and value of what else is worth knowing: seed, data set, versions.
+    """
+    head = [f"# Sweep {report.sweep_id}", ""]
+    if views:
+        head += [" · ".join(f"**[{title}]({address})**" for title, address in views), ""]
+    if picture:
+        head += [f"![Pareto front]({picture})", ""]
+    tail = ["", *_figures(report), "", *(f"- {name}: {_cell(value)}" for name, value in facts)]
+    if not report.front:
+        return "\n".join([*head, "No trial has completed yet.", *tail])[:MAX_CHARACTERS]
+    head += ["## Pareto front", "", *_table_head(report)]
+    room = MAX_CHARACTERS - len("\n".join([*head, *tail])) - 60
+    rows: list[str] = []
+    for row in report.front:
+        line = _table_row(report, row, (trial_links or {}).get(row.trial_id))
+        room -= len(line) + 1
+        if room < 0:
+            break
+        rows.append(line)
+    left = len(report.front) - len(rows)
+    if left:
+        tail = ["", f"{left} more are in `pareto/trials.csv`.", *tail]
+    return "\n".join([*head, *rows, *tail])[:MAX_CHARACTERS]
+
+
+def _table_head(report: SweepReport) -> list[str]:
+    titles = [
+        f"{label(each.name).heading} {'↑' if each.direction == 'maximize' else '↓'}"
+        for each in report.objectives
+    ]
+    return [
+        "| " + " | ".join(["trial", *titles, "configuration"]) + " |",
+        "|" + "|".join(["---", *("---:" for _ in titles), "---"]) + "|",
+    ]
+
+
+def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
+    name = f"[{row.trial_id}]({address})" if address else row.trial_id
+    values = [label(each.name).show(row.objectives[each.name]) for each in report.objectives]
+    mark = " ★" if row.knee else ""
+    return "| " + " | ".join([name + mark, *values, _cell(brief(row))]) + " |"
+
+
+def _figures(report: SweepReport) -> list[str]:
+    lines = [f"- {counts_line(report)}", f"- {effort_line(report)}"]
+    if report.front:
+        reference = ", ".join(
+            f"{label(name).heading} {label(name).show(value)}"
+            for name, value in report.reference_point.items()
+        )
+        lines += [
+            f"- hypervolume {report.hypervolume:.6g} against {reference}",
+            f"- ★ knee point: {report.knee}",
+        ]
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

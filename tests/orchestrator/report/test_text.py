@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from orchestrator.records import SweepRecords, fold
+from orchestrator.report.model import build_report
+from orchestrator.report.text import brief, counts_line, summary, to_csv, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.report.model import SweepReport
+
+
+@pytest.fixture
+def report(
+    demo_events: Callable[..., list[SweepEvent]], objectives: tuple[Objective, ...]
+) -> SweepReport:
+    return build_report(fold(demo_events(12)), objectives, sweep_id="demo", epochs=4)
+
+
+def test_json_has_every_trial_and_a_front_of_their_ids(report: SweepReport) -> None:
+    told = json.loads(to_json(report))
+    ids = [trial["id"] for trial in told["trials"]]
+    assert ids == [f"t{n:05d}" for n in range(12)]
+    assert set(told["front"]) <= set(ids)
+    assert told["completed"] == sum(trial["state"] == "complete" for trial in told["trials"])
+    assert {"sweep_id", "hypervolume", "reference_point"} <= set(told)
+    by_id = {trial["id"]: trial for trial in told["trials"]}
+    assert all(by_id[front]["pareto_rank"] == 0 for front in told["front"])
+    assert set(by_id[told["front"][0]]["objectives"]) == {"miou", "latency_ms", "flops"}
+
+
+def test_csv_gives_back_the_figures(report: SweepReport) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(report))))
+    assert len(rows) == 12
+    for told, row in zip(rows, report.rows, strict=True):
+        value = row.objectives["miou"]
+        assert told["miou"] == ("" if value is None else str(value))
+        assert told["config.backbone"] == row.config["backbone"]
+
+
+def test_the_terminal_shows_every_front_trial(report: SweepReport) -> None:
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(summary(report))
+    text = console.export_text()
+    assert all(row.trial_id in text for row in report.front)
+    assert "mIoU ↑" in text
+    assert f"{report.knee} ★" in text
+
+
+def test_without_a_complete_trial_there_is_a_plain_sentence(
+    objectives: tuple[Objective, ...],
+) -> None:
+    empty = build_report(SweepRecords(), objectives, sweep_id="demo")
+    console = Console(record=True, file=io.StringIO())
+    console.print(summary(empty))
+    assert "no trial completed" in console.export_text()
+    assert counts_line(empty) == "no trials"
+    assert json.loads(to_json(empty))["front"] == []
+
+
+def test_brief_leaves_out_what_is_not_there(report: SweepReport) -> None:
+    row = next(row for row in report.rows if row.config["quantization"] == "none")
+    assert "none" not in brief(row)
+    assert f"os{row.config['output_stride']}" in brief(row)
