@@ -1,0 +1,147 @@
+"""The check of a data set: every file opened, every fault named at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
+from trainables.data.faults import DataError, Fault
+from trainables.data.labels import IGNORE
+from trainables.data.layouts.base import ROLES
+from trainables.data.layouts.registry import open_layout
+from trainables.data.report import DataReport, SplitReport
+from trainables.data.scan import scan_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from trainables.config import DataConfig
+    from trainables.data.layouts.base import Layout, SplitRole
+    from trainables.data.scan import SampleScan
+
+
+def check_data(
+    config: DataConfig,
+    *,
+    cache_dir: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DataReport:
+    """Return what the data set of ``config`` holds and everything wrong with it.
+
+    Every image and mask is decoded once. A broken data set gives a report with faults, never an
+    exception. ``cache_dir`` is where synthetic scenes are generated and digests remembered;
+    ``progress`` is called with samples checked and samples in all.
+    """
+    try:
+        layout = open_layout(config, cache_dir)
+    except DataError as error:
+        return DataReport(
+            format=config.format,
+            root=config.root,
+            class_names=config.class_names or (),
+            splits=(),
+            faults=error.faults,
+            warnings=(),
+            digest=None,
+        )
+    scans = _scan(layout, progress)
+    splits = tuple(_split_report(layout, role, scans[role]) for role in ROLES)
+    faults = tuple(fault for role in ROLES for scan in scans[role] for fault in scan.faults)
+    if not faults:
+        for split in splits:
+            remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
+    return DataReport(
+        format=config.format,
+        root=str(layout.root),
+        class_names=layout.class_names,
+        splits=splits,
+        faults=faults,
+        warnings=(*_emptiness(layout, splits), *_shared_images(layout, scans)),
+        digest=join_digests(split.digest for split in splits),
+    )
+
+
+def _scan(
+    layout: Layout, progress: Callable[[int, int], None] | None
+) -> dict[SplitRole, list[SampleScan]]:
+    # Threads pay from the first dozen images on: reading, hashing and decoding leave the
+    # interpreter free.
+    total = sum(len(layout.samples(role)) for role in ROLES)
+    scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in ROLES}
+    done = 0
+    scan = partial(scan_sample, root=layout.root.resolve(), labels=layout.labels)
+    with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
+        for role in ROLES:
+            for result in pool.map(scan, layout.samples(role)):
+                scans[role].append(result)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+    return scans
+
+
+def _split_report(layout: Layout, role: SplitRole, scans: Sequence[SampleScan]) -> SplitReport:
+    samples = layout.samples(role)
+    sizes = Counter(scan.size for scan in scans if scan.size is not None)
+    pixels, images = Counter[int](), Counter[int]()
+    for scan in scans:
+        in_image = Counter[int]()
+        for raw, count in scan.label_pixels.items():
+            train_id = layout.labels.table[raw] if raw < len(layout.labels.table) else -1
+            in_image[train_id] += count
+        pixels.update(in_image)
+        images.update(in_image.keys())
+    entries = [
+        (path, digest)
+        for sample, scan in zip(samples, scans, strict=True)
+        for path, digest in zip(sample, scan.digests, strict=True)
+    ]
+    classes = range(len(layout.class_names))
+    return SplitReport(
+        role=role,
+        images=len(samples),
+        sizes=tuple((*size, count) for size, count in sizes.most_common()),
+        class_pixels=tuple(pixels[train_id] for train_id in classes),
+        class_images=tuple(images[train_id] for train_id in classes),
+        ignored_pixels=pixels[IGNORE],
+        digest=join_entries(layout.root, entries),
+    )
+
+
+def _emptiness(layout: Layout, splits: Sequence[SplitReport]) -> list[Fault]:
+    found = []
+    for split in splits:
+        if not any(split.class_pixels):
+            what = f"no pixel of split {split.role!r} is labelled"
+            remedy = "name a split that has labels"
+            path = str(layout.root)
+            found.append(Fault(kind="no labelled pixel", path=path, what=what, remedy=remedy))
+            continue
+        for name, pixels in zip(layout.class_names, split.class_pixels, strict=True):
+            if not pixels:
+                what = f"class {name!r} has no pixel in split {split.role!r}"
+                remedy = "it cannot be " + ("learnt" if split.role == "train" else "scored")
+                path = str(layout.root)
+                found.append(Fault(kind="empty class", path=path, what=what, remedy=remedy))
+    return found
+
+
+def _shared_images(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
+    trained = {
+        scan.digests.image: sample.image
+        for sample, scan in zip(layout.train, scans["train"], strict=True)
+        if scan.size is not None
+    }
+    found = []
+    for sample, scan in zip(layout.val, scans["val"], strict=True):
+        if scan.size is not None and scan.digests.image in trained:
+            what = f"is also trained on, as {trained[scan.digests.image]}"
+            remedy = "take it out of one split, or its score says too much"
+            path = str(sample.image)
+            fault = Fault(kind="same image in both splits", path=path, what=what, remedy=remedy)
+            found.append(fault)
+    return found

@@ -1,0 +1,72 @@
+"""Label maps: which training id a raw mask value stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+IGNORE = 255
+"""Training id of pixels that count neither in the loss nor in a metric, in every layout."""
+UNKNOWN = -1
+"""Entry of the table for raw values that no mask of the layout may hold."""
+MAX_CLASSES = 255
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """A table from the 256 raw mask values to training ids, ``IGNORE`` or ``UNKNOWN``."""
+
+    table: tuple[int, ...]
+
+    @classmethod
+    def of(cls, train_ids: Mapping[int, int], ignored: Iterable[int] = ()) -> LabelMap:
+        """Build the table from ``{raw value: training id}`` with ``ignored`` raw values.
+
+        Values outside [0, 255] cannot occur in an 8-bit mask, so they are left out.
+        """
+        table = [UNKNOWN] * 256
+        for raw in ignored:
+            if 0 <= raw <= 255:
+                table[raw] = IGNORE
+        for raw, train_id in train_ids.items():
+            if 0 <= raw <= 255:
+                table[raw] = train_id
+        return cls(tuple(table))
+
+    @classmethod
+    def positional(cls, names: Sequence[str], ignore_index: int) -> tuple[LabelMap, list[str]]:
+        """Return the map in which ``names[i]`` is raw value ``i``, with the names that train.
+
+        Where ``ignore_index`` is a position of ``names``, that class is left out and the later ones
+        move up by one training id.
+        """
+        raws = [raw for raw in range(len(names)) if raw != ignore_index]
+        train_ids = {raw: train_id for train_id, raw in enumerate(raws)}
+        return cls.of(train_ids, ignored=(ignore_index,)), [names[raw] for raw in raws]
+
+    def apply(self, mask: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Return ``mask`` (any shape) in training ids; unknown values become ``IGNORE``."""
+        table = np.full(np.iinfo(mask.dtype).max + 1, IGNORE, dtype=np.uint8)
+        for raw, train_id in enumerate(self.table):
+            if train_id != UNKNOWN:
+                table[raw] = train_id
+        return table[mask]
+
+    def unknown(self, counts: Mapping[int, int]) -> dict[int, int]:
+        """Return those of ``{raw value: pixels}`` that the layout does not know, by value."""
+        return {
+            raw: pixels
+            for raw, pixels in sorted(counts.items())
+            if raw >= len(self.table) or self.table[raw] == UNKNOWN
+        }
+
+    def known(self) -> list[int]:
+        """Return the raw values that stand for a class or are ignored, ascending."""
+        return [raw for raw, train_id in enumerate(self.table) if train_id != UNKNOWN]

@@ -1,0 +1,1 @@
+"""The on-disk layouts of labelled images, one module each."""

@@ -1,0 +1,149 @@
+"""What every layout gives: the files of each split, the class names, the label map."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from trainables.data.faults import DataError, Fault, setting_fault
+from trainables.data.labels import MAX_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from trainables.config import DataConfig
+    from trainables.data.labels import LabelMap
+
+SplitRole: TypeAlias = Literal["train", "val"]
+"""What a split is used for, whatever it is called on disk."""
+ROLES: tuple[SplitRole, ...] = ("train", "val")
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+_SYNONYMS = (("train", "training"), ("val", "validation", "valid"), ("test", "testing"))
+
+
+class SamplePaths(NamedTuple):
+    """One labelled image on disk; the mask need not exist."""
+
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """A data set as it lies on disk, before any file of it is opened."""
+
+    root: Path
+    """Folder that all files lie in."""
+    class_names: tuple[str, ...]
+    """Names of the classes by training id."""
+    labels: LabelMap
+    """Raw mask values to training ids."""
+    train: tuple[SamplePaths, ...]
+    """Samples trained on, in a fixed order."""
+    val: tuple[SamplePaths, ...]
+    """Samples that objectives are measured on, in a fixed order."""
+
+    def samples(self, role: SplitRole) -> tuple[SamplePaths, ...]:
+        """Return the samples of the split with that role."""
+        return self.train if role == "train" else self.val
+
+
+def split_candidates(name: str) -> tuple[str, ...]:
+    """Return ``name`` and the other usual names of the same split, ``name`` first."""
+    for synonyms in _SYNONYMS:
+        if name in synonyms:
+            return (name, *(other for other in synonyms if other != name))
+    return (name,)
+
+
+def find_split(name: str, allowed: Sequence[str], setting: str) -> str:
+    """Return the one of ``allowed`` that ``name`` means.
+
+    Raises:
+        DataError: it means none of them.
+    """
+    for candidate in split_candidates(name):
+        if candidate in allowed:
+            return candidate
+    raise DataError(
+        [setting_fault(setting, f"there is no split {name!r}", f"give one of {', '.join(allowed)}")]
+    )
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return all images at any depth of ``folder``, sorted, without hidden files."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def take(samples: Sequence[SamplePaths], limit: int | None) -> tuple[SamplePaths, ...]:
+    """Return the first ``limit`` samples in sorted order, all of them where it is None."""
+    return tuple(sorted(samples)[:limit])
+
+
+def require_root(config: DataConfig) -> str:
+    """Return ``config.root`` with a leading ``~`` spelled out.
+
+    Raises:
+        DataError: it is not set.
+    """
+    if config.root is None:
+        what = f"is not set, and format {config.format!r} needs it"
+        raise DataError([setting_fault("root", what, "give the folder of the data set")])
+    return os.path.expanduser(config.root)  # noqa: PTH111 - torchvision takes text
+
+
+def empty_split(folder: Path, found: str = "holds no image") -> Fault:
+    """Return the fault of a split without a sample."""
+    remedy = f"add images ({', '.join(sorted(IMAGE_SUFFIXES))}) or name another split"
+    return Fault(kind="no images", path=str(folder), what=found, remedy=remedy)
+
+
+def renamed(config: DataConfig, own: Sequence[str]) -> tuple[str, ...]:
+    """Return ``config.class_names`` where given, else the layout's ``own`` names.
+
+    Raises:
+        DataError: as many names as the layout has classes are needed, and another number is given.
+    """
+    names = config.class_names
+    if names is None:
+        return tuple(own)
+    if len(names) != len(own):
+        what = f"gives {len(names)} names, and format {config.format!r} has {len(own)} classes"
+        remedy = f"give {len(own)} names, or none"
+        raise DataError([setting_fault("class_names", what, remedy)])
+    return tuple(names)
+
+
+def config_faults(config: DataConfig) -> list[Fault]:
+    """Return every fault of the settings themselves, without a look at the disk."""
+    found = []
+    for name in ("max_train_images", "max_val_images"):
+        limit = getattr(config, name)
+        if limit is not None and not limit >= 1:
+            found.append(setting_fault(name, f"is {limit}", "give a number >= 1, or none"))
+    names = config.class_names
+    if names is not None:
+        found += _name_faults(names)
+    if not 0 <= config.ignore_index <= 255:
+        what, remedy = f"is {config.ignore_index}", "give a mask value from 0 to 255"
+        found.append(setting_fault("ignore_index", what, remedy))
+    return found
+
+
+def _name_faults(names: Sequence[str]) -> list[Fault]:
+    found = []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        what = f"names {', '.join(map(repr, twice))} more than once"
+        found.append(setting_fault("class_names", what, "give every class a name of its own"))
+    if not 2 <= len(names) <= MAX_CLASSES:
+        what = f"gives {len(names)} names"
+        found.append(setting_fault("class_names", what, f"give 2 to {MAX_CLASSES} names"))
+    return found

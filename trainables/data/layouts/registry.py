@@ -1,0 +1,72 @@
+"""The layout a data configuration names: opened, or only its classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainables.data.faults import DataError
+from trainables.data.layouts import ade20k, cityscapes, folder, synthetic, voc
+from trainables.data.layouts.base import config_faults, renamed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainables.config import DataConfig
+    from trainables.data.layouts.base import Layout
+
+
+def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layout:
+    """Return the files, classes and label map of the data set that ``config`` names.
+
+    Folders are listed and no image is opened. The scenes of format ``synthetic`` are generated
+    where they are not there yet, below ``cache_dir`` when ``config.root`` is None. Nothing is ever
+    downloaded.
+
+    Raises:
+        DataError: every fault of settings and folders that can be seen without opening a file.
+    """
+    faults = config_faults(config)
+    if faults:
+        raise DataError(faults)
+    match config.format:
+        case "synthetic":
+            return synthetic.open_synthetic(config, cache_dir)
+        case "folder":
+            return folder.open_folder(config)
+        case "cityscapes":
+            return cityscapes.open_cityscapes(config)
+        case "voc":
+            return voc.open_voc(config)
+        case "ade20k":
+            return ade20k.open_ade20k(config)
+
+
+def class_names_of(config: DataConfig) -> tuple[str, ...]:
+    """Return the class names by training id, without a look at the disk.
+
+    Raises:
+        DataError: the names given do not fit the format, or ``folder`` has none.
+    """
+    faults = config_faults(config)
+    if faults:
+        raise DataError(faults)
+    match config.format:
+        case "folder":
+            return folder.class_names(config)
+        case "synthetic":
+            return renamed(config, synthetic.CLASS_NAMES)
+        case "cityscapes":
+            return renamed(config, cityscapes.CLASS_NAMES)
+        case "voc":
+            return renamed(config, voc.CLASS_NAMES)
+        case "ade20k":
+            return renamed(config, ade20k.CLASS_NAMES)
+
+
+def num_classes_of(config: DataConfig) -> int:
+    """Return the number of classes that are trained, ignored labels left out.
+
+    Raises:
+        DataError: as ``class_names_of``.
+    """
+    return len(class_names_of(config))

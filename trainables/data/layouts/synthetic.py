@@ -1,0 +1,69 @@
+"""Layout ``synthetic``: generated street scenes, read as Cityscapes with the classes drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainables.data.faults import DataError, setting_fault
+from trainables.data.layouts.base import Layout, find_split, renamed, take
+from trainables.data.layouts.cityscapes import find_samples, id_map
+from trainables.data.synthetic.ids import CLASS_NAMES
+from trainables.data.synthetic.writer import SceneSet, ensure_scenes
+
+if TYPE_CHECKING:
+    from trainables.config import DataConfig
+    from trainables.data.faults import Fault
+
+__all__ = ["CLASS_NAMES", "open_synthetic"]
+
+
+def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
+    """Return the scenes that ``config`` describes, generated first where they are not there yet.
+
+    They lie in ``config.root``, or below ``cache_dir`` where that is None.
+
+    Raises:
+        DataError: a setting is out of range, or the scenes cannot be written.
+    """
+    faults = _setting_faults(config, cache_dir)
+    if faults:
+        raise DataError(faults)
+    scenes = SceneSet(
+        train_images=config.synthetic_train_images,
+        val_images=config.synthetic_val_images,
+        seed=config.synthetic_seed,
+    )
+    if config.root is not None:
+        root = Path(config.root).expanduser()
+    else:
+        root = Path(cache_dir or "") / "synthetic" / scenes.name
+    ensure_scenes(root, scenes)
+    train, val = find_samples(config, root)
+    return Layout(
+        root=root,
+        class_names=renamed(config, CLASS_NAMES),
+        labels=id_map(CLASS_NAMES),
+        train=take(train, config.max_train_images),
+        val=take(val, config.max_val_images),
+    )
+
+
+def _setting_faults(config: DataConfig, cache_dir: str | Path | None) -> list[Fault]:
+    found = []
+    if config.root is None and cache_dir is None:
+        what, remedy = "is not set, and there is no cache folder either", "set one of the two"
+        found.append(setting_fault("root", what, remedy))
+    for name in ("synthetic_train_images", "synthetic_val_images"):
+        count = getattr(config, name)
+        if not count >= 1:
+            found.append(setting_fault(name, f"is {count}", "give a number >= 1"))
+    if not config.synthetic_seed >= 0:
+        what = f"is {config.synthetic_seed}"
+        found.append(setting_fault("synthetic_seed", what, "give a number >= 0"))
+    for setting in ("train_split", "val_split"):
+        try:
+            find_split(getattr(config, setting), ("train", "val"), setting)
+        except DataError as error:
+            found += error.faults
+    return found

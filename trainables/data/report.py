@@ -1,0 +1,86 @@
+"""The report of a data check, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trainables.data.faults import Fault
+    from trainables.data.layouts.base import SplitRole
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitReport:
+    """What one split holds, counted over its sound samples."""
+
+    role: SplitRole
+    """What the split is used for."""
+    images: int
+    """Samples listed, sound or not."""
+    sizes: tuple[tuple[int, int, int], ...]
+    """(height, width, images) of every image size, the most frequent first."""
+    class_pixels: tuple[int, ...]
+    """Pixels of every class, by training id."""
+    class_images: tuple[int, ...]
+    """Images every class occurs in, by training id."""
+    ignored_pixels: int
+    """Pixels that count neither in the loss nor in a metric."""
+    digest: str
+    """16 hex digits over names, sizes and content of the split's files."""
+
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """Share of every class in the labelled pixels, in [0, 1]; all 0 where none is labelled."""
+        labelled = sum(self.class_pixels)
+        return tuple(pixels / labelled if labelled else 0.0 for pixels in self.class_pixels)
+
+    @property
+    def ignored_share(self) -> float:
+        """Share of ignored pixels in all, in [0, 1]; 0 where there is no pixel."""
+        total = sum(self.class_pixels) + self.ignored_pixels
+        return self.ignored_pixels / total if total else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataReport:
+    """Everything a check of a data set found."""
+
+    format: str
+    """Layout the data set was read in."""
+    root: str | None
+    """Folder of the data set; None where no layout could be opened."""
+    class_names: tuple[str, ...]
+    """Names of the classes by training id; empty where no layout could be opened."""
+    splits: tuple[SplitReport, ...]
+    """Training and validation split; empty where no layout could be opened."""
+    faults: tuple[Fault, ...]
+    """What keeps the data set from being used."""
+    warnings: tuple[Fault, ...]
+    """What is strange about it."""
+    digest: str | None
+    """16 hex digits over all files of both splits; None where no layout could be opened."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data set can be used."""
+        return not self.faults
+
+    def split(self, role: SplitRole) -> SplitReport:
+        """Return the split with that role; KeyError where no layout could be opened."""
+        for split in self.splits:
+            if split.role == role:
+                return split
+        raise KeyError(f"no split {role!r} in the report; there are {len(self.splits)} splits")
+
+
+def fault_lines(faults: Sequence[Fault], limit: int = 20) -> Iterator[str]:
+    """Yield ``faults`` as lines, those of a kind together, at most ``limit`` of each kind."""
+    kinds = dict.fromkeys(fault.kind for fault in faults)
+    for kind in kinds:
+        same = [fault for fault in faults if fault.kind == kind]
+        yield from map(str, same[:limit])
+        if len(same) > limit:
+            yield f"... and {len(same) - limit} more of: {kind}"

@@ -1,0 +1,101 @@
+"""The scan of one sample: its sizes, labels, digests and faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from trainables.data.decode import (
+    count_labels,
+    decode_image,
+    decode_mask,
+    pair_faults,
+    read_bytes,
+)
+from trainables.data.digest import MISSING, content_digest
+from trainables.data.faults import DataError, Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from trainables.data.labels import LabelMap
+    from trainables.data.layouts.base import SamplePaths
+
+
+class PairDigests(NamedTuple):
+    """Content digests of a sample's two files, ``missing`` where one cannot be read."""
+
+    image: str
+    mask: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleScan:
+    """What one sample holds."""
+
+    digests: PairDigests
+    """Content digests of image and mask."""
+    size: tuple[int, int] | None
+    """(height, width) of the image; None where it cannot be decoded."""
+    label_pixels: dict[int, int] = field(default_factory=dict)
+    """Pixels of every raw mask value that occurs; empty where the mask cannot be decoded."""
+    faults: tuple[Fault, ...]
+    """Everything wrong with the two files."""
+
+
+def scan_sample(sample: SamplePaths, *, root: Path, labels: LabelMap) -> SampleScan:
+    """Return what ``sample`` holds; ``root`` (resolved) is the folder it must lie in."""
+    faults = [fault for path in sample for fault in _link_faults(path, root)]
+    image_digest, image = _image(sample.image, faults)
+    mask_digest, mask = _mask(sample.mask, faults)
+    counts = {} if mask is None else count_labels(mask)
+    if image is not None and mask is not None:
+        faults += pair_faults(sample, image, mask, labels, counts)
+    return SampleScan(
+        digests=PairDigests(image_digest, mask_digest),
+        size=None if image is None else (image.height, image.width),
+        label_pixels=counts,
+        faults=tuple(faults),
+    )
+
+
+def _image(path: Path, faults: list[Fault]) -> tuple[str, Image.Image | None]:
+    digest = MISSING
+    try:
+        data = read_bytes(path, "image")
+        digest = content_digest(data)
+        return digest, decode_image(path, data)
+    except DataError as error:
+        faults += error.faults
+        return digest, None
+
+
+def _mask(
+    path: Path, faults: list[Fault]
+) -> tuple[str, NDArray[np.uint8] | NDArray[np.uint16] | None]:
+    digest = MISSING
+    try:
+        data = read_bytes(path, "mask")
+        digest = content_digest(data)
+        return digest, decode_mask(path, data)
+    except DataError as error:
+        faults += error.faults
+        return digest, None
+
+
+def _link_faults(path: Path, root: Path) -> list[Fault]:
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        what, remedy = f"is a link that leads nowhere ({error})", "remove it"
+        fault = Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)
+        return [fault]
+    if target.is_relative_to(root):
+        return []
+    what = f"is a link to {target}, outside the data set's folder"
+    remedy = "copy the file into the folder"
+    return [Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)]

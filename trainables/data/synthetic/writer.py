@@ -1,0 +1,125 @@
+"""Writes generated scenes to disk in the Cityscapes layout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+
+from trainables.data.faults import DataError, Fault
+from trainables.data.synthetic.scene import draw_scene
+
+VERSION = 1
+"""Grows whenever the same seed gives other pictures."""
+MARKER = "synthetic-scenes.json"
+_CITIES = {"train": ("northfield", "riverton", "ashby"), "val": ("lakeside", "westmoor")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneSet:
+    """What is generated; equal values give equal bytes."""
+
+    train_images: int
+    """Training scenes, >= 1."""
+    val_images: int
+    """Validation scenes, >= 1."""
+    seed: int
+    """Seed of the generator, >= 0."""
+    height: int = 144
+    """Height of the pictures, pixels."""
+    width: int = 192
+    """Width of the pictures, pixels."""
+    version: int = VERSION
+    """Version of the generator."""
+
+    @property
+    def name(self) -> str:
+        """A folder name that differs for every set."""
+        size = f"{self.height}x{self.width}"
+        return f"v{self.version}-{size}-seed{self.seed}-{self.train_images}+{self.val_images}"
+
+
+def ensure_scenes(root: Path, scenes: SceneSet) -> None:
+    """Make ``root`` hold exactly ``scenes``; nothing happens where it does.
+
+    The folder appears under its name only when it is complete. A folder of other generated scenes,
+    or one that lacks files, is replaced; one that was not generated is left alone.
+
+    Raises:
+        DataError: ``root`` holds something that was not generated here, or cannot be written.
+    """
+    if is_complete(root, scenes):
+        return
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_name(f"{root.name}.lock")):
+            if not is_complete(root, scenes):
+                _replace(root, scenes)
+    except OSError as error:
+        what = f"generated scenes cannot be written here ({error.strerror or error})"
+        remedy = "set data.root, or the cache folder, to where there is space and permission"
+        fault = Fault(kind="setting", path=str(root), what=what, remedy=remedy)
+        raise DataError([fault]) from error
+
+
+def is_complete(root: Path, scenes: SceneSet) -> bool:
+    """Whether ``root`` holds exactly ``scenes``, every file at its place."""
+    try:
+        found = json.loads((root / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return found == asdict(scenes) and all(
+        (root / path).is_file() for paths in _paths(scenes) for path in paths
+    )
+
+
+def _replace(root: Path, scenes: SceneSet) -> None:
+    if root.exists() and not (root / MARKER).is_file() and any(root.iterdir()):
+        what = "holds files that were not generated here, so no scenes are written into it"
+        remedy = "set data.root to a new folder, or data.format to the layout of these files"
+        raise DataError([Fault(kind="setting", path=str(root), what=what, remedy=remedy)])
+    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
+    try:
+        _write(partial, scenes)
+        partial.chmod(0o755)
+        if root.exists():
+            shutil.rmtree(root)
+        partial.replace(root)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(folder: Path, scenes: SceneSet) -> None:
+    for position, (image_path, mask_path) in enumerate(_paths(scenes)):
+        of_train = position < scenes.train_images
+        index = position if of_train else position - scenes.train_images
+        # Seeded by split and index, so that more images leave the earlier ones as they were.
+        rng = np.random.default_rng([scenes.seed, 0 if of_train else 1, index])
+        picture, labels = draw_scene(rng, scenes.height, scenes.width)
+        for path, pixels in ((image_path, picture), (mask_path, labels)):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(target, compress_level=4)
+    (folder / MARKER).write_text(json.dumps(asdict(scenes), indent=1), encoding="utf-8")
+
+
+def _paths(scenes: SceneSet) -> list[tuple[Path, Path]]:
+    found = []
+    for split, count in (("train", scenes.train_images), ("val", scenes.val_images)):
+        cities = _CITIES[split]
+        for index in range(count):
+            city = cities[index % len(cities)]
+            frame = f"{city}_{index // len(cities):06d}_000019"
+            found.append(
+                (
+                    Path("leftImg8bit", split, city, f"{frame}_leftImg8bit.png"),
+                    Path("gtFine", split, city, f"{frame}_gtFine_labelIds.png"),
+                )
+            )
+    return found
