@@ -103,7 +103,8 @@ class AllOf:
 
     def __str__(self) -> str:
         """Return the condition in words."""
-        return " and ".join(map(str, self.conditions)) or "always"
+        parts = [str(condition) for condition in self.conditions if condition != ALWAYS]
+        return " and ".join(parts) or "always"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,11 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def unknown_name(name: object, known: Iterable[str], *, kind: str = "name") -> str:
-    """Return the message for ``name`` that is none of ``known``, with the nearest of them."""
+    """Return the message for ``name`` that is none of ``known``, with the nearest of them.
+
+    A short list of names is given in full, a long one only where none is near.
+    """
     names = tuple(known)
     hint = did_you_mean(name, names)
-    return f"unknown {kind} {name!r}{hint or '; allowed are ' + ', '.join(names)}"
+    listed = "" if hint and len(names) > 8 else "; allowed are " + ", ".join(names)
+    return f"unknown {kind} {name!r}{hint}{listed}"

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Choice: TypeAlias = Domain | Value | Resolution
 """What a dimension may take: a domain, or one value that is the same in every configuration."""
 
+SOFT = frozenset({"distill_alpha", "temperature"})
+"""Dimensions that there are only with a teacher."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherIdentity:
@@ -108,10 +111,19 @@ def joint_space(choices: JointChoices, *, teacher: TeacherIdentity | None = None
     found = choices_faults(choices)
     if found:
         raise ValueError("; ".join(map(str, found)))
+    return assemble(choices, teacher)
+
+
+def assemble(choices: JointChoices, teacher: TeacherIdentity | None) -> SearchSpace:
+    """Return the space of ``choices`` whose dimensions are sound each by itself.
+
+    Raises:
+        ValueError: a dimension is not; resolutions are not held against output strides here.
+    """
     conditions = dict(ACTIVE_WHERE)
     if teacher is not None:
         conditions["distill_alpha"] = Not(teacher.is_this)
-    without = frozenset() if teacher is not None else {"distill_alpha", "temperature"}
+    without = frozenset() if teacher is not None else SOFT
     dimensions = tuple(
         Dimension(name, sound_domain(name, getattr(choices, name)), conditions.get(name, ALWAYS))
         for name in FIELDS

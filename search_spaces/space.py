@@ -102,9 +102,8 @@ class SearchSpace:
 
     @property
     def searched(self) -> tuple[str, ...]:
-        """Names of the dimensions that differ between configurations, in order."""
-        fixed = self.fixed
-        return tuple(name for name in self.names if name not in fixed)
+        """Names of the dimensions with more than one value, in order."""
+        return tuple(d.name for d in self.dimensions if d.domain.size > 1)
 
     def sample(self, rng: np.random.Generator) -> Config:
         """Return one configuration: every active dimension drawn from its domain, in order."""

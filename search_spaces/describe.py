@@ -1,0 +1,24 @@
+"""A search space in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from search_spaces.space import SearchSpace
+
+
+class SpaceRow(NamedTuple):
+    """One dimension of a space in words."""
+
+    name: str
+    """The dimension."""
+    domain: str
+    """What it may take, such as ``1e-4 to 1e-2, logarithmic``."""
+    condition: str
+    """Where it is active: ``always``, or such as ``optimizer is sgd``."""
+
+
+def describe_space(space: SearchSpace) -> list[SpaceRow]:
+    """Return a row for each dimension in the space's order, fixed ones included."""
+    return [SpaceRow(d.name, str(d.domain), str(d.when)) for d in space]
