@@ -36,6 +36,16 @@ class TrialAsked:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrialStarted:
+    """A trial was handed to the lanes, for the first time or again."""
+
+    trial_id: str
+    attempt: int = 1
+    """1 for the first start, one more for each start after an interruption."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialProfiled:
     """Costs were measured before the first epoch."""
 
@@ -57,6 +67,22 @@ class EpochReported:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrialJudged:
+    """The scheduler judged a trial at a rung; what the report's explanations are made of."""
+
+    trial_id: str
+    action: Literal["continue", "stop", "pause"]
+    rung: int
+    """Epochs of the rung."""
+    rank: int
+    """Place among the rung's trials at that moment, from 1."""
+    of: int
+    """Number of trials at the rung at that moment."""
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialEnded:
     """A trial is over."""
 
@@ -69,4 +95,6 @@ class TrialEnded:
     seconds: float = 0.0
 
 
-SweepEvent: TypeAlias = TrialAsked | TrialProfiled | EpochReported | TrialEnded
+SweepEvent: TypeAlias = (
+    TrialAsked | TrialStarted | TrialProfiled | EpochReported | TrialJudged | TrialEnded
+)

@@ -1,0 +1,47 @@
+# Two commands do everything: `make demo` runs a sweep, `make test` passes the tests.
+# Each installs what it needs into .venv first (uv is fetched into .tools where there is none).
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint install lock docs clean
+
+help: ## List the targets.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) ## Run a sweep on generated street scenes, from images to a Pareto front.
+	$(BIN)/segsweep run
+
+test: $(READY) lint ## Check style and types, then run every test that this machine can run.
+	$(BIN)/pytest
+
+unit: $(READY) ## Run the fast tests alone.
+	$(BIN)/pytest -m "not (ray or browser or slow or e2e or gpu)"
+
+lint: $(READY) ## Check style and types.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+install: $(READY) ## Make the environment and nothing else.
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(UV) >/dev/null 2>&1 || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet uv; }
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --compile-bytecode requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+lock: ## Resolve the newest versions that pyproject.toml allows; no index address is written.
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		--no-emit-index-url --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+docs: $(READY) ## Write the pages that are generated from the program.
+	$(BIN)/python -m orchestrator.cli.reference docs/cli.md
+
+clean: ## Remove the environment and caches; sweeps stay.
+	rm -rf $(VENV) .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Lanes: warm Ray Train worker groups that trials pass through."""

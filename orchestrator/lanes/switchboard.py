@@ -1,0 +1,159 @@
+"""The queue between trials that wait and lanes that are free."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from trainables.messages import TrialDone
+
+if TYPE_CHECKING:
+    from trainables.messages import TrialMessage, TrialTask
+
+Order: TypeAlias = "TrialTask | Literal['idle', 'close']"
+
+
+@dataclass(slots=True)
+class _Entry:
+    task: TrialTask
+    messages: asyncio.Queue[TrialMessage] = field(default_factory=asyncio.Queue)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: int = 0
+    """Lanes that died while they ran the trial."""
+    done: bool = False
+
+
+class Switchboard:
+    """Hands tasks to lanes, passes their messages to whoever started the trial.
+
+    An asyncio object, run as one Ray actor per sweep; tests drive it in a plain event loop. A trial
+    whose lane died is given to the next free one, from its checkpoint, until ``max_lost`` lanes
+    have died of it.
+    """
+
+    def __init__(self, max_lost: int = 3) -> None:
+        self._max_lost = max_lost
+        self._entries: dict[str, _Entry] = {}
+        self._queue: deque[str] = deque()
+        self._arrived = asyncio.Condition()
+        self._in_flight: dict[str, str] = {}
+        self._closing = False
+
+    async def submit(self, task: TrialTask) -> None:
+        """Queue ``task``; a trial that is queued or running already is left alone."""
+        entry = self._entries.get(task.trial_id)
+        if entry is not None and not entry.done:
+            return
+        self._entries[task.trial_id] = _Entry(task)
+        await self._enqueue(task.trial_id)
+
+    async def take(self, lane: str, timeout_s: float) -> Order:
+        """Return the next task for ``lane``; ``"idle"`` after the timeout; ``"close"`` at the end.
+
+        A lane that takes again without having ended its task lost it in a restart: the task is
+        queued again first.
+        """
+        if lane in self._in_flight:
+            await self.lane_lost(lane, "the lane's workers were restarted")
+        try:
+            async with asyncio.timeout(timeout_s), self._arrived:
+                while not self._queue and not self._closing:
+                    await self._arrived.wait()
+                if self._closing:
+                    return "close"
+                trial_id = self._queue.popleft()
+        except TimeoutError:
+            return "idle"
+        self._in_flight[lane] = trial_id
+        return self._entries[trial_id].task
+
+    async def emit(self, lane: str, message: TrialMessage) -> None:
+        """Pass on what the trial on ``lane`` said; any other trial's words are dropped."""
+        if self._in_flight.get(lane) != message.trial_id:
+            return
+        entry = self._entries[message.trial_id]
+        if isinstance(message, TrialDone):
+            del self._in_flight[lane]
+            self._finish(entry)
+        entry.messages.put_nowait(message)
+
+    async def next_message(self, trial_id: str) -> TrialMessage:
+        """Wait for the trial's next message and return it; after its end, forget the trial."""
+        message = await self._entries[trial_id].messages.get()
+        if isinstance(message, TrialDone):
+            self._entries.pop(trial_id, None)
+        return message
+
+    async def cancel(self, trial_id: str) -> None:
+        """Ask the trial to end; one that still waits for a lane ends at once."""
+        entry = self._entries.get(trial_id)
+        if entry is None or entry.done:
+            return
+        entry.cancelled.set()
+        if trial_id in self._queue:
+            self._queue.remove(trial_id)
+            self._finish(entry)
+            entry.messages.put_nowait(_end(trial_id, "stopped", "stopped before it began"))
+
+    async def wait_cancelled(self, trial_id: str) -> None:
+        """Return once the trial is cancelled or over."""
+        entry = self._entries.get(trial_id)
+        if entry is not None:
+            await entry.cancelled.wait()
+
+    async def lane_lost(self, lane: str, reason: str) -> None:
+        """Queue what ran on ``lane`` again, ahead of all others; after too many losses end it."""
+        trial_id = self._in_flight.pop(lane, None)
+        if trial_id is None:
+            return
+        entry = self._entries[trial_id]
+        entry.lost += 1
+        if entry.cancelled.is_set() or entry.lost >= self._max_lost:
+            self._finish(entry)
+            state: Literal["stopped", "failed"] = (
+                "stopped" if entry.lost < self._max_lost else "failed"
+            )
+            text = f"{entry.lost} lane(s) died while running it, the last one because: {reason}"
+            entry.messages.put_nowait(_end(trial_id, state, text))
+            return
+        entry.task = replace(entry.task, resume=True)
+        await self._enqueue(trial_id, first=True)
+
+    async def fail_waiting(self, reason: str) -> None:
+        """End every trial that waits for a lane, as failed: no lane is left to run it."""
+        while self._queue:
+            trial_id = self._queue.popleft()
+            entry = self._entries[trial_id]
+            self._finish(entry)
+            entry.messages.put_nowait(_end(trial_id, "failed", reason))
+
+    async def snapshot(self) -> dict[str, str]:
+        """Return which trial runs on which lane."""
+        return dict(self._in_flight)
+
+    async def close(self) -> None:
+        """Send the lanes home and cancel what runs on them."""
+        self._closing = True
+        for entry in self._entries.values():
+            entry.cancelled.set()
+        async with self._arrived:
+            self._arrived.notify_all()
+
+    async def _enqueue(self, trial_id: str, *, first: bool = False) -> None:
+        async with self._arrived:
+            if first:
+                self._queue.appendleft(trial_id)
+            else:
+                self._queue.append(trial_id)
+            self._arrived.notify()
+
+    @staticmethod
+    def _finish(entry: _Entry) -> None:
+        entry.done = True
+        entry.cancelled.set()
+
+
+def _end(trial_id: str, state: Literal["stopped", "failed"], reason: str) -> TrialDone:
+    return TrialDone(trial_id=trial_id, state=state, reason=reason, metrics={})

@@ -1,0 +1,209 @@
+"""Ray Tune's view of a sweep: thin adapters over its decisions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+from ray.tune import Stopper
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher as TuneSearcher
+
+from trainables.messages import EpochDone, Profiled, TrialDone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from orchestrator.events import TrialAsked
+    from orchestrator.sweep import Sweep
+    from trainables.messages import TrialTask
+
+_TRIAL_ACTOR_BYTES = 200 * 2**20
+"""What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
+_QUIET = {
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # as above: Tune's own snapshots are never restored
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+}
+
+
+class LaneTrial(tune.Trainable):
+    """A Tune trial that passes through a lane; its actor holds no model and is reused."""
+
+    def setup(self, config: dict[str, Any], switchboard: Any = None) -> None:  # noqa: ANN401
+        """Queue the first trial of this actor."""
+        self._switchboard = switchboard
+        self._open: str | None = None
+        self._submit(config)
+
+    def step(self) -> dict[str, Any]:
+        """Return the trial's next message as a Tune result."""
+        message = ray.get(self._switchboard.next_message.remote(self._open))
+        if isinstance(message, TrialDone):
+            self._open = None
+        return {"message": message, "done": isinstance(message, TrialDone)}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Queue the actor's next trial."""
+        self._abandon()
+        self._submit(new_config)
+        return True
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Leave nothing: the lanes' workers write the checkpoints."""
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Take nothing: the lanes' workers read the checkpoints."""
+
+    def cleanup(self) -> None:
+        """Cancel a trial that is not over."""
+        self._abandon()
+
+    def _submit(self, config: dict[str, Any]) -> None:
+        task: TrialTask = config["task"]
+        ray.get(self._switchboard.submit.remote(task))
+        self._open = task.trial_id
+
+    def _abandon(self) -> None:
+        if self._open is not None:
+            self._switchboard.cancel.remote(self._open)
+            self._open = None
+
+
+class _Unsaved:
+    """An object that Tune saves without its state, as the ledger holds all of it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class SearchAdapter(_Unsaved, TuneSearcher):
+    """Gives Tune the sweep's next trial."""
+
+    def __init__(self, sweep: Sweep, make_task: Callable[[TrialAsked], TrialTask]) -> None:
+        super().__init__(metric=None, mode=None)
+        self._sweep = sweep
+        self._make_task = make_task
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Return the next trial's task; FINISHED when the sweep proposes nothing more."""
+        del trial_id
+        found = self._sweep.next_trial()
+        if found is None:
+            return None if self._sweep.proposes else TuneSearcher.FINISHED
+        asked, attempt = found
+        return {"task": replace(self._make_task(asked), resume=attempt > 1)}
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
+    ) -> None:
+        """Do nothing: the schedule adapter records ends."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Leave nothing: the ledger holds the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Take nothing: the ledger holds the state."""
+
+
+class ScheduleAdapter(_Unsaved, FIFOScheduler):
+    """Hands Tune's results to the sweep; a stop goes to the lane, whose end then ends the trial."""
+
+    def __init__(self, sweep: Sweep, switchboard: Any) -> None:  # noqa: ANN401
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._sweep = sweep
+        self._switchboard = switchboard
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
+        """Record one message; the answer to Tune is always to go on."""
+        del tune_controller, trial
+        message = result["message"]
+        match message:
+            case Profiled():
+                decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
+            case EpochDone():
+                decision = self._sweep.epoch(message.trial_id, message.epoch, message.metrics)
+            case _:
+                return str(TrialScheduler.CONTINUE)
+        if decision.action == "stop":
+            self._switchboard.cancel.remote(message.trial_id)
+        return str(TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+        """Record how the trial ended."""
+        del tune_controller, trial
+        message = result.get("message")
+        if isinstance(message, TrialDone):
+            self._sweep.ended(
+                message.trial_id, message.state, message.reason, message.metrics, message.artifacts
+            )
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
+        """Record a trial whose Tune actor could not be kept alive as failed."""
+        del tune_controller
+        task: TrialTask = trial.config["task"]
+        self._switchboard.cancel.remote(task.trial_id)
+        self._sweep.ended(task.trial_id, "failed", f"Ray Tune gave it up: {trial.error_file}", {})
+
+
+class StopRequest(_Unsaved, Stopper):
+    """Ends all of Tune's trials once asked to."""
+
+    def __init__(self, requested: Callable[[], bool]) -> None:
+        self._requested = requested
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never end a single trial."""
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the sweep was asked to stop."""
+        return self._requested()
+
+
+def run_trials(
+    sweep: Sweep,
+    switchboard: Any,  # noqa: ANN401 - a Ray actor handle
+    *,
+    lanes: int,
+    make_task: Callable[[TrialAsked], TrialTask],
+    stop_requested: Callable[[], bool],
+    storage: Path,
+) -> None:
+    """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop."""
+    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+    trainable = tune.with_resources(
+        tune.with_parameters(LaneTrial, switchboard=switchboard),
+        {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
+    )
+    tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=SearchAdapter(sweep, make_task),
+            scheduler=ScheduleAdapter(sweep, switchboard),
+            num_samples=-1,
+            max_concurrent_trials=lanes,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage),
+            failure_config=tune.FailureConfig(max_failures=2),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            stop=StopRequest(stop_requested),
+            verbose=0,
+        ),
+    ).fit()

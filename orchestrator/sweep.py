@@ -1,0 +1,307 @@
+"""The course of one sweep as decisions over recorded events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialJudged,
+    TrialProfiled,
+    TrialStarted,
+)
+from orchestrator.schedulers.base import CONTINUE, Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.gate import CostGate
+    from orchestrator.ledger import Journal
+    from orchestrator.schedulers.base import Scheduler
+    from orchestrator.searchers.base import Searcher
+    from search_spaces.domains import Value
+    from trainables.messages import TrialState
+
+_MAX_REJECTED_IN_A_ROW = 500
+
+
+class SweepListener(Protocol):
+    """Whoever wants to see a sweep's events as they happen."""
+
+    def on_event(self, event: SweepEvent) -> None:
+        """Take note of one event; called in order, from the thread that drives the sweep."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepBudget:
+    """When a sweep proposes nothing more."""
+
+    trials: int
+    """Trials that are trained, >= 1; those the cost gate settles are not counted."""
+    epochs: int
+    """Epochs of a full training, >= 1."""
+    device_hours: float | None = None
+    """Hours of training summed over lanes and their workers, > 0; None without a limit."""
+
+
+@dataclass(slots=True)
+class _Running:
+    asked: TrialAsked
+    attempt: int = 0
+    epoch: int = 0
+    started: float | None = None
+    stopping: str | None = None
+
+
+class Sweep:
+    """Decides what is tried, what goes on, what is over; writes every fact down first.
+
+    Holds no Ray, no clock of its own and no files: simulated and real sweeps run through the same
+    code. Not safe for threads; one thread drives it.
+    """
+
+    def __init__(
+        self,
+        *,
+        objectives: Sequence[Objective],
+        budget: SweepBudget,
+        searcher: Searcher,
+        scheduler: Scheduler,
+        gate: CostGate,
+        journal: Journal,
+        clock: Callable[[], float],
+        workers_per_trial: int = 1,
+        listeners: Iterable[SweepListener] = (),
+    ) -> None:
+        self._objectives = tuple(objectives)
+        self._budget = budget
+        self._searcher = searcher
+        self._scheduler = scheduler
+        self._gate = gate
+        self._journal = journal
+        self._clock = clock
+        self._workers = workers_per_trial
+        self._listeners = tuple(listeners)
+        self._live: dict[str, _Running] = {}
+        self._waiting: list[str] = []
+        self._asked = 0
+        self._counted = 0
+        self._worker_seconds = 0.0
+        self._exhausted = False
+        self._stopped = False
+
+    def replay(self, events: Iterable[SweepEvent]) -> None:
+        """Take up an earlier run of the same sweep: its events are observed, not written again.
+
+        Trials that had not ended, or were preempted, wait to be started again.
+        """
+        for event in events:
+            self._take_in(event)
+            for listener in self._listeners:
+                listener.on_event(event)
+        self._waiting = [trial_id for trial_id in self._live if not self._live[trial_id].stopping]
+        for trial_id, running in list(self._live.items()):
+            running.started = None
+            if running.stopping:
+                self.ended(trial_id, "stopped", running.stopping, {})
+
+    def request_stop(self) -> None:
+        """Propose nothing more; running trials are left to whoever runs them."""
+        self._stopped = True
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Trials that have been asked for and are not over, in order of proposal."""
+        return tuple(self._live)
+
+    @property
+    def proposes(self) -> bool:
+        """Whether ``next_trial`` may still return a trial."""
+        if self._stopped:
+            return False
+        if self._waiting:
+            return True
+        if self._exhausted or self._counted >= self._budget.trials:
+            return False
+        hours = self._budget.device_hours
+        return hours is None or self._worker_seconds < hours * 3600
+
+    def next_trial(self) -> tuple[TrialAsked, int] | None:
+        """Return the next trial to start with its attempt, from 1; None when there is none.
+
+        Configurations that the cost gate settles are recorded as infeasible and passed over.
+        """
+        if self._stopped:
+            return None
+        if self._waiting:
+            return self._start(self._waiting.pop(0))
+        for _ in range(_MAX_REJECTED_IN_A_ROW):
+            if not self.proposes:
+                return None
+            number = self._asked
+            config = self._searcher.propose(number)
+            if config is None:
+                self._exhausted = True
+                return None
+            trial_id = f"t{number:05d}"
+            known = self._gate.known(config)
+            verdict = self._gate.judge(known)
+            self._record(
+                TrialAsked(
+                    trial_id=trial_id,
+                    number=number,
+                    config=config,
+                    known=dict(known),
+                    seconds=self._clock(),
+                )
+            )
+            if verdict is None:
+                return self._start(trial_id)
+            self.ended(trial_id, "infeasible", verdict, dict(known))
+        self._exhausted = True
+        return None
+
+    def profiled(
+        self, trial_id: str, metrics: Mapping[str, float], details: Mapping[str, Value]
+    ) -> Decision:
+        """Take note of a trial's measured costs; stop where they break a constraint."""
+        running = self._live.get(trial_id)
+        if running is None or running.stopping:
+            return Decision(action="stop", reason="the trial is over")
+        self._record(
+            TrialProfiled(
+                trial_id=trial_id,
+                metrics=dict(metrics),
+                details=dict(details),
+                seconds=self._clock(),
+            )
+        )
+        verdict = self._gate.judge({**running.asked.known, **metrics})
+        if verdict is None:
+            return CONTINUE
+        self.ended(trial_id, "infeasible", verdict, {**running.asked.known, **metrics})
+        return Decision(action="stop", reason=verdict)
+
+    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Decision:
+        """Take note of a finished epoch and return what happens to the trial.
+
+        An epoch that was reported before (a trial that went back to its checkpoint) is not
+        recorded twice.
+        """
+        running = self._live.get(trial_id)
+        if running is None or running.stopping:
+            return Decision(action="stop", reason="the trial is over")
+        if epoch <= running.epoch:
+            return CONTINUE
+        self._record(
+            EpochReported(
+                trial_id=trial_id, epoch=epoch, metrics=dict(metrics), seconds=self._clock()
+            )
+        )
+        decision = self._scheduler.decide(trial_id)
+        if decision.rung is not None and decision.rank is not None and decision.of is not None:
+            self._record(
+                TrialJudged(
+                    trial_id=trial_id,
+                    action=decision.action,
+                    rung=decision.rung,
+                    rank=decision.rank,
+                    of=decision.of,
+                    reason=decision.reason,
+                    seconds=self._clock(),
+                )
+            )
+        if decision.action == "stop" and epoch >= self._budget.epochs:
+            return CONTINUE  # it is done anyway, let it finish as complete
+        if decision.action == "stop":
+            running.stopping = decision.reason or f"stopped after epoch {epoch}"
+        return decision
+
+    def ended(
+        self,
+        trial_id: str,
+        state: TrialState,
+        reason: str,
+        metrics: Mapping[str, float],
+        artifacts: Sequence[str] = (),
+    ) -> None:
+        """Record how a trial ended; what is already over stays as it is.
+
+        A complete trial that lacks an objective, or has one that is no number, has failed.
+        """
+        running = self._live.get(trial_id)
+        if running is None:
+            return
+        if state == "complete":
+            missing = [
+                objective.name
+                for objective in self._objectives
+                if not math.isfinite(metrics.get(objective.name, math.nan))
+            ]
+            if missing:
+                state, reason = "failed", f"no finite value of {', '.join(missing)} at the end"
+        self._record(
+            TrialEnded(
+                trial_id=trial_id,
+                state=state,
+                reason=reason,
+                metrics=dict(metrics),
+                artifacts=tuple(artifacts),
+                seconds=self._clock(),
+            )
+        )
+
+    def interrupt(self, reason: str) -> None:
+        """Record every trial that is not over as preempted; a resumed sweep starts them again."""
+        for trial_id in self.running:
+            self.ended(trial_id, "preempted", reason, {})
+
+    def _start(self, trial_id: str) -> tuple[TrialAsked, int]:
+        running = self._live[trial_id]
+        attempt = running.attempt + 1
+        self._record(TrialStarted(trial_id=trial_id, attempt=attempt, seconds=self._clock()))
+        return running.asked, attempt
+
+    def _record(self, event: SweepEvent) -> None:
+        self._journal.append(event)
+        self._take_in(event)
+        for listener in self._listeners:
+            listener.on_event(event)
+
+    def _take_in(self, event: SweepEvent) -> None:
+        self._searcher.observe(event)
+        self._scheduler.observe(event)
+        self._gate.observe(event)
+        match event:
+            case TrialAsked():
+                self._asked = event.number + 1
+                self._counted += 1
+                self._live[event.trial_id] = _Running(event)
+            case TrialStarted():
+                running = self._live[event.trial_id]
+                running.attempt, running.started = event.attempt, event.seconds
+            case EpochReported():
+                self._live[event.trial_id].epoch = event.epoch
+            case TrialJudged():
+                if event.action == "stop":
+                    self._live[event.trial_id].stopping = event.reason
+            case TrialEnded():
+                self._take_in_end(event)
+            case TrialProfiled():
+                pass
+
+    def _take_in_end(self, event: TrialEnded) -> None:
+        running = self._live[event.trial_id]
+        if running.started is not None:
+            self._worker_seconds += self._workers * max(0.0, event.seconds - running.started)
+            running.started = None
+        if event.state == "preempted":
+            return  # kept alive: a resumed sweep starts it again
+        del self._live[event.trial_id]
+        if event.state == "infeasible" and running.epoch == 0:
+            self._counted -= 1

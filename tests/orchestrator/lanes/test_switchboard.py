@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from orchestrator.lanes.switchboard import Switchboard
+from trainables.config import DataConfig, TargetConfig, TrainingConfig
+from trainables.messages import EpochDone, TrialDone, TrialTask
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+def task(trial_id: str) -> TrialTask:
+    return TrialTask(
+        sweep_id="s",
+        trial_id=trial_id,
+        config={},
+        seed=0,
+        epochs=1,
+        data=DataConfig(),
+        training=TrainingConfig(),
+        target=TargetConfig(),
+        cache_dir="",
+        output_dir="",
+    )
+
+
+def done(trial_id: str) -> TrialDone:
+    return TrialDone(trial_id=trial_id, state="complete", reason="", metrics={"miou": 0.5})
+
+
+def asynchronous(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    @wraps(test)
+    def run() -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(5):
+                await test()
+
+        asyncio.run(limited())
+
+    return run
+
+
+@asynchronous
+async def test_a_trial_passes_through_a_lane() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.submit(task("a"))  # a second submission changes nothing
+    order = await board.take("lane0", 1)
+    assert isinstance(order, TrialTask)
+    assert await board.take("lane1", 0.01) == "idle"
+    epoch = EpochDone(trial_id="a", epoch=1, metrics={})
+    await board.emit("lane0", epoch)
+    await board.emit("lane0", done("a"))
+    assert await board.next_message("a") == epoch
+    assert await board.next_message("a") == done("a")
+    assert await board.snapshot() == {}
+
+
+@asynchronous
+async def test_a_waiting_lane_gets_a_task_as_soon_as_there_is_one() -> None:
+    board = Switchboard()
+    waiting = asyncio.create_task(board.take("lane0", 4))
+    await asyncio.sleep(0)
+    await board.submit(task("a"))
+    assert isinstance(await waiting, TrialTask)
+
+
+@asynchronous
+async def test_a_cancelled_trial_is_told_so_and_a_queued_one_ends_at_once() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.submit(task("b"))
+    await board.take("lane0", 1)
+    waiting = asyncio.create_task(board.wait_cancelled("a"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await board.cancel("a")
+    await board.cancel("b")
+    await waiting
+    ended = await board.next_message("b")
+    assert isinstance(ended, TrialDone)
+    assert ended.state == "stopped"
+    assert await board.take("lane1", 0.01) == "idle"
+
+
+@asynchronous
+async def test_a_trial_whose_lane_died_goes_to_the_next_one_from_its_checkpoint() -> None:
+    board = Switchboard(max_lost=2)
+    await board.submit(task("a"))
+    await board.submit(task("b"))
+    await board.take("lane0", 1)
+    await board.lane_lost("lane0", "killed")
+    again = await board.take("lane1", 1)
+    assert isinstance(again, TrialTask)
+    assert again.trial_id == "a"
+    assert again.resume
+    await board.emit("lane0", done("a"))  # a ghost's words count for nothing
+    await board.lane_lost("lane1", "killed again")
+    ended = await board.next_message("a")
+    assert isinstance(ended, TrialDone)
+    assert ended.state == "failed"
+    assert "killed again" in ended.reason
+
+
+@asynchronous
+async def test_a_lane_that_takes_again_had_been_restarted() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.take("lane0", 1)
+    order = await board.take("lane0", 1)
+    assert isinstance(order, TrialTask)
+    assert order.resume
+
+
+@asynchronous
+async def test_without_lanes_waiting_trials_fail_and_closing_sends_lanes_home() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.fail_waiting("no lane is left")
+    ended = await board.next_message("a")
+    assert isinstance(ended, TrialDone)
+    assert ended.reason == "no lane is left"
+    waiting = asyncio.create_task(board.take("lane0", 4))
+    await asyncio.sleep(0)
+    await board.close()
+    assert await waiting == "close"

@@ -1,0 +1,105 @@
+"""Import direction, the rooms of Ray and MLflow, and the absence of cycles."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("search_spaces", "cluster", "trainables", "orchestrator")
+ALLOWED = {
+    "search_spaces": {"search_spaces"},
+    "cluster": {"cluster"},
+    "trainables": {"trainables", "search_spaces"},
+    "orchestrator": set(PACKAGES),
+}
+RAY_ROOMS = (
+    "cluster/local.py",
+    "trainables/ray_worker.py",
+    "orchestrator/ray_tune.py",
+    "orchestrator/lanes/pool.py",
+)
+MLFLOW_ROOMS = ("orchestrator/tracking/",)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Return the modules that ``name`` imports anywhere, for types too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(modules()[name].read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found)
+
+
+def ours(name: str) -> set[str]:
+    return {found for found in imports(name) if found in modules() and found != name}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_only_what_lies_below_them(package: str) -> None:
+    wrong = {
+        f"{name} imports {found}"
+        for name in modules()
+        if name.split(".")[0] == package
+        for found in imports(name)
+        if found.split(".")[0] in PACKAGES and found.split(".")[0] not in ALLOWED[package]
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"), [("ray", RAY_ROOMS), ("mlflow", MLFLOW_ROOMS)], ids=["ray", "mlflow"]
+)
+def test_a_library_lives_in_its_rooms_alone(library: str, rooms: tuple[str, ...]) -> None:
+    guests = {
+        str(path.relative_to(ROOT))
+        for name, path in modules().items()
+        if any(found.split(".")[0] == library for found in imports(name))
+    }
+    assert guests, f"nothing imports {library}"
+    assert {guest for guest in guests if not guest.startswith(rooms)} == set()
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    seen: dict[str, int] = {}
+    circle: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle.extend(path[path.index(name) :])
+            return
+        if name in seen or circle:
+            return
+        for found in sorted(ours(name)):
+            visit(found, (*path, name))
+        seen[name] = 1
+
+    for name in modules():
+        visit(name, ())
+    assert not circle, " -> ".join(circle)
+
+
+def test_every_module_says_in_one_sentence_what_it_holds() -> None:
+    silent = {
+        name
+        for name, path in modules().items()
+        if not (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
+    }
+    assert not silent

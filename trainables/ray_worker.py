@@ -1,0 +1,200 @@
+"""The loop of a warm Ray Train worker through which trials pass."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import psutil
+import ray
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed as dist
+
+from trainables.cost.quiet import QuietNode
+from trainables.messages import TrialDone, TrialTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from trainables.messages import TrialMessage
+    from trainables.session import TrialSession
+
+_IDLE_SECONDS = 20.0
+"""How often an idle lane's ranks meet, well under the process group's timeout."""
+
+
+class TrialRunner(Protocol):
+    """Runs one trial on every rank of a lane."""
+
+    def __call__(self, task: TrialTask, session: TrialSession) -> TrialDone:
+        """Return how the trial ended; must not raise for the configuration's own faults."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneSetup:
+    """What every worker of a lane is started with; survives pickling."""
+
+    lane: str
+    """Name of the lane."""
+    switchboard: Any
+    """Ray actor handle of the sweep's switchboard."""
+    quiet_path: str
+    """File that everything on one node meets at while a latency is measured."""
+    runner: Callable[[TrialTask, TrialSession], TrialDone] | None = None
+    """Runs a trial; None for real training."""
+    max_trials: int = 200
+    """Trials after which the lane is recycled, >= 1."""
+    max_growth_mb: float = 2048.0
+    """Growth of a worker's resident memory over its first idle state at which it is recycled."""
+
+
+def lane_loop(setup: dict[str, LaneSetup]) -> None:
+    """Run trials from the switchboard until told to close, or until the lane is worn out."""
+    _Lane(setup["setup"]).run()
+
+
+class _Lane:
+    def __init__(self, setup: LaneSetup) -> None:
+        context = ray.train.get_context()
+        self._setup = setup
+        self._rank = context.get_world_rank()
+        self._world = context.get_world_size()
+        self._group = _control_group() if self._world > 1 else None
+        self._runner = setup.runner or _real_runner()
+        self._quiet = QuietNode(Path(setup.quiet_path))
+        self._resting_mb: float | None = None
+
+    def run(self) -> None:
+        device = ray.train.torch.get_device()
+        for _ in range(self._setup.max_trials):
+            task = self._receive()
+            if task is None:
+                return
+            session = _LaneSession(
+                self._setup,
+                task,
+                rank=self._rank,
+                world_size=self._world,
+                device=device,
+                group=self._group,
+                quiet=self._quiet,
+            )
+            with self._quiet.training() if self._rank == 0 else nullcontext():
+                session.close(self._runner(task, session))
+            del session
+            if self._agree_worn():
+                return
+
+    def _receive(self) -> TrialTask | None:
+        while True:
+            order = None
+            if self._rank == 0:
+                order = ray.get(
+                    self._setup.switchboard.take.remote(self._setup.lane, _IDLE_SECONDS)
+                )
+            order = self._share(order)
+            if order == "close":
+                return None
+            if isinstance(order, TrialTask):
+                return order
+
+    def _agree_worn(self) -> bool:
+        return any(self._gather(self._worn()))
+
+    def _worn(self) -> bool:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        resident = psutil.Process().memory_info().rss / 2**20
+        if self._resting_mb is None:
+            self._resting_mb = resident
+        return bool(resident - self._resting_mb > self._setup.max_growth_mb)
+
+    def _share(self, value: object) -> object:
+        if self._group is None:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, group=self._group)
+        return box[0]
+
+    def _gather(self, value: bool) -> list[bool]:  # noqa: FBT001 - one value per rank
+        if self._group is None:
+            return [value]
+        values: list[bool] = [False] * self._world
+        dist.all_gather_object(values, value, group=self._group)
+        return values
+
+
+class _LaneSession:
+    """The trial's view of its lane; a ``TrialSession``."""
+
+    def __init__(
+        self,
+        setup: LaneSetup,
+        task: TrialTask,
+        *,
+        rank: int,
+        world_size: int,
+        device: torch.device,
+        group: dist.ProcessGroup | None,
+        quiet: QuietNode,
+    ) -> None:
+        self.rank = rank
+        self.world_size = world_size
+        self.device = device
+        self._setup = setup
+        self._group = group
+        self._quiet = quiet
+        self._sent: list[Any] = []
+        self._cancelled = (
+            setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
+        )
+        self._stop = False
+
+    def report(self, message: TrialMessage) -> None:
+        """Hand ``message`` to the switchboard, from rank 0 only."""
+        if self.rank == 0:
+            self._sent.append(self._setup.switchboard.emit.remote(self._setup.lane, message))
+
+    def should_stop(self) -> bool:
+        """Whether the trial was cancelled; all ranks get rank 0's answer.
+
+        Rank 0 stands back here while anything else on its node measures.
+        """
+        if self.rank == 0:
+            self._quiet.yield_if_measuring()
+        if self._cancelled is not None and not self._stop:
+            self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
+        if self._group is not None:
+            flag = torch.tensor([self._stop], dtype=torch.uint8)
+            dist.broadcast(flag, src=0, group=self._group)
+            self._stop = bool(flag.item())
+        return self._stop
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Hold everything else on this node still while a latency is measured."""
+        with self._quiet.measuring():
+            yield
+
+    def close(self, done: TrialDone) -> None:
+        """Report the end and wait until the switchboard has heard everything."""
+        self.report(done)
+        ray.get(self._sent)
+
+
+def _control_group() -> dist.ProcessGroup:
+    """Return a group for the ranks' agreements, on the CPU also where gradients go over NCCL."""
+    return cast("dist.ProcessGroup", dist.new_group(backend="gloo"))
+
+
+def _real_runner() -> Callable[[TrialTask, TrialSession], TrialDone]:
+    # A lane that runs something else need not load the models.
+    from trainables.trial import run_trial  # noqa: PLC0415
+
+    return run_trial
