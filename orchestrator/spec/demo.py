@@ -1,0 +1,31 @@
+"""The sweep that runs when no other is named."""
+
+from __future__ import annotations
+
+
+def demo_settings() -> dict[str, object]:
+    """Return the demo as a spec's text would have it: minutes on two cores, nothing downloaded.
+
+    Street scenes are generated, a light teacher is trained first, then small students of it.
+    """
+    return {
+        "name": "demo",
+        "data": {
+            "format": "synthetic",
+            "synthetic_train_images": 128,
+            "synthetic_val_images": 48,
+        },
+        "teacher": {
+            "arch": "deeplabv3plus",
+            "backbone": "resnet18",
+            "output_stride": 16,
+            "resolution": "96x128",
+            "epochs": 4,
+            "batch_size": 8,
+            "learning_rate": 2e-3,
+        },
+        "space": "demo",
+        "budget": {"trials": 10, "epochs": 3},
+        "search": {"grace_period": 1, "reduction_factor": 3},
+        "target": {"warmup": 2, "repeats": 9},
+    }

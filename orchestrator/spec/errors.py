@@ -1,0 +1,24 @@
+"""The one error of a spec, which names every fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from search_spaces.faults import Fault
+
+
+class SpecError(ValueError):
+    """A spec cannot be run; ``faults`` says all of what is wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault], source: str = "the spec") -> None:
+        self.faults = tuple(faults)
+        self.source = source
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
+        lines = (f"  {fault.path}: {fault.message}" for fault in self.faults)
+        super().__init__("\n".join([f"{count} in {source}:", *lines]))
+
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Fault, ...], str]]:
+        return type(self), (self.faults, self.source)

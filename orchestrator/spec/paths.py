@@ -1,0 +1,49 @@
+"""Paths of a spec made absolute."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_PLACES = (
+    ("data", "root"),
+    ("teacher", "checkpoint"),
+    ("storage", "root"),
+    ("storage", "cache"),
+)
+_SQLITE = "sqlite:///"
+
+
+def absolute_paths(settings: object, base: Path) -> object:
+    """Return ``settings`` with every relative path taken as relative to ``base``.
+
+    Folders, files and SQLite addresses of the tracking store are treated, ``~`` is the home
+    folder; what is no text is left for the checks that come later.
+    """
+    for place in _PLACES:
+        settings = _change(settings, place, lambda text: _absolute(text, base))
+    return _change(settings, ("tracking", "uri"), lambda text: _absolute_uri(text, base))
+
+
+def _change(settings: object, place: tuple[str, ...], change: object) -> object:
+    if not place:
+        return change(settings) if isinstance(settings, str) and callable(change) else settings
+    if not isinstance(settings, dict) or place[0] not in settings:
+        return settings
+    return {**settings, place[0]: _change(settings[place[0]], place[1:], change)}
+
+
+def _absolute(text: str, base: Path) -> str:
+    if not text or "\0" in text:
+        return text
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # no such user; the folder will be reported as missing
+        path = Path(text)
+    return str(path if path.is_absolute() else (base / path).resolve())
+
+
+def _absolute_uri(text: str, base: Path) -> str:
+    if re.match(r"sqlite:///[^/]", text):
+        return _SQLITE + _absolute(text.removeprefix(_SQLITE), base)
+    return text

@@ -1,0 +1,100 @@
+"""Combinations of settings that cannot be run, each found whatever the others are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.schedulers.registry import scheduler_names
+from orchestrator.searchers.registry import searcher_names
+from search_spaces.config import find_faults
+from search_spaces.domains import Categorical
+from search_spaces.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cluster.resources import Resources
+    from orchestrator.spec.sweep_spec import SearchConfig
+    from orchestrator.sweep import SweepBudget
+    from search_spaces.domains import Domain
+    from search_spaces.space import SearchSpace
+    from trainables.config import DataConfig, TeacherConfig
+
+
+def data_faults(data: DataConfig) -> Iterator[Fault]:
+    """Yield what no layout can do with these settings."""
+    if data.root is None and data.format != "synthetic":
+        yield Fault(
+            "data.root",
+            f"the layout {data.format} needs the folder of the data set; give it here or by "
+            f"--set data.root=FOLDER",
+        )
+    if data.format != "folder":
+        return
+    names = data.class_names
+    if names is None:
+        yield Fault("data.class_names", "the layout folder needs the class names in label order")
+        return
+    if len(names) < 2:
+        yield Fault("data.class_names", f"must be at least two, got {list(names)}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        yield Fault("data.class_names", f"must differ, {', '.join(repeated)} is given twice")
+    if data.ignore_index < len(names):
+        yield Fault(
+            "data.ignore_index",
+            f"{data.ignore_index} is the label of class {names[data.ignore_index]!r}; take "
+            f"{len(names)} to 255",
+        )
+
+
+def teacher_faults(teacher: TeacherConfig) -> Iterator[Fault]:
+    """Yield what keeps the teacher from being built."""
+    network = {
+        "arch": teacher.arch,
+        "backbone": teacher.backbone,
+        "output_stride": teacher.output_stride,
+    }
+    if teacher.resolution is not None:
+        network["resolution"] = teacher.resolution
+    for fault in find_faults(network):
+        yield fault.below("teacher")
+
+
+def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]:
+    """Yield what keeps the train workers from sharing a GPU or a batch."""
+    gpus = resources.gpus_per_worker
+    if gpus is not None and gpus > 1 and not float(gpus).is_integer():
+        yield Fault("resources.gpus_per_worker", f"above 1 it must be a whole number, got {gpus:g}")
+    if "batch_size" not in space.names:
+        return
+    smallest = min(_ends(space["batch_size"].domain), default=resources.train_workers)
+    if smallest < resources.train_workers:
+        yield Fault(
+            "space.batch_size",
+            f"{smallest:g} images cannot be shared by {resources.train_workers} train workers; "
+            f"give larger batches or lower resources.train_workers",
+        )
+
+
+def search_faults(search: SearchConfig, budget: SweepBudget) -> Iterator[Fault]:
+    """Yield what keeps the searcher and the scheduler from being built."""
+    for path, value, allowed in (
+        ("search.searcher", search.searcher, searcher_names()),
+        ("search.scheduler", search.scheduler, scheduler_names()),
+    ):
+        if value not in allowed:
+            yield Fault(path, f"must be one of {', '.join(allowed)}, got {value!r}")
+    if search.grace_period > budget.epochs:
+        yield Fault(
+            "search.grace_period",
+            f"{search.grace_period} epochs are more than a trial has (budget.epochs is "
+            f"{budget.epochs})",
+        )
+
+
+def _ends(domain: Domain) -> list[float]:
+    """Numbers of a choice, or the two ends of an interval."""
+    if isinstance(domain, Categorical):
+        return [float(value) for value in domain.choices if isinstance(value, int | float)]
+    return [float(domain.low), float(domain.high)]

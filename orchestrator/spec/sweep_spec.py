@@ -1,0 +1,120 @@
+"""A whole sweep as one frozen value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from cluster.resources import Resources
+from orchestrator.events import Objective
+from orchestrator.schedulers.registry import DEFAULT_SCHEDULER
+from orchestrator.searchers.registry import DEFAULT_SEARCHER
+from orchestrator.sweep import SweepBudget
+from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.gate import Constraint
+    from search_spaces.space import SearchSpace
+
+STORAGE_VARIABLE = "SEGSWEEP_STORAGE"
+"""Environment variable that names the storage root where a spec does not."""
+
+DEFAULT_OBJECTIVES = (
+    Objective("miou", "maximize"),
+    Objective("latency_ms", "minimize"),
+    Objective("flops", "minimize"),
+)
+
+DEFAULT_BUDGET = SweepBudget(trials=16, epochs=10)
+
+SpaceSource: TypeAlias = "str | Mapping[str, object]"
+"""The space as text has it: the name of a preset, or dimensions with their domains."""
+
+
+def default_storage_root() -> str:
+    """Return the absolute folder of the variable ``SEGSWEEP_STORAGE``, else ``./segsweep-runs``."""
+    return str(Path(os.environ.get(STORAGE_VARIABLE) or "segsweep-runs").expanduser().absolute())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchConfig:
+    """What proposes configurations and what stops trials early."""
+
+    searcher: str = DEFAULT_SEARCHER
+    """Name of the searcher in ``orchestrator.searchers.registry``."""
+    scheduler: str = DEFAULT_SCHEDULER
+    """Name of the early-stopping scheduler in ``orchestrator.schedulers.registry``."""
+    grace_period: int = 1
+    """Epochs every trial gets before it may be stopped, >= 1."""
+    reduction_factor: float = 3
+    """One of so many trials passes a rung; rungs grow by the same factor; > 1."""
+    seed: int = 0
+    """Seed of the proposals, >= 0; the same seed proposes the same configurations."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tracking:
+    """Where MLflow keeps the record."""
+
+    uri: str | None = None
+    """Address of the tracking store; None takes ``mlflow.db`` (SQLite) in the storage root."""
+    experiment: str = "segsweep"
+    """Name of the MLflow experiment; made if there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Storage:
+    """Folders that a sweep writes to."""
+
+    root: str = field(default_factory=default_storage_root)
+    """Folder of sweeps, ledgers and the default tracking store; absolute."""
+    cache: str | None = None
+    """Folder of decoded images, soft labels and profiles; None takes ``cache`` in ``root``."""
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what several sweeps share."""
+        return Path(self.cache) if self.cache else Path(self.root) / "cache"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepSpec:
+    """Everything that a sweep depends on."""
+
+    name: str = "sweep"
+    """Name for people; a sweep's identity adds the time to it."""
+    space: SearchSpace
+    """What may be tried."""
+    space_source: SpaceSource
+    """The text that ``space`` was read from, for printing."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The labelled images."""
+    teacher: TeacherConfig | None = None
+    """Model to distil from; None trains students on labels alone."""
+    objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES
+    """What the front is spanned by, >= 1; ``miou`` is one of them."""
+    constraints: tuple[Constraint, ...] = ()
+    """Bounds that a trial must keep; one that breaks them is infeasible."""
+    budget: SweepBudget = DEFAULT_BUDGET
+    """When the sweep ends."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """How configurations are found."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How every trial is trained."""
+    target: TargetConfig = field(default_factory=TargetConfig)
+    """Where latency is measured."""
+    resources: Resources = field(default_factory=Resources)
+    """What a lane holds."""
+    tracking: Tracking = field(default_factory=Tracking)
+    """Where the record is kept."""
+    storage: Storage = field(default_factory=Storage)
+    """Where files are kept."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of the tracking store, with the default settled."""
+        return self.tracking.uri or f"sqlite:///{Path(self.storage.root) / 'mlflow.db'}"

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.parse import load_spec, parse_spec
+from orchestrator.spec.yaml_text import read_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPACES = st.sampled_from(
+    [
+        "demo",
+        "kim",
+        {"preset": "mobile", "resolution": ["64x64", 96]},
+        {"learning_rate": {"low": "1e-4", "high": 0.1, "log": True}, "batch_size": [4, 8]},
+        {"batch_size": {"low": 2, "high": 9}, "quantization": None},
+    ]
+)
+SPECS = st.fixed_dictionaries(
+    {"space": SPACES},
+    optional={
+        "name": st.text("abc äß'\":#", min_size=1, max_size=10),
+        "teacher": st.none() | st.just({}) | st.just({"epochs": 2, "resolution": 64}),
+        "objectives": st.sampled_from([{"miou": "max"}, ["miou", "params"]]),
+        "constraints": st.lists(
+            st.floats(0.001, 1e9).map(lambda bound: f"flops <= {bound!r}"), max_size=2
+        ),
+        "budget": st.fixed_dictionaries(
+            {"trials": st.integers(1, 99)}, optional={"device_hours": st.floats(0.1, 9)}
+        ),
+        "data": st.just({"format": "folder", "root": "/d/ä b", "class_names": ["no", "1", "~"]}),
+        "resources": st.fixed_dictionaries({"gpus_per_worker": st.none() | st.floats(0, 1)}),
+        "storage": st.sampled_from([{"root": "/a"}, {"root": "/a", "cache": "/b: c"}]),
+        "tracking": st.just({"uri": "https://tracking.example"}),
+    },
+)
+
+
+@hypothesis_settings(deadline=None, max_examples=60)
+@given(SPECS)
+def test_a_dumped_spec_reads_back_equal(settings: dict[str, object]) -> None:
+    spec = parse_spec(settings)
+    assert parse_spec(read_yaml(dump_spec(spec), "dump")) == spec
+
+
+def test_the_demo_reads_back_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "demo.yaml"
+    path.write_text(dump_spec(load_spec()), encoding="utf-8")
+    assert load_spec(path) == load_spec()

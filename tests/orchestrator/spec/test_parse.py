@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.events import Objective
+from orchestrator.spec.demo import demo_settings
+from orchestrator.spec.errors import SpecError
+from orchestrator.spec.parse import KEYS, load_spec, parse_spec
+from orchestrator.spec.sweep_spec import DEFAULT_OBJECTIVES, SweepSpec
+from search_spaces.domains import Categorical
+
+FIVE_FAULTS = """
+nam: five faults
+data:
+  format: folder
+  root: images
+  class_names: [sky, road]
+  ignore_index: 1
+space:
+  resolution: [97x128]
+  output_stride: 16
+  distill_alpha: [0.3, 0.6]
+budget: {trials: many, epochs: 3}
+"""
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _outcome(value: object) -> SweepSpec | SpecError:
+    try:
+        return parse_spec(value)
+    except SpecError as error:
+        return error
+
+
+def _paths(error: SpecError) -> set[str]:
+    return {fault.path for fault in error.faults}
+
+
+def test_nothing_given_is_the_demo() -> None:
+    spec = load_spec()
+    assert spec == parse_spec(demo_settings())
+    assert spec.data.format == "synthetic"
+    assert spec.teacher is not None
+    assert "distill_alpha" in spec.space.names
+    assert spec.objectives == DEFAULT_OBJECTIVES
+
+
+def test_five_faults_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_spec(_write(tmp_path, FIVE_FAULTS))
+    assert _paths(caught.value) == {
+        "nam",
+        "data.ignore_index",
+        "space.resolution",
+        "space.distill_alpha",
+        "budget.trials",
+    }
+    assert "did you mean 'name'" in str(caught.value)
+
+
+def test_a_sound_spec_is_read_whole(tmp_path: Path) -> None:
+    text = """
+name: parking lots
+data: {format: cityscapes, root: ../city}
+space: {preset: kim, batch_size: [4], learning_rate: {low: 1e-4, high: 1e-2, log: true}}
+objectives: {miou: max, params: min}
+constraints: [latency_ms <= 20, params < 3e6]
+budget: {trials: 4}
+"""
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    spec = load_spec(_write(folder, text))
+    assert spec.name == "parking lots"
+    assert spec.data.root == str(tmp_path / "city")
+    assert spec.space["batch_size"].domain == Categorical(4)
+    assert spec.objectives == (Objective("miou", "maximize"), Objective("params", "minimize"))
+    assert [str(constraint) for constraint in spec.constraints] == [
+        "latency_ms <= 20",
+        "params < 3e+06",
+    ]
+    assert (spec.budget.trials, spec.budget.epochs) == (4, 10)
+
+
+def test_overrides_lie_over_the_file_and_their_paths_are_the_shells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path = _write(tmp_path, "data: {format: voc, root: a}\nstorage: {root: runs}\n")
+    spec = load_spec(path, preset="chouti", overrides=["data.root=b", "budget.trials=3"])
+    assert spec.data.root == str(elsewhere / "b")
+    assert spec.storage.root == str(tmp_path / "runs")
+    assert spec.budget.trials == 3
+    assert spec.space_source == "chouti"
+
+
+def test_an_override_inside_a_preset_keeps_the_rest_of_it() -> None:
+    spec = load_spec(overrides=["space.batch_size=[2]"])
+    assert spec.space["batch_size"].domain == Categorical(2)
+    assert spec.space["backbone"] == load_spec().space["backbone"]
+
+
+def test_storage_is_the_variables_where_the_spec_names_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGSWEEP_STORAGE", str(tmp_path / "store"))
+    spec = load_spec()
+    assert spec.storage.root == str(tmp_path / "store")
+    assert spec.tracking_uri == f"sqlite:///{tmp_path}/store/mlflow.db"
+    assert spec.storage.cache_dir == tmp_path / "store" / "cache"
+    named = load_spec(overrides=["storage.root=here", "storage.cache=/tmp/c"])
+    assert named.storage.root == f"{Path.cwd()}/here"
+    assert named.storage.cache_dir == Path("/tmp/c")  # noqa: S108 - never made
+
+
+def test_no_teacher_means_no_distillation() -> None:
+    spec = load_spec(overrides=["teacher=null"])
+    assert spec.teacher is None
+    assert "distill_alpha" not in spec.space.names
+
+
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [
+        ("target.name=cuda", "target.name"),
+        ("training.precision=fp8", "training.precision"),
+        ("search.searcher=grid", "search.searcher"),
+        ("search.scheduler=hyperband", "search.scheduler"),
+        ("search.grace_period=9", "search.grace_period"),
+        ("constraints=[latency <= 3]", "constraints.0"),
+        ("constraints=[latency_ms 3]", "constraints.0"),
+        ("constraints={a: 1}", "constraints"),
+        ("objectives={latency_ms: min}", "objectives"),
+        ("objectives={miou: min}", "objectives.miou"),
+        ("objectives={miou: up}", "objectives.miou"),
+        ("objectives=[miou, mious]", "objectives.mious"),
+        ("objectives=[miou, miou]", "objectives"),
+        ("resources.train_workers=5", "space.batch_size"),
+        ("resources.gpus_per_worker=1.5", "resources.gpus_per_worker"),
+        ("data.format=voc", "data.root"),
+        ("teacher.backbone=vgg", "teacher.backbone"),
+        ("teacher.resolution=100x100", "teacher.resolution"),
+        ("space.resolution=97x128", "space.resolution"),
+        ("space.backbon=resnet18", "space.backbon"),
+        ("name=", "name"),
+        ("spaces=demo", "spaces"),
+    ],
+)
+def test_what_cannot_be_run_is_named_with_its_path(override: str, path: str) -> None:
+    if path == "name":
+        assert load_spec(overrides=[override]).name == "sweep"
+        return
+    with pytest.raises(SpecError) as caught:
+        load_spec(overrides=[override])
+    assert path in _paths(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"class_names": None},
+        {"class_names": ["sky"]},
+        {"class_names": ["sky", "sky"]},
+        {"class_names": ["sky", "road"], "ignore_index": 0},
+    ],
+)
+def test_a_folder_needs_classes_that_can_be_told_apart(settings: dict[str, object]) -> None:
+    data = {"format": "folder", "root": "/data", **settings}
+    with pytest.raises(SpecError):
+        parse_spec({"data": data})
+    sound = {**data, "class_names": ["sky", "road"], "ignore_index": 2}
+    assert parse_spec({"data": sound}).data.class_names == ("sky", "road")
+
+
+def test_a_file_that_is_not_there_is_a_spec_error(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="No such file"):
+        load_spec(tmp_path / "none.yaml")
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_spec(tmp_path)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00a")
+    with pytest.raises(SpecError, match="UTF-8"):
+        load_spec(tmp_path / "bytes.yaml")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "hello", "3", "true"])
+def test_a_file_that_is_no_mapping_is_a_spec_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecError, match="must be a mapping"):
+        load_spec(_write(tmp_path, text), overrides=["budget.trials=3"])
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load_spec(_write(tmp_path, "")) == parse_spec({})
+
+
+words = st.sampled_from(
+    [*KEYS, "preset", "demo", "trials", "root", "format", "voc", "miou", "max", "latency_ms <= 3"]
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=4)
+junk = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.integers(), inner),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@example({"space": {"resolution": [[]]}, "constraints": [None], "objectives": [[]]})
+@example({"teacher": {"arch": [1]}, "data": {"root": "a\0b"}, "tracking": {"uri": "sqlite:///x"}})
+@given(junk | st.dictionaries(st.sampled_from(KEYS), junk))
+def test_any_values_give_a_spec_or_named_faults(value: object) -> None:
+    outcome = _outcome(value)
+    if isinstance(outcome, SpecError):
+        assert outcome.faults
+        assert all(fault.message for fault in outcome.faults)
+    else:
+        assert outcome.space.names
+
+
+def test_a_home_folder_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    spec = load_spec(overrides=["data.format=voc", "data.root=~/voc"])
+    assert spec.data.root == f"{os.sep}home{os.sep}someone{os.sep}voc"
