@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS
-from search_spaces.domains import Float, LogFloat, values_of
+from search_spaces.counting import walk
+from search_spaces.dimension import Dimension
+from search_spaces.domains import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,17 +20,10 @@ if TYPE_CHECKING:
     from search_spaces.conditions import Condition
     from search_spaces.domains import Domain, Value
 
+__all__ = ["Config", "Dimension", "SearchSpace", "config_digest"]
+
 Config: TypeAlias = "dict[str, Value]"
 """One point of a space: the active dimensions and their values, in the space's order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """One named dimension, active where ``when`` holds of the dimensions before it."""
-
-    name: str
-    domain: Domain
-    when: Condition = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +157,7 @@ class SearchSpace:
 
     def count(self) -> float:
         """Return the exact number of configurations, conditions considered; may be infinite."""
-        return _walk(self.dimensions)[0]
+        return walk(self.dimensions)[0]
 
     @property
     def size(self) -> float:
@@ -177,7 +170,7 @@ class SearchSpace:
         Dimensions that are active in no configuration go, unless a condition that stays reads
         them; conditions that hold in every configuration become ``ALWAYS``.
         """
-        activity = _walk(self.dimensions)[1]
+        activity = walk(self.dimensions)[1]
         kept: list[Dimension] = []
         read: frozenset[str] = frozenset()
         for dimension in reversed(self.dimensions):
@@ -188,41 +181,6 @@ class SearchSpace:
             kept.append(Dimension(dimension.name, dimension.domain, when))
             read |= when.parents
         return SearchSpace(tuple(reversed(kept)))
-
-
-def _walk(dimensions: tuple[Dimension, ...]) -> tuple[float, dict[str, set[bool]]]:
-    """Return the number of configurations, and for each dimension whether it is active in them.
-
-    Configurations that look the same to all conditions still to come are walked together, so the
-    work grows with the dimensions that conditions read, not with the space.
-    """
-    states: dict[tuple[tuple[str, Value], ...], float] = {(): 1}
-    activity: dict[str, set[bool]] = {}
-    for index, dimension in enumerate(dimensions):
-        needed = frozenset().union(*(later.when.parents for later in dimensions[index + 1 :]))
-        branches = _branches(dimension, split=dimension.name in needed)
-        following: dict[tuple[tuple[str, Value], ...], float] = defaultdict(int)
-        for state, ways in states.items():
-            active = dimension.when.holds(dict(state))
-            activity.setdefault(dimension.name, set()).add(active)
-            for added, count in branches if active else [((), 1)]:
-                key = tuple(item for item in (*state, *added) if item[0] in needed)
-                following[key] += ways * count
-        states = following
-    return sum(states.values()), activity
-
-
-def _branches(
-    dimension: Dimension, *, split: bool
-) -> list[tuple[tuple[tuple[str, Value], ...], float]]:
-    """Return the values of a dimension that conditions can tell apart, each with its number."""
-    domain = dimension.domain
-    if not split:
-        return [((), int(domain.size) if math.isfinite(domain.size) else math.inf)]
-    if isinstance(domain, Float | LogFloat) and domain.low < domain.high:
-        ends = (domain.low, domain.high)
-        return [(((dimension.name, end),), math.inf) for end in ends]
-    return [(((dimension.name, value),), 1) for value in values_of(domain)]
 
 
 def config_digest(config: Mapping[str, Value]) -> str:
