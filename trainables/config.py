@@ -60,6 +60,9 @@ class TrainingConfig:
     """Data-loading processes per train worker, >= 0; 0 reads the memory map in the worker."""
     threads: int | None = None
     """Torch threads per train worker, >= 1; None takes the worker's CPU share."""
+    eval_resolution: str | None = None
+    """HEIGHTxWIDTH of the validation masks, so that models of different resolutions are scored on
+    equal ground (their logits are interpolated to it); None takes each trial's own."""
     sample_images: int = 4
     """Validation images whose prediction is logged as a picture, >= 0."""
 

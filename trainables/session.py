@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -30,3 +30,11 @@ class TrialSession(Protocol):
 
     def measuring(self) -> AbstractContextManager[None]:
         """Hold everything else on this node still while a latency is measured."""
+
+
+@runtime_checkable
+class MetersEnergy(Protocol):
+    """What a session may offer besides, where the devices tell how much energy they use."""
+
+    def energy_joules(self) -> float | None:
+        """Energy this rank's device has used since a fixed moment, J; None where it is not known."""

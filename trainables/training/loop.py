@@ -99,7 +99,7 @@ class Trainer:
         self.compute = Compute.of(session.device, plan.settings)
         self.model = self.compute.place(model)
         self._session, self._ranks = session, ranks
-        self._train, self._val = datasets
+        self._train, self.val = datasets
         self._batches = ShuffledBatches(
             len(self._train),
             plan.config.batch_size,
@@ -107,11 +107,11 @@ class Trainer:
             rank=ranks.rank,
             world_size=ranks.world_size,
         )
-        order = OrderedBatches(len(self._val), rank=ranks.rank, world_size=ranks.world_size)
+        order = OrderedBatches(len(self.val), rank=ranks.rank, world_size=ranks.world_size)
         workers = plan.settings.loader_workers
         device = session.device
         self._train_loader = make_loader(self._train, self._batches, workers=workers, device=device)
-        self._val_loader = make_loader(self._val, order, workers=workers, device=device)
+        self._val_loader = make_loader(self.val, order, workers=workers, device=device)
         self.step = TrainStep(
             self.model,
             plan.config,
@@ -159,7 +159,7 @@ class Trainer:
         return evaluate(
             self.model,
             self._val_loader,
-            self._val.num_classes,
+            self.val.num_classes,
             compute=self.compute,
             session=self._session,
             ranks=self._ranks,

@@ -80,8 +80,8 @@ def threshold_errors(
 
     At threshold t each class's map becomes 1 where its probability is above t, else 0. The absolute
     error against the one-hot ground truth, summed over classes and halved, is per valid pixel 0
-    (the right class is above t), 1/2 (no class is) or 1 (a wrong class is). As t >= 1/2, at most one
-    class is above it, so a pixel's greatest probability and that of its true class tell all.
+    (the right class is above t), 1/2 (no class is) or 1 (a wrong class is). As t >= 1/2, no two
+    classes are above it, so a pixel's greatest probability and that of its true class tell all.
     ``mae_50`` and ``mae_50_95`` are means of this error, in [0, 1], lower is better.
 
     Args:

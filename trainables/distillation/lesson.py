@@ -1,0 +1,82 @@
+"""A teacher and its soft labels, made ready inside a lane."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_spaces.config import Resolution
+from trainables.distillation.soft_labels import ensure_soft_labels
+from trainables.distillation.teacher import TeacherError, train_teacher
+from trainables.messages import TrialDone
+from trainables.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+    from trainables.messages import TeacherTask, TrialMessage
+    from trainables.session import TrialSession
+
+
+def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
+    """Return where the teacher and its soft labels are, both made first where there are none.
+
+    ``artifacts`` of a complete end are the teacher's file and the soft labels' folder; ``metrics``
+    its ``miou``.
+    """
+    ranks = Ranks(session.rank, session.world_size)
+    try:
+        info = train_teacher(
+            task.teacher,
+            _Renamed(session, task.trial_id),
+            data=task.data,
+            training=task.training,
+            target=task.target,
+            resolution=Resolution.parse(task.resolution),
+            cache_dir=task.cache_dir,
+        )
+        folder = ranks.on_first(
+            lambda: ensure_soft_labels(
+                Path(info.path), task.data, task.cache_dir, device=session.device
+            )
+        )
+    except (TeacherError, ValueError, OSError) as error:
+        state = "stopped" if session.should_stop() else "failed"
+        return TrialDone(
+            trial_id=task.trial_id,
+            state=state,  # type: ignore[arg-type]
+            reason=str(error),
+            metrics={},
+        )
+    finally:
+        ranks.close()
+    return TrialDone(
+        trial_id=task.trial_id,
+        state="complete",
+        reason="",
+        metrics={"miou": info.miou},
+        artifacts=(info.path, str(folder)),
+    )
+
+
+class _Renamed:
+    """A session whose messages carry the lane's name for the task."""
+
+    def __init__(self, session: TrialSession, trial_id: str) -> None:
+        self._session = session
+        self._trial_id = trial_id
+        self.rank = session.rank
+        self.world_size = session.world_size
+        self.device: torch.device = session.device
+
+    def report(self, message: TrialMessage) -> None:
+        self._session.report(replace(message, trial_id=self._trial_id))
+
+    def should_stop(self) -> bool:
+        return self._session.should_stop()
+
+    def measuring(self) -> AbstractContextManager[None]:
+        return self._session.measuring()

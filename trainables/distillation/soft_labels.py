@@ -1,0 +1,128 @@
+"""A teacher's logits for every training image, computed once for all students."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import FileLock
+from torch.nn import functional
+
+from search_spaces.config import Resolution
+from trainables.data.dataset import build_datasets
+from trainables.data.digest import join_digests, split_digest
+from trainables.data.layouts.registry import open_layout
+from trainables.distillation.soft_label_files import is_sound, write_soft_labels
+from trainables.distillation.teacher import TeacherError, load_teacher
+from trainables.training.batches import OrderedBatches, make_loader
+from trainables.training.compute import Compute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trainables.config import DataConfig
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.models.build import SegmentationModel
+
+STRIDE = 8
+"""Side of the teacher's images over the side of the logits that are kept."""
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftLabelKey:
+    """What soft labels depend on."""
+
+    teacher: str
+    """SHA-256 of the teacher's weights."""
+    split: str
+    """Digest of the training images."""
+    resolution: Resolution
+    """Height and width the teacher sees."""
+    stride: int
+    """Side of its images over the side of the logits."""
+
+    def shape(self, images: int, classes: int) -> tuple[int, int, int, int]:
+        """Return N x C x h x w."""
+        height = math.ceil(self.resolution.height / self.stride)
+        width = math.ceil(self.resolution.width / self.stride)
+        return images, classes, height, width
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits, equal for equal keys."""
+        facts = [str(_VERSION), self.teacher, self.split, str(self.resolution), str(self.stride)]
+        return join_digests(facts)
+
+
+def ensure_soft_labels(
+    teacher: Path,
+    data: DataConfig,
+    cache_dir: str | Path,
+    *,
+    device: torch.device | None = None,
+    stride: int = STRIDE,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Return the folder of the teacher's logits, computed first where they are not there yet.
+
+    They are float16, N x C x h x w, in the order of the training images and seen without
+    augmentation at the teacher's own resolution; a point has the same relative place in them as in
+    an image of any size. Processes that ask at once compute them once.
+
+    Args:
+        teacher: The teacher's checkpoint.
+        data: The data set; must have the teacher's classes.
+        cache_dir: Where soft labels are kept.
+        device: Where the teacher runs; None for the CPU.
+        stride: Side of the teacher's images over the side of the logits, >= 1.
+        progress: Called with images done and images in all.
+
+    Raises:
+        TeacherError: the teacher knows other classes.
+        CacheError: the cache folder has too little space.
+    """
+    info, model = load_teacher(teacher)
+    layout = open_layout(data, cache_dir)
+    if tuple(layout.class_names) != info.class_names:
+        raise TeacherError(
+            f"teacher {teacher} knows the classes {', '.join(info.class_names)}, the data set has "
+            f"{', '.join(layout.class_names)}; train a teacher on this data set"
+        )
+    key = SoftLabelKey(
+        teacher=info.digest,
+        split=split_digest(layout, layout.train, cache_dir),
+        resolution=Resolution.parse(info.resolution),
+        stride=stride,
+    )
+    folder = Path(cache_dir) / "soft_labels" / key.digest
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not is_sound(folder):
+            train, _ = build_datasets(data, key.resolution, cache_dir)
+            compute = Compute(device=device or torch.device("cpu"))
+            shape = key.shape(len(train), len(info.class_names))
+            write_soft_labels(folder, shape, _logits(model, train, key, compute), progress)
+    return folder
+
+
+def _logits(
+    model: SegmentationModel, train: SegmentationDataset, key: SoftLabelKey, compute: Compute
+) -> Iterator[NDArray[np.float16]]:
+    """Yield the logits of one batch after the other, n x C x h x w."""
+    size = key.shape(0, 0)[2:]
+    placed = compute.place(model).eval()
+    loader = make_loader(train, OrderedBatches(len(train)), workers=0, device=compute.device)
+    for batch in loader:
+        with torch.inference_mode():
+            coarse = placed.coarse_logits(compute.fetch(batch, "image"))
+            logits = functional.interpolate(
+                coarse.float(), size=size, mode="bilinear", antialias=True, align_corners=False
+            )
+        yield logits.half().contiguous().cpu().numpy()

@@ -1,0 +1,199 @@
+"""The teacher: a large model, trained like a trial, kept in one file that says what it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_spaces.config import Resolution, TrialConfig
+from search_spaces.space import config_digest
+from trainables.data.digest import dataset_digest, join_digests
+from trainables.data.layouts.registry import open_layout
+from trainables.messages import TrialTask
+from trainables.models.build import build_model
+from trainables.training.checkpoint import (
+    BEST_WEIGHTS,
+    CheckpointError,
+    file_digest,
+    load_weights,
+    save_weights,
+)
+from trainables.training.ranks import Ranks
+from trainables.training.seeds import derive_seed
+from trainables.trial import run_trial
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from search_spaces.domains import Value
+    from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
+    from trainables.models.build import SegmentationModel
+    from trainables.session import TrialSession
+
+FILE = "teacher.safetensors"
+"""Name of the file that a teacher is kept in."""
+
+
+class TeacherError(Exception):
+    """A teacher that could not be trained, or cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherInfo:
+    """What a teacher's file says of it."""
+
+    path: str
+    """The file."""
+    digest: str
+    """SHA-256 of the file."""
+    config: dict[str, Value]
+    """Its configuration; ``arch``, ``backbone``, ``output_stride``, ..."""
+    resolution: str
+    """HEIGHTxWIDTH of the images it was trained on."""
+    class_names: tuple[str, ...]
+    """Names of its classes by label."""
+    miou: float
+    """Its mIoU on the validation images, [0, 1]."""
+    dataset: str
+    """Digest of the data set it was trained on."""
+
+
+def train_teacher(
+    teacher: TeacherConfig,
+    session: TrialSession,
+    *,
+    data: DataConfig,
+    training: TrainingConfig,
+    target: TargetConfig,
+    resolution: Resolution,
+    cache_dir: str | Path,
+) -> TeacherInfo:
+    """Return the teacher that the settings describe, trained first where there is none yet.
+
+    It is trained as any trial is: with the same loop, messages, early stopping and checkpoints, so
+    that an interrupted training goes on. What is kept lies below ``cache_dir`` under a digest of
+    everything it depends on.
+
+    Args:
+        teacher: The settings; a ``checkpoint`` named there is read and nothing is trained.
+        session: Hears of the training.
+        data: The data set.
+        training: Settings shared with the trials.
+        target: Where its latency is measured, for comparison with its students'.
+        resolution: What it sees where ``teacher.resolution`` is None.
+        cache_dir: Where teachers and decoded images are kept.
+
+    Raises:
+        TeacherError: the training did not come to its end, or the checkpoint cannot be used.
+        DataError: the data set cannot be used.
+    """
+    if teacher.checkpoint is not None:
+        return read_teacher(Path(teacher.checkpoint))
+    layout = open_layout(data, cache_dir)
+    digest = dataset_digest(layout, cache_dir)
+    config = teacher_config(teacher, resolution)
+    values = config.to_mapping()
+    facts = (config_digest(values), digest, str(teacher.epochs), str(asdict(training)))
+    key = join_digests(facts)
+    task = TrialTask(
+        sweep_id="teacher",
+        trial_id=f"teacher-{key}",
+        config=values,
+        seed=derive_seed("teacher", training.seed),
+        epochs=teacher.epochs,
+        data=data,
+        training=training,
+        target=target,
+        cache_dir=str(cache_dir),
+        output_dir=str(Path(cache_dir) / "teachers" / key),
+        resume=True,
+    )
+    path = Path(task.output_dir) / FILE
+    ranks = Ranks(session.rank, session.world_size)
+    try:
+        if not ranks.on_first(path.is_file):
+            _train(task, session)
+            ranks.on_first(lambda: _export(Path(task.output_dir), digest))
+        return ranks.on_first(lambda: read_teacher(path))
+    finally:
+        ranks.close()
+
+
+def teacher_config(teacher: TeacherConfig, resolution: Resolution) -> TrialConfig:
+    """Return the configuration that the teacher is trained with.
+
+    Raises:
+        ValueError: a setting is impossible.
+    """
+    seen = Resolution.parse(teacher.resolution) if teacher.resolution else resolution
+    return TrialConfig.from_mapping(
+        {
+            "arch": teacher.arch,
+            "backbone": teacher.backbone,
+            "output_stride": teacher.output_stride,
+            "resolution": str(seen),
+            "batch_size": teacher.batch_size,
+            "learning_rate": teacher.learning_rate,
+            "optimizer": "adamw",
+            "schedule": "poly",
+        }
+    )
+
+
+def read_teacher(path: Path) -> TeacherInfo:
+    """Return what the teacher's file says of it.
+
+    Raises:
+        TeacherError: it is no teacher's file.
+    """
+    return _read(path)[0]
+
+
+def load_teacher(path: Path) -> tuple[TeacherInfo, SegmentationModel]:
+    """Return a teacher's description and its model, in evaluation mode on the CPU.
+
+    Raises:
+        TeacherError: it is no teacher's file, or its weights do not fit its configuration.
+    """
+    info, weights = _read(path)
+    model = build_model(TrialConfig.from_mapping(info.config), len(info.class_names))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TeacherError(f"the weights in {path} do not fit its model: {error}") from error
+    return info, model.eval()
+
+
+def _read(path: Path) -> tuple[TeacherInfo, dict[str, Tensor]]:
+    try:
+        weights, facts = load_weights(path)
+        info = TeacherInfo(
+            path=str(path),
+            digest=file_digest(path),
+            config=facts["config"],
+            resolution=facts["config"]["resolution"],
+            class_names=tuple(facts["class_names"]),
+            miou=facts["miou"],
+            dataset=facts["dataset"],
+        )
+    except CheckpointError as error:
+        raise TeacherError(str(error)) from error
+    except KeyError as error:
+        raise TeacherError(
+            f"{path} is a trial's checkpoint and no teacher: its header has no {error}; give a "
+            "file that `segsweep teacher train` wrote"
+        ) from error
+    return info, weights
+
+
+def _train(task: TrialTask, session: TrialSession) -> None:
+    done = run_trial(task, session)
+    if done.state != "complete":
+        raise TeacherError(f"the teacher's training ended {done.state}: {done.reason}")
+
+
+def _export(folder: Path, digest: str) -> None:
+    weights, metadata = load_weights(folder / BEST_WEIGHTS)
+    save_weights(folder / FILE, weights, {**metadata, "dataset": digest})
+    (folder / BEST_WEIGHTS).unlink()

@@ -1,0 +1,77 @@
+"""Files that show how well a trained model predicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.pictures import prediction_picture, save_picture
+from trainables.training.checkpoint import write_atomically
+from trainables.training.loss import resize_logits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import nn
+
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.training.compute import Compute
+    from trainables.training.metrics import Scores
+
+CLASS_IOU = "class_iou.json"
+"""IoU of each class, null for one that does not occur, with the confusion matrix."""
+PICTURES = "pictures"
+"""Folder of predictions."""
+
+
+def write_class_iou(folder: Path, scores: Scores, class_names: Sequence[str]) -> str:
+    """Write the scores of each class; return the file's name."""
+    known = [None if math.isnan(value) else value for value in scores.iou]
+    content = {
+        "miou": scores.miou,
+        "iou": dict(zip(class_names, known, strict=True)),
+        "confusion_matrix": {"rows": "truth", "counts": scores.matrix.tolist()},
+    }
+    write_atomically(folder / CLASS_IOU, json.dumps(content, indent=1).encode())
+    return CLASS_IOU
+
+
+def write_pictures(
+    folder: Path, model: nn.Module, dataset: SegmentationDataset, compute: Compute, count: int
+) -> list[str]:
+    """Write predictions for ``count`` images spread over ``dataset``; return the files' names.
+
+    The model is left in evaluation mode. The same images are shown for every model, in names that
+    say which they are.
+    """
+    model.eval()
+    names = []
+    for index in spread(len(dataset), count):
+        prediction, mask = _predict(model, dataset, index, compute)
+        picture = prediction_picture(
+            dataset.picture(index), mask.numpy(), prediction.numpy(), dataset.class_names
+        )
+        names.append(f"{PICTURES}/val-{index:04d}.png")
+        save_picture(picture, folder / names[-1])
+    return names
+
+
+def spread(size: int, count: int) -> list[int]:
+    """Return ``count`` indices evenly over range(size), all of them if there are fewer."""
+    count = min(size, count)
+    return [(2 * place + 1) * size // (2 * count) for place in range(count)]
+
+
+def _predict(
+    model: nn.Module, dataset: SegmentationDataset, index: int, compute: Compute
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return prediction and mask of one image, H x W."""
+    sample = dataset[index]
+    with torch.inference_mode(), compute.autocast():
+        logits = model(compute.fetch({"image": sample["image"].unsqueeze(0)}, "image"))
+    logits = resize_logits(logits.float(), sample["mask"].shape)
+    return logits[0].argmax(0).cpu(), sample["mask"]

@@ -1,0 +1,244 @@
+"""One trial from its configuration to its final figures."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from search_spaces.config import Resolution, TrialConfig
+from trainables.cost.cache import ProfileCache
+from trainables.cost.memory import PeakMemory
+from trainables.cost.profile import profile_config
+from trainables.cost.signature import cost_signature, describe_host
+from trainables.cost.size import artifact_mb
+from trainables.data.dataset import build_datasets
+from trainables.distillation.soft_label_files import open_soft_labels
+from trainables.messages import EpochDone, Profiled, TrialDone
+from trainables.models.build import build_model
+from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, remove_last
+from trainables.training.energy import EnergyUse
+from trainables.training.evaluation import TrialStoppedError
+from trainables.training.loop import Plan, Trainer
+from trainables.training.memory import DoesNotFitError, release_memory
+from trainables.training.ranks import Ranks
+from trainables.training.results import write_class_iou, write_pictures
+from trainables.training.seeds import seed_everything
+
+if TYPE_CHECKING:
+    from trainables.cost.profile import CostProfile
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.messages import TrialState, TrialTask
+    from trainables.session import TrialSession
+    from trainables.training.metrics import Scores
+
+ERROR = "error.txt"
+"""Traceback of a trial that failed."""
+_HERE = Path(__file__).parent
+
+
+def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
+    """Return how the trial ended; its costs and epochs are reported to ``session`` before.
+
+    Called by every rank. What the configuration or the data do wrong ends the trial (``failed``
+    with the reason, ``infeasible`` where memory does not suffice), not the process. The metrics of
+    a trial that did not come to its end are those known by then: costs, the best epoch's scores.
+    A complete or broken trial leaves no state to go on from; a stopped one does.
+    """
+    trial = _Trial(task, session)
+    state, reason = _outcome(trial)
+    if state != "stopped" and session.rank == 0:
+        remove_last(trial.folder)
+    done = TrialDone(
+        trial_id=task.trial_id,
+        state=state,
+        reason=reason,
+        metrics=trial.metrics,
+        artifacts=tuple(trial.artifacts),
+    )
+    del trial
+    release_memory()
+    return done
+
+
+def _outcome(trial: _Trial) -> tuple[TrialState, str]:
+    try:
+        return "complete", trial.run()
+    except TrialStoppedError:
+        return "stopped", f"asked to stop after epoch {trial.epoch}"
+    except DoesNotFitError as error:
+        return "infeasible", str(error)
+    except Exception as error:  # noqa: BLE001 - one broken configuration must not end the sweep
+        trial.keep_traceback(error)
+        return "failed", _reason(error)
+
+
+@dataclass(slots=True)
+class _Trial:
+    task: TrialTask
+    session: TrialSession
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
+    epoch: int = 0
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.task.output_dir)
+
+    def run(self) -> str:
+        """Run the trial to its end; return a note on it, usually empty."""
+        ranks = Ranks(self.session.rank, self.session.world_size)
+        try:
+            trainer = ranks.everywhere(lambda: self._prepare(ranks))
+            ranks.on_first(lambda: self._profile(trainer))
+            if self.task.resume and trainer.resume():
+                self.epoch = trainer.progress.epoch
+            self._fit(trainer, ranks)
+            self._finish(trainer, ranks)
+        finally:
+            ranks.close()
+        if trainer.progress.early_stopped:
+            patience = self.task.training.early_stopping_epochs
+            return f"no better mIoU in {patience} epochs, ended after {self.epoch}"
+        return ""
+
+    def keep_traceback(self, error: Exception) -> None:
+        """Write the traceback into the trial's folder, if that can be written to."""
+        if self.session.rank != 0:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            text = "".join(traceback.format_exception(error))
+            (self.folder / ERROR).write_text(text, encoding="utf-8")
+        except OSError:
+            return
+        self.artifacts.append(ERROR)
+
+    def _prepare(self, ranks: Ranks) -> Trainer:
+        task = self.task
+        config = TrialConfig.from_mapping(task.config)
+        if task.training.threads is not None:
+            torch.set_num_threads(task.training.threads)
+        seed_everything("model", task.seed)
+        datasets = self._datasets(config)
+        model = build_model(config, datasets[0].num_classes)
+        plan = Plan(
+            config=config,
+            settings=task.training,
+            seed=task.seed,
+            epochs=task.epochs,
+            folder=self.folder,
+            metadata={
+                "config": config.to_mapping(),
+                "class_names": list(datasets[0].class_names),
+                "seed": task.seed,
+                "sweep_id": task.sweep_id,
+                "trial_id": task.trial_id,
+                "torch": torch.__version__,
+            },
+        )
+        return Trainer(plan, model, datasets, session=self.session, ranks=ranks)
+
+    def _datasets(self, config: TrialConfig) -> tuple[SegmentationDataset, SegmentationDataset]:
+        task = self.task
+        soft = None
+        if config.distill_alpha > 0 and task.soft_labels is not None:
+            soft = open_soft_labels(task.soft_labels)
+        scored_at = task.training.eval_resolution
+        return build_datasets(
+            task.data,
+            config.resolution,
+            task.cache_dir,
+            augmentation=config.augmentation,
+            seed=task.seed,
+            soft_labels=soft,
+            mask_resolution=None if scored_at is None else Resolution.parse(scored_at),
+        )
+
+    def _profile(self, trainer: Trainer) -> None:
+        """Measure the cost, unless it was measured before, and report it."""
+        profile = self._cost(trainer.plan.config, trainer.val.num_classes)
+        self.metrics |= {**profile.metrics(), **self.task.measured}
+        self.session.report(
+            Profiled(
+                trial_id=self.task.trial_id,
+                metrics=dict(self.metrics),
+                details=profile.details(),
+            )
+        )
+
+    def _cost(self, config: TrialConfig, num_classes: int) -> CostProfile:
+        target, channels_last = self.task.target, self.task.training.channels_last
+        if "latency_ms" in self.task.measured:
+            return profile_config(config, num_classes, target, latency=False)
+        host = describe_host(target)
+        signature = cost_signature(config, num_classes, target, host, channels_last=channels_last)
+        return ProfileCache(Path(self.task.cache_dir) / "profiles").get_or_make(
+            signature,
+            lambda: profile_config(
+                config,
+                num_classes,
+                target,
+                channels_last=channels_last,
+                measuring=self.session.measuring,
+            ),
+        )
+
+    def _fit(self, trainer: Trainer, ranks: Ranks) -> None:
+        memory, energy = PeakMemory(self.session.device), EnergyUse(self.session, ranks)
+        try:
+            with energy, memory:
+                trainer.fit(self._on_epoch)
+        finally:
+            progress = trainer.progress
+            self.metrics |= progress.best
+            self.metrics |= {"best_epoch": progress.best_epoch, "train_seconds": progress.seconds}
+            if memory.mb is not None:
+                self.metrics["peak_memory_mb"] = memory.mb
+        self._note_energy("train", energy)
+
+    def _on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        self.epoch = epoch
+        self.session.report(EpochDone(trial_id=self.task.trial_id, epoch=epoch, metrics=metrics))
+
+    def _finish(self, trainer: Trainer, ranks: Ranks) -> None:
+        """Score the best epoch's weights as they are on the disk, and keep what shows them."""
+        trainer.load_best()
+        energy = EnergyUse(self.session, ranks)
+        with energy:
+            scores = trainer.evaluate(with_thresholds=True)
+        self._note_energy("eval", energy)
+        self.metrics |= {
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "val_loss": scores.loss,
+            "mae_50": scores.mae_50,
+            "mae_50_95": scores.mae_50_95,
+        }
+        ranks.on_first(lambda: self._write_results(trainer, scores))
+
+    def _write_results(self, trainer: Trainer, scores: Scores) -> None:
+        self.metrics["size_mb"] = artifact_mb(self.folder / BEST_WEIGHTS)
+        val = trainer.val
+        self.artifacts += [BEST_WEIGHTS, BEST_METADATA]
+        self.artifacts.append(write_class_iou(self.folder, scores, val.class_names))
+        count = self.task.training.sample_images
+        self.artifacts += write_pictures(self.folder, trainer.model, val, trainer.compute, count)
+
+    def _note_energy(self, name: str, energy: EnergyUse) -> None:
+        """Add to the trial's energy and note a stretch's mean power, where they are known."""
+        if energy.joules is not None and energy.watts is not None:
+            self.metrics["energy_j"] = self.metrics.get("energy_j", 0.0) + energy.joules
+            self.metrics[f"{name}_power_w"] = energy.watts
+
+
+def _reason(error: Exception) -> str:
+    """Return what was raised and where in this package's own code, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _HERE in Path(frame.filename).parents]
+    at = (ours or frames)[-1]
+    message = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {message} (at {Path(at.filename).name}:{at.lineno})"
