@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 EnergyMethod: TypeAlias = Literal["nvml-energy-counter", "nvml-power-sampled"]
 """Difference of the GPU's own energy counter, or the integral of its power over time."""
 
-SAMPLE_SECONDS = 0.1
 MB = 1e6
 _log = logging.getLogger(__name__)
 _noticed = threading.Event()
@@ -51,7 +50,17 @@ def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a 
     with _session(nvml) as answers:
         if not answers:
             return ()
-        return tuple(_read(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+        return tuple(_read(nvml, index) for index in range(_count(nvml)))
+
+
+def unavailable_reason(nvml: Any = pynvml) -> str | None:  # noqa: ANN401 (a module)
+    """Return why this node has no GPU telemetry, in NVIDIA's words; None where it has."""
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        return str(error)
+    nvml.nvmlShutdown()
+    return None
 
 
 def visible_gpus(environment: Mapping[str, str], gpus: Sequence[GpuReading]) -> tuple[str, ...]:
@@ -94,10 +103,19 @@ class EnergyMeter:
         self,
         uuids: Sequence[str] | None = None,
         *,
+        sample_seconds: float = 0.1,
         nvml: Any = pynvml,  # noqa: ANN401 (a module)
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the GPUs' identities; None takes all of the node."""
+        """Take the GPUs' identities; None takes all of the node.
+
+        Args:
+            uuids: Identities of the GPUs.
+            sample_seconds: Time between two samples where there are no counters, seconds, > 0.
+            nvml: The management library.
+            clock: Says the time, seconds.
+        """
+        self._sample_seconds = sample_seconds
         self.joules: float | None = None
         self.seconds = 0.0
         self.method: EnergyMethod | None = None
@@ -125,7 +143,7 @@ class EnergyMeter:
         if self._handles:
             self._counters = self._energy()
             if self._counters is None:
-                self._sampler = _PowerSampler(self._power, self._clock)
+                self._sampler = _PowerSampler(self._power, self._clock, self._sample_seconds)
                 self._sampler.start()
         return self
 
@@ -150,10 +168,13 @@ class EnergyMeter:
         self._session = _session(self._nvml)
 
     def _find(self) -> list[Any]:
+        """Return the GPUs' handles; none at all if one cannot be had."""
         nvml = self._nvml
-        if self._uuids is not None:
-            return [nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in self._uuids]
-        return [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+        if self._uuids is None:
+            found = [_ask(nvml.nvmlDeviceGetHandleByIndex, i) for i in range(_count(nvml))]
+        else:
+            found = [_ask(nvml.nvmlDeviceGetHandleByUUID, uuid) for uuid in self._uuids]
+        return [] if None in found else found
 
     def _energy(self) -> list[int] | None:
         """Return each counter, millijoules since the driver was loaded; None without counters."""
@@ -173,9 +194,12 @@ class EnergyMeter:
 class _PowerSampler(threading.Thread):
     """Thread that adds up power over time by the trapezoidal rule."""
 
-    def __init__(self, power: Callable[[], float | None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, power: Callable[[], float | None], clock: Callable[[], float], seconds: float
+    ) -> None:
         super().__init__(name="power-sampler", daemon=True)
         self._power = power
+        self._seconds = seconds
         self._clock = clock
         self._end = threading.Event()
         self._last: tuple[float, float] | None = None
@@ -183,7 +207,7 @@ class _PowerSampler(threading.Thread):
         self._sample()
 
     def run(self) -> None:
-        while not self._end.wait(SAMPLE_SECONDS):
+        while not self._end.wait(self._seconds):
             self._sample()
 
     def stop(self) -> float | None:
@@ -218,6 +242,10 @@ def _session(nvml: Any) -> Iterator[bool]:  # noqa: ANN401 (a module)
         yield True
     finally:
         nvml.nvmlShutdown()
+
+
+def _count(nvml: Any) -> int:  # noqa: ANN401 (a module)
+    return int(_ask(nvml.nvmlDeviceGetCount) or 0)
 
 
 def _read(nvml: Any, index: int) -> GpuReading:  # noqa: ANN401 (a module)

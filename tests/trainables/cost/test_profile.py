@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from search_spaces.config import Resolution, TrialConfig
+from trainables.config import TargetConfig
+from trainables.cost.macs import static_costs
+from trainables.cost.profile import CostProfile, profile_config
+from trainables.cost.quiet import QuietNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONFIG = TrialConfig(resolution=Resolution(32, 32))
+TARGET = TargetConfig(warmup=0, repeats=2)
+
+
+def test_without_latency_the_costs_are_those_that_need_no_forward_pass() -> None:
+    profile = profile_config(CONFIG, 5, TARGET, latency=False)
+    assert profile.metrics() == static_costs(CONFIG, 5)
+    assert profile.details() == {}
+
+
+def test_a_profile_says_what_it_costs_apart_from_how_that_was_measured(tmp_path: Path) -> None:
+    measuring = QuietNode(tmp_path / "node").measuring
+    profile = profile_config(CONFIG, 5, TARGET, measuring=measuring)
+    metrics, details = profile.metrics(), profile.details()
+    assert metrics["latency_ms"] > 0
+    assert set(metrics) & set(details) == set()
+    assert details["quiet"] is True
+    assert details["resolution"] == "32x32"
+    assert (details["threads"], details["batch_size"], details["repeats"]) == (1, 1, 2)
+    assert CostProfile.from_mapping(json.loads(json.dumps(profile.to_mapping()))) == profile
+
+
+def test_only_the_timing_is_done_with_the_node_held_still() -> None:
+    entered = []
+
+    @contextmanager
+    def measuring() -> Iterator[None]:
+        entered.append("in")
+        yield
+        entered.append("out")
+
+    profile = profile_config(CONFIG, 5, TARGET, measuring=measuring)
+    assert entered == ["in", "out"]
+    assert profile.quiet is None
+    assert "quiet" not in profile.details()
+
+
+def test_what_is_deployed_in_another_form_is_not_timed_as_a_float_model() -> None:
+    config = TrialConfig(resolution=Resolution(32, 32))
+    object.__setattr__(config, "quantization", "ptq_int8")
+    with pytest.raises(ValueError, match="ptq_int8: torch-cpu times float models only"):
+        profile_config(config, 5, TARGET)
+    assert profile_config(config, 5, TARGET, latency=False).macs > 0
+    object.__setattr__(config, "quantization", "fp16")
+    profile = profile_config(config, 5, TARGET)
+    assert profile.latency is not None
+    assert profile.latency.precision == "fp16"

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from trainables.cost.quiet import QuietNode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+FORK = multiprocessing.get_context("fork")
+PATIENCE = 20.0
+
+
+def _train(path: Path, stop: Connection, steps: Connection) -> None:
+    """Take steps of 2 ms until told to stop, saying when each began and ended."""
+    node = QuietNode(path)
+    with node.training():
+        steps.send(("ready", time.monotonic(), 0.0))
+        while not stop.poll():
+            node.yield_if_measuring()
+            begun = time.monotonic()
+            time.sleep(0.002)
+            steps.send(("step", begun, time.monotonic()))
+
+
+def _measure(path: Path, spans: Connection) -> None:
+    node = QuietNode(path)
+    with node.measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+        begun = time.monotonic()
+        time.sleep(0.03)
+        spans.send((quiet, begun, time.monotonic()))
+
+
+class _Child:
+    """A forked process with a pipe to it and one from it, whose words are gathered."""
+
+    def __init__(self, work: Callable[..., None], *arguments: object) -> None:
+        self._inner_stop, self.stop = FORK.Pipe(duplex=False)
+        self._words, inner_words = FORK.Pipe(duplex=False)
+        self.said: list[tuple[str, float, float]] = []
+        self.process = FORK.Process(target=work, args=(*arguments, self._inner_stop, inner_words))
+        self.process.start()
+        inner_words.close()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self.said.append(self._words.recv())
+        except EOFError:
+            pass
+
+    def wait_for(self, words: int) -> None:
+        _until(lambda: len(self.said) >= words)
+
+    def end(self) -> None:
+        if self.process.is_alive():
+            self.stop.send("stop")
+        self.process.join(PATIENCE)
+        self._reader.join(PATIENCE)
+
+
+@contextmanager
+def _trainings(path: Path, count: int) -> Iterator[list[_Child]]:
+    children = [_Child(_train, path) for _ in range(count)]
+    try:
+        for child in children:
+            child.wait_for(3)
+        yield children
+    finally:
+        for child in children:
+            child.end()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_no_step_of_any_process_falls_into_a_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    with _trainings(path, 3) as children:
+        node = QuietNode(path)
+        with node.measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+            begun = time.monotonic()
+            time.sleep(0.05)
+            ended = time.monotonic()
+        counts = [len(child.said) for child in children]
+        for child, count in zip(children, counts, strict=True):
+            child.wait_for(count + 3)
+    assert quiet
+    for child in children:
+        steps = [(start, end) for word, start, end in child.said if word == "step"]
+        assert [1 for start, end in steps if start < ended and end > begun] == []
+        assert [1 for start, _ in steps if start >= ended] != []
+
+
+def test_measurements_come_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    words, inner = FORK.Pipe(duplex=False)
+    children = [FORK.Process(target=_measure, args=(path, inner)) for _ in range(3)]
+    with _trainings(path, 1):
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(PATIENCE)
+    spans = sorted((words.recv() for _ in children), key=lambda span: span[1])
+    assert all(quiet for quiet, _, _ in spans)
+    assert all(first[2] <= second[1] for first, second in pairwise(spans))
+
+
+def test_a_killed_training_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    with _trainings(path, 1) as children:
+        pid = children[0].process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        with QuietNode(path).measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+            assert quiet
+
+
+def test_a_killed_measurement_lets_trainings_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    begun, inner = FORK.Pipe(duplex=False)
+
+    def hang() -> None:
+        with QuietNode(path).measuring(settle_s=0):
+            inner.send("begun")
+            time.sleep(PATIENCE)
+
+    measurer = FORK.Process(target=hang)
+    measurer.start()
+    assert begun.recv() == "begun"
+    measurer.kill()
+    measurer.join(PATIENCE)
+    with QuietNode(path).training():
+        pass
+
+
+def test_a_step_that_does_not_end_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    trainer = QuietNode(path)
+    with (
+        trainer.training(),
+        QuietNode(path).measuring(timeout_s=0.05, settle_s=0) as quiet,
+    ):
+        assert not quiet
+    with QuietNode(path).measuring(timeout_s=0, settle_s=0) as quiet:
+        assert quiet
+
+
+def test_a_process_that_trains_may_measure(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    node, other = QuietNode(path), QuietNode(path)
+    with node.training():
+        with node.measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+            assert quiet
+        with other.measuring(timeout_s=0, settle_s=0) as quiet:
+            assert not quiet
+    with other.measuring(timeout_s=0, settle_s=0) as quiet:
+        assert quiet
+
+
+def test_a_forked_child_holds_none_of_its_parents_locks(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    node = QuietNode(path)
+    release, inner = FORK.Pipe(duplex=False)
+    with node.training():
+        child = FORK.Process(target=release.recv)
+        child.start()
+        node.close()
+    try:
+        with QuietNode(path).measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+            assert quiet
+    finally:
+        inner.send("go")
+        child.join(PATIENCE)
+
+
+def test_asking_costs_nothing_to_speak_of(tmp_path: Path) -> None:
+    node = QuietNode(tmp_path / "node")
+    assert node.yield_if_measuring() == 0.0
+    with node.training():
+        assert node.yield_if_measuring() == 0.0
+        with pytest.raises(RuntimeError, match="entered already"), node.training():
+            pass

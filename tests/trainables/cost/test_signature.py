@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from search_spaces.config import Resolution, TrialConfig
+from trainables.config import TargetConfig
+from trainables.cost.signature import cost_signature, describe_host
+
+CONFIG = TrialConfig(backbone="mobilenet_v3_large", resolution=Resolution(96, 128))
+TARGET = TargetConfig()
+HOST = describe_host(TARGET)
+
+
+def _sign(config: TrialConfig = CONFIG) -> str:
+    return cost_signature(config, 5, TARGET, HOST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 0.5},
+        {"batch_size": 3},
+        {"dropout": 0.4},
+        {"augmentation": 0.0},
+        {"weight_decay": 0.0},
+        {"distill_alpha": 0.5, "temperature": 2.0},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"last_expansion": True},
+        {"decoder_convs": 1},
+    ],
+)
+def test_the_training_is_no_part_of_it(change: dict[str, object]) -> None:
+    assert _sign(replace(CONFIG, **change)) == _sign()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arch": "deeplabv3", "decoder_convs": None},
+        {"backbone": "mobilenet_v3_small"},
+        {"last_expansion": False},
+        {"decoder_convs": 2},
+        {"output_stride": 32},
+        {"resolution": Resolution(128, 96)},
+    ],
+)
+def test_the_model_is_part_of_it(change: dict[str, object]) -> None:
+    assert _sign(replace(CONFIG, **change)) != _sign()  # type: ignore[arg-type]
+
+
+def test_everything_else_that_latency_depends_on_is_part_of_it() -> None:
+    others = [
+        cost_signature(CONFIG, 6, TARGET, HOST),
+        cost_signature(CONFIG, 5, replace(TARGET, threads=2), HOST),
+        cost_signature(CONFIG, 5, replace(TARGET, batch_size=2), HOST),
+        cost_signature(CONFIG, 5, TARGET, replace(HOST, device="another")),
+        cost_signature(CONFIG, 5, TARGET, replace(HOST, runtime="torch 0")),
+        cost_signature(CONFIG, 5, TARGET, HOST, channels_last=False),
+    ]
+    assert len({_sign(), *others}) == 7
+
+
+def test_compression_is_part_of_it() -> None:
+    found = {_sign()}
+    for name, value in (("quantization", "ptq_int8"), ("pruning", "structured")):
+        config = replace(CONFIG)
+        object.__setattr__(config, name, value)
+        found.add(_sign(config))
+    assert len(found) == 3
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    host = replace(HOST, device="a processor", cpus=4, runtime="torch 2.15.0")
+    assert len(_sign()) == 32
+    assert cost_signature(CONFIG, 5, TARGET, host) == cost_signature(
+        TrialConfig.from_mapping(CONFIG.to_mapping()), 5, TARGET, host
+    )
