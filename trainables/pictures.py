@@ -19,6 +19,7 @@ IGNORED_COLOUR = (0, 0, 0)
 PANEL_HEIGHT = 192
 """Least height of each panel, pixels; smaller images are enlarged."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_TONES = ((0.75, 0.95), (0.55, 0.65), (0.4, 1.0), (0.9, 0.75))
 _GAP, _SWATCH, _ROW, _FONT = 6, 12, 18, 12
 _BACKGROUND, _INK = (255, 255, 255), (30, 30, 30)
 
@@ -32,7 +33,7 @@ def class_palette(num_classes: int) -> NDArray[np.uint8]:
     palette = np.full((256, 3), IGNORED_COLOUR, dtype=np.uint8)
     for label in range(min(num_classes, 255)):
         hue = (0.58 + label * _GOLDEN) % 1.0
-        saturation, value = (0.75, 0.95) if label % 2 == 0 else (0.55, 0.7)
+        saturation, value = _TONES[label % len(_TONES)]
         palette[label] = [round(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value)]
     return palette
 

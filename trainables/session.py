@@ -37,4 +37,4 @@ class MetersEnergy(Protocol):
     """What a session may offer besides, where the devices tell how much energy they use."""
 
     def energy_joules(self) -> float | None:
-        """Energy this rank's device has used since a fixed moment, J; None where it is not known."""
+        """Energy this rank's device has used since a fixed moment, J; None: not known."""

@@ -36,7 +36,7 @@ def is_sound(folder: Path) -> bool:
     """Whether the logits in ``folder`` are there and of full length."""
     try:
         shape = json.loads((folder / _META).read_text(encoding="utf-8"))["shape"]
-        return list(open_soft_labels(folder).shape) == shape
+        return bool(list(open_soft_labels(folder).shape) == shape)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

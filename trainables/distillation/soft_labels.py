@@ -117,7 +117,8 @@ def _logits(
 ) -> Iterator[NDArray[np.float16]]:
     """Yield the logits of one batch after the other, n x C x h x w."""
     size = key.shape(0, 0)[2:]
-    placed = compute.place(model).eval()
+    placed = compute.place(model)
+    placed.eval()
     loader = make_loader(train, OrderedBatches(len(train)), workers=0, device=compute.device)
     for batch in loader:
         with torch.inference_mode():
