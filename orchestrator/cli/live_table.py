@@ -1,0 +1,173 @@
+"""A running sweep on the terminal: a live table, or plain lines where there is none."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING, TextIO
+
+from orchestrator.cli.output import seconds_text
+from orchestrator.events import EpochReported, TrialEnded, TrialStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console, Group
+
+    from orchestrator.events import SweepEvent
+    from orchestrator.live import LiveModel, LiveRow, LiveView
+    from orchestrator.sweep import SweepListener
+
+REFRESH_PER_SECOND = 2
+_FRAME_LINES = 6
+_STYLES = {
+    "complete": "green",
+    "running": "cyan",
+    "stopped": "yellow",
+    "infeasible": "yellow",
+    "preempted": "yellow",
+    "failed": "red",
+}
+
+
+class PlainLines:
+    """Writes a line when a trial starts, finishes an epoch, ends."""
+
+    def __init__(self, model: LiveModel, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._model = model
+        self._stream = stream
+        self._clock = clock
+
+    def on_event(self, event: SweepEvent) -> None:
+        """Take note of one event."""
+        row = self._model.on_event(event)
+        line = _line(event, row)
+        if isinstance(event, TrialEnded):
+            line = f"{line} | {header(self._model.view(self._clock()))}"
+        if line is not None:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+
+class LiveTable:
+    """Redraws a table of the trials, as many as the terminal has room for."""
+
+    def __init__(self, model: LiveModel, console: Console, clock: Callable[[], float]) -> None:
+        self._model = model
+        self._console = console
+        self._clock = clock
+        self._lock = RLock()
+
+    def on_event(self, event: SweepEvent) -> None:
+        """Take note of one event; the next refresh shows it."""
+        with self._lock:
+            self._model.on_event(event)
+
+    def __rich__(self) -> Group:
+        """Return the picture as it is now; called by each refresh, from its own thread."""
+        with self._lock:
+            view = self._model.view(self._clock())
+        return picture(view, max(3, self._console.height - _FRAME_LINES))
+
+
+@contextmanager
+def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[SweepListener]:
+    """Yield the listener that shows a sweep on ``stream`` (standard error) until the body ends."""
+    stream = stream or sys.stderr
+    start = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - start
+
+    if not stream.isatty():
+        yield PlainLines(model, stream, clock)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream)
+    live_table = LiveTable(model, console, clock)
+    with Live(
+        get_renderable=live_table.__rich__,
+        console=console,
+        refresh_per_second=REFRESH_PER_SECOND,
+        redirect_stdout=False,
+    ):
+        yield live_table
+
+
+def header(view: LiveView) -> str:
+    """Return the whole sweep in one line."""
+    words = [f"{view.done}/{view.total} trials"]
+    if view.gated:
+        words.append(f"{view.gated} settled by the cost gate")
+    if view.best is not None and view.best.miou is not None:
+        words.append(f"best mIoU {view.best.miou:.3f} ({view.best.trial_id})")
+    if view.hypervolume is not None:
+        words.append(f"hypervolume {view.hypervolume:.4g}")
+    words.append(seconds_text(view.elapsed))
+    if view.left is not None and view.done < view.total:
+        words.append(f"about {seconds_text(view.left)} left")
+    return ", ".join(words)
+
+
+def picture(view: LiveView, limit: int) -> Group:
+    """Return the sweep's line over a table of at most ``limit`` trials.
+
+    Running trials come first in the choice, then the latest; they stand in order of proposal.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False)
+    for column in ("trial", "state"):
+        drawn.add_column(column, no_wrap=True)
+    for column in ("epoch", "mIoU", "ms", "GFLOPs"):
+        drawn.add_column(column, justify="right", no_wrap=True)
+    drawn.add_column("configuration", no_wrap=True, overflow="ellipsis")
+    for row in _shown(view, limit):
+        drawn.add_row(
+            row.trial_id,
+            Text(row.state, style=_STYLES.get(row.state, "")),
+            f"{row.epoch}/{row.epochs}",
+            _number(row.miou, 3),
+            _number(row.latency_ms, 1),
+            _number(row.gflops, 2),
+            Text(row.reason if row.state in {"failed", "infeasible"} else row.config),
+        )
+    return Group(Text(header(view)), drawn)
+
+
+def _shown(view: LiveView, limit: int) -> list[LiveRow]:
+    running = [row for row in view.rows if row.state == "running"][:limit]
+    others = [row for row in reversed(view.rows) if row.state != "running"]
+    chosen = {row.trial_id for row in [*running, *others[: limit - len(running)]]}
+    return [row for row in view.rows if row.trial_id in chosen]
+
+
+def _line(event: SweepEvent, row: LiveRow) -> str | None:
+    match event:
+        case TrialStarted():
+            again = f" again (attempt {event.attempt})" if event.attempt > 1 else ""
+            return f"{row.trial_id} started{again}: {row.config}"
+        case EpochReported():
+            miou = _number(event.metrics.get("miou"), 3)
+            loss = _number(event.metrics.get("train_loss"), 3)
+            return f"{row.trial_id} epoch {event.epoch}/{row.epochs}: mIoU {miou}, loss {loss}"
+        case TrialEnded():
+            figures = (
+                f"mIoU {_number(row.miou, 3)}, {_number(row.latency_ms, 1)} ms, "
+                f"{_number(row.gflops, 2)} GFLOPs"
+            )
+            why = f" ({row.reason})" if row.reason else ""
+            return f"{row.trial_id} {row.state}{why}: {figures}"
+    return None
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

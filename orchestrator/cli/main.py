@@ -1,0 +1,70 @@
+"""The command ``segsweep``."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from orchestrator.cli import data, doctor, presets, profile
+from orchestrator.cli.errors import user_message, write_error_log
+from orchestrator.cli.output import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USER_FAULT = 2
+"""Exit code where the user can mend it."""
+OUR_FAULT = 1
+"""Exit code of an unexpected error."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+app = typer.Typer(
+    name="segsweep",
+    help="Find the best small segmentation models for a device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (profile, data, doctor, presets):
+    verb.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command of the arguments, by default this process's, and leave with its exit code.
+
+    0 is success, 2 a fault of the input, 1 an error of ours with a log, 130 an interruption.
+    """
+    try:
+        app(args=arguments, prog_name="segsweep")
+    except KeyboardInterrupt:
+        tell("interrupted")
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last place that can say it in one line
+        sys.exit(explain(error))
+    sys.exit(0)
+
+
+def explain(error: Exception) -> int:
+    """Say what went wrong, in words for the user, and return the exit code."""
+    message = user_message(error)
+    if message is not None:
+        tell(f"error: {message}")
+        return USER_FAULT
+    from pathlib import Path
+
+    from orchestrator.spec.sweep_spec import default_storage_root
+
+    log = write_error_log(error, Path(default_storage_root()) / "logs")
+    tell(f"unexpected error: {type(error).__name__}: {str(error).strip() or 'no message'}")
+    tell(f"the whole story is in {log}")
+    return OUR_FAULT
+
+
+if __name__ == "__main__":
+    main()

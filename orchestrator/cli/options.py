@@ -1,0 +1,52 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+SpecFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[SPEC]",
+        show_default=False,
+        help="Sweep file (YAML); without one the embedded demo is taken.",
+    ),
+]
+Overrides: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        show_default=False,
+        help="Set one setting, such as budget.trials=12; may be repeated; the value is YAML.",
+    ),
+]
+PresetName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        show_default=False,
+        help="Take the search space of a preset (see segsweep presets) instead of the file's.",
+    ),
+]
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print JSON for scripts instead of text.")
+]
+StorageRoot: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--storage",
+        metavar="FOLDER",
+        show_default=False,
+        help="Folder the sweeps are in; $SEGSWEEP_STORAGE, else ./segsweep-runs.",
+    ),
+]
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text: commands that can be pasted."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,128 @@
+"""The verb ``profile``: what one configuration costs."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.output import count_text, say_json, say_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from search_spaces.config import TrialConfig
+    from trainables.config import TargetConfig
+    from trainables.cost.profile import CostProfile
+
+EPILOG = examples(
+    "segsweep profile --set arch=deeplabv3plus --set backbone=mobilenet_v2 \\",
+    "    --set output_stride=32 --set resolution=224 --set num_classes=21",
+    "segsweep profile --set backbone=resnet50 --no-latency --json",
+    "segsweep profile --set target.threads=2 --set target.repeats=50",
+)
+DEFAULT_CLASSES = 19
+
+Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        show_default=False,
+        help="A field of the configuration, num_classes (19), or a setting of the target such as "
+        "target.threads; may be repeated.",
+    ),
+]
+Latency: TypeAlias = Annotated[
+    bool, typer.Option("--latency/--no-latency", help="Measure the latency with forward passes.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("profile", epilog=EPILOG)(profile)
+
+
+def profile(
+    settings: Settings = None,
+    latency: Latency = True,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Print parameters, MACs, FLOPs, latency of one configuration on this machine."""
+    config, num_classes, target = read_profile_settings(settings or ())
+    from trainables.cost.profile import profile_config
+
+    _check_target(target)
+    cost = profile_config(config, num_classes, target, latency=latency)
+    if as_json:
+        say_json(_mapping(config, num_classes, cost))
+    else:
+        say_pairs(_pairs(config, num_classes, cost))
+
+
+def read_profile_settings(texts: Sequence[str]) -> tuple[TrialConfig, int, TargetConfig]:
+    """Return the configuration, the number of classes, the target that ``--set`` texts give.
+
+    Raises:
+        SpecError: Anything is unknown or impossible; every fault is named.
+    """
+    from orchestrator.spec.errors import SpecError
+    from orchestrator.spec.overrides import lay_over, read_overrides
+    from orchestrator.spec.sections import read_section
+    from search_spaces.config import TrialConfig, find_faults
+    from search_spaces.faults import Fault
+    from trainables.config import TargetConfig
+
+    given: object = {}
+    for place, value in read_overrides(texts):
+        given = lay_over(given, place, value)
+    config = dict(given) if isinstance(given, dict) else {}
+    num_classes = config.pop("num_classes", DEFAULT_CLASSES)
+    target = read_section(TargetConfig, config.pop("target", None), "target")
+    found = [] if isinstance(target, TargetConfig) else target
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
+        found.append(Fault("num_classes", f"must be a whole number >= 1, got {num_classes!r}"))
+    found += find_faults(config)
+    if found or not isinstance(target, TargetConfig):
+        raise SpecError(found, "the settings of --set")
+    return TrialConfig.from_mapping(config), num_classes, target
+
+
+def _check_target(target: TargetConfig) -> None:
+    from orchestrator.cli.errors import CliError
+    from trainables.cost.host import device_of
+
+    try:
+        device_of(target)
+    except RuntimeError as error:
+        raise CliError(str(error)) from error
+
+
+def _mapping(config: TrialConfig, num_classes: int, cost: CostProfile) -> dict[str, object]:
+    return {
+        **cost.metrics(),
+        "measured": cost.details() or None,
+        "num_classes": num_classes,
+        "config": config.to_mapping(),
+    }
+
+
+def _pairs(config: TrialConfig, num_classes: int, cost: CostProfile) -> list[tuple[str, str]]:
+    words = " ".join(f"{name}={value}" for name, value in config.to_mapping().items())
+    pairs = [
+        ("config", f"{words} num_classes={num_classes}"),
+        ("params", f"{cost.params:,} ({count_text(cost.params)})"),
+        ("macs", f"{cost.macs:,} ({count_text(cost.macs)})"),
+        ("flops", f"{cost.flops:,} ({count_text(cost.flops)})"),
+    ]
+    if cost.latency is not None:
+        found = cost.latency
+        how = ", ".join(f"{name} {value}" for name, value in cost.details().items())
+        pairs += [
+            ("latency_ms", f"{found.latency_ms:.2f} (interquartile {found.latency_iqr_ms:.2f})"),
+            ("measured", how),
+        ]
+    return pairs
