@@ -52,6 +52,8 @@ class CurvePoint:
 
     completed: int
     """Complete trials so far, from 1."""
+    ended: int
+    """Trials that had ended then, in whichever state but preempted."""
     seconds: float
     """Since the sweep began."""
     hypervolume: float
@@ -148,7 +150,7 @@ def build_report(
         hypervolume=hypervolume(points, objectives, reference),
         reference_point=reference,
         counts=records.counts,
-        curve=_curve(complete, objectives, reference),
+        curve=_curve(records, objectives, reference),
         effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
     )
 
@@ -197,15 +199,22 @@ def _best(front: Sequence[ReportRow], objectives: Sequence[Objective]) -> dict[s
 
 
 def _curve(
-    complete: Sequence[TrialRecord],
-    objectives: Sequence[Objective],
-    reference: Mapping[str, float],
+    records: SweepRecords, objectives: Sequence[Objective], reference: Mapping[str, float]
 ) -> tuple[CurvePoint, ...]:
+    over = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
     points: list[list[float]] = []
     curve: list[CurvePoint] = []
-    for number, trial in enumerate(sorted(complete, key=lambda each: each.changed_at), start=1):
+    for ended, trial in enumerate(sorted(over, key=lambda each: each.changed_at), start=1):
+        if trial.state != "complete":
+            continue
         points.append([_value(trial, each.name) for each in objectives])
         points = [points[index] for index in pareto_front(points, objectives)]
-        volume = hypervolume(points, objectives, reference)
-        curve.append(CurvePoint(completed=number, seconds=trial.changed_at, hypervolume=volume))
+        curve.append(
+            CurvePoint(
+                completed=len(curve) + 1,
+                ended=ended,
+                seconds=trial.changed_at,
+                hypervolume=hypervolume(points, objectives, reference),
+            )
+        )
     return tuple(curve)

@@ -73,7 +73,7 @@ def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
     name = f"[{row.trial_id}]({address})" if address else row.trial_id
     values = [label(each.name).show(row.objectives[each.name]) for each in report.objectives]
     mark = " ★" if row.knee else ""
-    return "| " + " | ".join([name + mark, *values, _cell(brief(row))]) + " |"
+    return "| " + " | ".join([name + mark, *values, _cell(brief(row.config))]) + " |"
 
 
 def _figures(report: SweepReport) -> list[str]:

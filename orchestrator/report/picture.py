@@ -134,7 +134,9 @@ def _names(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float, st
     """Return the joined trials' places and names, the knee and the ends first."""
     ordered = [*(row for row in rows if row.knee), *rows[-1:], *rows[:1], *rows]
     chosen = list({row.trial_id: row for row in ordered}.values())
-    names = [brief(row).replace(" os", "\nos", 1) for row in chosen]  # two lines find room sooner
+    names = [
+        brief(row.config).replace(" os", "\nos", 1) for row in chosen
+    ]  # two lines find room sooner
     return list(zip(shown(chosen, axes.x.name), shown(chosen, axes.y.name), names, strict=True))
 
 

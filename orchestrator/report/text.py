@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Group
     from rich.table import Table
 
     from orchestrator.report.model import ReportRow, SweepReport
+    from search_spaces.domains import Value
 
 _BRIEF = ("arch", "backbone", "output_stride", "resolution", "quantization", "pruning")
 
@@ -84,14 +85,14 @@ def config_names(rows: Sequence[ReportRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.config))
 
 
-def brief(row: ReportRow) -> str:
-    """Return the settings of a trial that say most about it, in one line."""
+def brief(config: Mapping[str, Value]) -> str:
+    """Return the settings that say most about a configuration, in one line."""
     shown = [
-        f"os{row.config[name]}" if name == "output_stride" else str(row.config[name])
+        f"os{config[name]}" if name == "output_stride" else str(config[name])
         for name in _BRIEF
-        if name in row.config and row.config[name] != "none"
+        if name in config and config[name] != "none"
     ]
-    return " ".join(shown) or ", ".join(f"{k}={v}" for k, v in list(row.config.items())[:4])
+    return " ".join(shown) or ", ".join(f"{k}={v}" for k, v in list(config.items())[:4])
 
 
 def counts_line(report: SweepReport) -> str:
@@ -126,7 +127,7 @@ def front_table(report: SweepReport) -> Table:
         values = [label(e.name).show(row.objectives[e.name]) for e in report.objectives]
         mark = " ★" if row.knee else ""
         style = "bold" if row.knee else None
-        table.add_row(f"{row.trial_id}{mark}", *values, brief(row), style=style)
+        table.add_row(f"{row.trial_id}{mark}", *values, brief(row.config), style=style)
     return table
 
 

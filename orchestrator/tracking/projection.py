@@ -1,0 +1,185 @@
+"""What a sweep's events mean for its MLflow runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled, TrialStarted
+from orchestrator.pareto import non_dominated_ranks
+from orchestrator.records import RecordBook
+from orchestrator.report.text import brief
+from orchestrator.tracking import names
+from orchestrator.tracking.updates import Point, RunUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.events import SweepEvent
+    from orchestrator.records import SweepRecords, TrialRecord
+    from orchestrator.tracking.info import SweepInfo
+
+MAX_EPOCH_KEYS = 9
+MAX_FIGURE_KEYS = 15
+"""With ``pareto_rank`` no run has more than 25 metric keys; the UI slows with more."""
+
+
+class Projector:
+    """Turns events into updates; the same events always give the same updates.
+
+    Events come in ledger order, each once.
+    """
+
+    def __init__(self, info: SweepInfo) -> None:
+        self._info = info
+        self._book = RecordBook()
+        self._figures: dict[str, dict[str, float]] = {}
+        self._best: dict[str, float] = {}
+        self._completed = 0
+        self._ended = 0
+        self._busy_seconds = 0.0
+
+    @property
+    def records(self) -> SweepRecords:
+        """The trials as far as events have come."""
+        return self._book.snapshot()
+
+    def observe(self, event: SweepEvent) -> tuple[RunUpdate | None, tuple[Point, ...]]:
+        """Return what ``event`` adds to its trial's run, and to the sweep's own."""
+        record = self._book.observe(event)
+        match event:
+            case TrialAsked():
+                return self._asked(event, record), ()
+            case TrialStarted():
+                tags = {names.TRIAL_STATE: "running"}
+                return RunUpdate(trial_id=event.trial_id, tags=tags, status="RUNNING"), ()
+            case TrialProfiled():
+                points = self._new_figures(event.trial_id, event.metrics, event.seconds)
+                return RunUpdate(trial_id=event.trial_id, points=points), ()
+            case EpochReported():
+                return RunUpdate(trial_id=event.trial_id, points=self._epoch(event)), ()
+            case TrialEnded():
+                return self._ended_run(event, record), self._sweep_points(event, record)
+            case _:
+                return None, ()
+
+    def rank_updates(self, written: Mapping[str, int]) -> list[RunUpdate]:
+        """Return an update for every complete trial whose rank is not as in ``written``.
+
+        Its metric's step is the number of trials that had completed.
+        """
+        records = self._book.snapshot()
+        complete = records.complete
+        points = [
+            [_finite(trial.metrics.get(o.name)) for o in self._info.objectives]
+            for trial in complete
+        ]
+        ranks = [int(rank) for rank in non_dominated_ranks(points, self._info.objectives)]
+        at_ms = self._info.at_ms(records.seconds)
+        return [
+            RunUpdate(
+                trial_id=trial.trial_id,
+                tags={
+                    names.PARETO: "true" if rank == 0 else "false",
+                    names.PARETO_RANK: str(rank),
+                    names.RUN_COLOUR: names.colour("complete", rank),
+                },
+                points=(Point(names.PARETO_RANK, float(rank), len(complete), at_ms),),
+            )
+            for trial, rank in zip(complete, ranks, strict=True)
+            if written.get(trial.trial_id) != rank
+        ]
+
+    def _asked(self, event: TrialAsked, record: TrialRecord) -> RunUpdate:
+        return RunUpdate(
+            trial_id=event.trial_id,
+            name=f"{event.trial_id} {brief(event.config)}".strip(),
+            asked_ms=self._info.at_ms(record.asked_at),
+            params=event.config,
+            tags={
+                names.TRIAL_NUMBER: str(event.number),
+                names.TRIAL_STATE: record.state,
+                names.PARETO: "false",
+                names.RUN_COLOUR: names.colour(record.state, None),
+            },
+            points=self._new_figures(event.trial_id, event.known, event.seconds),
+        )
+
+    def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
+        at_ms = self._info.at_ms(event.seconds)
+        return tuple(
+            Point(names.EPOCH_PREFIX + name, value, event.epoch, at_ms)
+            for name, value in list(event.metrics.items())[:MAX_EPOCH_KEYS]
+        )
+
+    def _ended_run(self, event: TrialEnded, record: TrialRecord) -> RunUpdate:
+        figures = dict(event.metrics)
+        aims = {each.name for each in self._info.objectives}
+        if event.state in {"complete", "stopped"}:
+            figures |= {name: record.metrics[name] for name in aims & record.metrics.keys()}
+        else:  # what it reached says nothing about its configuration
+            figures = {k: v for k, v in figures.items() if k not in aims or k in self._known(event)}
+        return RunUpdate(
+            trial_id=event.trial_id,
+            tags={
+                names.TRIAL_STATE: event.state,
+                names.REASON: event.reason,
+                names.RUN_COLOUR: names.colour(event.state, None),
+            },
+            points=self._new_figures(event.trial_id, figures, event.seconds),
+            status=names.STATUS[event.state],
+            ended_ms=self._info.at_ms(event.seconds),
+            artifacts=event.artifacts,
+        )
+
+    def _known(self, event: TrialEnded) -> Mapping[str, float]:
+        return self._figures.get(event.trial_id, {})
+
+    def _new_figures(
+        self, trial_id: str, metrics: Mapping[str, float], seconds: float
+    ) -> tuple[Point, ...]:
+        """Return points for what is new or changed, objectives always, others while there is room.
+
+        Figures once admitted stay admitted, so that a run never has more keys than allowed.
+        """
+        known = self._figures.setdefault(trial_id, {})
+        aims = {each.name for each in self._info.objectives}
+        room = MAX_FIGURE_KEYS - len(aims | known.keys())
+        points: list[Point] = []
+        for name, value in metrics.items():
+            if known.get(name) == value:
+                continue
+            if name not in known and name not in aims:
+                if room <= 0:
+                    continue
+                room -= 1
+            known[name] = value
+            points.append(Point(name, value, 0, self._info.at_ms(seconds)))
+        return tuple(points)
+
+    def _sweep_points(self, event: TrialEnded, record: TrialRecord) -> tuple[Point, ...]:
+        if event.state == "preempted":
+            return ()
+        self._ended += 1
+        self._busy_seconds += record.busy_seconds
+        hours = self._busy_seconds * self._info.workers_per_trial / 3600
+        figures = {"ended": float(self._ended), "device_hours": hours}
+        if event.state == "complete":
+            self._completed += 1
+            figures["completed"] = float(self._completed)
+            figures |= self._improved(record)
+        at_ms = self._info.at_ms(event.seconds)
+        return tuple(Point(name, value, self._ended, at_ms) for name, value in figures.items())
+
+    def _improved(self, record: TrialRecord) -> dict[str, float]:
+        for each in self._info.objectives:
+            value = _finite(record.metrics.get(each.name))
+            best = self._best.get(each.name)
+            better = max if each.direction == "maximize" else min
+            if math.isfinite(value):
+                self._best[each.name] = value if best is None else better(best, value)
+        return {f"best_{name}": value for name, value in self._best.items()}
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else math.nan

@@ -1,0 +1,197 @@
+"""The report of a sweep, laid where MLflow's UI shows it."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.report.model import build_report
+from orchestrator.report.note import to_markdown
+from orchestrator.report.page import to_html
+from orchestrator.report.picture import to_png
+from orchestrator.report.text import to_csv, to_json
+from orchestrator.tracking import names, views
+from orchestrator.tracking.updates import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.records import SweepRecords
+    from orchestrator.report.model import SweepReport
+    from orchestrator.tracking.info import SweepInfo
+
+FOLDER = "pareto"
+"""Folder of the report's files among the artifacts of the sweep's run."""
+
+
+class ReportSink(Protocol):
+    """Where the report goes; an opened tracking store."""
+
+    experiment_id: str
+    parent_run_id: str
+
+    @property
+    def run_ids(self) -> Mapping[str, str]:
+        """The run of each trial that has one."""
+
+    def push_sweep(
+        self, points: Sequence[Point] = (), tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Add to the sweep's own run."""
+
+    def upload(self, folder: Path, under: str) -> None:
+        """Copy the files of ``folder`` to the sweep's run, below the name ``under``."""
+
+    def sweep_tags(self) -> dict[str, str]:
+        """Return the tags of the sweep's own run."""
+
+    def experiment_tags(self) -> dict[str, str]:
+        """Return the tags of the experiment."""
+
+    def tag_experiment(self, tags: Mapping[str, str | None]) -> None:
+        """Set tags of the experiment; None takes a tag away."""
+
+    def metric_keys(self) -> list[str]:
+        """Return the metrics that some of the sweep's trials have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepPlace:
+    """Where a sweep is found in the MLflow UI."""
+
+    sweep_id: str
+    experiment_id: str
+    run_id: str
+    """The sweep's own run."""
+
+    def view(self, base: str) -> str:
+        """Return the address of the view of all trials, below a server's ``base``."""
+        return views.view_address(base, self.experiment_id, views.sweep_key(self.sweep_id))
+
+    def front(self, base: str) -> str:
+        """Return the address of the view of the front only."""
+        key = views.sweep_key(self.sweep_id, front_only=True)
+        return views.view_address(base, self.experiment_id, key)
+
+    def comparison(self, base: str) -> str:
+        """Return the address of the view that compares the experiment's sweeps."""
+        return views.view_address(base, self.experiment_id, views.COMPARISON_KEY)
+
+    def page(self, base: str) -> str:
+        """Return the address of the sweep's own page."""
+        return views.run_address(base, self.experiment_id, self.run_id)
+
+
+def publish(records: SweepRecords, info: SweepInfo, store: ReportSink) -> SweepPlace:
+    """Write the sweep's page, files, hypervolume curve and views; return where they are.
+
+    Publishing again replaces what was there. The hypervolume is measured against the reference
+    point of the first time, so that the curve of a resumed sweep goes on.
+
+    Raises:
+        TrackingError: the store did not take it.
+    """
+    kept = stored_reference(store.sweep_tags(), [each.name for each in info.objectives])
+    report = build_report(
+        records,
+        info.objectives,
+        sweep_id=info.sweep_id,
+        reference_point=kept,
+        epochs=info.epochs,
+        workers_per_trial=info.workers_per_trial,
+    )
+    place = SweepPlace(
+        sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        _write_files(report, Path(folder))
+        store.upload(Path(folder), FOLDER)
+    tags = {names.NOTE: _note(report, info, store, place)}
+    if report.completed:
+        tags[names.REFERENCE_POINT] = json.dumps(dict(report.reference_point))
+    store.push_sweep(_curve_points(report, info), tags)
+    _save_views(report, info, store)
+    return place
+
+
+def stored_reference(tags: Mapping[str, str], wanted: Sequence[str]) -> dict[str, float] | None:
+    """Return the reference point kept in a sweep's tags; None where there is no sound one."""
+    try:
+        found = {
+            name: float(value)
+            for name, value in json.loads(tags.get(names.REFERENCE_POINT, "{}")).items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        return None
+    sound = set(found) == set(wanted) and all(map(math.isfinite, found.values()))
+    return found if sound else None
+
+
+def _write_files(report: SweepReport, folder: Path) -> None:
+    (folder / "pareto.png").write_bytes(to_png(report))
+    (folder / "pareto.html").write_text(to_html(report), encoding="utf-8")
+    (folder / "trials.csv").write_text(to_csv(report), encoding="utf-8")
+    (folder / "report.json").write_text(to_json(report), encoding="utf-8")
+
+
+def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepPlace) -> str:
+    facts = {
+        "seed": None if info.seed is None else str(info.seed),
+        "data set": info.dataset_digest,
+        "commit": info.git_commit,
+        "versions": ", ".join(f"{name} {version}" for name, version in info.versions.items()),
+    }
+    return to_markdown(
+        report,
+        picture=f"get-artifact?path={FOLDER}%2Fpareto.png&run_uuid={place.run_id}",
+        trial_links={
+            trial_id: views.run_address("", place.experiment_id, run_id)
+            for trial_id, run_id in store.run_ids.items()
+        },
+        views=[
+            ("Charts of all trials", place.view("")),
+            ("Charts of the front", place.front("")),
+            ("Sweeps compared", place.comparison("")),
+            (
+                "Interactive plot",
+                f"{place.page('')}/artifacts/{FOLDER}/pareto.html",
+            ),
+        ],
+        facts=[(name, value) for name, value in facts.items() if value],
+    )
+
+
+def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
+    points = [
+        Point("hypervolume", each.hypervolume, each.ended, info.at_ms(each.seconds))
+        for each in report.curve
+    ]
+    if report.curve:
+        last = report.curve[-1]
+        figures = {"front_size": float(len(report.front))}
+        if report.effort.device_hours_saved is not None:
+            figures["device_hours_saved"] = report.effort.device_hours_saved
+        points += [
+            Point(name, value, last.ended, info.at_ms(last.seconds))
+            for name, value in figures.items()
+        ]
+    return points
+
+
+def _save_views(report: SweepReport, info: SweepInfo, store: ReportSink) -> None:
+    keys = store.metric_keys()
+    saved = [
+        views.sweep_view(
+            report, parent_run_id=store.parent_run_id, metric_keys=keys, front_only=front_only
+        )
+        for front_only in (False, True)
+    ]
+    saved.append(views.comparison_view([each.name for each in report.objectives]))
+    created_ms = info.at_ms(report.effort.seconds)
+    tags: dict[str, str | None] = {view.tag: view.value(created_ms) for view in saved}
+    surplus = views.surplus_views(store.experiment_tags(), [view.key for view in saved])
+    store.tag_experiment({**dict.fromkeys(surplus), **tags})

@@ -1,0 +1,144 @@
+"""The MLflow server that shows sweeps on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.tracking.client import is_remote
+from orchestrator.tracking.errors import TrackingUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerPlan:
+    """A server to start, as a value that can be printed."""
+
+    tracking_uri: str
+    """Address of the store it shows; not that of another server."""
+    artifact_root: Path
+    """Folder for artifacts of experiments that are made through it."""
+    host: str = "127.0.0.1"
+    """Address it listens on."""
+    port: int = 5000
+    """Port it listens on."""
+
+    @property
+    def address(self) -> str:
+        """Where its UI is."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def command(self) -> list[str]:
+        """The command line that starts it."""
+        return [
+            *(sys.executable, "-m", "mlflow", "server"),
+            *("--backend-store-uri", self.tracking_uri),
+            *("--artifacts-destination", self.artifact_root.absolute().as_uri()),
+            *("--host", self.host, "--port", str(self.port), "--workers", "1"),
+        ]
+
+
+def plan_server(
+    tracking_uri: str, artifact_root: Path, *, host: str = "127.0.0.1", port: int = 0
+) -> ServerPlan:
+    """Return the plan of a server; port 0 takes one that is free now.
+
+    Raises:
+        ValueError: the store is another server, which shows itself.
+    """
+    if is_remote(tracking_uri):
+        raise ValueError(f"{tracking_uri} is an MLflow server already; open it in a browser")
+    return ServerPlan(
+        tracking_uri=tracking_uri,
+        artifact_root=artifact_root,
+        host=host,
+        port=port or free_port(host),
+    )
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of ``host`` that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(plan: ServerPlan, *, log: Path, timeout: float = 90.0) -> Iterator[str]:
+    """Run the server while the block runs; give its address once it answers.
+
+    The server is a process group of its own, so that Ctrl-C in the terminal reaches the caller
+    alone, and is stopped with all its workers when the block is left.
+
+    Args:
+        plan: The server.
+        log: File for what it prints.
+        timeout: Seconds to wait for its first answer.
+
+    Raises:
+        TrackingUnavailableError: it ended by itself or did not answer in time; with its last words.
+    """
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **os.environ}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            plan.command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            _wait_until_healthy(process, plan, log, timeout)
+            yield plan.address
+        finally:
+            _stop(process)
+
+
+def _wait_until_healthy(
+    process: subprocess.Popen[bytes], plan: ServerPlan, log: Path, timeout: float
+) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with (
+            suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"{plan.address}/health", timeout=2) as answer,  # noqa: S310
+        ):
+            if answer.status == 200:
+                return
+        time.sleep(_POLL_SECONDS)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    raise TrackingUnavailableError(
+        f"the MLflow server did not start on {plan.address}; it said:\n{tail}"
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the whole process group, first politely."""
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, request)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+            break
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # workers that outlived their parent

@@ -1,0 +1,272 @@
+"""Ready-made views of a sweep, as the experiment tags that MLflow's UI reads them from.
+
+Source: the UI's own format as of MLflow 3.17, which is not documented; an address whose view is not
+understood still opens the experiment's runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from orchestrator.report.axes import choose_axes
+from orchestrator.report.text import config_names
+from orchestrator.tracking import cards, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.report.model import SweepReport
+    from orchestrator.tracking.cards import Card
+
+TAG_PREFIX = "mlflow.sharedViewState."
+MAX_TAG_CHARACTERS = 20_000
+MAX_VIEWS = 40
+"""Views that an experiment may have in the UI."""
+COMPARISON_KEY = "segsweep-compare"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedView:
+    """A page of the MLflow UI: which runs, in which order, with which columns and charts."""
+
+    key: str
+    """Last part of the tag's name, also in the address; a slug."""
+    name: str
+    """Title in the UI's list of views."""
+    search: str
+    """MLflow filter of the runs."""
+    order_by: str
+    """Column that sorts the runs."""
+    ascending: bool
+    columns: tuple[str, ...]
+    """Columns of the table, in order."""
+    cards: tuple[Card, ...]
+    sections: tuple[dict[str, Any], ...]
+
+    @property
+    def tag(self) -> str:
+        """Name of the experiment tag that holds the view."""
+        return TAG_PREFIX + self.key
+
+    def value(self, created_ms: int) -> str:
+        """Return the tag's value.
+
+        Raises:
+            ValueError: the view is too large for a tag.
+        """
+        packed = base64.b64encode(zlib.compress(json.dumps(self.state()).encode(), 9)).decode()
+        text = json.dumps(
+            {
+                "name": self.name,
+                "createdAt": created_ms,
+                "updatedAt": created_ms,
+                "state": f"deflate;{packed}",
+            }
+        )
+        if len(text) > MAX_TAG_CHARACTERS:
+            raise ValueError(
+                f"the view {self.name!r} takes {len(text)} characters, a tag holds "
+                f"{MAX_TAG_CHARACTERS}; show fewer metrics"
+            )
+        return text
+
+    def state(self) -> dict[str, Any]:
+        """Return the view as the UI's own state."""
+        return {
+            "searchFilter": self.search,
+            "orderByKey": self.order_by,
+            "orderByAsc": self.ascending,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "modelVersionFilter": "All Runs",
+            "datasetsFilter": [],
+            "selectedColumns": list(self.columns),
+            "columnOrder": list(self.columns),
+            "columnWidths": {},
+            "compareRunCharts": list(self.cards),
+            "compareRunSections": list(self.sections),
+            "isAccordionReordered": True,
+            "runsHiddenMode": "SHOW_ALL",
+            "runsHidden": [],
+            "runsPinned": [],
+            "viewMaximized": False,
+            "runListHidden": False,
+            "useGroupedValuesInCharts": False,
+            "hideEmptyCharts": True,
+            "groupBy": None,
+            "groupsExpanded": {},
+            "chartsSearchFilter": "",
+            "globalLineChartConfig": {
+                "xAxisKey": "step",
+                "lineSmoothness": 0,
+                "selectedXAxisMetricKey": "",
+            },
+        }
+
+
+def view_address(base: str, experiment_id: str, key: str) -> str:
+    """Return the address of a saved view below a server's ``base``; ``""`` gives a relative one."""
+    query = urlencode(
+        {
+            "viewStateShareKey": key,
+            "compareRunsMode": "CHART",
+            "workflowType": "machine_learning",
+        }
+    )
+    return f"{_root(base)}#/experiments/{experiment_id}/runs?{query}"
+
+
+def run_address(base: str, experiment_id: str, run_id: str) -> str:
+    """Return the address of a run's page."""
+    return f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def sweep_key(sweep_id: str, *, front_only: bool = False) -> str:
+    """Return the key of a sweep's view, the same every time."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", sweep_id).strip("-")
+    return f"{slug}-front" if front_only else slug
+
+
+def sweep_view(
+    report: SweepReport,
+    *,
+    parent_run_id: str,
+    metric_keys: Iterable[str],
+    front_only: bool = False,
+) -> SavedView:
+    """Return the view of one sweep's trials, or of its front only.
+
+    Args:
+        report: The sweep; says which objectives and dimensions there are.
+        parent_run_id: The sweep's own run.
+        metric_keys: All metrics that its trials have.
+        front_only: Show the front's trials and no others.
+    """
+    search = names.children_filter(report.sweep_id, parent_run_id)
+    if front_only:
+        search += " AND " + names.tag_filter(pareto="true")
+    aims = [each.name for each in report.objectives]
+    keys = list(metric_keys)
+    params = _telling_params(report)
+    return SavedView(
+        key=sweep_key(report.sweep_id, front_only=front_only),
+        name=f"{report.sweep_id}: {'Pareto front' if front_only else 'all trials'}",
+        search=search,
+        order_by=_metric(names.PARETO_RANK),
+        ascending=True,
+        columns=(
+            *(_metric(name) for name in [names.PARETO_RANK, *aims]),
+            *(_tag(name) for name in (names.TRIAL_STATE, names.PARETO)),
+            *(_param(name) for name in params),
+        ),
+        cards=(
+            *_front_cards(report),
+            cards.parallel(
+                "parallel", "space", params=params, metrics=aims, title="All dimensions together"
+            ),
+            *_curve_cards(keys),
+            *(cards.without(key, "curves") for key in keys),
+        ),
+        sections=(
+            cards.section("front", "Pareto front"),
+            cards.section("space", "Search space", columns=1, height=460),
+            cards.section("curves", "Learning curves"),
+        ),
+    )
+
+
+def comparison_view(objectives: Sequence[str]) -> SavedView:
+    """Return the view that shows the sweeps of an experiment beside each other."""
+    best = [f"best_{name}" for name in objectives]
+    figures = ["hypervolume", "front_size", *best, "completed", "ended", "device_hours"]
+    return SavedView(
+        key=COMPARISON_KEY,
+        name="Sweeps compared",
+        search=names.tag_filter(sweep__role="sweep"),
+        order_by="attributes.start_time",
+        ascending=False,
+        columns=(*(_metric(n) for n in figures), _tag(names.DATASET_DIGEST), _tag(names.SEED)),
+        cards=(
+            cards.line(
+                "hypervolume", "sweeps", metric="hypervolume", title="Hypervolume by trials"
+            ),
+            cards.line(
+                "hypervolume-time",
+                "sweeps",
+                metric="hypervolume",
+                title="Hypervolume by time",
+                x="time-relative",
+            ),
+            *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in ("hypervolume", *best)),
+            cards.scatter("effort", "sweeps", x="device_hours", y=best[0]),
+            *(cards.without(key, "sweeps") for key in [*figures, "device_hours_saved"]),
+        ),
+        sections=(cards.section("sweeps", "Sweeps"),),
+    )
+
+
+def surplus_views(tags: Mapping[str, str], keep: Iterable[str]) -> list[str]:
+    """Return the oldest views' tags that must go so that ``keep`` find room beside the others."""
+    kept = {TAG_PREFIX + key for key in keep}
+    others = [name for name in tags if name.startswith(TAG_PREFIX) and name not in kept]
+    others.sort(key=lambda name: _updated(tags[name]))
+    return others[: max(0, len(others) + len(kept) - MAX_VIEWS)]
+
+
+def _front_cards(report: SweepReport) -> list[Card]:
+    axes = choose_axes(report)
+    rest = [each.name for each in report.objectives if each.name not in {axes.x.name, axes.y.name}]
+    found = [cards.scatter("front-x", "front", x=axes.x.name, y=axes.y.name)]
+    found += [cards.scatter(f"front-{name}", "front", x=name, y=axes.y.name) for name in rest]
+    if rest:
+        found.append(cards.contour("contour", "front", x=axes.x.name, y=rest[0], z=axes.y.name))
+    return found
+
+
+def _curve_cards(keys: Sequence[str]) -> list[Card]:
+    wanted = ("miou", "val_loss", "train_loss", "pixel_accuracy")
+    return [
+        cards.line(
+            f"curve-{name}", "curves", metric=names.EPOCH_PREFIX + name, title=f"{name} by epoch"
+        )
+        for name in wanted
+        if names.EPOCH_PREFIX + name in keys
+    ]
+
+
+def _telling_params(report: SweepReport) -> list[str]:
+    """Return the dimensions in which trials differ, in the space's order."""
+    return [
+        name
+        for name in config_names(report.rows)
+        if len({str(row.config.get(name)) for row in report.rows}) > 1
+    ]
+
+
+def _root(base: str) -> str:
+    return f"{base.rstrip('/')}/" if base else ""
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _param(name: str) -> str:
+    return f"params.`{name}`"
+
+
+def _tag(name: str) -> str:
+    return f"tags.`{name}`"
+
+
+def _updated(value: str) -> float:
+    try:
+        return float(json.loads(value)["updatedAt"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0
