@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -120,4 +121,5 @@ def _write_memo(memo: Path | None, digest: str) -> None:
         partial.replace(memo)
     except OSError:
         # Remembering saves time and nothing else; the caller's own writes report a full disk.
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()

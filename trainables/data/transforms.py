@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,8 @@ from torchvision.transforms import v2
 from trainables.data.labels import IGNORE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from search_spaces.config import Resolution
@@ -103,8 +106,7 @@ class JointTransform:
         """
         if seed is None:
             return self._apply(image, mask, soft)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with _seeded(seed):
             return self._apply(image, mask, soft)
 
     def _apply(
@@ -146,6 +148,18 @@ def to_picture(image: Tensor) -> Tensor:
     mean = torch.tensor(IMAGENET_MEAN, device=image.device).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=image.device).view(3, 1, 1)
     return ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    # torch.manual_seed would seed the GPUs too, under the feet of the training that runs there.
+    generator = torch.default_generator
+    state = generator.get_state()
+    generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        generator.set_state(state)
 
 
 def _grid(plain: Tensor, params: dict[str, Any]) -> Tensor:

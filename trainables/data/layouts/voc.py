@@ -96,7 +96,7 @@ def _list_split(root: Path, split: str, setting: str) -> list[SamplePaths]:
     samples = [
         SamplePaths(Path(image), Path(mask))
         for image, mask in zip(listed.images, listed.masks, strict=True)
-        if Path(image).stem
+        if Path(image).name != ".jpg"  # a blank line of the list
     ]
     if not samples:
         raise DataError([empty_split(listing, "names no image")])

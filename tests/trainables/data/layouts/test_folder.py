@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainables.config import DataConfig
+from trainables.data.faults import DataError
+from trainables.data.layouts.folder import class_names, open_folder
+
+
+def test_samples_pair_images_with_masks_of_the_same_stem(folder_config: DataConfig) -> None:
+    layout = open_folder(folder_config)
+    assert layout.class_names == ("road", "tree", "sky")
+    assert len(layout.train) == 3
+    assert len(layout.val) == 2
+    for image, mask in layout.train + layout.val:
+        assert (image.stem, mask.suffix) == (mask.stem, ".png")
+        assert mask.is_file()
+
+
+def test_nested_folders_are_mirrored(tmp_path: Path, write_sample: Any) -> None:
+    for split in ("train", "val"):
+        write_sample(
+            tmp_path / "photos" / split / "city" / "a.jpeg",
+            tmp_path / "labels" / split / "city" / "a.png",
+        )
+    config = DataConfig(
+        format="folder",
+        root=str(tmp_path),
+        images="photos/{split}",
+        masks="labels/{split}",
+        class_names=("a", "b", "c"),
+    )
+    assert all(sample.mask.is_file() for sample in open_folder(config).train)
+
+
+def test_another_usual_name_of_the_split_is_found(folder_config: DataConfig) -> None:
+    root = Path(folder_config.root or "")
+    (root / "images" / "val").rename(root / "images" / "validation")
+    (root / "masks" / "val").rename(root / "masks" / "validation")
+    assert len(open_folder(folder_config).val) == 2
+
+
+def test_an_ignored_position_is_no_class(folder_config: DataConfig) -> None:
+    config = replace(folder_config, ignore_index=0)
+    assert class_names(config) == ("tree", "sky")
+    assert open_folder(config).labels.table[:4] == (255, 0, 1, -1)
+
+
+def test_every_fault_is_named_together(folder_config: DataConfig) -> None:
+    root = Path(folder_config.root or "")
+    for path in (root / "images" / "val").iterdir():
+        path.unlink()
+    broken = replace(folder_config, class_names=None, masks="gt/{split}")
+    with pytest.raises(DataError) as caught:
+        open_folder(broken)
+    assert [fault.kind for fault in caught.value.faults] == [
+        "setting",
+        "missing folder",
+        "missing folder",
+    ]
+    with pytest.raises(DataError, match="holds no image"):
+        open_folder(folder_config)
+
+
+def test_a_missing_root_is_one_fault(tmp_path: Path) -> None:
+    config = DataConfig(format="folder", root=str(tmp_path / "none"), class_names=("a", "b"))
+    with pytest.raises(DataError, match=r"no such folder; set data\.root"):
+        open_folder(config)
