@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -272,3 +273,22 @@ def _ask(question: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN4
         return question(*arguments)
     except pynvml.NVMLError:
         return None
+
+
+def energy_counter(device_index: int | None, nvml: Any = pynvml) -> float | None:  # noqa: ANN401
+    """Return the energy the CUDA device of that index has used since its driver was loaded, J.
+
+    None for the CPU (None), without a driver, or where the GPU has no counter. The index counts
+    the devices this process sees.
+    """
+    if device_index is None:
+        return None
+    with _session(nvml) as answers:
+        if not answers:
+            return None
+        seen = visible_gpus(os.environ, list_gpus(nvml))
+        if device_index >= len(seen):
+            return None
+        handle = _ask(nvml.nvmlDeviceGetHandleByUUID, seen[device_index])
+        used = None if handle is None else _ask(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+        return None if used is None else float(used) / 1000.0

@@ -237,6 +237,8 @@ class Sweep:
         running = self._live.get(trial_id)
         if running is None:
             return
+        if state == "stopped" and running.stopping:
+            reason = running.stopping
         if state == "complete":
             missing = [
                 objective.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from search_spaces.domains import Value
-    from trainables.config import DataConfig, TargetConfig, TrainingConfig
+    from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 
 TrialState: TypeAlias = Literal["complete", "stopped", "infeasible", "preempted", "failed"]
 """How a trial ended: trained to its end, stopped early, broke a constraint or did not fit, lost its
@@ -44,6 +44,32 @@ class TrialTask:
     """Costs measured before under the same signature, so that they are not measured again."""
     resume: bool = False
     """Go on from the last checkpoint in ``output_dir`` if there is a sound one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherTask:
+    """Everything a train worker needs to train a teacher, or to find one, with its soft labels."""
+
+    trial_id: str
+    """Name under which its messages come."""
+    teacher: TeacherConfig
+    """The teacher's settings."""
+    data: DataConfig
+    """The data set."""
+    training: TrainingConfig
+    """Settings shared with the trials."""
+    target: TargetConfig
+    """Where its latency is measured."""
+    resolution: str
+    """HEIGHTxWIDTH it sees where its settings do not say."""
+    cache_dir: str
+    """Folder of decoded images, teachers and soft labels."""
+    resume: bool = True
+    """An interrupted training of a teacher always goes on."""
+
+
+LaneTask: TypeAlias = TrialTask | TeacherTask
+"""What a lane can be given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -16,12 +16,13 @@ import torch
 import torch.distributed as dist
 
 from trainables.cost.quiet import QuietNode
-from trainables.messages import TrialDone, TrialTask
+from trainables.messages import TeacherTask, TrialDone, TrialTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-    from trainables.messages import TrialMessage
+    from trainables.messages import LaneTask, TrialMessage
     from trainables.session import TrialSession
 
 _IDLE_SECONDS = 20.0
@@ -31,7 +32,7 @@ _IDLE_SECONDS = 20.0
 class TrialRunner(Protocol):
     """Runs one trial on every rank of a lane."""
 
-    def __call__(self, task: TrialTask, session: TrialSession) -> TrialDone:
+    def __call__(self, task: LaneTask, session: TrialSession) -> TrialDone:
         """Return how the trial ended; must not raise for the configuration's own faults."""
 
 
@@ -45,8 +46,10 @@ class LaneSetup:
     """Ray actor handle of the sweep's switchboard."""
     quiet_path: str
     """File that everything on one node meets at while a latency is measured."""
-    runner: Callable[[TrialTask, TrialSession], TrialDone] | None = None
+    runner: TrialRunner | None = None
     """Runs a trial; None for real training."""
+    energy: Callable[[int | None], float | None] | None = None
+    """Reads the energy counter of the CUDA device of that index, J; None where nothing meters."""
     max_trials: int = 200
     """Trials after which the lane is recycled, >= 1."""
     max_growth_mb: float = 2048.0
@@ -84,13 +87,12 @@ class _Lane:
                 group=self._group,
                 quiet=self._quiet,
             )
-            with self._quiet.training() if self._rank == 0 else nullcontext():
-                session.close(self._runner(task, session))
+            session.close(self._runner(task, session))
             del session
             if self._agree_worn():
                 return
 
-    def _receive(self) -> TrialTask | None:
+    def _receive(self) -> LaneTask | None:
         while True:
             order = None
             if self._rank == 0:
@@ -100,7 +102,7 @@ class _Lane:
             order = self._share(order)
             if order == "close":
                 return None
-            if isinstance(order, TrialTask):
+            if isinstance(order, TrialTask | TeacherTask):
                 return order
 
     def _agree_worn(self) -> bool:
@@ -136,7 +138,7 @@ class _LaneSession:
     def __init__(
         self,
         setup: LaneSetup,
-        task: TrialTask,
+        task: LaneTask,
         *,
         rank: int,
         world_size: int,
@@ -150,6 +152,8 @@ class _LaneSession:
         self._setup = setup
         self._group = group
         self._quiet = quiet
+        self._training = ExitStack()
+        self._in_training = False
         self._sent: list[Any] = []
         self._cancelled = (
             setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
@@ -164,10 +168,12 @@ class _LaneSession:
     def should_stop(self) -> bool:
         """Whether the trial was cancelled; all ranks get rank 0's answer.
 
-        Rank 0 stands back here while anything else on its node measures.
+        Rank 0 stands back here while anything else on its node measures. The first question marks
+        the begin of the trial's training: what comes before it may measure, and wait for others
+        that do.
         """
         if self.rank == 0:
-            self._quiet.yield_if_measuring()
+            self._stand_back()
         if self._cancelled is not None and not self._stop:
             self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
         if self._group is not None:
@@ -176,16 +182,25 @@ class _LaneSession:
             self._stop = bool(flag.item())
         return self._stop
 
-    @contextmanager
-    def measuring(self) -> Iterator[None]:
-        """Hold everything else on this node still while a latency is measured."""
-        with self._quiet.measuring():
-            yield
+    def measuring(self) -> AbstractContextManager[bool]:
+        """Hold everything else on this node still; the body learns whether that was reached."""
+        return self._quiet.measuring()
+
+    def energy_joules(self) -> float | None:
+        """Return what this rank's device has used since it was first asked, J; None: unknown."""
+        return None if self._setup.energy is None else self._setup.energy(self.device.index)
 
     def close(self, done: TrialDone) -> None:
         """Report the end and wait until the switchboard has heard everything."""
+        self._training.close()
         self.report(done)
         ray.get(self._sent)
+
+    def _stand_back(self) -> None:
+        if not self._in_training:
+            self._training.enter_context(self._quiet.training())
+            self._in_training = True
+        self._quiet.yield_if_measuring()
 
 
 def _control_group() -> dist.ProcessGroup:
@@ -193,8 +208,14 @@ def _control_group() -> dist.ProcessGroup:
     return cast("dist.ProcessGroup", dist.new_group(backend="gloo"))
 
 
-def _real_runner() -> Callable[[TrialTask, TrialSession], TrialDone]:
+def _real_runner() -> TrialRunner:
     # A lane that runs something else need not load the models.
+    from trainables.distillation.lesson import run_teacher  # noqa: PLC0415
     from trainables.trial import run_trial  # noqa: PLC0415
 
-    return run_trial
+    def run(task: LaneTask, session: TrialSession) -> TrialDone:
+        if isinstance(task, TeacherTask):
+            return run_teacher(task, session)
+        return run_trial(task, session)
+
+    return run

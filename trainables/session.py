@@ -28,8 +28,11 @@ class TrialSession(Protocol):
     def should_stop(self) -> bool:
         """Whether the trial is to end now; called by all ranks at the same steps, equal on all."""
 
-    def measuring(self) -> AbstractContextManager[None]:
-        """Hold everything else on this node still while a latency is measured."""
+    def measuring(self) -> AbstractContextManager[object]:
+        """Hold everything else on this node still while a latency is measured.
+
+        The body may be told whether that was reached (True or False); None says nothing.
+        """
 
 
 @runtime_checkable

@@ -11,14 +11,20 @@ import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from cluster.telemetry import energy_counter
 from orchestrator.lanes.switchboard import Switchboard
+from trainables.messages import TrialDone
 from trainables.ray_worker import LaneSetup, lane_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainables.messages import LaneTask, TrialMessage
     from trainables.ray_worker import TrialRunner
 
 _LOG = logging.getLogger(__name__)
 _MAX_STARTS_IN_A_ROW = 3
+_POLL_SECONDS = 0.3
 _MAX_CALLS = 10_000
 """Calls that may wait at the switchboard at once; each lane and each trial holds a few."""
 
@@ -68,6 +74,27 @@ class LanePool:
         for thread in self._threads:
             thread.start()
 
+    def run(
+        self,
+        task: LaneTask,
+        *,
+        on_message: Callable[[TrialMessage], None],
+        stop_requested: Callable[[], bool],
+    ) -> TrialDone:
+        """Return how ``task`` ended on a lane; its other messages go to ``on_message``."""
+        ray.get(self.switchboard.submit.remote(task))
+        asked = False
+        while True:
+            waiting = self.switchboard.next_message.remote(task.trial_id)
+            while not ray.wait([waiting], timeout=_POLL_SECONDS)[0]:
+                if stop_requested() and not asked:
+                    asked = True
+                    ray.get(self.switchboard.cancel.remote(task.trial_id))
+            message: TrialMessage = ray.get(waiting)
+            if isinstance(message, TrialDone):
+                return message
+            on_message(message)
+
     def close(self, timeout_s: float = 60.0) -> None:
         """Cancel what runs, end the lanes' workers, free their resources."""
         self._closing.set()
@@ -116,6 +143,7 @@ class LanePool:
             lane=lane,
             switchboard=self.switchboard,
             quiet_path=self._quiet_path,
+            energy=energy_counter if gpu else None,
             runner=self._runner,
             max_trials=self._plan.max_trials,
         )

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from trainables.messages import TrialDone
 
 if TYPE_CHECKING:
-    from trainables.messages import TrialMessage, TrialTask
+    from trainables.messages import LaneTask, TrialMessage
 
-Order: TypeAlias = "TrialTask | Literal['idle', 'close']"
+Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 
 
 @dataclass(slots=True)
 class _Entry:
-    task: TrialTask
+    task: LaneTask
     messages: asyncio.Queue[TrialMessage] = field(default_factory=asyncio.Queue)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     lost: int = 0
@@ -41,7 +41,7 @@ class Switchboard:
         self._in_flight: dict[str, str] = {}
         self._closing = False
 
-    async def submit(self, task: TrialTask) -> None:
+    async def submit(self, task: LaneTask) -> None:
         """Queue ``task``; a trial that is queued or running already is left alone."""
         entry = self._entries.get(task.trial_id)
         if entry is not None and not entry.done:

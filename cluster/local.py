@@ -1,0 +1,109 @@
+"""The Ray that a driver works with: one started here, or a cluster that is there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import ray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SETTINGS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # keep CUDA_VISIBLE_DEVICES as the user set it
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",  # needs a dashboard
+    "RAY_DISABLE_DOCKER_CPU_WARNING": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+}
+
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterCapacity:
+    """What a Ray cluster offers."""
+
+    nodes: int
+    """Machines alive, >= 1."""
+    cpus: float
+    """CPU cores of all of them."""
+    gpus: float
+    """GPUs of all of them."""
+    local: bool
+    """Whether it was started by this process, to end with it."""
+
+
+class ClusterError(RuntimeError):
+    """No Ray could be started or reached."""
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
+    """Work with the cluster at ``address``, or with a Ray of this machine's where it is None.
+
+    A Ray that was started here listens on localhost alone and is stopped at the end.
+
+    Raises:
+        ClusterError: it cannot be started or reached.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    arguments: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    if address is None:
+        arguments |= {
+            "address": "local",
+            "num_cpus": len(psutil.Process().cpu_affinity() or [0]),
+            "include_dashboard": False,
+        }
+    else:
+        arguments["address"] = address
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**arguments)
+    except Exception as error:
+        place = "a local Ray cannot be started" if address is None else f"no Ray at {address}"
+        raise ClusterError(f"{place}: {error}") from error
+    _log_notices()
+    try:
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield ClusterCapacity(
+            nodes=_alive(),
+            cpus=float(resources.get("CPU", 0)),
+            gpus=float(resources.get("GPU", 0)),
+            local=address is None,
+        )
+    finally:
+        ray.shutdown()
+
+
+def _alive() -> int:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sum(bool(node["Alive"]) for node in nodes)
+
+
+def _log_notices() -> None:
+    """Send the notices that Ray prints into the output of its driver to the log instead.
+
+    Ray has no setting for it; where its inner workings differ, the notices are printed as ever.
+    """
+    try:
+        from ray._private.ray_logging import (  # noqa: PLC0415 - may be gone one day
+            global_worker_stdstream_dispatcher as dispatcher,
+        )
+
+        dispatcher.remove_handler("ray_print_logs")
+        dispatcher.add_handler("segsweep", lambda data: _LOG.info("%s", data.get("lines")))
+    except (ImportError, AttributeError, KeyError):
+        _LOG.debug("Ray prints its own notices")

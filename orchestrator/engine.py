@@ -1,0 +1,237 @@
+"""Runs a sweep from its spec to its end on Ray."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.local import connected
+from cluster.resources import gpus_per_worker, plan_lanes
+from orchestrator.gate import CostGate
+from orchestrator.lanes.pool import LanePlan, LanePool
+from orchestrator.ledger import Ledger
+from orchestrator.ray_tune import run_trials
+from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.registry import make_searcher
+from orchestrator.sweep import Sweep
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
+from trainables.cost.macs import static_costs
+from trainables.messages import EpochDone, TeacherTask, TrialTask
+from trainables.training.seeds import trial_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cluster.local import ClusterCapacity
+    from orchestrator.events import TrialAsked
+    from orchestrator.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.sweep import SweepListener
+    from search_spaces.space import Config, SearchSpace
+    from trainables.messages import TrialMessage
+
+TEACHER = "teacher"
+"""Name under which a lane trains the teacher."""
+
+
+class TeacherFailedError(RuntimeError):
+    """The teacher could not be trained, so no student can be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunHooks:
+    """How whoever runs a sweep follows and steers it."""
+
+    stage: Callable[[str], None] = lambda _: None
+    """Told in a few words what is being done now."""
+    stop_requested: Callable[[], bool] = lambda: False
+    """Asked often whether the sweep is to end early."""
+    listeners: tuple[SweepListener, ...] = ()
+    """Told every event, those of an earlier run first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSummary:
+    """How a run of a sweep ended."""
+
+    interrupted: bool
+    """Whether trials or proposals are left that ``resume`` would go on with."""
+    lane_faults: tuple[str, ...] = ()
+    """Why lanes died, oldest first."""
+
+
+def run_sweep(
+    spec: SweepSpec, folder: SweepFolder, *, num_classes: int, hooks: RunHooks = RunHooks()
+) -> RunSummary:
+    """Run the sweep in ``folder`` to its end, from where its ledger says it stands.
+
+    Args:
+        spec: What to run; the same as the first time where the ledger holds events.
+        folder: Where the sweep keeps its files; the caller holds its lock.
+        num_classes: Classes of the data set, >= 2.
+        hooks: How the caller follows and steers the run.
+
+    Raises:
+        ClusterError: no Ray could be started or reached.
+        ResourceError: not one lane fits on the cluster.
+        TeacherFailedError: the teacher could not be trained.
+        LedgerError: the ledger cannot be read or written.
+    """
+    with Ledger(folder.ledger) as ledger:
+        sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners)
+        sweep.replay(event for _, event in ledger.events())
+        if not sweep.proposes:
+            return RunSummary(interrupted=False)
+        hooks.stage("starting Ray")
+        with connected(spec.resources.address) as capacity:
+            return _run_on(capacity, spec, folder, sweep, hooks)
+
+
+def _run_on(
+    capacity: ClusterCapacity, spec: SweepSpec, folder: SweepFolder, sweep: Sweep, hooks: RunHooks
+) -> RunSummary:
+    plan = lane_plan(spec, cpus=capacity.cpus, gpus=capacity.gpus)
+    hooks.stage(f"warming {plan.lanes} lane(s) of {plan.train_workers} worker(s)")
+    storage = folder.path / "ray"
+    with LanePool(plan, storage=str(storage), quiet_path=quiet_path()) as pool:
+        try:
+            soft_labels = _prepare_teacher(spec, pool, hooks)
+            if not hooks.stop_requested():
+                run_trials(
+                    sweep,
+                    pool.switchboard,
+                    lanes=plan.lanes,
+                    make_task=_task_maker(spec, folder, soft_labels),
+                    stop_requested=hooks.stop_requested,
+                    storage=storage,
+                )
+        finally:
+            interrupted = bool(sweep.running) or sweep.proposes
+            sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")
+        return RunSummary(interrupted=interrupted, lane_faults=tuple(pool.faults))
+
+
+def lane_plan(spec: SweepSpec, *, cpus: float, gpus: float) -> LanePlan:
+    """Return the lanes that ``spec`` gets on a cluster of so many CPU cores and GPUs.
+
+    Raises:
+        ResourceError: not one lane fits, or fewer than the spec asks for.
+    """
+    resources = spec.resources
+    return LanePlan(
+        lanes=plan_lanes(resources, available_cpus=cpus, available_gpus=gpus),
+        train_workers=resources.train_workers,
+        cpus_per_worker=resources.cpus_per_worker,
+        gpus_per_worker=gpus_per_worker(resources, available_gpus=gpus),
+    )
+
+
+def quiet_path() -> str:
+    """Return the file at which everything of ours on one node meets to measure in quiet."""
+    return str(Path(tempfile.gettempdir()) / "segsweep" / "quiet")
+
+
+def static_cost_model(num_classes: int) -> Callable[[Config], Mapping[str, float]]:
+    """Return a function from a configuration to its ``params``, ``macs`` and ``flops``."""
+
+    def costs(config: Config) -> Mapping[str, float]:
+        found = static_costs(TrialConfig.from_mapping(config), num_classes)
+        return {name: float(value) for name, value in found.items()}
+
+    return costs
+
+
+def largest_resolution(space: SearchSpace) -> Resolution:
+    """Return the resolution of the space with the most pixels."""
+    choices = getattr(space["resolution"].domain, "choices", ())
+    return max((Resolution.parse(c) for c in choices), key=lambda r: r.height * r.width)
+
+
+def _make_sweep(
+    spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
+) -> Sweep:
+    costs = static_cost_model(num_classes)
+    begun = ledger.fact("begun")
+    if begun is None:
+        begun = time.time()
+        ledger.set_fact("begun", begun)
+    return Sweep(
+        objectives=spec.objectives,
+        budget=spec.budget,
+        searcher=make_searcher(
+            spec.search.searcher,
+            spec.space,
+            spec.objectives,
+            seed=spec.search.seed,
+            max_epochs=spec.budget.epochs,
+            constraints=spec.constraints,
+            known_cost=costs,
+        ),
+        scheduler=make_scheduler(
+            spec.search.scheduler,
+            spec.objectives,
+            max_epochs=spec.budget.epochs,
+            grace_period=spec.search.grace_period,
+            reduction_factor=spec.search.reduction_factor,
+        ),
+        gate=CostGate(spec.constraints, costs),
+        journal=ledger,
+        clock=lambda: time.time() - float(begun),  # type: ignore[arg-type]
+        workers_per_trial=spec.resources.train_workers,
+        listeners=listeners,
+    )
+
+
+def _task_maker(
+    spec: SweepSpec, folder: SweepFolder, soft_labels: str | None
+) -> Callable[[TrialAsked], TrialTask]:
+    def make(asked: TrialAsked) -> TrialTask:
+        return TrialTask(
+            sweep_id=folder.sweep_id,
+            trial_id=asked.trial_id,
+            config=asked.config,
+            seed=trial_seed(spec.training.seed, asked.number),
+            epochs=spec.budget.epochs,
+            data=spec.data,
+            training=spec.training,
+            target=spec.target,
+            cache_dir=str(spec.storage.cache_dir),
+            output_dir=str(folder.trials / asked.trial_id),
+            soft_labels=soft_labels,
+        )
+
+    return make
+
+
+def _prepare_teacher(spec: SweepSpec, pool: LanePool, hooks: RunHooks) -> str | None:
+    """Return the folder of the soft labels, made on a lane where there are none; None without."""
+    if spec.teacher is None:
+        return None
+    epochs = spec.teacher.epochs
+    hooks.stage("making the teacher ready")
+
+    def follow(message: TrialMessage) -> None:
+        if isinstance(message, EpochDone):
+            miou = message.metrics["miou"]
+            hooks.stage(f"teacher: epoch {message.epoch} of {epochs}, mIoU {miou:.3f}")
+
+    task = TeacherTask(
+        trial_id=TEACHER,
+        teacher=spec.teacher,
+        data=spec.data,
+        training=spec.training,
+        target=spec.target,
+        resolution=str(largest_resolution(spec.space)),
+        cache_dir=str(spec.storage.cache_dir),
+    )
+    done = pool.run(task, on_message=follow, stop_requested=hooks.stop_requested)
+    if done.state == "complete":
+        hooks.stage(f"teacher ready, mIoU {done.metrics['miou']:.3f}")
+        return done.artifacts[1]
+    if hooks.stop_requested():
+        return None
+    raise TeacherFailedError(f"the teacher could not be trained: {done.reason}")

@@ -1,0 +1,114 @@
+"""The folders of sweeps below a storage root."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class UnknownSweepError(ValueError):
+    """There is no sweep of that name."""
+
+
+class SweepBusyError(RuntimeError):
+    """Another process drives the sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """Where one sweep keeps its files."""
+
+    root: Path
+    """Storage root."""
+    sweep_id: str
+    """Identity of the sweep, which is its folder's name."""
+
+    @property
+    def path(self) -> Path:
+        """Folder of the sweep."""
+        return self.root / "sweeps" / self.sweep_id
+
+    @property
+    def spec(self) -> Path:
+        """The spec as it was run."""
+        return self.path / "spec.yaml"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger."""
+        return self.path / "ledger.db"
+
+    @property
+    def trials(self) -> Path:
+        """Folder with one folder per trial."""
+        return self.path / "trials"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report's files."""
+        return self.path / "report"
+
+    def lock(self) -> FileLock:
+        """Take the sweep for this process; freed with the returned lock or the process.
+
+        Raises:
+            SweepBusyError: another process has it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / "driver.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise SweepBusyError(
+                f"sweep {self.sweep_id} is being run by another process; wait for it, or stop it"
+            ) from error
+        return lock
+
+
+def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now) -> SweepFolder:
+    """Return the folder of a new sweep, made; its id is the name with the time."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "sweep"
+    stem = f"{plain}-{now():%Y%m%d-%H%M%S}"
+    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
+        folder = SweepFolder(Path(root), stem + suffix)
+        try:
+            folder.path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"a thousand sweeps are called {stem}")
+
+
+def list_sweeps(root: Path) -> list[SweepFolder]:
+    """Return the sweeps below ``root``, the one begun last first."""
+    found = [path.parent for path in (Path(root) / "sweeps").glob("*/spec.yaml")]
+    found.sort(key=lambda path: ((path / "spec.yaml").stat().st_mtime, path.name), reverse=True)
+    return [SweepFolder(Path(root), path.name) for path in found]
+
+
+def find_sweep(root: Path, sweep_id: str | None = None) -> SweepFolder:
+    """Return the sweep called ``sweep_id``, or by a unique beginning of it; the latest for None.
+
+    Raises:
+        UnknownSweepError: there is none, or several begin so.
+    """
+    sweeps = list_sweeps(root)
+    if not sweeps:
+        raise UnknownSweepError(f"there is no sweep in {root}; start one with 'segsweep run'")
+    if sweep_id is None:
+        return sweeps[0]
+    exact = [sweep for sweep in sweeps if sweep.sweep_id == sweep_id]
+    matching = exact or [sweep for sweep in sweeps if sweep.sweep_id.startswith(sweep_id)]
+    if len(matching) == 1:
+        return matching[0]
+    known = ", ".join(sweep.sweep_id for sweep in (matching or sweeps)[:10])
+    what = "several sweeps begin with" if matching else "there is no sweep"
+    raise UnknownSweepError(f"{what} {sweep_id!r} in {root}; there are {known}")
