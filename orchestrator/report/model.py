@@ -86,6 +86,24 @@ class SweepReport:
     """What the sweep cost."""
 
     @property
+    def hypervolume_share(self) -> float:
+        """The hypervolume over that of a perfect trial (accuracy 1, cost 0), in [0, 1]."""
+        return self.share_of(self.hypervolume)
+
+    def share_of(self, volume: float) -> float:
+        """Return ``volume`` over that of a perfect trial; 0 where the reference point is perfect.
+
+        A perfect trial has 1 of every maximised objective and 0 of every minimised one, which
+        accuracies and costs cannot pass.
+        """
+        sides = [
+            abs((1.0 if each.direction == "maximize" else 0.0) - self.reference_point[each.name])
+            for each in self.objectives
+        ]
+        whole = math.prod(sides)
+        return volume / whole if whole > 0 else 0.0
+
+    @property
     def completed(self) -> int:
         """Number of complete trials."""
         return self.counts["complete"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ def name_dots(
     plot: PlotAxes,
     names: Iterable[tuple[float, float, str]],
     dots: Sequence[tuple[float, float]],
+    corners: Sequence[tuple[float, float]],
     *,
     most: int,
 ) -> None:
     """Write at most ``most`` of ``names`` (x, y, text) beside their dots.
 
-    A name that would lie on a dot, on another name or outside the axes is tried at four places and
-    then left out. Limits of the axes must be final.
+    A name that would lie on a dot, on another name, on the line through ``corners`` (whose pieces
+    are level or upright) or outside the axes is tried at four places and then left out. Limits of
+    the axes must be final.
     """
     from matplotlib.transforms import Bbox  # noqa: PLC0415 - matplotlib is slow to import
 
@@ -35,6 +38,9 @@ def name_dots(
         Bbox.from_extents(x - _DOT, y - _DOT, x + _DOT, y + _DOT)
         for x, y in (plot.transData.transform(dot) for dot in dots)
     ]
+    for (x0, y0), (x1, y1) in pairwise(plot.transData.transform(corner) for corner in corners):
+        taken.append(Bbox.from_extents(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
+    taken = [box.padded(2) for box in taken]
     frame = plot.get_window_extent()
     written = 0
     for x, y, text in names:
@@ -63,7 +69,7 @@ def _write(
             zorder=6,
         )
         box = note.get_window_extent()
-        inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y1)
+        inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
         if inside and not any(box.overlaps(other) for other in taken):
             return box
         note.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.report.labels import label
-from orchestrator.report.text import brief, counts_line, effort_line
+from orchestrator.report.text import brief, counts_line, effort_line, volume_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,12 +79,8 @@ def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
 def _figures(report: SweepReport) -> list[str]:
     lines = [f"- {counts_line(report)}", f"- {effort_line(report)}"]
     if report.front:
-        reference = ", ".join(
-            f"{label(name).heading} {label(name).show(value)}"
-            for name, value in report.reference_point.items()
-        )
         lines += [
-            f"- hypervolume {report.hypervolume:.6g} against {reference}",
+            f"- {volume_line(report)}",
             f"- ★ knee point: {report.knee}",
         ]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.report.axes import (
@@ -61,7 +62,8 @@ def draw(report: SweepReport) -> Figure:
     plot.legend(loc="lower right", frameon=False, fontsize=9)
     plot.margins(x=0.08, y=0.12)
     dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
-    name_dots(plot, _names(staircase(on_front, axes), axes), dots, most=_MAX_NAMES)
+    stairs = staircase(on_front, axes)
+    name_dots(plot, _names(stairs, axes), dots, _corners(stairs, axes), most=_MAX_NAMES)
     return figure
 
 
@@ -114,9 +116,17 @@ def _dots(
 
 
 def _join(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
-    x, y = shown(rows, axes.x.name), shown(rows, axes.y.name)
-    drawstyle = "steps-post" if axes.x.direction == "minimize" else "steps-pre"
-    plot.plot(x, y, drawstyle=drawstyle, color=FRONT_COLOUR, linewidth=1.6, alpha=0.75, zorder=2)
+    x, y = zip(*_corners(rows, axes), strict=True) if rows else ((), ())
+    plot.plot(x, y, color=FRONT_COLOUR, linewidth=1.6, alpha=0.75, zorder=2)
+
+
+def _corners(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float]]:
+    """Return the corners of the steps that separate what is reached from what is not."""
+    dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
+    corners = dots[:1]
+    for (x0, y0), (x1, y1) in pairwise(dots):
+        corners += [(x1, y0) if axes.x.direction == "minimize" else (x0, y1), (x1, y1)]
+    return corners
 
 
 def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:

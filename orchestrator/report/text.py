@@ -30,6 +30,7 @@ def to_json(report: SweepReport) -> str:
             "counts": dict(report.counts),
             "directions": {each.name: each.direction for each in report.objectives},
             "hypervolume": report.hypervolume,
+            "hypervolume_share": report.hypervolume_share,
             "reference_point": dict(report.reference_point),
             "front": [row.trial_id for row in report.front],
             "knee": report.knee,
@@ -113,6 +114,16 @@ def effort_line(report: SweepReport) -> str:
     return text
 
 
+def volume_line(report: SweepReport) -> str:
+    """Return the hypervolume with the reference point it is measured from."""
+    reference = ", ".join(
+        f"{label(name).heading} {label(name).show(value)}"
+        for name, value in report.reference_point.items()
+    )
+    share = f"{100 * report.hypervolume_share:.1f} % of a perfect trial's"
+    return f"hypervolume {report.hypervolume:.6g}, {share}, against {reference}"
+
+
 def front_table(report: SweepReport) -> Table:
     """Return the front as a rich table, the knee marked with a star."""
     from rich.table import Table  # noqa: PLC0415 - keeps the module light
@@ -136,13 +147,9 @@ def summary(report: SweepReport) -> Group:
     from rich.console import Group  # noqa: PLC0415 - keeps the module light
     from rich.text import Text  # noqa: PLC0415
 
-    reference = ", ".join(
-        f"{label(name).heading} {label(name).show(value)}"
-        for name, value in report.reference_point.items()
-    )
     lines = [counts_line(report), effort_line(report)]
     if report.front:
-        lines.append(f"hypervolume {report.hypervolume:.6g} against {reference}")
+        lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
         return Group(front_table(report), *(Text(line) for line in lines))
     lines.append("no trial completed, so there is no front")

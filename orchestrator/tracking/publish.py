@@ -28,6 +28,10 @@ FOLDER = "pareto"
 """Folder of the report's files among the artifacts of the sweep's run."""
 
 
+THUMBNAIL = "thumbnail.png"
+"""The front's picture at the size of the run's page."""
+
+
 class ReportSink(Protocol):
     """Where the report goes; an opened tracking store."""
 
@@ -133,6 +137,7 @@ def stored_reference(tags: Mapping[str, str], wanted: Sequence[str]) -> dict[str
 
 def _write_files(report: SweepReport, folder: Path) -> None:
     (folder / "pareto.png").write_bytes(to_png(report))
+    (folder / THUMBNAIL).write_bytes(to_png(report, dpi=88))
     (folder / "pareto.html").write_text(to_html(report), encoding="utf-8")
     (folder / "trials.csv").write_text(to_csv(report), encoding="utf-8")
     (folder / "report.json").write_text(to_json(report), encoding="utf-8")
@@ -147,7 +152,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
     }
     return to_markdown(
         report,
-        picture=f"get-artifact?path={FOLDER}%2Fpareto.png&run_uuid={place.run_id}",
+        picture=f"get-artifact?path={FOLDER}%2F{THUMBNAIL}&run_uuid={place.run_id}",
         trial_links={
             trial_id: views.run_address("", place.experiment_id, run_id)
             for trial_id, run_id in store.run_ids.items()
@@ -158,7 +163,9 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
             ("Sweeps compared", place.comparison("")),
             (
                 "Interactive plot",
-                f"{place.page('')}/artifacts/{FOLDER}/pareto.html",
+                views.run_address(
+                    "", place.experiment_id, place.run_id, artifact=f"{FOLDER}/pareto.html"
+                ),
             ),
         ],
         facts=[(name, value) for name, value in facts.items() if value],
@@ -167,8 +174,12 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
 
 def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
     points = [
-        Point("hypervolume", each.hypervolume, each.ended, info.at_ms(each.seconds))
+        Point(name, value, each.ended, info.at_ms(each.seconds))
         for each in report.curve
+        for name, value in (
+            ("hypervolume", each.hypervolume),
+            ("hypervolume_share", report.share_of(each.hypervolume)),
+        )
     ]
     if report.curve:
         last = report.curve[-1]

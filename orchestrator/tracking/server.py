@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 10.0
 
@@ -80,7 +81,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 @contextmanager
-def serving(plan: ServerPlan, *, log: Path, timeout: float = 90.0) -> Iterator[str]:
+def serving(plan: ServerPlan, *, log: Path, timeout: float = 180.0) -> Iterator[str]:
     """Run the server while the block runs; give its address once it answers.
 
     The server is a process group of its own, so that Ctrl-C in the terminal reaches the caller
@@ -94,7 +95,7 @@ def serving(plan: ServerPlan, *, log: Path, timeout: float = 90.0) -> Iterator[s
     Raises:
         TrackingUnavailableError: it ended by itself or did not answer in time; with its last words.
     """
-    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **os.environ}
+    environment = {**_SETTINGS, **os.environ}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line

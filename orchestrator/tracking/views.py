@@ -122,9 +122,13 @@ def view_address(base: str, experiment_id: str, key: str) -> str:
     return f"{_root(base)}#/experiments/{experiment_id}/runs?{query}"
 
 
-def run_address(base: str, experiment_id: str, run_id: str) -> str:
-    """Return the address of a run's page."""
-    return f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}"
+def run_address(base: str, experiment_id: str, run_id: str, *, artifact: str = "") -> str:
+    """Return the address of a run's page, or of one of its artifacts there."""
+    place = f"/artifacts/{artifact}" if artifact else ""
+    return (
+        f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}{place}"
+        "?workflowType=machine_learning"
+    )
 
 
 def sweep_key(sweep_id: str, *, front_only: bool = False) -> str:
@@ -166,9 +170,13 @@ def sweep_view(
             *(_param(name) for name in params),
         ),
         cards=(
-            *_front_cards(report),
+            *_front_cards(report, keys),
             cards.parallel(
-                "parallel", "space", params=params, metrics=aims, title="All dimensions together"
+                "parallel",
+                "space",
+                params=params,
+                metrics=[*aims[1:], aims[0]],  # the last one colours the lines
+                title="All dimensions together",
             ),
             *_curve_cards(keys),
             *(cards.without(key, "curves") for key in keys),
@@ -184,7 +192,8 @@ def sweep_view(
 def comparison_view(objectives: Sequence[str]) -> SavedView:
     """Return the view that shows the sweeps of an experiment beside each other."""
     best = [f"best_{name}" for name in objectives]
-    figures = ["hypervolume", "front_size", *best, "completed", "ended", "device_hours"]
+    volume = "hypervolume_share"
+    figures = [volume, "front_size", *best, "completed", "ended", "device_hours"]
     return SavedView(
         key=COMPARISON_KEY,
         name="Sweeps compared",
@@ -197,15 +206,18 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
                 "hypervolume", "sweeps", metric="hypervolume", title="Hypervolume by trials"
             ),
             cards.line(
-                "hypervolume-time",
+                "volume-time",
                 "sweeps",
-                metric="hypervolume",
+                metric=volume,
                 title="Hypervolume by time",
                 x="time-relative",
             ),
-            *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in ("hypervolume", *best)),
+            *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in (volume, *best)),
             cards.scatter("effort", "sweeps", x="device_hours", y=best[0]),
-            *(cards.without(key, "sweeps") for key in [*figures, "device_hours_saved"]),
+            *(
+                cards.without(key, "sweeps")
+                for key in [*figures, "hypervolume", "device_hours_saved"]
+            ),
         ),
         sections=(cards.section("sweeps", "Sweeps"),),
     )
@@ -219,11 +231,13 @@ def surplus_views(tags: Mapping[str, str], keep: Iterable[str]) -> list[str]:
     return others[: max(0, len(others) + len(kept) - MAX_VIEWS)]
 
 
-def _front_cards(report: SweepReport) -> list[Card]:
+def _front_cards(report: SweepReport, keys: Sequence[str]) -> list[Card]:
     axes = choose_axes(report)
     rest = [each.name for each in report.objectives if each.name not in {axes.x.name, axes.y.name}]
     found = [cards.scatter("front-x", "front", x=axes.x.name, y=axes.y.name)]
     found += [cards.scatter(f"front-{name}", "front", x=name, y=axes.y.name) for name in rest]
+    if "params" in keys and "params" not in {axes.x.name, *rest}:
+        found.append(cards.scatter("front-params", "front", x="params", y=axes.y.name))
     if rest:
         found.append(cards.contour("contour", "front", x=axes.x.name, y=rest[0], z=axes.y.name))
     return found

@@ -69,5 +69,5 @@ def test_without_a_complete_trial_there_is_a_plain_sentence(
 
 def test_brief_leaves_out_what_is_not_there(report: SweepReport) -> None:
     row = next(row for row in report.rows if row.config["quantization"] == "none")
-    assert "none" not in brief(row)
-    assert f"os{row.config['output_stride']}" in brief(row)
+    assert "none" not in brief(row.config)
+    assert f"os{row.config['output_stride']}" in brief(row.config)
