@@ -104,6 +104,8 @@ class Rung:
         loneliness = np.zeros(len(ids))
         for layer in np.unique(layers):
             members = np.flatnonzero(layers == layer)
+            if len(members) == 1:
+                continue
             loneliness[members] = crowding_distance(values[members], objectives)
         return [ids[i] for i in np.lexsort((np.arange(len(ids)), -loneliness, layers))]
 

@@ -1,0 +1,175 @@
+"""One sweep on a virtual clock with virtual lanes."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.simulation.benchmark import objectives_of
+from orchestrator.simulation.front import GrowingFront
+from orchestrator.simulation.result import SeedResult
+from search_spaces.space import config_digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from orchestrator.events import SweepEvent
+    from orchestrator.schedulers.base import Scheduler
+    from orchestrator.searchers.base import Searcher
+    from orchestrator.simulation.benchmark import Benchmark
+    from search_spaces.space import Config
+
+
+@dataclass(slots=True)
+class _Course:
+    """A trial's future, cut into epochs."""
+
+    values: NDArray[np.float64]
+    durations: NDArray[np.float64]
+    known: dict[str, float]
+    epoch: int = 0
+    attempt: int = 0
+
+
+class Clockwork:
+    """Runs one sweep: whenever a lane is free, a paused trial is taken up or a new one proposed.
+
+    Every epoch's end is an entry of a heap, so that a step costs the logarithm of the number of
+    lanes besides what the searcher and the scheduler cost.
+    """
+
+    def __init__(
+        self, benchmark: Benchmark, searcher: Searcher, scheduler: Scheduler, *, seed: int
+    ) -> None:
+        self._benchmark = benchmark
+        self._searcher = searcher
+        self._scheduler = scheduler
+        self._seed = seed
+        self._objectives = objectives_of(benchmark)
+        self._front = GrowingFront(self._objectives, benchmark.reference_point)
+        self._heap: list[tuple[float, int, str]] = []
+        self._courses: dict[str, _Course] = {}
+        self._now = 0.0
+        self._ticket = 0
+        self._asked = 0
+        self._completed = 0
+        self._stopped = 0
+        self._curve: list[tuple[float, float]] = [(0.0, 0.0)]
+
+    def run(self, *, workers: int, seconds: float, max_trials: int | None = None) -> SeedResult:
+        """Return what ``workers`` lanes reach in so many virtual seconds.
+
+        The sweep ends earlier when nothing runs and nothing more may be started.
+        """
+        free = workers
+        while True:
+            while free and self._start_one(max_trials):
+                free -= 1
+            if not self._heap or self._heap[0][0] > seconds:
+                break
+            self._now, _, trial_id = heapq.heappop(self._heap)
+            if not self._finish_epoch(trial_id):
+                free += 1
+        end = seconds if self._heap else self._now
+        return SeedResult(
+            hypervolume=self._front.hypervolume,
+            curve=(*self._curve, (end, self._front.hypervolume)),
+            started=self._asked,
+            completed=self._completed,
+            stopped=self._stopped,
+            virtual_seconds=end,
+        )
+
+    def _start_one(self, max_trials: int | None) -> bool:
+        """Put a trial on a free lane; False where there is none to put."""
+        trial_id = self._scheduler.promote()
+        if trial_id is None and (max_trials is None or self._asked < max_trials):
+            config = self._searcher.propose(self._asked)
+            trial_id = None if config is None else self._ask(config)
+        if trial_id is None:
+            return False
+        course = self._courses[trial_id]
+        course.attempt += 1
+        self._happen(TrialStarted(trial_id=trial_id, attempt=course.attempt, seconds=self._now))
+        self._schedule(trial_id)
+        return True
+
+    def _ask(self, config: Config) -> str:
+        trial_id = f"t{self._asked:05d}"
+        known = {name: float(value) for name, value in self._benchmark.known(config).items()}
+        self._courses[trial_id] = self._course(config, known)
+        self._happen(
+            TrialAsked(
+                trial_id=trial_id,
+                number=self._asked,
+                config=config,
+                known=known,
+                seconds=self._now,
+            )
+        )
+        self._asked += 1
+        return trial_id
+
+    def _course(self, config: Config, known: dict[str, float]) -> _Course:
+        noise = np.random.SeedSequence((self._seed, int(config_digest(config), 16)))
+        given = self._benchmark.curve(config, int(noise.generate_state(1)[0]))
+        values, seconds = (np.asarray(array, dtype=np.float64) for array in given)
+        epochs = self._benchmark.max_epochs
+        if values.shape != (epochs,) or seconds.shape != (epochs,):
+            raise ValueError(
+                f"curve() must return two arrays of max_epochs = {epochs} numbers, got shapes "
+                f"{values.shape} and {seconds.shape} for {config}"
+            )
+        durations = np.diff(seconds, prepend=0.0)
+        if not (durations >= 0).all():
+            raise ValueError(f"curve() must return seconds that never fall, for {config} they do")
+        return _Course(values, durations, known)
+
+    def _schedule(self, trial_id: str) -> None:
+        course = self._courses[trial_id]
+        self._ticket += 1
+        when = self._now + float(course.durations[course.epoch])
+        heapq.heappush(self._heap, (when, self._ticket, trial_id))
+
+    def _finish_epoch(self, trial_id: str) -> bool:
+        """Report the epoch that ended now; return whether the trial keeps its lane."""
+        course = self._courses[trial_id]
+        learned = self._objectives[0].name
+        value = float(course.values[course.epoch])
+        course.epoch += 1
+        point = {**course.known, learned: value}
+        if self._front.add([point[objective.name] for objective in self._objectives]):
+            self._curve.append((self._now, self._front.hypervolume))
+        self._happen(
+            EpochReported(
+                trial_id=trial_id,
+                epoch=course.epoch,
+                metrics={learned: value},
+                seconds=self._now,
+            )
+        )
+        if course.epoch == self._benchmark.max_epochs:
+            self._completed += 1
+            self._end(trial_id, TrialEnded(trial_id=trial_id, state="complete", metrics=point))
+            return False
+        decision = self._scheduler.decide(trial_id)
+        if decision.action == "stop":
+            self._stopped += 1
+            self._end(
+                trial_id, TrialEnded(trial_id=trial_id, state="stopped", reason=decision.reason)
+            )
+        elif decision.action == "continue":
+            self._schedule(trial_id)
+        return decision.action == "continue"
+
+    def _end(self, trial_id: str, event: TrialEnded) -> None:
+        del self._courses[trial_id]
+        self._happen(event)
+
+    def _happen(self, event: SweepEvent) -> None:
+        self._searcher.observe(event)
+        self._scheduler.observe(event)

@@ -1,0 +1,112 @@
+"""Simulated sweeps by the names of their parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
+from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
+from orchestrator.simulation.benchmark import objectives_of
+from orchestrator.simulation.clockwork import Clockwork
+from orchestrator.simulation.result import SimulationResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.simulation.benchmark import Benchmark
+    from orchestrator.simulation.result import SeedResult
+
+
+def simulate_one(
+    benchmark: Benchmark,
+    *,
+    searcher: str = DEFAULT_SEARCHER,
+    scheduler: str = DEFAULT_SCHEDULER,
+    workers: int = 8,
+    budget: float = 30,
+    seed: int = 0,
+    grace_period: int = 1,
+    reduction_factor: float = 3,
+    max_trials: int | None = None,
+) -> SeedResult:
+    """Return one simulated sweep.
+
+    Args:
+        benchmark: what is searched.
+        searcher: one of ``searcher_names()``.
+        scheduler: one of ``scheduler_names()``.
+        workers: lanes, >= 1.
+        budget: lane time in full trainings, summed over the lanes, > 0: each lane runs for
+            ``budget * full_training_seconds / workers`` virtual seconds.
+        seed: seed of the proposals and of the curves' noise, >= 0.
+        grace_period: epochs of the first rung, >= 1.
+        reduction_factor: one of so many trials passes a rung, > 1.
+        max_trials: trials that may be started, >= 1; None without a limit.
+
+    Raises:
+        ValueError: a name is unknown, a number is out of its range, or the benchmark breaks the
+            protocol.
+    """
+    if not workers >= 1:
+        raise ValueError(f"a sweep needs at least 1 worker, got {workers}")
+    if not budget > 0:
+        raise ValueError(f"the budget must be above 0 full trainings, got {budget}")
+    if not benchmark.full_training_seconds > 0:
+        raise ValueError(
+            f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
+        )
+    objectives = objectives_of(benchmark)
+    clockwork = Clockwork(
+        benchmark,
+        make_searcher(
+            searcher,
+            benchmark.space,
+            objectives,
+            seed=seed,
+            max_epochs=benchmark.max_epochs,
+            known_cost=benchmark.known,
+            reference_point=benchmark.reference_point,
+        ),
+        make_scheduler(
+            scheduler,
+            objectives,
+            max_epochs=benchmark.max_epochs,
+            grace_period=grace_period,
+            reduction_factor=reduction_factor,
+        ),
+        seed=seed,
+    )
+    return clockwork.run(
+        workers=workers,
+        seconds=budget * benchmark.full_training_seconds / workers,
+        max_trials=max_trials,
+    )
+
+
+def simulate(
+    benchmark: Benchmark,
+    *,
+    searcher: str = DEFAULT_SEARCHER,
+    scheduler: str = DEFAULT_SCHEDULER,
+    workers: int = 8,
+    budget: float = 30,
+    seeds: int | Sequence[int] = 10,
+) -> SimulationResult:
+    """Return the same sweep simulated with each of ``seeds``; a number n means 0 to n - 1.
+
+    The other arguments, and what is raised, are those of ``simulate_one``.
+    """
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    return SimulationResult(
+        seeds=tuple(
+            simulate_one(
+                benchmark,
+                searcher=searcher,
+                scheduler=scheduler,
+                workers=workers,
+                budget=budget,
+                seed=seed,
+            )
+            for seed in numbers
+        )
+    )

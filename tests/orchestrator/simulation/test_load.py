@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pickle
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.simulation import BenchmarkError, load_benchmark
+from orchestrator.simulation.synthetic import crossing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE = """
+from search_spaces.domains import Float
+from search_spaces.space import SearchSpace
+
+class Mine:
+    space = SearchSpace.of(x=Float(0, 1))
+    objectives = (("loss", "minimize"), ("cost", "minimize"))
+    max_epochs = 2
+    reference_point = {"loss": 1.0, "cost": 1.0}
+    full_training_seconds = 2.0
+
+    def known(self, config):
+        return {"cost": config["x"]}
+
+    def curve(self, config, seed):
+        return [1.0, 0.5], [1.0, 2.0]
+
+class Half:
+    space = Mine.space
+    max_epochs = 2
+
+class Sideways(Mine):
+    objectives = (("loss", "sideways"),)
+
+class Boundless(Mine):
+    reference_point = {"loss": 1.0}
+
+def make():
+    return Mine()
+
+mine = Mine()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_benchmarks.py").write_text(textwrap.dedent(SOURCE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    monkeypatch.delitem(sys.modules, "my_benchmarks", raising=False)
+
+
+def test_an_instance_is_found() -> None:
+    assert load_benchmark("orchestrator.simulation.synthetic:crossing") is crossing
+
+
+@pytest.mark.parametrize("attribute", ["mine", "Mine", "make"])
+def test_classes_and_functions_in_the_current_folder_are_called(attribute: str) -> None:
+    assert load_benchmark(f"my_benchmarks:{attribute}").max_epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("my_benchmarks", "MODULE:ATTRIBUTE"),
+        ("not_there:x", "no module 'not_there'"),
+        ("my_benchmarks:other", "has no 'other'.*Mine"),
+        ("my_benchmarks:Half", r"without objectives, .*curve\(\)"),
+        ("my_benchmarks:Sideways", "sideways"),
+        ("my_benchmarks:Boundless", "no cost"),
+        ("my_benchmarks:SearchSpace", "without arguments"),
+    ],
+)
+def test_faults_are_named(text: str, message: str) -> None:
+    with pytest.raises(BenchmarkError, match=message):
+        load_benchmark(text)
+
+
+def test_the_error_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(BenchmarkError("why")))  # noqa: S301
+    assert str(error) == "why"
