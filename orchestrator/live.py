@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import TrialEnded
-from orchestrator.pareto import default_reference_point, hypervolume
 from orchestrator.records import RecordBook
+from orchestrator.report.model import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.records import RecordState, TrialRecord
     from search_spaces.domains import Value
 
-_ENOUGH_PROGRESS = 0.05
-"""Share of the sweep below which no time left is told: it would be a guess."""
-
+_OVER = frozenset({"complete", "stopped", "infeasible", "failed"})
 _SHORT = {
     "arch": "",
     "backbone": "",
@@ -70,6 +68,8 @@ class LiveView:
     """The row with the highest mIoU of those that were not ruled out."""
     hypervolume: float | None
     """Of the complete trials against their own default reference point; None without one."""
+    hypervolume_share: float | None
+    """The same over that of a perfect trial, [0, 1]; None without a complete trial."""
     elapsed: float
     """Seconds since the sweep began."""
     left: float | None
@@ -86,12 +86,16 @@ class LiveModel:
         self._book = RecordBook()
         self._rows: dict[str, LiveRow] = {}
         self._volume: float | None = None
+        self._share: float | None = None
+        self._at_once = 1
 
     def on_event(self, event: SweepEvent) -> LiveRow:
         """Take note of one event, in ledger order, and return the row it belongs to."""
         record = self._book.observe(event)
-        if isinstance(event, TrialEnded):
-            self._volume = self._hypervolume()
+        if isinstance(event, TrialEnded) and event.state == "complete":
+            self._measure()
+        counts = self._book.snapshot().counts
+        self._at_once = max(self._at_once, counts["running"])
         row = _row(record, self._epochs)
         self._rows[row.trial_id] = row
         return row
@@ -101,7 +105,7 @@ class LiveModel:
         snapshot = self._book.snapshot()
         gated = {trial.trial_id for trial in snapshot.trials if _was_gated(trial)}
         rows = [self._rows[t.trial_id] for t in snapshot.trials if t.trial_id not in gated]
-        done = sum(row.state not in {"pending", "running", "preempted"} for row in rows)
+        done = sum(row.state in _OVER for row in rows)
         return LiveView(
             rows=tuple(rows),
             done=done,
@@ -110,21 +114,30 @@ class LiveModel:
             counts=snapshot.counts,
             best=_best(rows),
             hypervolume=self._volume,
+            hypervolume_share=self._share,
             elapsed=seconds,
-            left=_time_left(rows, self._total, seconds),
+            left=self._time_left([t for t in snapshot.trials if t.trial_id not in gated]),
         )
 
-    def _hypervolume(self) -> float | None:
-        names = [objective.name for objective in self._objectives]
-        points = [
-            [trial.metrics[name] for name in names]
-            for trial in self._book.snapshot().complete
-            if all(name in trial.metrics for name in names)
-        ]
-        if not points:
+    def _measure(self) -> None:
+        report = build_report(self._book.snapshot(), self._objectives, sweep_id="")
+        self._volume, self._share = report.hypervolume, report.hypervolume_share
+
+    def _time_left(self, trials: Sequence[TrialRecord]) -> float | None:
+        """Return the epochs to come at the mean time of one so far, over the trials at once.
+
+        A trial that is not begun counts as long as those that are over were on average.
+        """
+        trained = [trial for trial in trials if trial.epochs_done]
+        epochs = sum(trial.epochs_done for trial in trained)
+        if not epochs:
             return None
-        reference = default_reference_point(points, self._objectives)
-        return hypervolume(points, self._objectives, reference)
+        over = [trial.epochs_done for trial in trials if trial.state in _OVER]
+        whole = sum(over) / len(over) if over else self._epochs
+        begun = [trial.epochs_done for trial in trials if trial.state not in _OVER]
+        to_come = sum(max(0.0, whole - done) for done in begun)
+        to_come += whole * max(0, self._total - len(trials))
+        return to_come * sum(map(_lane_seconds, trained)) / epochs / self._at_once
 
 
 def describe(config: Mapping[str, Value]) -> str:
@@ -165,11 +178,7 @@ def _best(rows: Sequence[LiveRow]) -> LiveRow | None:
     return max(scored, key=lambda row: row.miou or 0.0, default=None)
 
 
-def _time_left(rows: Sequence[LiveRow], total: int, elapsed: float) -> float | None:
-    """Seconds to the end at the speed so far, counted in epochs; a stopped trial counts whole."""
-    running = {"pending", "running", "preempted"}
-    shares = [min(1.0, row.epoch / row.epochs) if row.state in running else 1.0 for row in rows]
-    progress = min(1.0, sum(shares) / total)
-    if not progress >= _ENOUGH_PROGRESS:
-        return None
-    return elapsed * (1 - progress) / progress
+def _lane_seconds(trial: TrialRecord) -> float:
+    """Time on lanes up to the last thing heard of the trial."""
+    running = 0.0 if trial.started_at is None else trial.changed_at - trial.started_at
+    return trial.busy_seconds + max(0.0, running)

@@ -23,8 +23,13 @@ EPILOG = examples(
 def register(app: typer.Typer) -> None:
     """Add the verb to the command."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a data set.")
+    group.callback()(_group)
     group.command("check", epilog=EPILOG)(check)
     app.add_typer(group, name="data")
+
+
+def _group() -> None:
+    """Look at a data set."""
 
 
 def check(
@@ -32,9 +37,10 @@ def check(
     overrides: Overrides = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Open every image and mask, name every fault, show how often each class occurs.
+    """Check every image and mask.
 
-    Leaves with exit code 2 where the data set cannot be used.
+    Every fault is named, class frequencies are shown. Leaves with exit code 2 where the data set
+    cannot be used.
     """
     from orchestrator.spec.parse import load_spec
     from trainables.data.check import check_data

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Say what this machine offers a sweep, what is missing.
+    """Say what this machine offers.
 
     Leaves with exit code 1 where something is missing without which no sweep runs.
     """

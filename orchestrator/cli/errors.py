@@ -17,7 +17,15 @@ USER_ERRORS = frozenset(
     {
         "orchestrator.cli.errors.CliError",
         "orchestrator.spec.errors.SpecError",
+        "cluster.local.ClusterError",
         "cluster.resources.ResourceError",
+        "orchestrator.engine.TeacherFailedError",
+        "orchestrator.folders.SweepBusyError",
+        "orchestrator.folders.UnknownSweepError",
+        "orchestrator.ledger.LedgerError",
+        "orchestrator.tracking.errors.TrackingError",
+        "trainables.data.faults.DataError",
+        "trainables.distillation.teacher.TeacherError",
     }
 )
 """Classes whose message is all a user needs; by name, so that none has to be imported for it."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, TextIO
 
-from orchestrator.cli.output import seconds_text
+from orchestrator.cli.output import printable, seconds_text
 from orchestrator.events import EpochReported, TrialEnded, TrialStarted
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from orchestrator.live import LiveModel, LiveRow, LiveView
-    from orchestrator.sweep import SweepListener
 
 REFRESH_PER_SECOND = 2
 _FRAME_LINES = 6
@@ -42,6 +41,10 @@ class PlainLines:
         self._stream = stream
         self._clock = clock
 
+    def stage(self, text: str) -> None:
+        """Write what is being done now."""
+        self._write(text)
+
     def on_event(self, event: SweepEvent) -> None:
         """Take note of one event."""
         row = self._model.on_event(event)
@@ -49,8 +52,11 @@ class PlainLines:
         if isinstance(event, TrialEnded):
             line = f"{line} | {header(self._model.view(self._clock()))}"
         if line is not None:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{printable(line)}\n")
+        self._stream.flush()
 
 
 class LiveTable:
@@ -61,6 +67,12 @@ class LiveTable:
         self._console = console
         self._clock = clock
         self._lock = RLock()
+        self._stage = ""
+
+    def stage(self, text: str) -> None:
+        """Show what is being done now, below the table."""
+        with self._lock:
+            self._stage = text
 
     def on_event(self, event: SweepEvent) -> None:
         """Take note of one event; the next refresh shows it."""
@@ -70,12 +82,12 @@ class LiveTable:
     def __rich__(self) -> Group:
         """Return the picture as it is now; called by each refresh, from its own thread."""
         with self._lock:
-            view = self._model.view(self._clock())
-        return picture(view, max(3, self._console.height - _FRAME_LINES))
+            view, stage = self._model.view(self._clock()), self._stage
+        return picture(view, max(3, self._console.height - _FRAME_LINES), stage)
 
 
 @contextmanager
-def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[SweepListener]:
+def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[PlainLines | LiveTable]:
     """Yield the listener that shows a sweep on ``stream`` (standard error) until the body ends."""
     stream = stream or sys.stderr
     start = time.monotonic()
@@ -108,14 +120,14 @@ def header(view: LiveView) -> str:
     if view.best is not None and view.best.miou is not None:
         words.append(f"best mIoU {view.best.miou:.3f} ({view.best.trial_id})")
     if view.hypervolume is not None:
-        words.append(f"hypervolume {view.hypervolume:.4g}")
+        words.append(f"hypervolume {view.hypervolume:.4g} ({view.hypervolume_share or 0:.1%})")
     words.append(seconds_text(view.elapsed))
-    if view.left is not None and view.done < view.total:
+    if view.left is not None and view.left >= 1 and view.done < view.total:
         words.append(f"about {seconds_text(view.left)} left")
     return ", ".join(words)
 
 
-def picture(view: LiveView, limit: int) -> Group:
+def picture(view: LiveView, limit: int, stage: str = "") -> Group:
     """Return the sweep's line over a table of at most ``limit`` trials.
 
     Running trials come first in the choice, then the latest; they stand in order of proposal.
@@ -140,7 +152,7 @@ def picture(view: LiveView, limit: int) -> Group:
             _number(row.gflops, 2),
             Text(row.reason if row.state in {"failed", "infeasible"} else row.config),
         )
-    return Group(Text(header(view)), drawn)
+    return Group(Text(header(view)), drawn, Text(stage, style="dim"))
 
 
 def _shown(view: LiveView, limit: int) -> list[LiveRow]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from orchestrator.cli import data, doctor, presets, profile
+from orchestrator.cli import data, doctor, presets, profile, report, run, sweeps, teacher, ui
 from orchestrator.cli.errors import user_message, write_error_log
 from orchestrator.cli.output import tell
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (profile, data, doctor, presets):
+for verb in (run, report, ui, sweeps, presets, data, teacher, profile, doctor):
     verb.register(app)
 
 

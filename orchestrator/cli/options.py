@@ -10,7 +10,7 @@ import typer
 SpecFile: TypeAlias = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[SPEC]",
+        metavar="SPEC",
         show_default=False,
         help="Sweep file (YAML); without one the embedded demo is taken.",
     ),

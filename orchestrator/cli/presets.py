@@ -16,7 +16,7 @@ EPILOG = examples("segsweep presets", "segsweep presets mobile", "segsweep run -
 Name = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NAME]", show_default=False, help="Preset to show with all its dimensions."
+        metavar="NAME", show_default=False, help="Preset to show with all its dimensions."
     ),
 ]
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
-    """List the named search spaces, or show one of them whole.
+    """List the named search spaces, or show one.
 
     A spec takes one by name, space: kim, or as a base, space: {preset: kim, batch_size: [4, 8]}.
     """

@@ -51,7 +51,11 @@ def profile(
     latency: Latency = True,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Print parameters, MACs, FLOPs, latency of one configuration on this machine."""
+    """Print what one configuration costs.
+
+    Parameters, MACs, FLOPs of one image, latency on this machine with how it was measured; a field
+    that is not given takes its default.
+    """
     config, num_classes, target = read_profile_settings(settings or ())
     from trainables.cost.profile import profile_config
 

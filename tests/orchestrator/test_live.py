@@ -90,7 +90,9 @@ def test_the_hypervolume_is_that_of_the_complete_trials() -> None:
     _feed(model, *_whole(0, 0.5, 4.0), *_whole(1, 0.25, 2.0))
     # reference point: mIoU 0, latency 4 + a tenth of the range 2
     by_hand = 0.5 * (4.2 - 4.0) + 0.25 * (4.0 - 2.0)
-    assert model.view(1.0).hypervolume == pytest.approx(by_hand)
+    view = model.view(1.0)
+    assert view.hypervolume == pytest.approx(by_hand)
+    assert view.hypervolume_share == pytest.approx(by_hand / 4.2)
 
 
 def test_what_the_gate_settled_is_counted_apart() -> None:
@@ -102,10 +104,23 @@ def test_what_the_gate_settled_is_counted_apart() -> None:
 
 def test_time_left_goes_by_epochs() -> None:
     model = _model(trials=4, epochs=2)
-    _feed(model, *_whole(0, 0.4, 5.0))
-    assert model.view(10.0).left == pytest.approx(30.0)
-    _feed(model, _ask(1), EpochReported(trial_id="t1", epoch=1, metrics={"miou": 0.1}))
-    assert model.view(15.0).left == pytest.approx(25.0)
+    _feed(
+        model,
+        _ask(0),
+        TrialStarted(trial_id="t0", seconds=100),
+        EpochReported(trial_id="t0", epoch=1, metrics={"miou": 0.1}, seconds=110),
+    )
+    assert model.view(0.0).left == pytest.approx(70)  # 7 epochs of 10 s, one trial at a time
+    _feed(model, _ask(1), TrialStarted(trial_id="t1", seconds=110))
+    assert model.view(0.0).left == pytest.approx(35)  # two at a time
+    _feed(model, TrialEnded(trial_id="t0", state="stopped", seconds=120))
+    assert model.view(0.0).left == pytest.approx(3 * 20 / 2)  # trials now last one epoch of 20 s
+
+
+def test_time_left_is_none_before_the_first_epoch() -> None:
+    model = _model()
+    _feed(model, _ask(0), TrialStarted(trial_id="t0", seconds=5))
+    assert model.view(9.0).left is None
 
 
 def test_a_preempted_trial_is_not_done() -> None:

@@ -1,0 +1,71 @@
+"""The verb ``list``: the sweeps there are."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.output import say, say_json, say_table, seconds_text
+
+if TYPE_CHECKING:
+    import typer
+
+    from orchestrator.folders import SweepFolder
+
+EPILOG = examples("segsweep list", "segsweep list --storage /data/runs --json")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("list", epilog=EPILOG)(sweeps)
+
+
+def sweeps(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """List the sweeps in the storage folder, the latest first."""
+    from orchestrator.folders import list_sweeps
+
+    root = storage_root(storage)
+    rows = [_row(folder) for folder in list_sweeps(root)]
+    if as_json:
+        say_json(rows)
+    elif not rows:
+        say(f"no sweeps in {root}; start one with 'segsweep run'")
+    else:
+        say_table(
+            ("sweep", "trials", "complete", "best mIoU", "time"),
+            [
+                (
+                    str(row["sweep_id"]),
+                    str(row["trials"]),
+                    str(row["completed"]),
+                    "-" if row["best_miou"] is None else f"{row['best_miou']:.3f}",
+                    seconds_text(float(str(row["seconds"]))),
+                )
+                for row in rows
+            ],
+        )
+
+
+def storage_root(given: Path | None) -> Path:
+    """Return the absolute folder of the option, or the default one."""
+    from orchestrator.spec.sweep_spec import default_storage_root
+
+    return Path(default_storage_root()) if given is None else given.expanduser().absolute()
+
+
+def _row(folder: SweepFolder) -> dict[str, object]:
+    from orchestrator.results import read_records
+
+    records = read_records(folder)
+    scores = [trial.metrics["miou"] for trial in records.complete if "miou" in trial.metrics]
+    return {
+        "sweep_id": folder.sweep_id,
+        "trials": len(records.trials),
+        "completed": len(records.complete),
+        "best_miou": max(scores, default=None),
+        "seconds": records.seconds,
+        "path": str(folder.path),
+    }

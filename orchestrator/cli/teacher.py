@@ -1,0 +1,99 @@
+"""The verb ``teacher``: train the model that students are distilled from."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
+from orchestrator.cli.output import say_json, say_pairs, tell
+
+if TYPE_CHECKING:
+    from trainables.distillation.teacher import TeacherInfo
+    from trainables.messages import TrialMessage
+
+EPILOG = examples(
+    "segsweep teacher train camvid.yaml --set teacher.epochs=40",
+    "segsweep run camvid.yaml --set teacher.checkpoint=FILE",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a teacher.")
+    group.callback()(_group)
+    group.command("train", epilog=EPILOG)(train)
+    app.add_typer(group, name="teacher")
+
+
+def train(
+    spec: SpecFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Train the teacher of a sweep.
+
+    Where there is one already it is only named. It is kept under a digest of all it depends on, so
+    that every sweep of the same spec takes it.
+    """
+    from orchestrator.cli.errors import CliError
+    from orchestrator.spec.parse import load_spec
+
+    parsed = load_spec(spec, overrides=overrides or ())
+    if parsed.teacher is None:
+        raise CliError("the spec has no teacher; add a section teacher: {} or --set teacher={}")
+    import torch
+
+    from orchestrator.engine import largest_resolution
+    from orchestrator.launch import sound_data
+    from trainables.distillation.teacher import train_teacher
+    from trainables.local_session import LocalSession
+
+    sound_data(parsed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    info = train_teacher(
+        parsed.teacher,
+        LocalSession(device=device, on_message=_follow),
+        data=parsed.data,
+        training=parsed.training,
+        target=parsed.target,
+        resolution=largest_resolution(parsed.space),
+        cache_dir=parsed.storage.cache_dir,
+    )
+    _print(info, as_json=as_json)
+
+
+def _group() -> None:
+    """Train a teacher."""
+
+
+def _follow(message: TrialMessage) -> None:
+    from trainables.messages import EpochDone
+
+    if isinstance(message, EpochDone):
+        tell(f"teacher epoch {message.epoch}: mIoU {message.metrics['miou']:.3f}")
+
+
+def _print(info: TeacherInfo, *, as_json: bool) -> None:
+    facts = {
+        "path": info.path,
+        "miou": info.miou,
+        "resolution": info.resolution,
+        "config": info.config,
+        "classes": len(info.class_names),
+    }
+    if as_json:
+        say_json(facts)
+        return
+    words = " ".join(f"{name}={value}" for name, value in info.config.items())
+    say_pairs(
+        [
+            ("path", info.path),
+            ("miou", f"{info.miou:.4f}"),
+            ("config", words),
+            ("use it", f"--set teacher.checkpoint={info.path}"),
+        ]
+    )

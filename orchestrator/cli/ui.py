@@ -1,0 +1,88 @@
+"""The verb ``ui``: MLflow in the browser, opened on a sweep."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.options import StorageRoot, examples
+from orchestrator.cli.output import say, tell
+from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
+from orchestrator.cli.sweeps import storage_root
+
+if TYPE_CHECKING:
+    from orchestrator.folders import SweepFolder
+
+EPILOG = examples(
+    "segsweep ui", "segsweep ui demo-20260131-120000 --port 5000", "segsweep ui --host 0.0.0.0"
+)
+
+Port: TypeAlias = Annotated[
+    int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+]
+Host: TypeAlias = Annotated[
+    str, typer.Option(help="Address to listen on; the default is reached from this machine alone.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("ui", epilog=EPILOG)(ui)
+
+
+def ui(
+    sweep: SweepName = None,
+    storage: StorageRoot = None,
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+) -> None:
+    """Serve MLflow, print the address of a sweep.
+
+    It ends with Ctrl-C. Where the sweep is tracked by a server, only the address is printed.
+    """
+    from orchestrator.folders import find_sweep
+    from orchestrator.launch import artifact_root
+    from orchestrator.spec.parse import load_spec
+    from orchestrator.tracking.client import is_remote
+    from orchestrator.tracking.server import plan_server, serving
+
+    folder = find_sweep(storage_root(storage), sweep)
+    spec = load_spec(folder.spec)
+    if is_remote(spec.tracking_uri):
+        print_addresses(spec.tracking_uri, folder)
+        return
+    plan = plan_server(spec.tracking_uri, artifact_root(spec), host=host, port=port)
+    tell(f"starting MLflow on {plan.address}")
+    with serving(plan, log=Path(spec.storage.root) / "logs" / "mlflow-server.log") as base:
+        print_addresses(base, folder)
+        tell("Ctrl-C ends it")
+        _wait()
+
+
+def print_addresses(base: str, folder: SweepFolder) -> None:
+    """Print where the sweep is below an MLflow server's address."""
+    from orchestrator.launch import known_place
+
+    place = known_place(folder)
+    if place is None:
+        say(f"MLflow        {base}")
+        tell(f"sweep {folder.sweep_id} has no page in MLflow yet")
+        return
+    say(f"sweep         {place.page(base)}")
+    say(f"charts        {place.view(base)}")
+    say(f"front         {place.front(base)}")
+    say(f"comparison    {place.comparison(base)}")
+
+
+def _wait() -> None:
+    """Return when the user asks for the end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        tell("ended")

@@ -1,0 +1,191 @@
+"""A sweep from the check of its data to its report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.engine import RunHooks, run_sweep
+from orchestrator.folders import new_sweep
+from orchestrator.ledger import Ledger
+from orchestrator.provenance import git_commit, versions
+from orchestrator.results import make_report, read_records, save_report
+from orchestrator.spec.dump import dump_spec
+from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.info import SweepInfo
+from orchestrator.tracking.publish import SweepPlace, publish
+from orchestrator.tracking.store import MlflowStore
+from orchestrator.tracking.writer import MlflowWriter
+from trainables.data.check import check_data
+from trainables.data.faults import DataError
+
+if TYPE_CHECKING:
+    from orchestrator.engine import RunSummary
+    from orchestrator.folders import SweepFolder
+    from orchestrator.report.model import SweepReport
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.tracking.names import RunStatus
+    from trainables.data.report import DataReport
+
+PLACE = "mlflow"
+"""Fact of a ledger that says where the sweep is in MLflow."""
+
+BEGUN = "begun"
+"""Fact of a ledger that says when the sweep began, seconds since 1970; the engine's clock too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launched:
+    """What came of running a sweep."""
+
+    folder: SweepFolder
+    """Where its files are."""
+    report: SweepReport
+    """What it found."""
+    files: tuple[Path, ...]
+    """The report's files."""
+    interrupted: bool
+    """Whether there is more to do, which ``resume`` goes on with."""
+    place: SweepPlace | None
+    """Where it is in MLflow; None where the tracking store did not answer."""
+    problems: tuple[str, ...] = ()
+    """What went wrong beside the trials: lanes that died, a tracking store that was away."""
+
+
+def launch(
+    spec: SweepSpec, *, hooks: RunHooks | None = None, folder: SweepFolder | None = None
+) -> Launched:
+    """Run a sweep and return what came of it; the ledger, MLflow, the report's files are written.
+
+    Args:
+        spec: What to run.
+        hooks: How the caller follows and steers the run; None does neither.
+        folder: An earlier run of the same spec that is gone on with; None begins a new one.
+
+    Raises:
+        DataError: the data set cannot be used; every fault is in it.
+        SweepBusyError: another process drives the sweep.
+        ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
+    """
+    hooks = hooks or RunHooks()
+    hooks.stage("checking the data")
+    data = sound_data(spec)
+    if folder is None:
+        folder = new_sweep(Path(spec.storage.root), spec.name)
+        folder.spec.write_text(dump_spec(spec), encoding="utf-8")
+    with folder.lock(), Ledger(folder.ledger) as ledger:
+        tracker = _Tracker(spec, folder, ledger, data)
+        summary = None
+        try:
+            summary = run_sweep(
+                spec,
+                folder,
+                num_classes=len(data.class_names),
+                hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer)),
+            )
+        finally:
+            hooks.stage("writing the report")
+            place = tracker.close(summary)
+        report = make_report(spec, folder)
+        return Launched(
+            folder=folder,
+            report=report,
+            files=save_report(report, folder.report),
+            interrupted=summary.interrupted,
+            place=place,
+            problems=(*summary.lane_faults, *tracker.problems),
+        )
+
+
+def sound_data(spec: SweepSpec) -> DataReport:
+    """Return the report on the data set of ``spec``, every file of which was opened.
+
+    Raises:
+        DataError: the data set cannot be used; every fault is in it.
+    """
+    report = check_data(spec.data, cache_dir=spec.storage.cache_dir)
+    if not report.ok:
+        raise DataError(report.faults)
+    return report
+
+
+def known_place(folder: SweepFolder) -> SweepPlace | None:
+    """Return where a sweep is in MLflow; None where it was never written there."""
+    with Ledger(folder.ledger) as ledger:
+        found = ledger.fact(PLACE)
+    return SweepPlace(**found) if isinstance(found, dict) else None
+
+
+def artifact_root(spec: SweepSpec) -> Path:
+    """Return the folder of the tracking store's artifacts, where it has no place of its own."""
+    return Path(spec.storage.root) / "mlartifacts"
+
+
+class _Tracker:
+    """Keeps MLflow up with the sweep; a store that is away is a problem noted, nothing worse."""
+
+    def __init__(
+        self, spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
+    ) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._info = _info(spec, folder, ledger, data)
+        self._store = MlflowStore(spec.tracking_uri, self._info, artifact_root=artifact_root(spec))
+        self.writer = MlflowWriter(
+            info=self._info,
+            events=ledger,
+            store=self._store,
+            cursor_path=folder.path / "mlflow-cursor.json",
+        )
+        self.writer.start()
+        self._own_problems: list[str] = []
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What MLflow did not take, each thing once."""
+        return (*self.writer.problems, *self._own_problems)
+
+    def close(self, summary: RunSummary | None) -> SweepPlace | None:
+        """Write what is left with the report; None for the summary of a run that raised."""
+        status: RunStatus = (
+            "FAILED" if summary is None else "KILLED" if summary.interrupted else "FINISHED"
+        )
+        if not self.writer.close(status=status):
+            self._own_problems.append("MLflow does not have everything yet; resume writes the rest")
+            return None
+        try:
+            place = publish(read_records(self._folder), self._info, self._store)
+        except TrackingError as error:
+            self._own_problems.append(f"the report is not in MLflow: {error}")
+            return None
+        self._ledger.set_fact(PLACE, asdict(place))
+        return place
+
+
+def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport) -> SweepInfo:
+    return SweepInfo(
+        sweep_id=folder.sweep_id,
+        objectives=spec.objectives,
+        started_ms=round(1000 * _begun(ledger)),
+        trials_dir=folder.trials,
+        experiment=spec.tracking.experiment,
+        seed=spec.search.seed,
+        git_commit=git_commit(),
+        dataset_digest=data.digest,
+        versions=versions(),
+        spec_text=dump_spec(spec),
+        workers_per_trial=spec.resources.train_workers,
+        epochs=spec.budget.epochs,
+    )
+
+
+def _begun(ledger: Ledger) -> float:
+    """Return when the sweep began first, seconds since 1970; now where it begins."""
+    kept = ledger.fact(BEGUN)
+    if isinstance(kept, float):
+        return kept
+    now = time.time()
+    ledger.set_fact(BEGUN, now)
+    return now

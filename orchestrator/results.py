@@ -1,0 +1,67 @@
+"""The result of a sweep, read from its folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger import Ledger
+from orchestrator.records import fold
+from orchestrator.report.model import build_report
+from orchestrator.report.text import to_csv, to_json
+from orchestrator.spec.parse import load_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.folders import SweepFolder
+    from orchestrator.records import SweepRecords
+    from orchestrator.report.model import SweepReport
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+
+def read_records(folder: SweepFolder) -> SweepRecords:
+    """Return the trials of a sweep as its ledger has them now, running or over.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with Ledger(folder.ledger) as ledger:
+        return fold(event for _, event in ledger.events())
+
+
+def read_report(folder: SweepFolder) -> SweepReport:
+    """Return what a sweep has found so far.
+
+    Raises:
+        SpecError: the sweep's spec cannot be read.
+        LedgerError: its ledger cannot be read.
+    """
+    return make_report(load_spec(folder.spec), folder)
+
+
+def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
+    """Return what the sweep of ``spec`` in ``folder`` has found so far."""
+    return build_report(
+        read_records(folder),
+        spec.objectives,
+        sweep_id=folder.sweep_id,
+        epochs=spec.budget.epochs,
+        workers_per_trial=spec.resources.train_workers,
+    )
+
+
+def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:
+    """Write the report's files to ``folder`` and return them: JSON, CSV, picture, page."""
+    from orchestrator.report.page import to_html  # noqa: PLC0415 - imports plotly
+    from orchestrator.report.picture import to_png  # noqa: PLC0415 - imports matplotlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "report.json": to_json(report).encode(),
+        "trials.csv": to_csv(report).encode(),
+        "pareto.png": to_png(report),
+        "pareto.html": to_html(report).encode(),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(folder / name for name in contents)
