@@ -12,7 +12,7 @@ from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.provenance import git_commit, versions
 from orchestrator.results import make_report, read_records, save_report
-from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.publish import SweepPlace, publish
@@ -65,11 +65,13 @@ def launch(
         folder: An earlier run of the same spec that is gone on with; None begins a new one.
 
     Raises:
+        SpecError: the spec cannot be run; every fault is in it.
         DataError: the data set cannot be used; every fault is in it.
         SweepBusyError: another process drives the sweep.
         ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
     """
     hooks = hooks or RunHooks()
+    spec = settle_spec(spec)
     hooks.stage("checking the data")
     data = sound_data(spec)
     if folder is None:

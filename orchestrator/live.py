@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import TrialEnded
+from orchestrator.pareto import default_reference_point, hypervolume
 from orchestrator.records import RecordBook
-from orchestrator.report.model import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,8 +121,15 @@ class LiveModel:
         )
 
     def _measure(self) -> None:
-        report = build_report(self._book.snapshot(), self._objectives, sweep_id="")
-        self._volume, self._share = report.hypervolume, report.hypervolume_share
+        points = [
+            [trial.metrics.get(each.name, math.nan) for each in self._objectives]
+            for trial in self._book.snapshot().complete
+        ]
+        reference = default_reference_point(points, self._objectives)
+        perfect = [1.0 if each.direction == "maximize" else 0.0 for each in self._objectives]
+        self._volume = hypervolume(points, self._objectives, reference)
+        whole = hypervolume([perfect], self._objectives, reference)
+        self._share = self._volume / whole if whole > 0 else 0.0
 
     def _time_left(self, trials: Sequence[TrialRecord]) -> float | None:
         """Return the epochs to come at the mean time of one so far, over the trials at once.

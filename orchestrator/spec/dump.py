@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from orchestrator.spec.aims import constraint_text, objectives_text
+from orchestrator.spec.errors import SpecError
+from orchestrator.spec.parse import parse_spec
+from orchestrator.spec.paths import absolute_paths
+from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
+from search_spaces.faults import Fault
 
 if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
+    from search_spaces.domains import Domain
+    from search_spaces.space import SearchSpace
 
 _SECTIONS = ("budget", "search", "training", "target", "resources", "tracking", "storage")
+_RANGES = {Float: False, Int: False, LogFloat: True, LogInt: True}
 
 
 def dump_spec(spec: SweepSpec) -> str:
@@ -27,11 +36,39 @@ def spec_settings(spec: SweepSpec) -> dict[str, object]:
         "name": spec.name,
         "data": _plain(asdict(spec.data)),
         "teacher": None if spec.teacher is None else _plain(asdict(spec.teacher)),
-        "space": _plain(spec.space_source),
+        "space": _plain(spec.space_source or space_settings(spec.space)),
         "objectives": dict(objectives_text(spec.objectives)),
         "constraints": [constraint_text(constraint) for constraint in spec.constraints],
         **{name: _plain(asdict(getattr(spec, name))) for name in _SECTIONS},
     }
+
+
+def settle_spec(spec: SweepSpec) -> SweepSpec:
+    """Return the spec as it would be read from its own text: paths absolute, every rule checked.
+
+    Relative paths are relative to the working folder.
+
+    Raises:
+        SpecError: it cannot be run, or its space cannot be written down (one with conditions of its
+            own, which ``joint_space`` did not make).
+    """
+    settings = absolute_paths(spec_settings(spec), Path.cwd())
+    settled = parse_spec(settings, "the spec made in Python")
+    if settled.space != spec.space:
+        raise SpecError([Fault("space", "has conditions of its own; make it with joint_space")])
+    return settled
+
+
+def space_settings(space: SearchSpace) -> dict[str, object]:
+    """Return the dimensions of a joint space in the form that ``parse_space`` reads."""
+    return {dimension.name: _domain_settings(dimension.domain) for dimension in space}
+
+
+def _domain_settings(domain: Domain) -> object:
+    if isinstance(domain, Categorical):
+        return list(domain.choices)
+    bounds = {"low": domain.low, "high": domain.high}
+    return {**bounds, "log": True} if _RANGES[type(domain)] else bounds
 
 
 def _plain(value: object) -> object:

@@ -89,8 +89,8 @@ class SweepSpec:
     """Name for people; a sweep's identity adds the time to it."""
     space: SearchSpace
     """What may be tried."""
-    space_source: SpaceSource
-    """The text that ``space`` was read from, for printing."""
+    space_source: SpaceSource | None = field(default=None, compare=False)
+    """The text that ``space`` was read from, for printing; None where it was made in Python."""
     data: DataConfig = field(default_factory=DataConfig)
     """The labelled images."""
     teacher: TeacherConfig | None = None

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.dump import dump_spec, settle_spec
+from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec, parse_spec
+from orchestrator.spec.sweep_spec import SweepSpec
 from orchestrator.spec.yaml_text import read_yaml
+from search_spaces.domains import Categorical, Float
+from search_spaces.joint import JointChoices, TeacherIdentity, joint_space
+from search_spaces.presets import PRESETS
+from search_spaces.space import SearchSpace
+from trainables.config import DataConfig, TeacherConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +55,39 @@ SPECS = st.fixed_dictionaries(
 def test_a_dumped_spec_reads_back_equal(settings: dict[str, object]) -> None:
     spec = parse_spec(settings)
     assert parse_spec(read_yaml(dump_spec(spec), "dump")) == spec
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("distilled", [False, True])
+def test_a_space_made_in_python_is_written_down_whole(preset: str, *, distilled: bool) -> None:
+    teacher = TeacherConfig() if distilled else None
+    identity = (
+        TeacherIdentity(arch="deeplabv3", backbone="resnet50", output_stride=16)
+        if distilled
+        else None
+    )
+    space = joint_space(PRESETS[preset](), teacher=identity)
+    spec = SweepSpec(space=space, teacher=teacher)
+    assert settle_spec(spec) == spec
+    assert parse_spec(read_yaml(dump_spec(spec), "dump")) == spec
+
+
+def test_a_spec_made_in_python_keeps_the_rules() -> None:
+    data = DataConfig(format="voc")
+    with pytest.raises(SpecError, match=r"data\.root"):
+        settle_spec(SweepSpec(space=joint_space(JointChoices()), data=data))
+    odd = SearchSpace.of(arch=Categorical("deeplabv3"), dropout=Float(0, 0.5))
+    with pytest.raises(SpecError, match="joint_space"):
+        settle_spec(SweepSpec(space=odd))
+
+
+def test_relative_paths_are_the_working_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = DataConfig(format="voc", root="voc")
+    settled = settle_spec(SweepSpec(space=joint_space(JointChoices()), data=data))
+    assert settled.data.root == str(tmp_path / "voc")
 
 
 def test_the_demo_reads_back_from_its_file(tmp_path: Path) -> None:
