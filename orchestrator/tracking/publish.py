@@ -91,7 +91,7 @@ class SweepPlace:
 
 
 def publish(records: SweepRecords, info: SweepInfo, store: ReportSink) -> SweepPlace:
-    """Write the sweep's page, files, hypervolume curve and views; return where they are.
+    """Write the sweep's files, page, hypervolume curve and views; return where they are.
 
     Publishing again replaces what was there. The hypervolume is measured against the reference
     point of the first time, so that the curve of a resumed sweep goes on.
@@ -108,12 +108,17 @@ def publish(records: SweepRecords, info: SweepInfo, store: ReportSink) -> SweepP
         epochs=info.epochs,
         workers_per_trial=info.workers_per_trial,
     )
-    place = SweepPlace(
-        sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
-    )
     with tempfile.TemporaryDirectory() as folder:
         _write_files(report, Path(folder))
         store.upload(Path(folder), FOLDER)
+    return publish_figures(report, info, store)
+
+
+def publish_figures(report: SweepReport, info: SweepInfo, store: ReportSink) -> SweepPlace:
+    """Do what ``publish`` does for a report whose files are uploaded."""
+    place = SweepPlace(
+        sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
+    )
     tags = {names.NOTE: _note(report, info, store, place)}
     if report.completed:
         tags[names.REFERENCE_POINT] = json.dumps(dict(report.reference_point))

@@ -69,7 +69,7 @@ class MlflowStore:
 
     @property
     def ranks(self) -> Mapping[str, int]:
-        """The Pareto rank that stands at each trial's run."""
+        """The Pareto rank that stood at each trial's run when the store was opened."""
         return self._ranks
 
     @property
@@ -89,8 +89,6 @@ class MlflowStore:
                 self._client.update_run(run_id, status="RUNNING")
             elif update.status is not None:
                 self._client.set_terminated(run_id, update.status, update.ended_ms)
-            if names.PARETO_RANK in update.tags:
-                self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
             missing = [each for each in update.artifacts if not self._upload(update, run_id, each)]
         if missing:
             raise TrackingRefusedError(

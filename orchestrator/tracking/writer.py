@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.tracking import names
 from orchestrator.tracking.cursor import Cursor, load_cursor, save_cursor
 from orchestrator.tracking.errors import TrackingError, TrackingRefusedError
 from orchestrator.tracking.projection import Projector
@@ -39,7 +40,7 @@ class RunSink(Protocol):
 
     @property
     def ranks(self) -> Mapping[str, int]:
-        """The Pareto rank that stands at each trial's run."""
+        """The Pareto rank that stood at each trial's run when the store was opened."""
 
     def open(self) -> str:
         """Find or make the sweep's run, learn its children; return its id."""
@@ -100,6 +101,7 @@ class MlflowWriter:
         self._cursor = Cursor()
         self._opened = False
         self._drained = False
+        self._ranks: dict[str, int] = {}
         self._ranks_stale = False
         self._ranks_due = 0.0
         self.problems: list[str] = []
@@ -180,6 +182,7 @@ class MlflowWriter:
                 break
             self._projector.observe(event)
         self._cursor = kept
+        self._ranks = dict(self._store.ranks)
         self._ranks_stale = True
         self._opened = True
 
@@ -205,7 +208,7 @@ class MlflowWriter:
 
     def _write_ranks(self) -> None:
         began = self._clock()
-        for update in self._projector.rank_updates(self._store.ranks):
+        for update in self._projector.rank_updates(self._ranks):
             self._push(update)
         self._ranks_stale = False
         took = self._clock() - began
@@ -216,6 +219,10 @@ class MlflowWriter:
             self._store.push(update)
         except TrackingRefusedError as error:
             self._note(str(error))
+        if names.PARETO_RANK in update.tags:
+            self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
+        elif names.RUN_COLOUR in update.tags:  # a replay has painted over it
+            self._ranks.pop(update.trial_id, None)
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems and len(self.problems) < _MAX_PROBLEMS:
