@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,7 @@ def _assemble(
 ) -> Image.Image:
     width, height = panels[0].size
     total = 3 * width + 4 * _GAP
-    font = ImageFont.load_default(size=_FONT)
+    font = _font()
     places = _legend_places([(name, font.getlength(name)) for name, _ in legend], total)
     top = _ROW + height + _GAP
     bottom = top + (max((y for _, y in places), default=-_ROW) + _ROW) + _GAP
@@ -101,6 +102,11 @@ def _assemble(
         draw.rectangle(box, fill=tuple(int(part) for part in colour), outline=_INK)
         draw.text((x + _SWATCH + 4, top + y), name, fill=_INK, font=font)
     return canvas
+
+
+@lru_cache(maxsize=1)
+def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=_FONT)
 
 
 def _legend_places(entries: Sequence[tuple[str, float]], width: int) -> list[tuple[int, int]]:

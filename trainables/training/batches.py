@@ -102,6 +102,8 @@ def make_loader(
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
         collate_fn=_collate,
+        # One of its own, so that the loader draws nothing from the generator that dropout uses.
+        generator=torch.Generator(),
     )
     return loader
 

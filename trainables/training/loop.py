@@ -12,6 +12,7 @@ import torch
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
+    CheckpointError,
     load_last,
     load_weights,
     save_best,
@@ -125,8 +126,8 @@ class Trainer:
 
     def resume(self) -> bool:
         """Go on from the newest sound state in the folder; whether there was one of this plan."""
-        state = self._ranks.on_first(lambda: load_last(self.plan.folder))
-        if state is None or state["identity"] != self._identity():
+        state = self._ranks.on_first(self._sound_state)
+        if state is None:
             return False
         self.step.load_state_dict(state["step"])
         self.progress = Progress(**state["progress"])
@@ -234,6 +235,17 @@ class Trainer:
             progress.best_epoch = epoch
             self._ranks.on_first(self._save_best)
         progress.early_stopped = patience is not None and epoch - progress.best_epoch >= patience
+
+    def _sound_state(self) -> dict[str, Any] | None:
+        """Return the newest state of this plan whose best weights can be read; None without one."""
+        state = load_last(self.plan.folder)
+        if state is None or state["identity"] != self._identity():
+            return None
+        try:
+            load_weights(self.plan.folder / BEST_WEIGHTS)
+        except CheckpointError:
+            return None
+        return state
 
     def _save_best(self) -> None:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}

@@ -45,7 +45,8 @@ class MicroBatches:
                     raise
                 reason = str(error).split("\n", 1)[0]
             # Outside the handler: the error's traceback would keep the attempt's tensors.
-            release_memory()
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+                release_memory()
             if self.parts >= size:
                 raise DoesNotFitError(f"out of memory at a micro-batch of 1 image: {reason}")
             self.parts = min(self.parts * 2, size)
@@ -61,5 +62,5 @@ def is_out_of_memory(error: BaseException) -> bool:
 def release_memory() -> None:
     """Give back what nothing refers to any more, on the host and on the device."""
     gc.collect()
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from search_spaces.config import Resolution
+from trainables.config import TargetConfig, TeacherConfig, TrainingConfig
+from trainables.distillation.teacher import (
+    TeacherError,
+    TeacherInfo,
+    load_teacher,
+    read_teacher,
+    teacher_config,
+    train_teacher,
+)
+from trainables.local_session import LocalSession
+from trainables.training.checkpoint import save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from trainables.config import DataConfig
+
+LIGHT = TeacherConfig(
+    arch="deeplabv3", backbone="mobilenet_v3_small", output_stride=16, epochs=1, batch_size=4
+)
+
+
+@pytest.fixture
+def train(tiny_data: DataConfig, tmp_path: Path) -> Callable[..., TeacherInfo]:
+    def run(session: LocalSession | None = None, teacher: TeacherConfig = LIGHT) -> TeacherInfo:
+        return train_teacher(
+            teacher,
+            session or LocalSession(),
+            data=tiny_data,
+            training=TrainingConfig(threads=1, sample_images=0),
+            target=TargetConfig(warmup=0, repeats=1),
+            resolution=Resolution(32, 48),
+            cache_dir=tmp_path,
+        )
+
+    return run
+
+
+def test_a_teacher_is_trained_once_and_says_what_it_is(
+    train: Callable[..., TeacherInfo], tmp_path: Path
+) -> None:
+    info = train()
+    assert info.config["backbone"] == "mobilenet_v3_small"
+    assert info.resolution == "32x48"
+    assert info.class_names == ("ground", "wall", "sky")
+    assert 0 <= info.miou <= 1
+    silent = LocalSession()
+    assert train(silent) == info
+    assert silent.messages == []
+    copied = tmp_path / "elsewhere.safetensors"
+    copied.write_bytes(open(info.path, "rb").read())  # noqa: SIM115, PTH123
+    given = train(teacher=replace(LIGHT, checkpoint=str(copied)))
+    assert given == replace(info, path=str(copied))
+    found, model = load_teacher(copied)
+    assert found == given
+    assert model(torch.zeros(1, 3, 32, 48)).shape == (1, 3, 32, 48)
+    assert not model.training
+
+
+def test_a_teacher_that_was_stopped_is_none(train: Callable[..., TeacherInfo]) -> None:
+    with pytest.raises(TeacherError, match="training ended stopped: asked to stop"):
+        train(LocalSession(stop=lambda: True))
+
+
+def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(TeacherError, match="there is no checkpoint"):
+        read_teacher(path)
+    save_weights(path, {"a": torch.zeros(1)}, {"config": {}})
+    with pytest.raises(TeacherError, match="is a trial's checkpoint and no teacher"):
+        read_teacher(path)
+    facts = {
+        "config": {"resolution": "32x48"},
+        "class_names": ["a", "b"],
+        "miou": 0.5,
+        "dataset": "0",
+    }
+    save_weights(path, {"a": torch.zeros(1)}, facts)
+    with pytest.raises(TeacherError, match="do not fit its model"):
+        load_teacher(path)
+
+
+def test_a_teacher_sees_its_own_resolution_where_it_has_one() -> None:
+    assert teacher_config(LIGHT, Resolution(32, 48)).resolution == Resolution(32, 48)
+    own = replace(LIGHT, resolution="64x96")
+    assert teacher_config(own, Resolution(32, 48)).resolution == Resolution(64, 96)
+    assert teacher_config(TeacherConfig(), Resolution(32, 48)).backbone == "resnet50"
+
+
+def test_the_error_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(TeacherError("x")))  # noqa: S301 - our own bytes
+    assert str(error) == "x"

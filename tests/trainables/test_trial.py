@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import gc
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from trainables import trial
+from trainables.config import DataConfig, TargetConfig, TrainingConfig
+from trainables.local_session import LocalSession
+from trainables.messages import EpochDone, Profiled, TrialTask
+from trainables.training.checkpoint import LAST
+from trainables.trial import run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainables.messages import TrialDone
+
+SMALLEST: dict[str, Any] = {
+    "backbone": "mobilenet_v3_small",
+    "last_expansion": False,
+    "output_stride": 16,
+    "resolution": "32x48",
+    "batch_size": 4,
+}
+KNOWN = {"latency_ms": 1.5}
+EPOCH_METRICS = {
+    "train_loss",
+    "val_loss",
+    "miou",
+    "pixel_accuracy",
+    "learning_rate",
+    "epoch_seconds",
+}
+
+
+@pytest.fixture
+def make_task(tiny_data: DataConfig, tiny_cache: Path, tmp_path: Path) -> Callable[..., TrialTask]:
+    def make(folder: str = "t0", **changes: Any) -> TrialTask:
+        task = TrialTask(
+            sweep_id="s",
+            trial_id="t0",
+            config=SMALLEST,
+            seed=11,
+            epochs=1,
+            data=tiny_data,
+            training=TrainingConfig(threads=1, sample_images=1),
+            target=TargetConfig(warmup=0, repeats=2),
+            cache_dir=str(tiny_cache),
+            output_dir=str(tmp_path / folder),
+            measured=KNOWN,
+        )
+        return replace(task, **changes)
+
+    return make
+
+
+class Metered(LocalSession):
+    """A session whose device uses 10 J between two readings."""
+
+    joules = 0.0
+
+    def energy_joules(self) -> float | None:
+        self.joules += 10.0
+        return self.joules
+
+
+def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., TrialTask]) -> None:
+    session, task = Metered(), make_task(measured={})
+    done = run_trial(task, session)
+    assert (done.state, done.reason) == ("complete", "")
+    profiled, epoch = session.messages
+    assert isinstance(profiled, Profiled)
+    assert profiled.metrics["flops"] == 2 * profiled.metrics["macs"] > 0
+    assert profiled.metrics["latency_ms"] > 0
+    assert profiled.details["threads"] == 1
+    assert isinstance(epoch, EpochDone)
+    assert epoch.epoch == 1
+    assert set(epoch.metrics) == EPOCH_METRICS
+    assert done.metrics["miou"] == epoch.metrics["miou"]
+    assert done.metrics["mae_50"] <= 1
+    assert done.metrics["energy_j"] == 20.0
+    folder = Path(task.output_dir)
+    assert done.metrics["size_mb"] == (folder / "best.safetensors").stat().st_size / 1e6
+    assert {"best.safetensors", "best.json", "class_iou.json"} < set(done.artifacts)
+    assert all((folder / name).is_file() for name in done.artifacts)
+    assert set(json.loads((folder / "class_iou.json").read_text())["iou"]) == {
+        "ground",
+        "wall",
+        "sky",
+    }
+    assert not (folder / LAST).exists()
+    keys = {name for message in session.messages for name in message.metrics} | set(done.metrics)
+    assert len(keys) <= 25
+
+
+def test_the_same_task_gives_the_same_numbers(make_task: Callable[..., TrialTask]) -> None:
+    def figures(done: TrialDone) -> dict[str, float]:
+        timed = {"train_seconds", "peak_memory_mb"}
+        return {name: value for name, value in done.metrics.items() if name not in timed}
+
+    first, second = (run_trial(make_task(folder), LocalSession()) for folder in ("a", "b"))
+    assert figures(first) == figures(second)
+    assert first.metrics["latency_ms"] == 1.5
+
+
+def test_a_stop_ends_it_with_what_is_known(make_task: Callable[..., TrialTask]) -> None:
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    task = make_task(epochs=5)
+    done = run_trial(task, LocalSession(stop=stop))
+    assert (done.state, done.reason) == ("stopped", "asked to stop after epoch 1")
+    assert len(asked) == 4
+    assert {"flops", "latency_ms", "miou", "best_epoch", "train_seconds"} <= set(done.metrics)
+    assert (Path(task.output_dir) / LAST).exists()
+    session = LocalSession()
+    again = run_trial(replace(task, epochs=2, resume=True), session)
+    assert again.state == "complete"
+    assert [m.epoch for m in session.messages if isinstance(m, EpochDone)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"backbone": "vgg"}, "ValueError: backbone: 'vgg' is not one of"),
+        ({"distill_alpha": 0.5, "temperature": 2.0}, "needs the teacher's soft labels"),
+    ],
+)
+def test_a_broken_configuration_fails_with_its_reason(
+    make_task: Callable[..., TrialTask], config: dict[str, Any], reason: str
+) -> None:
+    task = make_task(config={**SMALLEST, **config})
+    done = run_trial(task, LocalSession())
+    assert done.state == "failed"
+    assert reason in done.reason
+    assert ".py:" in done.reason
+    assert "\n" not in done.reason
+    assert done.artifacts == ("error.txt",)
+    assert "Traceback" in (Path(task.output_dir) / "error.txt").read_text()
+
+
+def test_a_missing_data_set_fails_with_its_reason(make_task: Callable[..., TrialTask]) -> None:
+    data = DataConfig(format="folder", root="/nowhere", class_names=("a", "b"))
+    done = run_trial(make_task(data=data), LocalSession())
+    assert done.state == "failed"
+    assert "/nowhere" in done.reason
+
+
+def test_a_model_too_large_for_memory_is_infeasible(
+    make_task: Callable[..., TrialTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TooLarge(torch.nn.Conv2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+            raise torch.OutOfMemoryError(f"CUDA out of memory for {input.shape}.")
+
+    monkeypatch.setattr(trial, "build_model", lambda *_: TooLarge(3, 3, 1))
+    done = run_trial(make_task(), LocalSession())
+    assert done.state == "infeasible"
+    assert "micro-batch of 1 image" in done.reason
+    assert done.metrics["latency_ms"] == 1.5
+
+
+def test_an_ended_trial_keeps_no_model(make_task: Callable[..., TrialTask]) -> None:
+    def parameters() -> int:
+        gc.collect()
+        return sum(type(thing) is torch.nn.Parameter for thing in gc.get_objects())
+
+    before = parameters()
+    run_trial(make_task("ok"), LocalSession())
+    run_trial(make_task("bad", config={**SMALLEST, "distill_alpha": 0.5}), LocalSession())
+    assert parameters() == before

@@ -1,0 +1,95 @@
+"""One rank of a training that tests start as processes: RANK FOLDER WORLD_SIZE DATA FAULT."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from search_spaces.config import Resolution, TrialConfig
+from trainables.config import DataConfig, TrainingConfig
+from trainables.data.dataset import build_datasets
+from trainables.local_session import LocalSession
+from trainables.training.loop import Plan, Trainer
+from trainables.training.ranks import Ranks
+
+
+class Net(nn.Module):
+    """A small network without BatchNorm, so that two ranks compute what one does."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, 3, 1)
+        self.fault = fault
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training and self.fault == "error":
+            raise KeyError("broken")
+        if self.training and self.fault == "memory":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        if self.training and self.fault == "memory-once" and len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        logits: Tensor = self.last(self.first(images).relu())
+        return logits
+
+
+def main() -> None:
+    rank, folder, world_size, root, fault = sys.argv[1:]
+    torch.set_num_threads(1)
+    if int(world_size) > 1:
+        address = f"file://{folder}/store"
+        dist.init_process_group(
+            "gloo", init_method=address, rank=int(rank), world_size=int(world_size)
+        )
+    data = DataConfig(format="folder", root=root, class_names=("ground", "wall", "sky"))
+    result = train(int(rank), Path(folder), int(world_size), data, fault if rank == "1" else "none")
+    (Path(folder) / f"rank{rank}.json").write_text(json.dumps(result))
+    if int(world_size) > 1:
+        dist.destroy_process_group()
+
+
+def train(
+    rank: int, folder: Path, world_size: int, data: DataConfig, fault: str
+) -> dict[str, object]:
+    config = TrialConfig.from_mapping(
+        {"resolution": "32x48", "batch_size": 6, "optimizer": "sgd", "learning_rate": 0.02}
+    )
+    datasets = build_datasets(data, Resolution(32, 48), folder / "cache", augmentation=0.5)
+    torch.manual_seed(rank)  # DDP gives every rank the weights of rank 0.
+    net = Net(fault)
+    plan = Plan(
+        config=config,
+        settings=TrainingConfig(),
+        seed=4,
+        epochs=2,
+        folder=folder / "trial",
+        metadata={},
+    )
+    session = LocalSession(rank=rank, world_size=world_size)
+    ranks = Ranks(rank, world_size)
+    trainer = Trainer(plan, net, datasets, session=session, ranks=ranks)
+    epochs: list[dict[str, float]] = []
+    error = None
+    try:
+        trainer.fit(
+            lambda _, metrics: epochs.append({**metrics, "epoch_seconds": 0.0}),
+        )
+        assert not ranks.on_first(lambda: False)
+    except Exception as failure:  # noqa: BLE001 - its name is the result
+        error = type(failure).__name__
+    weights = torch.cat([value.detach().flatten() for value in net.parameters()])
+    return {
+        "error": error,
+        "epochs": epochs,
+        "weights": weights.tolist(),
+        "parts": trainer.step.micro.parts,
+    }
+
+
+if __name__ == "__main__":
+    main()

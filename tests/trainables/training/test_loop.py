@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from trainables.config import TrainingConfig
+from trainables.local_session import LocalSession
+from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, LAST, load_weights
+from trainables.training.evaluation import TrialStoppedError
+from trainables.training.loop import DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainables.config import DataConfig
+    from trainables.training.loop import Trainer
+
+WORKER = Path(__file__).with_name("ddp_worker.py")
+
+
+def fit(trainer: Trainer) -> list[dict[str, float]]:
+    """Return the metrics of each epoch but their seconds, which differ each time."""
+    told: list[dict[str, float]] = []
+    trainer.fit(lambda _, metrics: told.append(metrics))
+    return [{k: v for k, v in metrics.items() if k != "epoch_seconds"} for metrics in told]
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
+
+
+def test_training_learns_and_keeps_the_best(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=12)
+    told = fit(trainer)
+    assert [set(metrics) for metrics in told] == [
+        {"train_loss", "val_loss", "miou", "pixel_accuracy", "learning_rate"}
+    ] * 12
+    assert told[-1]["train_loss"] < 0.7 * told[0]["train_loss"]
+    best = max(metrics["miou"] for metrics in told)
+    assert best > 0.4
+    described = json.loads((trainer.plan.folder / BEST_METADATA).read_text())
+    assert described["miou"] == best == trainer.progress.best["miou"]
+    assert told[described["epoch"] - 1]["miou"] == best
+    trainer.load_best()
+    assert trainer.evaluate().miou == best
+
+
+def test_the_same_seed_gives_the_same_numbers(make_trainer: Callable[..., Trainer]) -> None:
+    first, second = make_trainer(folder="a"), make_trainer(folder="b")
+    assert fit(first) == fit(second)
+    assert all(torch.equal(weights(second)[name], value) for name, value in weights(first).items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit(
+    make_trainer: Callable[..., Trainer], optimizer: str
+) -> None:
+    values = {"epochs": 4, "optimizer": optimizer, "schedule": "cosine"}
+    whole = make_trainer(folder="whole", **values)
+    expected = fit(whole)
+
+    calls = itertools.count()
+    # Three questions an epoch: two batches, one of validation. The eighth is in the third epoch.
+    broken = make_trainer(
+        folder="cut", session=LocalSession(stop=lambda: next(calls) == 7), **values
+    )
+    with pytest.raises(TrialStoppedError):
+        broken.fit(lambda *_: None)
+    assert broken.progress.epoch == 2
+
+    resumed = make_trainer(folder="cut", **values)
+    saved = (resumed.plan.folder / LAST).exists()
+    assert saved
+    assert resumed.resume()
+    done = resumed.progress.epoch
+    assert done >= 1
+    assert fit(resumed) == expected[done:]
+    assert all(torch.equal(weights(resumed)[name], value) for name, value in weights(whole).items())
+
+
+def test_a_state_of_another_configuration_is_not_gone_on_from(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    fit(make_trainer())
+    assert not make_trainer(learning_rate=0.1).resume()
+    assert make_trainer().resume()
+
+
+def test_a_state_without_its_best_weights_is_not_gone_on_from(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer()
+    fit(trainer)
+    (trainer.plan.folder / BEST_WEIGHTS).unlink()
+    assert not make_trainer().resume()
+
+
+def test_it_stops_within_a_step(make_trainer: Callable[..., Trainer]) -> None:
+    answers = iter([False, True])
+    trainer = make_trainer(session=LocalSession(stop=lambda: next(answers)))
+    with pytest.raises(TrialStoppedError):
+        fit(trainer)
+    assert list(answers) == []
+    assert trainer.progress.epoch == 0
+
+
+def test_it_ends_when_the_miou_no_longer_rises(make_trainer: Callable[..., Trainer]) -> None:
+    settings = TrainingConfig(early_stopping_epochs=2)
+    trainer = make_trainer(epochs=30, settings=settings, learning_rate=1e-9)
+    told = fit(trainer)
+    assert trainer.progress.early_stopped
+    assert len(told) == trainer.progress.best_epoch + 2 < 30
+
+
+def test_a_loss_that_is_no_number_ends_the_training(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=20, learning_rate=1e30, optimizer="sgd", momentum=0.9)
+    with pytest.raises(DivergedError, match=r"no finite number in epoch \d+, step \d+"):
+        fit(trainer)
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    told = fit(make_trainer(epochs=1, batch_size=64))
+    assert math.isfinite(told[0]["train_loss"])
+
+
+def test_an_epoch_is_told_before_its_state_is_saved(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer()
+
+    def fail(_: int, __: dict[str, float]) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        trainer.fit(fail)
+    assert not make_trainer().resume()
+
+
+def test_the_best_weights_are_all_of_the_model(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=1)
+    fit(trainer)
+    saved, metadata = load_weights(trainer.plan.folder / BEST_WEIGHTS)
+    assert set(saved) == set(trainer.model.state_dict())
+    assert metadata["epoch"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loader_workers", [0, 1])
+def test_loader_processes_change_no_number(
+    make_trainer: Callable[..., Trainer], loader_workers: int
+) -> None:
+    settings = TrainingConfig(loader_workers=loader_workers)
+    assert fit(make_trainer(folder="a", settings=settings)) == fit(make_trainer(folder="b"))
+
+
+@dataclass(frozen=True)
+class RankResult:
+    error: str | None
+    epochs: list[dict[str, float]]
+    weights: list[float]
+    parts: int
+
+
+def train_ranks(
+    folder: Path, world_size: int, data: DataConfig, fault: str = "none"
+) -> list[RankResult]:
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = [str(folder), str(world_size), str(data.root), fault]
+    processes = [
+        subprocess.Popen([sys.executable, str(WORKER), str(rank), *arguments])
+        for rank in range(world_size)
+    ]
+    try:
+        codes = [process.wait(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert codes == [0] * world_size
+    texts = [(folder / f"rank{rank}.json").read_text() for rank in range(world_size)]
+    return [RankResult(**json.loads(text)) for text in texts]
+
+
+@pytest.mark.slow
+def test_two_ranks_train_as_one(tmp_path: Path, tiny_data: DataConfig) -> None:
+    (alone,) = train_ranks(tmp_path / "one", 1, tiny_data)
+    first, second = train_ranks(tmp_path / "two", 2, tiny_data)
+    assert first == second
+    assert first.error is alone.error is None
+    for shared, single in zip(first.epochs, alone.epochs, strict=True):
+        assert shared == pytest.approx(single, rel=1e-3)
+    assert first.weights == pytest.approx(alone.weights, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "errors", "parts"),
+    [
+        ("memory-once", (None, None), (1, 2)),
+        ("memory", ("DoesNotFitError", "DoesNotFitError"), (1, 3)),
+        ("error", ("PeerFailedError", "KeyError"), (1, 1)),
+    ],
+)
+def test_what_one_rank_meets_all_ranks_know(
+    tmp_path: Path,
+    tiny_data: DataConfig,
+    fault: str,
+    errors: tuple[str | None, str | None],
+    parts: tuple[int, int],
+) -> None:
+    results = train_ranks(tmp_path, 2, tiny_data, fault)
+    assert tuple(result.error for result in results) == errors
+    assert tuple(result.parts for result in results) == parts
+    assert results[0].weights == results[1].weights
