@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         }
     else:
         arguments["address"] = address
+    _log_notices()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -75,7 +77,6 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     except Exception as error:
         place = "a local Ray cannot be started" if address is None else f"no Ray at {address}"
         raise ClusterError(f"{place}: {error}") from error
-    _log_notices()
     try:
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterCapacity(
@@ -94,16 +95,15 @@ def _alive() -> int:
 
 
 def _log_notices() -> None:
-    """Send the notices that Ray prints into the output of its driver to the log instead.
+    """Send the notices that Ray prints to its driver's standard output to the log instead.
 
-    Ray has no setting for it; where its inner workings differ, the notices are printed as ever.
+    Ray has no setting for it; where its inner workings differ, they are printed as ever.
     """
-    try:
-        from ray._private.ray_logging import (  # noqa: PLC0415 - may be gone one day
-            global_worker_stdstream_dispatcher as dispatcher,
-        )
+    worker = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _note  # type: ignore[union-attr]
 
-        dispatcher.remove_handler("ray_print_logs")
-        dispatcher.add_handler("segsweep", lambda data: _LOG.info("%s", data.get("lines")))
-    except (ImportError, AttributeError, KeyError):
-        _LOG.debug("Ray prints its own notices")
+
+def _note(data: dict[str, Any], *_: object, **__: object) -> None:
+    for line in data.get("lines", ()):
+        _LOG.info("Ray (%s): %s", data.get("pid", "?"), line)

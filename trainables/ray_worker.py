@@ -74,6 +74,8 @@ class _Lane:
 
     def run(self) -> None:
         device = ray.train.torch.get_device()
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays; collecting after a trial looks at the rest alone
         for _ in range(self._setup.max_trials):
             task = self._receive()
             if task is None:
@@ -87,9 +89,11 @@ class _Lane:
                 group=self._group,
                 quiet=self._quiet,
             )
-            session.close(self._runner(task, session))
-            del session
-            if self._agree_worn():
+            done = self._runner(task, session)
+            session.close(done)
+            out_of_memory = done.state == "infeasible" and device.type == "cuda"
+            del session, done
+            if self._agree_worn() or out_of_memory:
                 return
 
     def _receive(self) -> LaneTask | None:
