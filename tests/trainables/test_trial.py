@@ -99,6 +99,7 @@ def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., T
     assert len(keys) <= 25
 
 
+@pytest.mark.slow
 def test_the_same_task_gives_the_same_numbers(make_task: Callable[..., TrialTask]) -> None:
     def figures(done: TrialDone) -> dict[str, float]:
         timed = {"train_seconds", "peak_memory_mb"}
@@ -169,6 +170,7 @@ def test_a_model_too_large_for_memory_is_infeasible(
     assert done.metrics["latency_ms"] == 1.5
 
 
+@pytest.mark.slow
 def test_an_ended_trial_keeps_no_model(make_task: Callable[..., TrialTask]) -> None:
     def parameters() -> int:
         gc.collect()
