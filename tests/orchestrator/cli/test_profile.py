@@ -65,7 +65,7 @@ def test_text_shows_the_same_figures(segsweep: Callable[..., Outcome]) -> None:
 
 
 def test_bad_input_is_the_users_fault(segsweep: Callable[..., Outcome]) -> None:
-    outcome = segsweep("profile", "--set", "resolution=65", "--set", "arch=unet")
+    outcome = segsweep("profile", "--set", "target.threads=0", "--set", "resolution=65")
     assert outcome.code == 2
     assert outcome.out == ""
     assert "2 faults" in outcome.err

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.cli.run import stop_on_interrupt
+from orchestrator.folders import find_sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.orchestrator.cli.conftest import Outcome
+
+TINY = tuple(
+    word
+    for setting in (
+        "data.synthetic_train_images=8",
+        "data.synthetic_val_images=4",
+        "space.resolution=64x96",
+        "space.output_stride=32",
+        "space.batch_size=4",
+        "budget.epochs=1",
+        "budget.trials=2",
+        "teacher=null",
+        "target.repeats=2",
+    )
+    for word in ("--set", setting)
+)
+
+
+def test_the_first_interrupt_asks_the_second_raises() -> None:
+    said: list[str] = []
+    before = signal.getsignal(signal.SIGINT)
+    with stop_on_interrupt(said.append) as stop_requested:
+        assert not stop_requested()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop_requested()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert len(said) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_faults_of_the_spec_come_before_anything_is_started(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    outcome = segsweep("run", "--set", "budget.trials=0", "--set", "target.name=tpu")
+    assert outcome.code == 2
+    assert "2 faults" in outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.ray  # it starts none, but imports it
+def test_faults_of_the_data_come_before_a_sweep_is_made(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    outcome = segsweep("run", "--set", "data.format=voc", "--set", "data.root=nowhere")
+    assert outcome.code == 2
+    assert "nowhere" in outcome.err
+    assert not (tmp_path / "runs" / "sweeps").exists()
+
+
+@pytest.mark.e2e
+@pytest.mark.ray
+def test_a_sweep_from_the_command_line(segsweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = segsweep("run", *TINY, "--name", "tiny one", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["completed"] == 2
+    assert found["sweep_id"].startswith("tiny-one-")
+    assert found["front"]
+    folder = find_sweep(tmp_path / "runs")
+    assert folder.sweep_id == found["sweep_id"]
+    assert (folder.report / "pareto.png").is_file()
+    again = segsweep("resume", "tiny", "--json")
+    assert json.loads(again.out) == found
