@@ -31,7 +31,7 @@ _BACKBONES = {  # GMACs at 96x128, reachable mIoU
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def objectives() -> tuple[Objective, ...]:
     return (
         Objective("miou", "maximize"),
@@ -40,7 +40,7 @@ def objectives() -> tuple[Objective, ...]:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def demo_events() -> Callable[..., list[SweepEvent]]:
     """Return a function that makes the events of a plausible sweep from a seed."""
 

@@ -1,0 +1,87 @@
+"""A tracking server that goes away in the middle of a sweep and comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.tracking.server import plan_server, serving
+from orchestrator.tracking.store import MlflowStore
+from orchestrator.tracking.writer import MlflowWriter, WriterSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from orchestrator.events import SweepEvent
+    from orchestrator.tracking.info import SweepInfo
+
+pytestmark = pytest.mark.slow
+
+
+class GrowingSource:
+    def __init__(self) -> None:
+        self.kept: list[SweepEvent] = []
+
+    def events(self, after: int = 0) -> Iterator[tuple[int, SweepEvent]]:
+        yield from list(enumerate(self.kept, start=1))[after:]
+
+
+def wait_until(fulfilled: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not fulfilled():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_a_server_that_goes_away_and_comes_back_has_everything(
+    info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], tmp_path: Path
+) -> None:
+    plan = plan_server(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
+    events = demo_events(6)
+    for event in events:
+        for name in getattr(event, "artifacts", ()):
+            path = info.trials_dir / event.trial_id / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    half = len(events) // 2
+    source = GrowingSource()
+    store = MlflowStore(plan.address, info)
+    writer = MlflowWriter(
+        info=info,
+        events=source,
+        store=store,
+        cursor_path=tmp_path / "cursor.json",
+        settings=WriterSettings(last_retry_seconds=1.0),
+    )
+
+    def happen(more: list[SweepEvent]) -> None:
+        for event in more:
+            source.kept.append(event)
+            writer.on_event(event)
+
+    with serving(plan, log=tmp_path / "server.log"):
+        writer.start()
+        happen(events[:half])
+        wait_until(lambda: writer.cursor == half, 60)
+    happen(events[half:])
+    wait_until(lambda: bool(writer.problems), 60)
+    assert writer.cursor == half
+    with serving(plan, log=tmp_path / "server.log"):
+        assert writer.close(timeout=120)
+        from mlflow import MlflowClient
+
+        client = MlflowClient(plan.address, plan.address)
+        wanted = f"tags.`mlflow.parentRunId` = '{store.parent_run_id}'"
+        runs = client.search_runs([store.experiment_id], wanted)
+        assert sorted(run.data.tags["trial.id"] for run in runs) == sorted(store.run_ids)
+        assert len(runs) == 6
+        for run in runs:
+            if run.data.tags["trial_state"] != "complete":
+                continue
+            history = client.get_metric_history(run.info.run_id, "epoch/miou")
+            assert [point.step for point in history] == [1, 2, 3, 4]
+            files = {file.path for file in client.list_artifacts(run.info.run_id)}
+            assert files == {"predictions.png", "per_class_iou.json"}
