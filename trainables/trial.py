@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -17,13 +16,15 @@ from trainables.cost.signature import cost_signature, describe_host
 from trainables.cost.size import artifact_mb
 from trainables.data.dataset import build_datasets
 from trainables.distillation.soft_label_files import open_soft_labels
+from trainables.failure import TRACEBACK, describe_error, write_traceback
 from trainables.messages import EpochDone, Profiled, TrialDone
 from trainables.models.build import build_model
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, remove_last
 from trainables.training.energy import EnergyUse
 from trainables.training.evaluation import TrialStoppedError
-from trainables.training.loop import Plan, Trainer
+from trainables.training.loop import Trainer
 from trainables.training.memory import DoesNotFitError, release_memory
+from trainables.training.plan import Plan
 from trainables.training.ranks import Ranks
 from trainables.training.results import write_class_iou, write_pictures
 from trainables.training.seeds import seed_everything
@@ -32,12 +33,9 @@ if TYPE_CHECKING:
     from trainables.cost.profile import CostProfile
     from trainables.data.dataset import SegmentationDataset
     from trainables.messages import TrialState, TrialTask
+    from trainables.models.build import SegmentationModel
     from trainables.session import TrialSession
     from trainables.training.metrics import Scores
-
-ERROR = "error.txt"
-"""Traceback of a trial that failed."""
-_HERE = Path(__file__).parent
 
 
 def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
@@ -72,8 +70,15 @@ def _outcome(trial: _Trial) -> tuple[TrialState, str]:
     except DoesNotFitError as error:
         return "infeasible", str(error)
     except Exception as error:  # noqa: BLE001 - one broken configuration must not end the sweep
-        trial.keep_traceback(error)
-        return "failed", _reason(error)
+        if trial.session.rank == 0 and write_traceback(trial.folder, error):
+            trial.artifacts.append(TRACEBACK)
+        return "failed", describe_error(error)
+
+
+class _Prepared(NamedTuple):
+    plan: Plan
+    model: SegmentationModel
+    datasets: tuple[SegmentationDataset, SegmentationDataset]
 
 
 @dataclass(slots=True)
@@ -92,7 +97,8 @@ class _Trial:
         """Run the trial to its end; return a note on it, usually empty."""
         ranks = Ranks(self.session.rank, self.session.world_size)
         try:
-            trainer = ranks.everywhere(lambda: self._prepare(ranks))
+            plan, model, datasets = ranks.everywhere(self._prepare)
+            trainer = Trainer(plan, model, datasets, session=self.session, ranks=ranks)
             ranks.on_first(lambda: self._profile(trainer))
             if self.task.resume and trainer.resume():
                 self.epoch = trainer.progress.epoch
@@ -105,26 +111,13 @@ class _Trial:
             return f"no better mIoU in {patience} epochs, ended after {self.epoch}"
         return ""
 
-    def keep_traceback(self, error: Exception) -> None:
-        """Write the traceback into the trial's folder, if that can be written to."""
-        if self.session.rank != 0:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = "".join(traceback.format_exception(error))
-            (self.folder / ERROR).write_text(text, encoding="utf-8")
-        except OSError:
-            return
-        self.artifacts.append(ERROR)
-
-    def _prepare(self, ranks: Ranks) -> Trainer:
+    def _prepare(self) -> _Prepared:
         task = self.task
         config = TrialConfig.from_mapping(task.config)
         if task.training.threads is not None:
             torch.set_num_threads(task.training.threads)
         seed_everything("model", task.seed)
         datasets = self._datasets(config)
-        model = build_model(config, datasets[0].num_classes)
         plan = Plan(
             config=config,
             settings=task.training,
@@ -140,7 +133,7 @@ class _Trial:
                 "torch": torch.__version__,
             },
         )
-        return Trainer(plan, model, datasets, session=self.session, ranks=ranks)
+        return _Prepared(plan, build_model(config, datasets[0].num_classes), datasets)
 
     def _datasets(self, config: TrialConfig) -> tuple[SegmentationDataset, SegmentationDataset]:
         task = self.task
@@ -233,12 +226,3 @@ class _Trial:
         if energy.joules is not None and energy.watts is not None:
             self.metrics["energy_j"] = self.metrics.get("energy_j", 0.0) + energy.joules
             self.metrics[f"{name}_power_w"] = energy.watts
-
-
-def _reason(error: Exception) -> str:
-    """Return what was raised and where in this package's own code, in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if _HERE in Path(frame.filename).parents]
-    at = (ours or frames)[-1]
-    message = " ".join(str(error).split()) or "no message"
-    return f"{type(error).__name__}: {message} (at {Path(at.filename).name}:{at.lineno})"

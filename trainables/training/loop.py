@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,66 +21,30 @@ from trainables.training.checkpoint import (
 from trainables.training.compute import Compute
 from trainables.training.evaluation import check_stop, evaluate
 from trainables.training.metrics import IGNORE_INDEX
+from trainables.training.pacer import Pacer
+from trainables.training.plan import Progress
 from trainables.training.seeds import seed_everything
 from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
-    from search_spaces.config import TrialConfig
     from search_spaces.domains import Value
-    from trainables.config import TrainingConfig
     from trainables.data.dataset import SegmentationDataset
     from trainables.session import TrialSession
     from trainables.training.batches import Batch
     from trainables.training.metrics import Scores
+    from trainables.training.plan import Plan
     from trainables.training.ranks import Ranks
 
 CHECK_STEPS = 16
 """Steps between two looks at a loss that has to be fetched from a GPU or from other ranks."""
-SAVE_SHARE = 0.05
-"""Largest share of the time that saving the state to go on from may take."""
 
 
 class DivergedError(RuntimeError):
     """The loss is no finite number any more."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What is trained, for how long, with which settings."""
-
-    config: TrialConfig
-    """The configuration."""
-    settings: TrainingConfig
-    """Settings shared by all trials."""
-    seed: int
-    """Seed of everything random."""
-    epochs: int
-    """Epochs, >= 1."""
-    folder: Path
-    """Where checkpoints go."""
-    metadata: Mapping[str, Any]
-    """What is written into the checkpoint besides epoch and scores."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Progress:
-    """How far a training has come."""
-
-    epoch: int = 0
-    """Epochs finished."""
-    best_epoch: int = 0
-    """Epoch of the best mIoU, from 1; 0 before the first."""
-    best: dict[str, float] = field(default_factory=dict)
-    """``miou`` and ``pixel_accuracy`` of that epoch."""
-    seconds: float = 0.0
-    """Time spent in finished epochs, training and validation, s."""
-    early_stopped: bool = False
-    """Whether it ended because the mIoU no longer rose."""
 
 
 class Trainer:
@@ -122,7 +86,7 @@ class Trainer:
             epochs=plan.epochs,
             gradient_clip=plan.settings.gradient_clip,
         )
-        self._pacer = _Pacer()
+        self._pacer = Pacer()
 
     def resume(self) -> bool:
         """Go on from the newest sound state in the folder; whether there was one of this plan."""
@@ -145,7 +109,8 @@ class Trainer:
             TrialStoppedError: the session asked the trial to end; the best is on disk.
         """
         while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
-            on_epoch(*self._run_epoch())
+            epoch, metrics = self._run_epoch()
+            self._ranks.everywhere(lambda: on_epoch(epoch, metrics))  # noqa: B023 - called at once
             if self._ranks.on_first(self._pacer.is_due):
                 self._ranks.on_first(self._save)
 
@@ -262,25 +227,6 @@ class Trainer:
 
     def _identity(self) -> dict[str, Value]:
         return {**self.plan.config.to_mapping(), "seed": self.plan.seed}
-
-
-class _Pacer:
-    """Context around a saving that says when the next one is worth its time."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-        self._start = 0.0
-
-    def is_due(self) -> bool:
-        """Whether enough time has passed since the last saving."""
-        return time.monotonic() >= self._next
-
-    def __enter__(self) -> None:
-        self._start = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        end = time.monotonic()
-        self._next = end + (end - self._start) / SAVE_SHARE
 
 
 def _diverged(epoch: int, step: int, learning_rate: float) -> str:

@@ -12,7 +12,8 @@ from search_spaces.config import Resolution, TrialConfig
 from trainables.config import TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.local_session import LocalSession
-from trainables.training.loop import Plan, Trainer
+from trainables.training.loop import Trainer
+from trainables.training.plan import Plan
 from trainables.training.ranks import Ranks
 
 if TYPE_CHECKING:
