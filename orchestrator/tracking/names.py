@@ -36,6 +36,7 @@ RUN_COLOUR = "mlflow.runColor"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 MODEL_TRAINING = "custom_model_development"
 """Kind of an experiment whose page shows runs rather than traces."""
+USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 SOURCE_COMMIT = "mlflow.source.git.commit"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import math
 from itertools import islice
 from pathlib import Path
@@ -202,6 +203,7 @@ class MlflowStore:
             names.DATASET_DIGEST: info.dataset_digest,
             names.VERSIONS: ", ".join(f"{k} {v}" for k, v in info.versions.items()) or None,
             names.SOURCE_NAME: "segsweep",
+            names.USER: _user(),
         }
         return {name: value for name, value in facts.items() if value is not None}
 
@@ -256,6 +258,14 @@ class MlflowStore:
         folder = Path(artifact).parent.as_posix()
         self._client.log_artifact(run_id, str(path), None if folder == "." else folder)
         return True
+
+
+def _user() -> str | None:
+    """Return who runs the sweep; None where the system does not know, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return None
 
 
 def _metrics(points: Iterable[Point]) -> Iterator[Metric]:

@@ -202,9 +202,7 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
         ascending=False,
         columns=(*(_metric(n) for n in figures), _tag(names.DATASET_DIGEST), _tag(names.SEED)),
         cards=(
-            cards.line(
-                "hypervolume", "sweeps", metric="hypervolume", title="Hypervolume by trials"
-            ),
+            cards.line("volume", "sweeps", metric=volume, title="Hypervolume by trials"),
             cards.line(
                 "volume-time",
                 "sweeps",
