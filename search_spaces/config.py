@@ -11,6 +11,8 @@ from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import (
     ARCHS,
     BACKBONES,
+    FIXED_STRIDE,
+    STRIDED_ARCHS,
     Arch,
     Backbone,
     OptimizerName,
@@ -42,6 +44,7 @@ __all__ = [
     "TrialConfig",
     "config_faults",
     "find_faults",
+    "pair_message",
     "stride_message",
 ]
 
@@ -63,11 +66,15 @@ class TrialConfig:
     arch: Arch = "deeplabv3plus"
     """Segmentation architecture."""
     backbone: Backbone = "mobilenet_v3_small"
-    """Feature extractor, by its torchvision name."""
+    """Feature extractor, by its torchvision name; ``smp/...`` architectures also take those of
+    further libraries, ``timm/NAME`` or ``smp/NAME``."""
     last_expansion: bool | None = None
     """Keep MobileNetV3's last 1x1 expansion layer; None for backbones that have none."""
-    output_stride: int = 16
-    """Input side over the side of the deepest feature map: 8, 16 or 32."""
+    width: float | None = None
+    """Multiplier of a MobileNet's channels, [0.1, 2]; None for other backbones."""
+    output_stride: int | None = None
+    """Input side over the side of the deepest feature map: 8, 16 or 32; None where the architecture
+    fixes it."""
     decoder_convs: int | None = None
     """Number of 3x3 convolutions in the DeepLabv3+ decoder, 1 or 2; None elsewhere."""
     resolution: Resolution = SMALL
@@ -167,7 +174,8 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
                 found.append(Fault(name, str(error)))
     broken = {fault.path for fault in found}
     whole = {**_DEFAULTS, **read}
-    return [*found, *_inactive(read, whole, broken), *_stride_fault(whole, broken)]
+    found += _inactive(read, whole, broken)
+    return [*found, *_pair_fault(whole, broken), *_stride_fault(whole, broken)]
 
 
 def _inactive(read: dict[str, Value], whole: dict[str, object], broken: set[str]) -> list[Fault]:
@@ -180,14 +188,29 @@ def _inactive(read: dict[str, Value], whole: dict[str, object], broken: set[str]
     return found
 
 
+def _pair_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a backbone that the architecture cannot be built on."""
+    message = pair_message(str(whole["arch"]), str(whole["backbone"]))
+    return [Fault("backbone", message)] if message and not broken & {"arch", "backbone"} else []
+
+
 def _stride_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
-    """Return the fault of a resolution that the output stride does not divide."""
+    """Return the fault of a resolution that the stride of the deepest map does not divide."""
     if broken & {"resolution", "output_stride"}:
         return []
-    message = stride_message(
-        Resolution.parse(whole["resolution"]), int(str(whole["output_stride"]))
-    )
+    strided = ACTIVE_WHERE["output_stride"].holds(whole)
+    stride = whole.get("output_stride", FILLED["output_stride"]) if strided else FIXED_STRIDE
+    message = stride_message(Resolution.parse(whole["resolution"]), int(str(stride)))
     return [Fault("resolution", message)] if message else []
+
+
+def pair_message(arch: str, backbone: str) -> str | None:
+    """Return why an architecture cannot be built on a backbone; None where it can."""
+    if "/" in backbone and "/" not in arch:
+        return f"{backbone} comes from a library and goes with an arch smp/... only, not {arch}"
+    if backbone == "vgg16" and arch in STRIDED_ARCHS:
+        return f"vgg16 pools where {arch} needs strides; take it with arch deconvnet or smp/..."
+    return None
 
 
 def stride_message(resolution: Resolution, output_stride: int) -> str | None:
@@ -196,6 +219,6 @@ def stride_message(resolution: Resolution, output_stride: int) -> str | None:
         return None
     nearest = " or ".join(map(str, resolution.nearest(output_stride)))
     return (
-        f"{resolution} does not fit output_stride {output_stride}: both sides must be multiples "
-        f"of {output_stride}; nearest allowed: {nearest}"
+        f"{resolution} does not fit an output stride of {output_stride}: both sides must be "
+        f"multiples of {output_stride}; nearest allowed: {nearest}"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces import vocabulary as names
-from search_spaces.conditions import Above, Equals, OneOf
+from search_spaces.conditions import Above, AllOf, Equals, OneOf
 from search_spaces.faults import did_you_mean
 from search_spaces.resolution import Resolution
 
@@ -119,12 +120,36 @@ class ResolutionField:
         return str(Resolution.parse(value))
 
 
-Field: TypeAlias = ChoiceField | NumberField | FlagField | ResolutionField
+@dataclass(frozen=True, slots=True)
+class BackboneField:
+    """One of a closed set of names, or a name of a library, ``LIBRARY/NAME``."""
+
+    values: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        libraries = ", ".join(f"{library}/NAME" for library in self.libraries)
+        return f"one of {', '.join(self.values)}, {libraries}"
+
+    def read(self, value: object) -> Value:
+        """Return ``value``; ValueError where it is none of the set and of no library."""
+        library = "|".join(self.libraries)
+        if isinstance(value, str) and (
+            value in self.values or re.fullmatch(rf"({library})/[\w.\-]+", value)
+        ):
+            return value
+        raise ValueError(f"{value!r} is not {self.allowed}{did_you_mean(value, self.values)}")
+
+
+Field: TypeAlias = ChoiceField | NumberField | FlagField | ResolutionField | BackboneField
 
 FIELDS: Mapping[str, Field] = {
     "arch": ChoiceField(names.ARCHS),
-    "backbone": ChoiceField(names.BACKBONES),
+    "backbone": BackboneField(names.BACKBONES, names.BACKBONE_LIBRARIES),
     "last_expansion": FlagField(),
+    "width": NumberField(low=0.1, high=2.0),
     "output_stride": ChoiceField(names.OUTPUT_STRIDES),
     "decoder_convs": ChoiceField(names.DECODER_CONVS),
     "resolution": ResolutionField(),
@@ -149,8 +174,12 @@ FIELDS: Mapping[str, Field] = {
 
 _PRUNED = OneOf("pruning", "structured", "unstructured")
 
+_OWN = OneOf("arch", *names.OWN_ARCHS)
+
 ACTIVE_WHERE: Mapping[str, Condition] = {
-    "last_expansion": OneOf("backbone", "mobilenet_v3_large", "mobilenet_v3_small"),
+    "last_expansion": AllOf(OneOf("backbone", "mobilenet_v3_large", "mobilenet_v3_small"), _OWN),
+    "width": AllOf(OneOf("backbone", *names.MOBILENETS), _OWN),
+    "output_stride": OneOf("arch", *names.STRIDED_ARCHS),
     "decoder_convs": Equals("arch", "deeplabv3plus"),
     "momentum": Equals("optimizer", "sgd"),
     "schedule_step_epochs": Equals("schedule", "step"),
@@ -163,6 +192,8 @@ ACTIVE_WHERE: Mapping[str, Condition] = {
 
 FILLED: Mapping[str, Value] = {
     "last_expansion": True,
+    "width": 1.0,
+    "output_stride": 16,
     "decoder_convs": 1,
     "momentum": 0.9,
     "schedule_step_epochs": 30,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
-from search_spaces.conditions import ALWAYS, AllOf, Equals, Not
-from search_spaces.config import stride_message
+from search_spaces.conditions import ALWAYS, AllOf, Equals, Not, OneOf
+from search_spaces.config import pair_message, stride_message
 from search_spaces.domains import (
     Categorical,
     Domain,
@@ -21,8 +22,11 @@ from search_spaces.faults import Fault
 from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED, NumberField
 from search_spaces.resolution import Resolution
 from search_spaces.space import Dimension, SearchSpace
+from search_spaces.vocabulary import FIXED_STRIDE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from search_spaces.conditions import Condition
 
 Choice: TypeAlias = Domain | Value | Resolution
@@ -44,18 +48,22 @@ class TeacherIdentity:
     """Segmentation architecture."""
     backbone: str
     """Feature extractor."""
-    output_stride: int
+    output_stride: int | None = None
     """Input side over the side of the deepest feature map: 8, 16 or 32."""
     last_expansion: bool | None = None
     """Whether a MobileNetV3 keeps its last expansion layer."""
+    width: float | None = None
+    """Multiplier of a MobileNet's channels."""
     decoder_convs: int | None = None
     """Number of 3x3 convolutions in a DeepLabv3+ decoder."""
 
     def __post_init__(self) -> None:
-        """Fill the parts that were left out."""
-        for name in ("last_expansion", "decoder_convs"):
+        """Fill the parts that were left out, leave out those that the network has none of."""
+        for name in ("output_stride", "last_expansion", "width", "decoder_convs"):
             active = ACTIVE_WHERE[name].holds({"arch": self.arch, "backbone": self.backbone})
-            if active and getattr(self, name) is None:
+            if not active:
+                object.__setattr__(self, name, None)
+            elif getattr(self, name) is None:
                 object.__setattr__(self, name, FILLED[name])
 
     @property
@@ -76,6 +84,7 @@ class JointChoices:
     arch: Choice = "deeplabv3plus"
     backbone: Choice = "mobilenet_v3_small"
     last_expansion: Choice = True
+    width: Choice = 1.0
     output_stride: Choice = 16
     decoder_convs: Choice = 1
     resolution: Choice = "96x128"
@@ -124,12 +133,32 @@ def assemble(choices: JointChoices, teacher: TeacherIdentity | None) -> SearchSp
     if teacher is not None:
         conditions["distill_alpha"] = Not(teacher.is_this)
     without = frozenset() if teacher is not None else SOFT
-    dimensions = tuple(
-        Dimension(name, sound_domain(name, getattr(choices, name)), conditions.get(name, ALWAYS))
-        for name in FIELDS
-        if name not in without
+    domains = {
+        name: sound_domain(name, getattr(choices, name)) for name in FIELDS if name not in without
+    }
+    return SearchSpace(
+        tuple(
+            Dimension(name, domain, _narrowed(conditions.get(name, ALWAYS), domains))
+            for name, domain in domains.items()
+        )
+    ).reduced()
+
+
+def _narrowed(when: Condition, domains: Mapping[str, Domain]) -> Condition:
+    """Return ``when`` without those of its parts that every network of the space fulfils."""
+    if not isinstance(when, AllOf):
+        return when
+    return AllOf(
+        *(
+            part
+            for part in when.conditions
+            if not (
+                isinstance(part, OneOf)
+                and part.name not in ACTIVE_WHERE
+                and all(value in part.values for value in values_of(domains[part.name]))
+            )
+        )
     )
-    return SearchSpace(dimensions).reduced()
 
 
 def choices_faults(choices: JointChoices) -> list[Fault]:
@@ -141,8 +170,11 @@ def choices_faults(choices: JointChoices) -> list[Fault]:
             domains[name] = sound_domain(name, getattr(choices, name))
         except ValueError as error:
             found.append(Fault(name, str(error)))
-    if "resolution" in domains and "output_stride" in domains:
-        found += _stride_faults(domains["resolution"], domains["output_stride"])
+    if "arch" in domains and "backbone" in domains:
+        found += _pair_faults(domains["arch"], domains["backbone"])
+    if {"arch", "resolution", "output_stride"} <= set(domains):
+        strides = _strides(domains["arch"], domains["output_stride"])
+        found += _stride_faults(domains["resolution"], strides)
     return found
 
 
@@ -165,11 +197,21 @@ def sound_domain(name: str, choice: Choice) -> Domain:
     return Categorical(low) if low == high else choice
 
 
-def _stride_faults(resolutions: Domain, strides: Domain) -> list[Fault]:
-    pairs = (
-        (Resolution.parse(resolution), int(stride))
-        for resolution in values_of(resolutions)
-        for stride in values_of(strides)
-    )
+def _pair_faults(archs: Domain, backbones: Domain) -> list[Fault]:
+    pairs = product(map(str, values_of(archs)), map(str, values_of(backbones)))
+    messages = (pair_message(arch, backbone) for arch, backbone in pairs)
+    return [Fault("backbone", message) for message in messages if message]
+
+
+def _strides(archs: Domain, output_strides: Domain) -> list[int]:
+    """Return every stride that a configuration's resolution has to be a multiple of."""
+    strided = [ACTIVE_WHERE["output_stride"].holds({"arch": arch}) for arch in values_of(archs)]
+    chosen = [int(stride) for stride in values_of(output_strides)] if any(strided) else []
+    fixed = [] if all(strided) or FIXED_STRIDE in chosen else [FIXED_STRIDE]
+    return [*chosen, *fixed]
+
+
+def _stride_faults(resolutions: Domain, strides: list[int]) -> list[Fault]:
+    pairs = product(map(Resolution.parse, values_of(resolutions)), strides)
     messages = (stride_message(resolution, stride) for resolution, stride in pairs)
     return [Fault("resolution", message) for message in messages if message]

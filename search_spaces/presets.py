@@ -48,13 +48,14 @@ def camvid() -> JointChoices:
 
 
 def mobile() -> JointChoices:
-    """Every dimension at once, with every backbone a phone can carry (all but ResNet-50)."""
+    """Every dimension at once, with every backbone a phone can carry."""
     return JointChoices(
-        arch=Categorical("deeplabv3", "deeplabv3plus"),
+        arch=Categorical("deeplabv3", "deeplabv3plus", "lraspp"),
         backbone=Categorical(
             "resnet18", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"
         ),
         last_expansion=Categorical(True, False),
+        width=Categorical(0.5, 0.75, 1.0),
         output_stride=Categorical(8, 16, 32),
         decoder_convs=Categorical(1, 2),
         resolution=Categorical("128x128", "192x192", "256x256", "320x320", "384x384", "512x512"),
@@ -103,10 +104,11 @@ def malyshev() -> JointChoices:
 
 
 def kim() -> JointChoices:
-    """DeepLabv3+ on MobileNetV3, with and without the last expansion layer (Kim et al. 2025).
+    """DeepLabv3+ on MobileNetV3, whole, without its last expansion or narrower (Kim et al. 2025).
 
-    Two 3x3 decoder convolutions give the paper's saving of 52 % of the parameters. Resolution and
-    training ranges are ours.
+    The paper shrinks MobileNetV3-Large by hyperparameters; here that is the width. Two 3x3 decoder
+    convolutions give the paper's saving of 52 % of the parameters. Resolution, widths and training
+    ranges are ours.
 
     Source:
         Kim et al., Transactions of KIPS 14(11), 919-924, 2025.
@@ -115,6 +117,7 @@ def kim() -> JointChoices:
         arch="deeplabv3plus",
         backbone=Categorical("mobilenet_v3_large", "mobilenet_v3_small"),
         last_expansion=Categorical(True, False),
+        width=Categorical(1.0, 0.75, 0.5),
         output_stride=16,
         decoder_convs=2,
         resolution="256x256",
@@ -152,8 +155,34 @@ def chouti() -> JointChoices:
     )
 
 
+def renaud() -> JointChoices:
+    """DeconvNet on VGG16 and MobileNetV3-Small at 224x224 (Renaud, Nivelet Etcheberry).
+
+    The report trains with SGD without a schedule (115 epochs) and with Adam on a cosine (150);
+    AdamW without weight decay is Adam. Both optimizers are tried with both schedules. Augmentation
+    of a middle strength is their random crop, mirroring and resizing, with some change of colour
+    on top. Learning rates and batch sizes are ours; early stopping is a setting of the training.
+
+    Source:
+        Renaud, Nivelet Etcheberry, project report, POSTECH.
+    """
+    return JointChoices(
+        arch="deconvnet",
+        backbone=Categorical("mobilenet_v3_small", "vgg16"),
+        last_expansion=True,
+        resolution="224x224",
+        batch_size=Categorical(8, 16),
+        learning_rate=LogFloat(1e-4, 1e-2),
+        optimizer=Categorical("sgd", "adamw"),
+        momentum=0.9,
+        weight_decay=0.0,
+        schedule=Categorical("constant", "cosine"),
+        augmentation=0.5,
+    )
+
+
 PRESETS: Mapping[str, Callable[[], JointChoices]] = MappingProxyType(
-    {preset.__name__: preset for preset in (demo, camvid, mobile, malyshev, kim, chouti)}
+    {preset.__name__: preset for preset in (demo, camvid, mobile, malyshev, kim, chouti, renaud)}
 )
 """Each preset by its name."""
 

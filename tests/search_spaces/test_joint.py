@@ -17,9 +17,10 @@ from search_spaces.vocabulary import PRUNINGS
 SEEDS = st.integers(0, 2**32 - 1)
 TEACHER = TeacherIdentity(arch="deeplabv3", backbone="resnet50", output_stride=16)
 EVERYTHING = JointChoices(
-    arch=Categorical("deeplabv3", "deeplabv3plus"),
+    arch=Categorical("deeplabv3", "deeplabv3plus", "lraspp", "deconvnet", "smp/Segformer"),
     backbone=Categorical("resnet50", "resnet18", "mobilenet_v2", "mobilenet_v3_small"),
     last_expansion=Categorical(True, False),
+    width=Float(0.25, 1.0),
     output_stride=Categorical(8, 16, 32),
     decoder_convs=Categorical(1, 2),
     resolution=Categorical("64x96", "96x128"),
@@ -69,7 +70,7 @@ def test_a_dimension_is_absent_exactly_where_its_condition_is_false(seed: int) -
     config = joint_space(EVERYTHING, teacher=TEACHER).sample(np.random.default_rng(seed))
     for name, when in ACTIVE_WHERE.items():
         assert (name in config) == when.holds(config)
-    itself = (config["arch"], config["backbone"], config["output_stride"])
+    itself = (config["arch"], config["backbone"], config.get("output_stride"))
     assert ("distill_alpha" in config) == (itself != ("deeplabv3", "resnet50", 16))
 
 
@@ -98,7 +99,7 @@ def test_one_value_is_no_dimension_to_search() -> None:
 
 
 def test_a_dimension_that_is_never_active_is_left_out() -> None:
-    space = joint_space(JointChoices(arch="deeplabv3", backbone="resnet18"))
+    space = joint_space(JointChoices(arch="deconvnet", backbone="resnet18"))
     assert set(ACTIVE_WHERE).isdisjoint(space.names)
     assert "distill_alpha" not in space.names
 
@@ -116,6 +117,16 @@ def test_a_teacher_is_told_from_the_same_backbone_cut_short() -> None:
     )
     points = list(joint_space(choices, teacher=teacher).points())
     assert {p["last_expansion"]: "distill_alpha" in p for p in points} == {True: False, False: True}
+
+
+def test_a_teacher_without_an_output_stride_is_told_by_what_it_has() -> None:
+    teacher = TeacherIdentity(arch="deconvnet", backbone="resnet18", output_stride=16)
+    assert (teacher.output_stride, teacher.width, teacher.decoder_convs) == (None, None, None)
+    choices = JointChoices(
+        arch=Categorical("lraspp", "deconvnet"), backbone="resnet18", resolution="64x64"
+    )
+    points = list(joint_space(choices, teacher=teacher).points())
+    assert {p["arch"]: "distill_alpha" in p for p in points} == {"lraspp": True, "deconvnet": False}
 
 
 def test_a_space_of_the_teacher_alone_has_no_distillation() -> None:
@@ -158,6 +169,17 @@ def test_a_space_counts_its_conditions() -> None:
     [
         (JointChoices(arch="unet"), "arch", "is not one of deeplabv3, deeplabv3plus"),
         (JointChoices(backbone=Categorical("resnet18", "vgg")), "backbone", "'vgg' is not one of"),
+        (JointChoices(backbone=Categorical("resnet18", "vgg16")), "backbone", "vgg16 pools where"),
+        (
+            JointChoices(arch=Categorical("smp/Unet", "lraspp"), backbone="timm/resnet18"),
+            "backbone",
+            "goes with an arch smp/... only, not lraspp",
+        ),
+        (
+            JointChoices(arch=Categorical("lraspp", "deconvnet"), resolution="48x48"),
+            "resolution",
+            "48x48 does not fit an output stride of 32",
+        ),
         (JointChoices(arch=Float(0, 1)), "arch", "takes no range but one of"),
         (JointChoices(batch_size=Float(4, 8)), "batch_size", "whole numbers as bounds"),
         (JointChoices(dropout=Float(0, 1)), "dropout", "1 is not a number in [0, 1)"),
@@ -167,7 +189,7 @@ def test_a_space_counts_its_conditions() -> None:
         (
             JointChoices(resolution=Categorical("96x128", "80x96"), output_stride=32),
             "resolution",
-            "80x96 does not fit output_stride 32",
+            "80x96 does not fit an output stride of 32",
         ),
     ],
 )

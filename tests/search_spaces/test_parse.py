@@ -100,7 +100,7 @@ def test_nothing_given_is_the_default_configuration() -> None:
         ("preset: [demo]", "space.preset", "unknown preset"),
         ("bakcbone: resnet18", "space.bakcbone", "did you mean 'backbone'?"),
         ("1: resnet18", "space.1", "unknown dimension 1"),
-        ("backbone: [resnet18, vgg16]", "space.backbone.1", "'vgg16' is not one of"),
+        ("backbone: [resnet18, vgg19]", "space.backbone.1", "'vgg19' is not one of"),
         ("backbone: []", "space.backbone", "the list is empty"),
         ("backbone: [resnet18, resnet18]", "space.backbone.1", "resnet18 is there already"),
         ("resolution: [96, 96x96, 64]", "space.resolution.1", "96x96 is there already"),

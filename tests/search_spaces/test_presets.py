@@ -7,6 +7,7 @@ from search_spaces.config import config_faults
 from search_spaces.joint import TeacherIdentity, choices_faults, joint_space
 from search_spaces.presets import PRESETS, preset_summaries
 
+PAPERS = ("malyshev", "kim", "chouti", "renaud")
 TEACHER = TeacherIdentity(arch="deeplabv3", backbone="resnet50", output_stride=32)
 
 
@@ -32,12 +33,13 @@ def test_the_papers_networks_are_in_their_presets() -> None:
     rng = np.random.default_rng(0)
     seen = {
         name: {space.sample(rng)["backbone"] for _ in range(100)}
-        for name, space in ((n, joint_space(PRESETS[n]())) for n in ("malyshev", "kim", "chouti"))
+        for name, space in ((n, joint_space(PRESETS[n]())) for n in PAPERS)
     }
     assert seen == {
         "malyshev": {"resnet50", "resnet18", "mobilenet_v2"},
         "kim": {"mobilenet_v3_large", "mobilenet_v3_small"},
         "chouti": {"mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"},
+        "renaud": {"vgg16", "mobilenet_v3_small"},
     }
 
 

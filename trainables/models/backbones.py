@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import MobileNetV2, MobileNetV3, ResNet, get_model
 
-from search_spaces.config import BACKBONES
+from search_spaces.vocabulary import BACKBONES, MOBILENETS
 from trainables.models.dilation import limit_stride
+from trainables.models.weights import fill_classifier
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import torch
 
     from search_spaces.config import Backbone
+    from trainables.models.weights import Weights
+
+DILATED = tuple(name for name in BACKBONES if name != "vgg16")
+"""Backbones whose strides sit in convolutions, so that they can become dilations."""
 
 OUTPUT_STRIDES = (8, 16, 32)
 LOW_LEVEL_END = {"mobilenet_v2": 4, "mobilenet_v3_large": 7, "mobilenet_v3_small": 4}
@@ -65,9 +66,10 @@ def build_backbone(
     *,
     output_stride: int,
     last_expansion: bool | None = None,
-    weights: Path | None = None,
+    width: float | None = None,
+    weights: Weights = None,
 ) -> FeatureExtractor:
-    """Return torchvision's ``name`` as a feature extractor; nothing is ever downloaded.
+    """Return torchvision's ``name`` as a feature extractor.
 
     Low-level maps: ``layer1`` of a ResNet (stride 4), ``features[:4]`` of MobileNetV2 (stride 4),
     ``features[:7]`` of MobileNetV3-Large (8), ``features[:4]`` of MobileNetV3-Small (8).
@@ -77,24 +79,31 @@ def build_backbone(
         name: Backbone, by its torchvision name.
         output_stride: Input side over the side of the high-level map: 8, 16 or 32.
         last_expansion: MobileNetV3 only: keep the last 1x1 expansion; None keeps it.
-        weights: Local file of ImageNet weights with torchvision's names, ``.safetensors`` or
-            a pickle of tensors; None starts from random weights.
+        width: MobileNets only: multiplier of all channels; None keeps them.
+        weights: Where ImageNet weights come from (``trainables.models.weights``); None starts from
+            random ones, and then nothing is downloaded.
 
     Raises:
         ValueError: a name, stride or option is impossible, or the weights do not fit.
+        WeightsError: the weights cannot be had.
 
     Source: the low-level layers are those of Chouti 2024, the dropped expansion is Kim et al. 2025.
     """
-    _check(name, output_stride, last_expansion)
-    classifier = _classifier(name)
+    _check(name, output_stride, last_expansion, width)
+    classifier = _classifier(name, width)
     if weights is not None:
-        _load(classifier, weights, name)
+        fill_classifier(classifier, name, weights)
     return FeatureExtractor(_cut(classifier, name, last_expansion), output_stride)
 
 
-def _check(name: str, output_stride: int, last_expansion: bool | None) -> None:  # noqa: FBT001
-    if name not in BACKBONES:
-        raise ValueError(f"backbone {name!r} is unknown; there are {', '.join(BACKBONES)}")
+def _check(
+    name: str,
+    output_stride: int,
+    last_expansion: bool | None,  # noqa: FBT001
+    width: float | None,
+) -> None:
+    if name not in DILATED:
+        raise ValueError(f"backbone {name!r} is unknown; there are {', '.join(DILATED)}")
     if output_stride not in OUTPUT_STRIDES:
         raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride!r}")
     if last_expansion is False and not name.startswith("mobilenet_v3"):
@@ -102,14 +111,19 @@ def _check(name: str, output_stride: int, last_expansion: bool | None) -> None: 
             f"last_expansion=False: {name} has no last expansion layer; leave it out, "
             "or take mobilenet_v3_large or mobilenet_v3_small"
         )
+    if width is not None and name not in MOBILENETS:
+        raise ValueError(
+            f"width={width}: {name} has no width multiplier; leave it out, "
+            f"or take {', '.join(MOBILENETS)}"
+        )
 
 
-def _classifier(name: str) -> nn.Module:
+def _classifier(name: str, width: float | None) -> nn.Module:
+    options: dict[str, Any] = {} if width is None else {"width_mult": width}
     if name.startswith("mobilenet_v3"):
         # torchvision's own momentum of 0.01 lags far behind the weights in runs of a few epochs.
-        norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.1)
-        return cast("nn.Module", get_model(name, weights=None, norm_layer=norm))
-    return cast("nn.Module", get_model(name, weights=None))
+        options["norm_layer"] = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.1)
+    return cast("nn.Module", get_model(name, weights=None, **options))
 
 
 def _cut(classifier: nn.Module, name: str, last_expansion: bool | None) -> _Stages:  # noqa: FBT001
@@ -122,35 +136,6 @@ def _cut(classifier: nn.Module, name: str, last_expansion: bool | None) -> _Stag
         features = features[:-1]
     end = LOW_LEVEL_END[name]
     return _Stages(stem=(), stem_stride=1, low=features[:end], high=features[end:])
-
-
-def _load(classifier: nn.Module, weights: Path, name: str) -> None:
-    """Fill ``classifier`` from a file; the classifying end may be missing or of another size."""
-    state = _read(weights)
-    state = {key: value for key, value in state.items() if not _classifying(key)}
-    try:
-        missing, unknown = classifier.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f"{weights} does not fit {name}: {error}") from error
-    missing = [key for key in missing if not _classifying(key)]
-    if missing or unknown:
-        raise ValueError(
-            f"{weights} does not fit {name}: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}; give a file with torchvision's names"
-        )
-
-
-def _read(weights: Path) -> dict[str, torch.Tensor]:
-    try:
-        if weights.suffix == ".safetensors":
-            return load_file(weights)
-        return dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{weights} is no sound file of tensors: {error}") from error
-
-
-def _classifying(key: str) -> bool:
-    return key.startswith(("classifier.", "fc."))
 
 
 def _out_channels(blocks: nn.Module) -> int:

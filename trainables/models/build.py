@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search_spaces.config import ARCHS
+from search_spaces.config import pair_message
+from search_spaces.vocabulary import ARCHS, FIXED_STRIDE, OWN_ARCHS
 from trainables.models.backbones import FeatureExtractor, build_backbone
-from trainables.models.heads import DeepLabV3Head, DeepLabV3PlusHead
+from trainables.models.deconvnet import LightDeconvHead, VggDeconvHead, VggEncoder
+from trainables.models.heads import DeepLabV3Head, DeepLabV3PlusHead, LiteHead
+from trainables.models.library import library_parts
+from trainables.models.weights import given_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from search_spaces.config import TrialConfig
+    from trainables.models.weights import Weights
 
 
 class SegmentationModel(nn.Module):
     """A backbone with a head: images in, class logits at the size of the images out."""
 
-    def __init__(self, backbone: FeatureExtractor, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
@@ -33,12 +36,11 @@ class SegmentationModel(nn.Module):
 
     def coarse_logits(self, images: Tensor) -> Tensor:
         """Return logits (N x C x h x w) at the resolution the head works at."""
-        low, high = self.backbone(images)
-        return cast("Tensor", self.head(low, high))
+        return cast("Tensor", self.head(*self.backbone(images)))
 
 
 def build_model(
-    config: TrialConfig, num_classes: int, *, backbone_weights: Path | None = None
+    config: TrialConfig, num_classes: int, *, weights: Weights = None
 ) -> SegmentationModel:
     """Return the dense float model of ``config`` in training mode, on torch's default device.
 
@@ -47,37 +49,58 @@ def build_model(
     Args:
         config: The configuration.
         num_classes: Channels of the logits, >= 1.
-        backbone_weights: Local file of ImageNet weights; None starts from random weights.
+        weights: Where the backbone's ImageNet weights come from: a file, a folder of files,
+            ``torchvision``, or None (``none``) for random ones.
 
     Raises:
         ValueError: a dimension is impossible, or the weights do not fit.
+        WeightsError: the weights cannot be had.
+        LibraryMissingError: the architecture's library is not installed.
     """
     if not num_classes >= 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     if config.arch not in ARCHS:
         raise ValueError(f"arch {config.arch!r} is unknown; there are {', '.join(ARCHS)}")
+    message = pair_message(config.arch, config.backbone)
+    if message:
+        raise ValueError(message)
+    weights = given_weights(weights)
+    if config.arch not in OWN_ARCHS:
+        return SegmentationModel(*library_parts(config, num_classes, weights))
+    if config.backbone == "vgg16":
+        mirror = VggDeconvHead(num_classes=num_classes, dropout=config.dropout)
+        return SegmentationModel(VggEncoder(weights), mirror)
+    stride = config.output_stride or FIXED_STRIDE
     backbone = build_backbone(
         config.backbone,
-        output_stride=config.output_stride,
+        output_stride=stride,
         last_expansion=config.last_expansion,
-        weights=backbone_weights,
+        width=config.width,
+        weights=weights,
     )
     return SegmentationModel(backbone, _build_head(config, backbone, num_classes))
 
 
 def _build_head(config: TrialConfig, backbone: FeatureExtractor, num_classes: int) -> nn.Module:
+    low, high = backbone.low_channels, backbone.high_channels
+    if config.arch == "deconvnet":
+        return LightDeconvHead(high_channels=high, num_classes=num_classes, dropout=config.dropout)
+    if config.arch == "lraspp":
+        return LiteHead(
+            low_channels=low, high_channels=high, num_classes=num_classes, dropout=config.dropout
+        )
     if config.arch == "deeplabv3":
         return DeepLabV3Head(
-            high_channels=backbone.high_channels,
+            high_channels=high,
             num_classes=num_classes,
-            output_stride=config.output_stride,
+            output_stride=backbone.output_stride,
             dropout=config.dropout,
         )
     return DeepLabV3PlusHead(
-        low_channels=backbone.low_channels,
-        high_channels=backbone.high_channels,
+        low_channels=low,
+        high_channels=high,
         num_classes=num_classes,
-        output_stride=config.output_stride,
-        decoder_convs=1 if config.decoder_convs is None else config.decoder_convs,
+        output_stride=backbone.output_stride,
+        decoder_convs=config.decoder_convs or 1,
         dropout=config.dropout,
     )

@@ -9,9 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torchvision.models.segmentation.deeplabv3 import ASPP, DeepLabHead
+from torchvision.models.segmentation.lraspp import LRASPPHead
+
+from trainables.models.norm import SingleValueBatchNorm2d
 
 ASPP_CHANNELS = 256
 LOW_LEVEL_CHANNELS = 48
+LRASPP_CHANNELS = 128
 
 
 def atrous_rates(output_stride: int) -> tuple[int, int, int]:
@@ -21,22 +25,6 @@ def atrous_rates(output_stride: int) -> tuple[int, int, int]:
     Chouti 2024 keeps 6/12/18 at an output stride of 32.
     """
     return (12, 24, 36) if output_stride == 8 else (6, 12, 18)
-
-
-class SingleValueBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that also trains where a channel has a single value.
-
-    ASPP's image pooling leaves one value per channel of each image. For a batch of one image the
-    batch statistics do not exist: the running ones are used then, and left as they are.
-    """
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the base class's name)
-        """Return ``input`` (N x C x H x W) normalised per channel."""
-        if self.training and input.numel() == self.num_features:
-            return functional.batch_norm(
-                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(input)
 
 
 def _prepare(aspp: ASPP, dropout: float) -> ASPP:
@@ -100,6 +88,27 @@ class DeepLabV3PlusHead(nn.Module):
         )
         joined = torch.cat((self.reduce(low), context), dim=1)
         return cast("torch.Tensor", self.classifier(self.refine(joined)))
+
+
+class LiteHead(nn.Module):
+    """LR-ASPP: a gated 1x1 convolution, scores of both maps added at the size of the early one.
+
+    Source: Howard et al. 2019, "Searching for MobileNetV3", section 6.4, as torchvision builds it
+    (which has no dropout; here it comes before the deep map's classifier).
+    """
+
+    def __init__(
+        self, *, low_channels: int, high_channels: int, num_classes: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.layers = LRASPPHead(low_channels, high_channels, num_classes, LRASPP_CHANNELS)
+        self.layers.high_classifier = nn.Sequential(
+            nn.Dropout(dropout), self.layers.high_classifier
+        )
+
+    def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        """Return logits (N x C x h x w) at the size of ``low``."""
+        return cast("torch.Tensor", self.layers({"low": low, "high": high}))
 
 
 def _convolution(in_channels: int, out_channels: int, *, kernel: int) -> nn.Sequential:

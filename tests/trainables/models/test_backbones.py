@@ -47,6 +47,18 @@ def test_both_maps_have_the_stated_channels_and_strides(
     assert (backbone.low_channels, backbone.high_channels) == (low, high)
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("mobilenet_v2", 16, 160), ("mobilenet_v3_large", 24, 480), ("mobilenet_v3_small", 16, 288)],
+)
+def test_the_width_multiplies_all_channels(name: Backbone, low: int, high: int) -> None:
+    with torch.device("meta"):
+        backbone = build_backbone(name, output_stride=16, width=0.5)
+        low_map, high_map = backbone.eval()(torch.empty(1, 3, 64, 64))
+    assert (low_map.shape[1], high_map.shape[1]) == (low, high)
+    assert (backbone.low_channels, backbone.high_channels) == (low, high)
+
+
 def test_batch_norm_follows_the_weights_within_a_short_run() -> None:
     with torch.device("meta"):
         backbone = build_backbone("mobilenet_v3_small", output_stride=16)
@@ -97,11 +109,13 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, suffix: str) -> None:
 
 def test_impossible_choices_are_named() -> None:
     with pytest.raises(ValueError, match=r"'vgg16' is unknown; there are resnet50"):
-        build_backbone("vgg16", output_stride=8)  # type: ignore[arg-type]
+        build_backbone("vgg16", output_stride=8)
     with pytest.raises(ValueError, match="8, 16 or 32, got 4"):
         build_backbone("resnet18", output_stride=4)
     with pytest.raises(ValueError, match="resnet18 has no last expansion"):
         build_backbone("resnet18", output_stride=8, last_expansion=False)
+    with pytest.raises(ValueError, match=r"resnet18 has no width.*mobilenet_v2"):
+        build_backbone("resnet18", output_stride=8, width=0.5)
 
 
 class _Reduces:

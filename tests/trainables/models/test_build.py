@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from search_spaces.config import ARCHS, BACKBONES, Resolution, TrialConfig
+from search_spaces.config import Resolution, TrialConfig
+from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
+from trainables.models.backbones import DILATED
 from trainables.models.build import SegmentationModel, build_model
 
 if TYPE_CHECKING:
@@ -19,9 +21,13 @@ EXPANSIONS: dict[str, tuple[bool | None, ...]] = {
     "mobilenet_v3_large": (True, False),
     "mobilenet_v3_small": (True, False),
 }
+HEAVY = {("deconvnet", "vgg16"), ("deconvnet", "resnet50")}
 FAMILIES = [
     (arch, backbone, expansion)
-    for arch, backbone in product(ARCHS, BACKBONES)
+    for arch, backbone in [
+        *product(STRIDED_ARCHS, DILATED),
+        *(("deconvnet", backbone) for backbone in BACKBONES),
+    ]
     for expansion in EXPANSIONS.get(backbone, (None,))
 ]
 # Odd multiples of the stride, each family at one of them. The fast layer sees every backbone once,
@@ -29,8 +35,8 @@ FAMILIES = [
 SIZES = {8: Resolution(40, 24), 16: Resolution(48, 80), 32: Resolution(96, 32)}
 CASES = [
     pytest.param(
-        *(arch, backbone, expansion, tuple(SIZES)[i % 3]),
-        marks=[] if i % 2 == 0 else [pytest.mark.slow],
+        *(arch, backbone, expansion, 32 if arch == "deconvnet" else tuple(SIZES)[i % 3]),
+        marks=[pytest.mark.slow] if i % 2 or (arch, backbone) in HEAVY else [],
     )
     for i, (arch, backbone, expansion) in enumerate(FAMILIES)
 ]
@@ -41,7 +47,7 @@ def _config(*, arch: Arch, backbone: Backbone, expansion: bool | None, stride: i
         arch=arch,
         backbone=backbone,
         last_expansion=expansion,
-        output_stride=stride,
+        output_stride=None if arch == "deconvnet" else stride,
         resolution=SIZES[stride],
     )
 
@@ -76,6 +82,22 @@ def _evaluates_the_same_twice(model: SegmentationModel, images: torch.Tensor) ->
     assert torch.isfinite(first).all()
     assert torch.equal(first, second)
     torch.testing.assert_close(alone, first[:1], rtol=1e-3, atol=1e-3)
+
+
+def test_the_mirror_of_vgg_enlarges_by_the_places_of_its_poolings() -> None:
+    with torch.device("meta"):
+        model = build_model(TrialConfig(arch="deconvnet", backbone="vgg16"), CLASSES).eval()
+        assert model.coarse_logits(torch.empty(1, 3, 70, 101)).shape == (1, CLASSES, 70, 101)
+
+
+@pytest.mark.parametrize("arch", [*STRIDED_ARCHS, "deconvnet"])
+def test_a_width_reaches_every_head(arch: Arch) -> None:
+    config = TrialConfig(arch=arch, backbone="mobilenet_v3_small", width=0.5)
+    with torch.device("meta"):
+        model = build_model(config, CLASSES).eval()
+        low, high = model.backbone(torch.empty(1, 3, 64, 64))
+        assert (low.shape[1], high.shape[1]) == (16, 288)
+        assert model.head(low, high).shape[:2] == (1, CLASSES)
 
 
 def test_sizes_that_no_stride_divides_come_back_whole() -> None:

@@ -7,9 +7,10 @@ from torch import nn
 from trainables.models.heads import (
     DeepLabV3Head,
     DeepLabV3PlusHead,
-    SingleValueBatchNorm2d,
+    LiteHead,
     atrous_rates,
 )
+from trainables.models.norm import SingleValueBatchNorm2d
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,8 @@ def test_branches_are_dilated_by_the_papers_rates(stride: int, rates: tuple[int,
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 def test_every_dropout_is_that_of_the_configuration(dropout: float) -> None:
     plain = DeepLabV3Head(high_channels=8, num_classes=3, output_stride=16, dropout=dropout)
-    for head in (plain, _plus(dropout=dropout)):
+    lite = LiteHead(low_channels=4, high_channels=8, num_classes=3, dropout=dropout)
+    for head in (plain, lite, _plus(dropout=dropout)):
         found = [module.p for module in head.modules() if isinstance(module, nn.Dropout)]
         assert found == [dropout]
 
