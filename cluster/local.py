@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # keep CUDA_VISIBLE_DEVICES as the user set it
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",  # needs a dashboard
+    "RAY_TRAIN_METRICS_ENABLED": "0",  # as above
     "RAY_DISABLE_DOCKER_CPU_WARNING": "1",
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
 }
 
 
+_LOCAL_SETTINGS = {
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process a lane; this machine sends no notice
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,7 +58,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     Raises:
         ClusterError: it cannot be started or reached.
     """
-    for name, value in _SETTINGS.items():
+    for name, value in (_SETTINGS if address else _SETTINGS | _LOCAL_SETTINGS).items():
         os.environ.setdefault(name, value)
     arguments: dict[str, Any] = {
         "log_to_driver": False,

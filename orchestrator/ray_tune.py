@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _TRIAL_ACTOR_BYTES = 200 * 2**20
 """What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
-_QUIET = {
+QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # as above: Tune's own snapshots are never restored
@@ -183,7 +183,7 @@ def run_trials(
     storage: Path,
 ) -> None:
     """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop."""
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     trainable = tune.with_resources(
         tune.with_parameters(LaneTrial, switchboard=switchboard),
         {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},

@@ -15,6 +15,7 @@ from orchestrator.events import (
     TrialStarted,
 )
 from orchestrator.schedulers.base import CONTINUE, Decision
+from orchestrator.stagnation import Stagnation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,6 +48,9 @@ class SweepBudget:
     """Epochs of a full training, >= 1."""
     device_hours: float | None = None
     """Hours of training summed over lanes and their workers, > 0; None without a limit."""
+    stagnation_trials: int | None = None
+    """Trained trials in a row without a hypervolume 1 % larger that end the sweep, >= 1; None for
+    no such rule."""
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ class Sweep:
         self._clock = clock
         self._workers = workers_per_trial
         self._listeners = tuple(listeners)
+        self._stagnation = Stagnation(objectives, patience=budget.stagnation_trials)
         self._live: dict[str, _Running] = {}
         self._waiting: list[str] = []
         self._asked = 0
@@ -126,7 +131,9 @@ class Sweep:
             return False
         if self._waiting:
             return True
-        if self._exhausted or self._counted >= self._budget.trials:
+        if self._exhausted or self._stagnation.reached:
+            return False
+        if self._counted >= self._budget.trials:
             return False
         hours = self._budget.device_hours
         return hours is None or self._worker_seconds < hours * 3600
@@ -279,6 +286,7 @@ class Sweep:
         self._searcher.observe(event)
         self._scheduler.observe(event)
         self._gate.observe(event)
+        self._stagnation.observe(event)
         match event:
             case TrialAsked():
                 self._asked = event.number + 1

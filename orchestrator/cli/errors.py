@@ -23,6 +23,7 @@ USER_ERRORS = frozenset(
         "orchestrator.folders.SweepBusyError",
         "orchestrator.folders.UnknownSweepError",
         "orchestrator.ledger.LedgerError",
+        "orchestrator.simulation.load.BenchmarkError",
         "orchestrator.tracking.errors.TrackingError",
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",

@@ -70,6 +70,7 @@ RULES: Mapping[str, Any] = {
     "budget.trials": _COUNT,
     "budget.epochs": _COUNT,
     "budget.device_hours": _POSITIVE,
+    "budget.stagnation_trials": _COUNT,
     "search.grace_period": _COUNT,
     "search.reduction_factor": Rule(gt=1),
     "search.seed": Rule(ge=0, lt=2**32),

@@ -1,0 +1,110 @@
+"""The verb ``simulate``: sweeps on a virtual clock."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.output import say_json, say_table, seconds_text, tell
+
+if TYPE_CHECKING:
+    from orchestrator.simulation import SimulationResult
+
+EPILOG = examples(
+    "segsweep simulate --seeds 5",
+    "segsweep simulate --benchmark orchestrator.simulation.synthetic:crossing --searcher motpe",
+    "segsweep simulate --benchmark mine:curves --workers 8 --budget 30 --seeds 10 --json",
+)
+DEFAULT_BENCHMARK = "orchestrator.simulation.synthetic:crossing"
+
+Target: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--benchmark",
+        metavar="MODULE:ATTRIBUTE",
+        help="What is searched: an object, or a function without arguments that returns one, "
+        "which implements orchestrator.simulation.Benchmark.",
+    ),
+]
+SearcherName: TypeAlias = Annotated[
+    str | None, typer.Option("--searcher", metavar="NAME", show_default=False, help="Searcher.")
+]
+SchedulerName: TypeAlias = Annotated[
+    str | None, typer.Option("--scheduler", metavar="NAME", show_default=False, help="Scheduler.")
+]
+Workers: TypeAlias = Annotated[int, typer.Option(min=1, help="Virtual lanes.")]
+Budget: TypeAlias = Annotated[
+    float, typer.Option(help="Lane time in full trainings, summed over the lanes.")
+]
+Seeds: TypeAlias = Annotated[int, typer.Option(min=1, help="Simulated sweeps, seeds 0 to N - 1.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("simulate", epilog=EPILOG)(simulate)
+
+
+def simulate(  # noqa: PLR0917 - the options of a command line
+    benchmark: Target = DEFAULT_BENCHMARK,
+    searcher: SearcherName = None,
+    scheduler: SchedulerName = None,
+    workers: Workers = 8,
+    budget: Budget = 30.0,
+    seeds: Seeds = 10,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Simulate sweeps of a benchmark with the real searcher and scheduler; nothing is trained."""
+    from orchestrator.cli.errors import CliError
+    from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, scheduler_names
+    from orchestrator.searchers.registry import DEFAULT_SEARCHER, searcher_names
+    from orchestrator.simulation import SimulationResult, load_benchmark
+    from orchestrator.simulation.run import simulate_one
+
+    chosen = {
+        "searcher": searcher or DEFAULT_SEARCHER,
+        "scheduler": scheduler or DEFAULT_SCHEDULER,
+    }
+    known = {"searcher": searcher_names(), "scheduler": scheduler_names()}
+    wrong = [
+        f"--{kind}: no {kind} is called {name!r}; there are {', '.join(known[kind])}"
+        for kind, name in chosen.items()
+        if name not in known[kind]
+    ]
+    if not budget > 0:
+        wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
+    if wrong:
+        raise CliError("\n".join(wrong))
+    loaded = load_benchmark(benchmark)
+    results = []
+    for seed in range(seeds):
+        result = simulate_one(loaded, workers=workers, budget=budget, seed=seed, **chosen)
+        results.append(result)
+        tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
+    _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
+
+
+def _print(result: SimulationResult, *, as_json: bool) -> None:
+    if as_json:
+        say_json(result.to_json())
+        return
+    say_table(
+        ("seed", "hypervolume", "started", "completed", "stopped", "virtual time"),
+        [
+            (
+                str(seed),
+                f"{each.hypervolume:.6g}",
+                str(each.started),
+                str(each.completed),
+                str(each.stopped),
+                seconds_text(each.virtual_seconds),
+            )
+            for seed, each in enumerate(result.seeds)
+        ],
+    )
+    values = [each.hypervolume for each in result.seeds]
+    tell(f"median hypervolume {statistics.median(values):.6g}")
