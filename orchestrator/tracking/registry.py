@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from orchestrator.promotion.versions import (
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, sqlite_folder, told_apart
 from orchestrator.tracking.errors import TrackingError
-from orchestrator.tracking.global_store import global_store
+from orchestrator.tracking.global_store import NO_BAR, global_store
 from orchestrator.tracking.registry_package import ModelSource, save_mlflow_model
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ class ModelRegistry:
     @property
     def _client(self) -> MlflowClient:
         if self._made is None:
+            os.environ.setdefault(NO_BAR, "false")
             self._made = connect(self.uri)
         return self._made
 

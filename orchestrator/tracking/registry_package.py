@@ -75,8 +75,8 @@ def _signature() -> object:
 
     byte = np.dtype(np.uint8)
     return ModelSignature(
-        inputs=Schema([TensorSpec(byte, (-1, -1, -1, 3), "images")]),
-        outputs=Schema([TensorSpec(byte, (-1, -1, -1), "masks")]),
+        inputs=Schema([TensorSpec(byte, (-1, -1, -1, 3))]),
+        outputs=Schema([TensorSpec(byte, (-1, -1, -1))]),
         params=ParamSchema(
             [
                 ParamSpec("mode", DataType.string, "resize"),

@@ -1,0 +1,215 @@
+"""The verb ``predict``: masks of images from a registered model."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.output import say, say_json, say_table, tell
+from orchestrator.cli.registry import TrackingAddress, explained, open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from orchestrator.tracking.registry_model import RegisteredModel
+    from trainables.inference.images import ImageFile
+    from trainables.inference.outcome import Outcome
+
+EPILOG = examples(
+    "segsweep predict street@champion photos/ --out predicted",
+    "segsweep predict street@previous a.png b.png --out predicted --json",
+    "segsweep predict street/3 large.tif --out predicted --mode sliding --zoom 4",
+)
+
+Model: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", show_default=False, help="NAME@champion, NAME@previous or NAME/VERSION."
+    ),
+]
+Images: TypeAlias = Annotated[
+    list[Path],
+    typer.Argument(metavar="IMAGE...", show_default=False, help="Images, or folders of them."),
+]
+Out: TypeAlias = Annotated[
+    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder for the results.")
+]
+Mode: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="MODE",
+        help="resize: the image is stretched to the model's size, as in the training; sliding: a "
+        "window of that size moves over it.",
+    ),
+]
+Overlap: TypeAlias = Annotated[
+    float, typer.Option(metavar="SHARE", help="Share that windows have in common, 0 to below 1.")
+]
+Zoom: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="TIMES",
+        help="Sliding: stretch the image to so many window sides first; 0 keeps its pixels.",
+    ),
+]
+Batch: TypeAlias = Annotated[int, typer.Option("--batch", min=1, help="Images in one pass.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("predict", epilog=EPILOG)(predict)
+
+
+def predict(
+    model: Model,
+    images: Images,
+    *,
+    out: Out,
+    mode: Mode = "resize",
+    overlap: Overlap = 0.25,
+    zoom: Zoom = 0.0,
+    batch: Batch = 8,
+    tracking: TrackingAddress = None,
+    storage: StorageRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the class of every pixel of images.
+
+    Writes masks (pixel values are classes), colour overlays, shares.csv with the share of each
+    class. A broken image is named, the others are predicted, the exit code is 2.
+    """
+    from orchestrator.promotion.versions import ModelRef
+    from orchestrator.tracking.registry_model import load_registered
+    from trainables.inference.images import ImageFilesError, gather_images
+    from trainables.inference.outcome import SHARES, shares_csv
+
+    _check(mode, overlap, zoom)
+    try:
+        files = gather_images(images)
+    except ImageFilesError as error:
+        raise CliError(str(error)) from error
+    registry = open_registry(tracking, storage)
+    with explained():
+        version = registry.find(ModelRef.parse(model))
+    loaded = load_registered(registry.uri, version)
+    params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
+    faults: list[str] = []
+    pictures = _readable(_shown(files), faults)
+    outcomes = list(_predicted(loaded, pictures, out, batch, params))
+    if outcomes:
+        (out / SHARES).write_text(shares_csv(outcomes, loaded.class_names), encoding="utf-8")
+    _print(loaded, outcomes, out, as_json=as_json)
+    for fault in faults:
+        tell(f"error: {fault}")
+    if faults:
+        raise typer.Exit(2)
+
+
+def _check(mode: str, overlap: float, zoom: float) -> None:
+    from trainables.inference.predictor import MODES
+
+    faults = []
+    if mode not in MODES:
+        faults.append(f"--mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if not 0 <= overlap < 1:
+        faults.append(f"--overlap must be at least 0 and below 1, got {overlap}")
+    if not (zoom == 0 or zoom >= 1):
+        faults.append(f"--zoom must be 0 or at least 1, got {zoom}")
+    if faults:
+        raise CliError("; ".join(faults))
+
+
+def _readable(
+    files: Iterable[ImageFile], faults: list[str]
+) -> Iterator[tuple[ImageFile, NDArray[np.uint8]]]:
+    """Yield every image that can be read; what is wrong with others goes to ``faults``."""
+    import numpy as np
+
+    from trainables.data.decode import read_image
+    from trainables.data.faults import DataError
+
+    for file in files:
+        try:
+            yield file, np.array(read_image(file.path))
+        except DataError as error:
+            faults.append(str(error))
+
+
+def _predicted(
+    model: RegisteredModel,
+    pictures: Iterable[tuple[ImageFile, NDArray[np.uint8]]],
+    out: Path,
+    batch: int,
+    params: dict[str, object],
+) -> Iterator[Outcome]:
+    """Yield what is predicted of each image; neighbours of one size go in one pass."""
+    import numpy as np
+
+    from trainables.inference.outcome import write_outcome
+
+    for group in _groups(pictures, batch):
+        masks = model.predict(np.stack([image for _, image in group]), **params)
+        for (file, image), mask in zip(group, masks, strict=True):
+            yield write_outcome(out, file.name, image, mask, model.class_names)
+
+
+def _groups(
+    pictures: Iterable[tuple[ImageFile, NDArray[np.uint8]]], batch: int
+) -> Iterator[list[tuple[ImageFile, NDArray[np.uint8]]]]:
+    group: list[tuple[ImageFile, NDArray[np.uint8]]] = []
+    for file, image in pictures:
+        if group and (len(group) == batch or group[0][1].shape != image.shape):
+            yield group
+            group = []
+        group.append((file, image))
+    if group:
+        yield group
+
+
+def _shown(files: Sequence[ImageFile]) -> Iterator[ImageFile]:
+    """Yield the files with a bar of progress, or a line per tenth where there is no terminal."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(files, description="predicting", console=Console(stderr=True))
+        return
+    step = max(1, len(files) // 10)
+    for number, file in enumerate(files, start=1):
+        yield file
+        if len(files) > 1 and (number % step == 0 or number == len(files)):
+            tell(f"predicted {number} of {len(files)} images")
+
+
+def _print(
+    model: RegisteredModel, outcomes: Sequence[Outcome], out: Path, *, as_json: bool
+) -> None:
+    version = model.version
+    if as_json:
+        say_json(
+            {
+                "model": version.name,
+                "version": version.version,
+                "class_names": list(model.class_names),
+                "out": str(out),
+                "images": [{"name": each.name, "shares": dict(each.shares)} for each in outcomes],
+            }
+        )
+        return
+    say_table(("image", "classes by share"), [(each.name, _shares(each)) for each in outcomes])
+    say(f"version {version.version} of {version.name}; masks, overlays and shares.csv in {out}")
+
+
+def _shares(outcome: Outcome) -> str:
+    top = sorted(outcome.shares.items(), key=lambda item: -item[1])[:5]
+    return ", ".join(f"{name} {share:.1%}" for name, share in top if share > 0)

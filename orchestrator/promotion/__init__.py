@@ -1,0 +1,1 @@
+"""From a sweep's front to the model that is in use."""

@@ -1,0 +1,233 @@
+"""A candidate before its gates, measured again and compared with the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestrator.promotion import gates, verify
+from orchestrator.promotion.fresh import EXAMPLES, FreshJob, FreshProcessError, run_fresh
+from search_spaces.resolution import Resolution
+from trainables.cost.macs import static_costs
+from trainables.data.digest import dataset_digest
+from trainables.data.layouts.registry import open_layout
+from trainables.inference.package import pack
+from trainables.inference.trained import load_trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from orchestrator.folders import SweepFolder
+    from orchestrator.promotion.fresh import FreshAnswer
+    from orchestrator.promotion.gates import Verdict
+    from orchestrator.promotion.plan import PromotionPlan
+    from orchestrator.promotion.request import PromotionRequest
+    from orchestrator.promotion.versions import ModelVersion
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.tracking.registry import ModelRegistry
+    from trainables.inference.package import PackedModel
+    from trainables.inference.trained import TrainedModel
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A trial's model on its way into the registry."""
+
+    plan: PromotionPlan
+    """What is to be done with it."""
+    spec: SweepSpec
+    """The sweep it comes from."""
+    trained: TrainedModel
+    """The model as it was trained."""
+    packed: PackedModel
+    """The files that would be deployed."""
+    ground: verify.Ground
+    """What it is scored on."""
+    example: NDArray[np.uint8]
+    """One image for the model's input example, uint8 [1, H, W, 3]."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Findings:
+    """What the gates found so far."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    """One per gate."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Figures found again, by metric."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate has failed."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def pack_candidate(spec: SweepSpec, plan: PromotionPlan, trial: Path, folder: Path) -> Candidate:
+    """Return the candidate of ``plan`` whose files are in ``trial``, packed into ``folder``.
+
+    Raises:
+        CheckpointError: its files cannot be used.
+        DataError: the data set cannot be used.
+    """
+    trained = load_trained(trial)
+    costs = static_costs(trained.config, len(trained.class_names))
+    cache = spec.storage.cache_dir
+    facts = {
+        "sweep_id": plan.sweep_id,
+        "trial_id": plan.trial_id,
+        "dataset_digest": dataset_digest(open_layout(spec.data, cache), cache),
+        "costs": {name: float(value) for name, value in costs.items()},
+    }
+    ground = verify.ground_of(spec, trained.config.resolution)
+    return Candidate(
+        plan=plan,
+        spec=spec,
+        trained=trained,
+        packed=pack(trained, folder, facts),
+        ground=ground,
+        example=np.array(np.load(ground.images, mmap_mode="r")[:1]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examination:
+    """One version before its gates."""
+
+    candidate: Candidate
+    """What was registered."""
+    version: ModelVersion
+    """Where it was registered."""
+    registry: ModelRegistry
+    """The registry."""
+    request: PromotionRequest
+    """Tolerances and seeds."""
+    folder: SweepFolder
+    """The sweep's folder."""
+    work: Path
+    """Where files may be left."""
+    say: Callable[[str], None]
+    """Told in a few words what is being done."""
+
+    def run(self) -> Findings:
+        """Return what the gates find; every one that can be asked is asked."""
+        packed = self.candidate.packed
+        found = Findings(figures={**_costs(packed.description), "size_mb": packed.size_mb})
+        self.say("loading the registered files in a fresh process, predicting the val images")
+        answer = self._reload(found)
+        self.say("measuring the latency again")
+        self._time(found)
+        bounds = self.candidate.plan.constraints
+        found.verdicts.append(gates.judge_constraints(found.figures, bounds))
+        if answer is not None:
+            self.say("comparing with the champion on the same images")
+            found.verdicts.append(self._compare(answer, found.figures))
+        if self.request.retrain_seeds and found.passed:
+            found.verdicts.append(self._seeds())
+        return found
+
+    def _reload(self, found: Findings) -> FreshAnswer | None:
+        """Judge reload and mIoU; None where the registered model does not work."""
+        candidate, tolerances = self.candidate, self.request.tolerances
+        ground = candidate.ground
+        try:
+            answer = self._predict(self.version, ground.images, "candidate")
+        except FreshProcessError as error:
+            found.verdicts.append(gates.Verdict(gate="reload", passed=False, message=str(error)))
+            return None
+        expected = verify.trained_masks(candidate.trained, ground, EXAMPLES)
+        found.verdicts.append(
+            gates.judge_reload(
+                agreement=float((expected == answer.example_masks).mean()),
+                found_digest=str(answer.description["program_sha256"]),
+                packed_digest=candidate.packed.digest,
+                ours=answer.ours,
+                least=tolerances.agreement,
+            )
+        )
+        miou = verify.score(answer.masks, ground.masks, len(candidate.trained.class_names))
+        recorded = candidate.plan.choice.row.metrics["miou"]
+        found.figures |= {"miou": miou, "program_latency_ms": answer.latency_ms}
+        found.verdicts.append(
+            gates.judge_miou(found=miou, recorded=recorded, tolerance=tolerances.miou)
+        )
+        return answer
+
+    def _time(self, found: Findings) -> None:
+        plan, tolerance = self.candidate.plan, self.request.tolerances.latency
+        recorded = plan.choice.row.metrics["latency_ms"]
+        enough = recorded * (1 + tolerance)
+        latency = verify.latency_again(self.candidate.trained, self.candidate.spec, enough)
+        found.figures["latency_ms"] = latency
+        here = verify.machine(self.candidate.spec)
+        found.verdicts.append(
+            gates.judge_latency(
+                found=latency,
+                recorded=recorded,
+                tolerance=tolerance,
+                machine=here,
+                recorded_machine=plan.recorded_machine or here,
+            )
+        )
+
+    def _compare(self, answer: FreshAnswer, figures: Mapping[str, float]) -> Verdict:
+        """Judge against the champion, whose registered files predict the same images."""
+        candidate, champion = self.candidate, self.candidate.plan.champion
+        if champion is None:
+            return gates.no_champion()
+        description = self.registry.description(champion)
+        classes = tuple(str(name) for name in description.get("class_names", ()))
+        if classes != candidate.trained.class_names:
+            return gates.other_classes(candidate.trained.class_names, classes, champion.version)
+        height, width = candidate.ground.size
+        own = verify.ground_of(
+            candidate.spec, Resolution.parse(description["resolution"]), f"{height}x{width}"
+        )
+        try:
+            theirs = self._predict(champion, own.images, "champion")
+        except FreshProcessError as error:
+            message = f"champion version {champion.version} cannot be compared with: {error}"
+            return gates.Verdict(gate="champion", passed=False, message=message)
+        miou = verify.score(theirs.masks, candidate.ground.masks, len(classes))
+        # both programs are timed alike, where the sweep's figure is the trained model's
+        return gates.judge_champion(
+            {**figures, "latency_ms": answer.latency_ms},
+            {**_costs(description), "miou": miou, "latency_ms": theirs.latency_ms},
+            candidate.spec.objectives,
+            version=champion.version,
+            noise={"latency_ms": self.request.tolerances.latency_noise},
+        )
+
+    def _predict(self, version: ModelVersion, images: Path, name: str) -> FreshAnswer:
+        job = FreshJob(
+            uri=self.registry.uri,
+            version=version,
+            images=images,
+            size=self.candidate.ground.size,
+            target=self.candidate.spec.target,
+        )
+        return run_fresh(job, self.work / name, verify.quiet_node())
+
+    def _seeds(self) -> Verdict:
+        from orchestrator.promotion.retrain import retrain  # noqa: PLC0415 - imports Ray
+
+        row = self.candidate.plan.choice.row
+        scores = retrain(
+            self.candidate.spec,
+            row,
+            self.candidate.plan.sweep_id,
+            self.folder.path / "promotion" / row.trial_id,
+            seeds=self.request.retrain_seeds,
+            say=self.say,
+        )
+        return gates.judge_seeds(
+            scores, recorded=row.metrics["miou"], tolerance=self.request.tolerances.miou
+        )
+
+
+def _costs(description: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in description.get("costs", {}).items()}

@@ -1,0 +1,100 @@
+"""A promotion as a value that can be printed before anything moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.promotion.versions import SHOWN, SWEEP, TRIAL
+from orchestrator.report.labels import label
+from orchestrator.report.text import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.gate import Constraint
+    from orchestrator.promotion.choose import Choice
+    from orchestrator.promotion.gates import GateName
+    from orchestrator.promotion.versions import ModelVersion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromotionPlan:
+    """What a promotion would do."""
+
+    name: str
+    """Name of the registered model."""
+    sweep_id: str
+    """Sweep that the trial is of."""
+    choice: Choice
+    """The trial with the reason."""
+    constraints: tuple[Constraint, ...]
+    """Bounds that must hold when the figures are measured again."""
+    gates: tuple[GateName, ...]
+    """What it must pass, in this order."""
+    champion: ModelVersion | None = None
+    """The version it would replace; None for the first."""
+    recorded_machine: str | None = None
+    """Processor or GPU that the trial's latency was measured on; None where that is not known."""
+
+    @property
+    def trial_id(self) -> str:
+        """The trial to promote."""
+        return self.choice.row.trial_id
+
+    @property
+    def already_champion(self) -> bool:
+        """Whether the champion is this very trial."""
+        tags = {} if self.champion is None else self.champion.tags
+        return tags.get(SWEEP) == self.sweep_id and tags.get(TRIAL) == self.trial_id
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return the plan as JSON types."""
+        row = self.choice.row
+        return {
+            "name": self.name,
+            "sweep_id": self.sweep_id,
+            "trial_id": row.trial_id,
+            "reason": self.choice.reason,
+            "config": dict(row.config),
+            "figures": {key: row.metrics[key] for key in SHOWN if key in row.metrics},
+            "passed_over": [
+                {"trial_id": trial, "reason": reason} for trial, reason in self.choice.passed_over
+            ],
+            "constraints": [str(each) for each in self.constraints],
+            "gates": list(self.gates),
+            "champion": None if self.champion is None else self.champion.to_mapping(),
+            "already_champion": self.already_champion,
+        }
+
+    def lines(self) -> list[str]:
+        """Return the plan for a reader."""
+        row = self.choice.row
+        found = [
+            f"model      {self.name}",
+            f"trial      {row.trial_id} of {self.sweep_id}: {brief(row.config)}",
+            f"figures    {figures_text(row.metrics)}",
+            f"because    {self.choice.reason}",
+        ]
+        found += [f"not        {trial}: {why}" for trial, why in self.choice.passed_over]
+        if self.champion is None:
+            found.append("replaces   nothing: the model has no champion yet")
+        else:
+            tags = self.champion.tags
+            origin = f"{tags.get(TRIAL, 'a trial')} of {tags.get(SWEEP, 'another source')}"
+            figures = figures_text(self.champion.figures)
+            found.append(f"replaces   version {self.champion.version}, {origin}: {figures}")
+        bounds = ", ".join(map(str, self.constraints))
+        found.append(f"bounds     {bounds or 'none'}")
+        found.append(f"gates      {', '.join(self.gates)}")
+        return found
+
+
+def figures_text(figures: Mapping[str, float]) -> str:
+    """Return the figures a model is described by, those that are known, in one line."""
+    shown = [
+        f"{label(name).heading} {label(name).show(figures[name])}"
+        for name in SHOWN
+        if name in figures
+    ]
+    return ", ".join(shown) or "no figures"

@@ -1,0 +1,136 @@
+"""Figures of a model, found again on the data and the machine at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from search_spaces.resolution import Resolution
+from trainables.cost.host import device_name
+from trainables.cost.latency import measure_latency
+from trainables.cost.quiet import QuietNode
+from trainables.data.cache import cached_split
+from trainables.data.layouts.registry import open_layout
+from trainables.training.metrics import confusion_matrix, mean_iou
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from trainables.inference.trained import TrainedModel
+
+MEASUREMENTS = 3
+"""Times a latency is measured at most; whatever else the machine does only adds to it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """The validation images as a model of one resolution sees them, with the truth."""
+
+    images: Path
+    """Array file, uint8 [N, H, W, 3] at the model's resolution."""
+    masks: NDArray[np.uint8]
+    """True classes [N, h, w], 255 where ignored."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the masks."""
+        return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+
+def ground_of(spec: SweepSpec, resolution: Resolution, scored_at: str | None = None) -> Ground:
+    """Return the validation split of ``spec`` for a model of ``resolution``.
+
+    Args:
+        spec: The sweep.
+        resolution: Of the images.
+        scored_at: HEIGHTxWIDTH of the masks; None takes what the sweep scores trials at.
+
+    Raises:
+        DataError: the data set cannot be used.
+        CacheError: the cache folder cannot take it.
+    """
+    at = scored_at or spec.training.eval_resolution
+    cache = spec.storage.cache_dir
+    split = cached_split(
+        open_layout(spec.data, cache),
+        "val",
+        resolution,
+        cache,
+        mask_resolution=None if at is None else Resolution.parse(at),
+    )
+    images = split.images()
+    return Ground(images=Path(str(getattr(images, "filename", ""))), masks=split.masks())
+
+
+def score(masks: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int) -> float:
+    """Return the dataset-level mIoU of predicted ``masks`` [N, H, W], in [0, 1]."""
+    counts = torch.zeros((num_classes, num_classes), dtype=torch.int64)
+    for predicted, true in zip(masks, truth, strict=True):
+        labels = torch.from_numpy(np.array(true)).long()
+        counts += confusion_matrix(
+            torch.from_numpy(np.array(predicted)).long(), labels, num_classes
+        )
+    return mean_iou(counts)
+
+
+def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[np.uint8]:
+    """Return what the model predicts of the first ``count`` images, [n, H, W], as it was trained.
+
+    The path is that of the training's own evaluation, not that of the packed model.
+    """
+    from trainables.data.transforms import eval_transform  # noqa: PLC0415 - imports torchvision
+
+    transform = eval_transform()
+    found = []
+    with torch.inference_mode():
+        for image in np.load(ground.images, mmap_mode="r")[:count]:
+            pixels = torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
+            ready, _, _ = transform(pixels, torch.zeros(pixels.shape[1:], dtype=torch.uint8))
+            found.append(trained.module(ready.unsqueeze(0)).argmax(1).to(torch.uint8).numpy())
+    return np.concatenate(found)
+
+
+def latency_again(trained: TrainedModel, spec: SweepSpec, good_enough: float) -> float:
+    """Return the model's latency, ms, measured as in the sweep; the best of a few times.
+
+    It is measured again while it is above ``good_enough``, ms.
+
+    Raises:
+        RuntimeError: the target needs a GPU and there is none.
+    """
+    best = float("inf")
+    for _ in range(MEASUREMENTS):
+        with quiet_node():
+            found = measure_latency(
+                trained.module,
+                trained.config.resolution,
+                spec.target,
+                channels_last=spec.training.channels_last,
+            )
+        best = min(best, found.latency_ms)
+        if best <= good_enough:
+            break
+    return best
+
+
+def machine(spec: SweepSpec) -> str:
+    """Return the processor or GPU that latency is measured on here.
+
+    Raises:
+        RuntimeError: the target needs a GPU and there is none.
+    """
+    return device_name(spec.target)
+
+
+def quiet_node() -> AbstractContextManager[object]:
+    """Return the context in which nothing of ours computes on this node besides."""
+    from orchestrator.engine import quiet_path  # noqa: PLC0415 - imports Ray
+
+    return QuietNode(Path(quiet_path())).measuring()

@@ -1,0 +1,1 @@
+"""Trained models at work on images they have not seen."""

@@ -1,0 +1,102 @@
+"""A trained model as files that predict without this package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainables.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from trainables.inference import predictor
+from trainables.inference.predictor import DESCRIPTION, PROGRAM
+from trainables.training.checkpoint import file_digest, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+    from search_spaces.config import Resolution
+    from trainables.inference.trained import TrainedModel
+
+PREDICTOR = "predictor.py"
+"""The code that runs a packed model, beside it."""
+_MAX_BATCH = 1024
+_MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackedModel:
+    """The files of a model that is ready to be deployed."""
+
+    folder: Path
+    """Folder of program, description and predictor."""
+    digest: str
+    """SHA-256 of the program."""
+    size_mb: float
+    """Size of the program, MiB, > 0."""
+    description: Mapping[str, Any]
+    """What ``model.json`` says."""
+
+
+def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> PackedModel:
+    """Write ``trained`` into ``folder`` and return what was written.
+
+    The program is a ``torch.export`` archive, which holds plain tensors and a graph, so nothing is
+    unpickled when it is loaded; the number of images in a batch is free, their size is not.
+
+    Args:
+        trained: The model.
+        folder: Made if it is not there.
+        facts: What the description says besides, as JSON types: sweep, trial, costs, ...
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    resolution = trained.config.resolution
+    program = folder / PROGRAM
+    export_program(trained.module, resolution, program)
+    digest = file_digest(program)
+    description = {
+        **facts,
+        "format": 1,
+        "class_names": list(trained.class_names),
+        "resolution": [resolution.height, resolution.width],
+        "preprocessing": {
+            "colour": "RGB",
+            "resize": "stretched to the resolution, antialiased bilinear",
+            "scale": 1 / 255,
+            "mean": list(IMAGENET_MEAN),
+            "std": list(IMAGENET_STD),
+        },
+        "ignore_index": 255,
+        "config": trained.config.to_mapping(),
+        "weights_sha256": trained.digest,
+        "program_sha256": digest,
+    }
+    text = json.dumps(description, indent=2, sort_keys=True)
+    write_atomically(folder / DESCRIPTION, text.encode())
+    shutil.copyfile(predictor.__file__, folder / PREDICTOR)
+    return PackedModel(
+        folder=folder,
+        digest=digest,
+        size_mb=program.stat().st_size / _MIB,
+        description=description,
+    )
+
+
+def export_program(module: nn.Module, resolution: Resolution, path: Path) -> None:
+    """Write ``module`` as an exported program that takes any number of images of ``resolution``."""
+    example = torch.zeros(2, 3, resolution.height, resolution.width)
+    batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
+    with warnings.catch_warnings():
+        # torch's own exporter uses what its next version will not have.
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module.eval(), (example,), dynamic_shapes=({0: batch},))
+        for node in program.graph.nodes:
+            # where this package lies on the machine that trained is nobody's business
+            node.meta.pop("stack_trace", None)
+        torch.export.save(program, path)
