@@ -205,6 +205,15 @@ FILLED: Mapping[str, Value] = {
 """What a conditional field holds where it is active and nothing was given."""
 
 
+def without_inactive(values: Mapping[str, object]) -> dict[str, object]:
+    """Return ``values`` without the fields that have no meaning beside the others."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in ACTIVE_WHERE or ACTIVE_WHERE[name].holds(values)
+    }
+
+
 def _number(value: object) -> float | None:
     if isinstance(value, bool):
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+_NO_PATHS = frozenset({"none", "torchvision"})
+"""What ``training.weights`` may say instead of a path."""
 _PLACES = (
     ("data", "root"),
     ("teacher", "checkpoint"),
@@ -22,6 +24,11 @@ def absolute_paths(settings: object, base: Path) -> object:
     """
     for place in _PLACES:
         settings = _change(settings, place, lambda text: _absolute(text, base))
+    settings = _change(
+        settings,
+        ("training", "weights"),
+        lambda text: text if text in _NO_PATHS else _absolute(text, base),
+    )
     return _change(settings, ("tracking", "uri"), lambda text: _absolute_uri(text, base))
 
 

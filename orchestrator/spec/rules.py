@@ -9,6 +9,7 @@ from orchestrator.searchers.registry import searcher_names
 from search_spaces.config import find_faults
 from search_spaces.domains import Categorical
 from search_spaces.faults import Fault
+from search_spaces.fields import without_inactive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,12 @@ def data_faults(data: DataConfig) -> Iterator[Fault]:
 
 def teacher_faults(teacher: TeacherConfig) -> Iterator[Fault]:
     """Yield what keeps the teacher from being built."""
-    network = {
+    network: dict[str, object] = {
         "arch": teacher.arch,
         "backbone": teacher.backbone,
         "output_stride": teacher.output_stride,
     }
+    network = without_inactive(network)
     if teacher.resolution is not None:
         network["resolution"] = teacher.resolution
     for fault in find_faults(network):

@@ -55,6 +55,7 @@ RULES: Mapping[str, Any] = {
     "training.seed": Rule(ge=0, lt=2**32),
     "training.early_stopping_epochs": _COUNT,
     "training.gradient_clip": _POSITIVE,
+    "training.weights": _TEXT,
     "training.loader_workers": _NOT_NEGATIVE,
     "training.threads": _COUNT,
     "training.sample_images": _NOT_NEGATIVE,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_spaces.config import Resolution, TrialConfig
+from search_spaces.fields import without_inactive
 from search_spaces.space import config_digest
 from trainables.data.digest import dataset_digest, join_digests
 from trainables.data.layouts.registry import open_layout
@@ -127,18 +128,17 @@ def teacher_config(teacher: TeacherConfig, resolution: Resolution) -> TrialConfi
         ValueError: a setting is impossible.
     """
     seen = Resolution.parse(teacher.resolution) if teacher.resolution else resolution
-    return TrialConfig.from_mapping(
-        {
-            "arch": teacher.arch,
-            "backbone": teacher.backbone,
-            "output_stride": teacher.output_stride,
-            "resolution": str(seen),
-            "batch_size": teacher.batch_size,
-            "learning_rate": teacher.learning_rate,
-            "optimizer": "adamw",
-            "schedule": "poly",
-        }
-    )
+    values = {
+        "arch": teacher.arch,
+        "backbone": teacher.backbone,
+        "output_stride": teacher.output_stride,
+        "resolution": str(seen),
+        "batch_size": teacher.batch_size,
+        "learning_rate": teacher.learning_rate,
+        "optimizer": "adamw",
+        "schedule": "poly",
+    }
+    return TrialConfig.from_mapping(without_inactive(values))
 
 
 def read_teacher(path: Path) -> TeacherInfo:

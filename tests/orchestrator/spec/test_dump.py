@@ -16,7 +16,7 @@ from search_spaces.domains import Categorical, Float
 from search_spaces.joint import JointChoices, TeacherIdentity, joint_space
 from search_spaces.presets import PRESETS
 from search_spaces.space import SearchSpace
-from trainables.config import DataConfig, TeacherConfig
+from trainables.config import DataConfig, TeacherConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +86,16 @@ def test_relative_paths_are_the_working_folders(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = DataConfig(format="voc", root="voc")
-    settled = settle_spec(SweepSpec(space=joint_space(JointChoices()), data=data))
+    space = joint_space(JointChoices())
+    settled = settle_spec(SweepSpec(space=space, data=data))
     assert settled.data.root == str(tmp_path / "voc")
+    for weights, expected in (
+        ("none", "none"),
+        ("torchvision", "torchvision"),
+        ("imagenet", str(tmp_path / "imagenet")),
+    ):
+        settled = settle_spec(SweepSpec(space=space, training=TrainingConfig(weights=weights)))
+        assert settled.training.weights == expected
 
 
 def test_the_demo_reads_back_from_its_file(tmp_path: Path) -> None:

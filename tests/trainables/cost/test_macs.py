@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from torch import nn
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
-from search_spaces.config import ARCHS, BACKBONES, Resolution, TrialConfig
+from search_spaces.config import Resolution, TrialConfig
+from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
 from trainables.cost.macs import count_macs, count_params, static_costs
+from trainables.models.backbones import DILATED
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
     from search_spaces.config import Arch, Backbone
+
+
+class _Logits(nn.Module):
+    """torchvision's segmentation model without its dictionary."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.model(images)["out"]  # type: ignore[no-any-return]
+
 
 SIZE = Resolution(20, 12)
 STRIDES = (8, 16, 32)
@@ -64,6 +79,32 @@ def test_kims_model_loses_half_of_its_parameters_with_the_last_expansion() -> No
     assert without / whole - 1 == pytest.approx(-0.520, abs=5e-4)
 
 
+def test_renauds_models_lose_what_theirs_lost() -> None:
+    size = Resolution(224, 224)
+    whole = TrialConfig(arch="deconvnet", backbone="vgg16", resolution=size)
+    small = TrialConfig(arch="deconvnet", backbone="mobilenet_v3_small", resolution=size)
+    assert static_costs(whole, 21)["params"] == pytest.approx(252e6, rel=2e-3)
+    assert static_costs(small, 21)["params"] == pytest.approx(12e6, rel=0.02)
+
+
+def test_lr_aspp_has_the_parameters_of_torchvisions() -> None:
+    with torch.device("meta"):
+        theirs = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21)
+    ours = TrialConfig(arch="lraspp", backbone="mobilenet_v3_large", resolution=Resolution(64, 64))
+    costs = static_costs(ours, 21)
+    assert costs["params"] == count_params(theirs)
+    assert costs["macs"] == pytest.approx(count_macs(_Logits(theirs), Resolution(64, 64)), rel=0.01)
+
+
+def test_a_narrower_mobilenet_costs_less() -> None:
+    costs = [
+        static_costs(TrialConfig(backbone="mobilenet_v3_large", width=width), 21)
+        for width in (0.5, 0.75, 1.0)
+    ]
+    assert [cost["params"] for cost in costs] == sorted({cost["params"] for cost in costs})
+    assert [cost["macs"] for cost in costs] == sorted({cost["macs"] for cost in costs})
+
+
 def test_malyshevs_models_keep_their_order() -> None:
     macs = [
         static_costs(
@@ -86,23 +127,29 @@ def _variants() -> list[TrialConfig]:
     """Every architecture on every backbone at every stride, at a size all strides divide."""
     base = TrialConfig(resolution=Resolution(64, 32))
     found = []
-    for arch, backbone, stride in product(ARCHS, BACKBONES, STRIDES):
+    for arch, backbone, stride in product(STRIDED_ARCHS, DILATED, STRIDES):
         expansions = (True, False) if backbone.startswith("mobilenet_v3") else (None,)
         found += [
             TrialConfig(
                 arch=arch,  # type: ignore[arg-type]
-                backbone=backbone,  # type: ignore[arg-type]
+                backbone=backbone,
                 last_expansion=expansion,
                 output_stride=stride,
                 resolution=base.resolution,
             )
             for expansion in expansions
         ]
-    return found
+    return [
+        *found,
+        *(
+            TrialConfig(arch="deconvnet", backbone=backbone, resolution=base.resolution)
+            for backbone in BACKBONES
+        ),
+    ]
 
 
 def _cases() -> list[object]:
-    """All variants; each backbone once in the fast layer, at changing strides and heads."""
+    """All variants; each dilated backbone once in the fast layer, at changing strides and heads."""
     seen: set[tuple[str, bool | None]] = set()
     cases: list[object] = []
     for i, config in enumerate(_variants()):
@@ -136,7 +183,7 @@ def test_the_fast_layer_sees_every_backbone() -> None:
         for case in _cases()
         if not case.marks  # type: ignore[attr-defined]
     }
-    assert len(fast) == 7
+    assert {backbone for backbone, _ in fast} >= set(DILATED)
 
 
 def test_counting_a_model_leaves_it_as_it_was() -> None:
@@ -169,7 +216,7 @@ def test_training_settings_change_no_cost() -> None:
     assert static_costs(other, 5) == static_costs(config, 5)
 
 
-@pytest.mark.parametrize("arch", ARCHS)
+@pytest.mark.parametrize("arch", STRIDED_ARCHS)
 def test_cost_grows_with_size_and_falls_with_stride(arch: Arch) -> None:
     small = TrialConfig(arch=arch, output_stride=32, resolution=Resolution(64, 64))
     macs = static_costs(small, 5)["macs"]

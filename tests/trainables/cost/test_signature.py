@@ -43,6 +43,7 @@ def test_the_training_is_no_part_of_it(change: dict[str, object]) -> None:
         {"last_expansion": False},
         {"decoder_convs": 2},
         {"output_stride": 32},
+        {"width": 0.5},
         {"resolution": Resolution(128, 96)},
     ],
 )

@@ -96,6 +96,8 @@ def test_a_teacher_sees_its_own_resolution_where_it_has_one() -> None:
     own = replace(LIGHT, resolution="64x96")
     assert teacher_config(own, Resolution(32, 48)).resolution == Resolution(64, 96)
     assert teacher_config(TeacherConfig(), Resolution(32, 48)).backbone == "resnet50"
+    mirror = TeacherConfig(arch="deconvnet", backbone="vgg16")
+    assert teacher_config(mirror, Resolution(32, 64)).output_stride is None
 
 
 def test_the_error_survives_pickling() -> None:
