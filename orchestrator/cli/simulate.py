@@ -65,15 +65,14 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.simulation import SimulationResult, load_benchmark
     from orchestrator.simulation.run import simulate_one
 
-    chosen = {
-        "searcher": searcher or DEFAULT_SEARCHER,
-        "scheduler": scheduler or DEFAULT_SCHEDULER,
-    }
-    known = {"searcher": searcher_names(), "scheduler": scheduler_names()}
+    searcher, scheduler = searcher or DEFAULT_SEARCHER, scheduler or DEFAULT_SCHEDULER
     wrong = [
-        f"--{kind}: no {kind} is called {name!r}; there are {', '.join(known[kind])}"
-        for kind, name in chosen.items()
-        if name not in known[kind]
+        f"--{kind}: no {kind} is called {name!r}; there are {', '.join(known)}"
+        for kind, name, known in (
+            ("searcher", searcher, searcher_names()),
+            ("scheduler", scheduler, scheduler_names()),
+        )
+        if name not in known
     ]
     if not budget > 0:
         wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
@@ -82,7 +81,14 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     loaded = load_benchmark(benchmark)
     results = []
     for seed in range(seeds):
-        result = simulate_one(loaded, workers=workers, budget=budget, seed=seed, **chosen)
+        result = simulate_one(
+            loaded,
+            searcher=searcher,
+            scheduler=scheduler,
+            workers=workers,
+            budget=budget,
+            seed=seed,
+        )
         results.append(result)
         tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
     _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
