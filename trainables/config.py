@@ -63,6 +63,10 @@ class TrainingConfig:
     eval_resolution: str | None = None
     """HEIGHTxWIDTH of the validation masks, so that models of different resolutions are scored on
     equal ground (their logits are interpolated to it); None takes each trial's own."""
+    weights: str = "none"
+    """Where backbones come from: ``none`` starts from scratch, ``torchvision`` downloads ImageNet
+    weights once, anything else is a local file with them, or a folder of such files named after
+    their backbones (``mobilenet_v2.pth``)."""
     sample_images: int = 4
     """Validation images whose prediction is logged as a picture, >= 0."""
 
@@ -78,7 +82,8 @@ class TeacherConfig:
     backbone: str = "resnet50"
     """Backbone of a teacher that is trained."""
     output_stride: int = 16
-    """Output stride of a teacher that is trained: 8, 16 or 32."""
+    """Output stride of a teacher that is trained: 8, 16 or 32; of no meaning where the architecture
+    has none to choose."""
     resolution: str | None = None
     """HEIGHTxWIDTH the teacher sees; None takes the largest resolution of the space."""
     epochs: int = 30

@@ -133,7 +133,9 @@ class _Trial:
                 "torch": torch.__version__,
             },
         )
-        return _Prepared(plan, build_model(config, datasets[0].num_classes), datasets)
+        weights = task.training.weights
+        model = build_model(config, datasets[0].num_classes, weights=weights)
+        return _Prepared(plan, model, datasets)
 
     def _datasets(self, config: TrialConfig) -> tuple[SegmentationDataset, SegmentationDataset]:
         task = self.task
