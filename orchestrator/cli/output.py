@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def say(text: str = "") -> None:
     """Print a line of the result."""
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def tell(text: str) -> None:

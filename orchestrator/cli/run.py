@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
@@ -24,7 +23,7 @@ from orchestrator.cli.report import SweepName, print_report
 from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
 
     from orchestrator.folders import SweepFolder
@@ -96,11 +95,16 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     model = LiveModel(
         trials=spec.budget.trials, epochs=spec.budget.epochs, objectives=spec.objectives
     )
-    with show(model) as screen, stop_on_interrupt(screen.stage) as stop_requested:
-        hooks = RunHooks(stage=screen.stage, stop_requested=stop_requested, listeners=(screen,))
+    with show(model) as screen, StopSignals(screen.stage) as signals:
+
+        def stage(text: str) -> None:
+            signals.arm()  # starting Ray takes SIGTERM away
+            screen.stage(text)
+
+        hooks = RunHooks(stage=stage, stop_requested=signals.asked, listeners=(screen,))
         launched = launch(spec, hooks=hooks, folder=folder)
     _print(launched, as_json=as_json)
-    if launched.interrupted and stop_requested():
+    if launched.interrupted and signals.asked():
         raise typer.Exit(INTERRUPTED)
 
 
@@ -119,21 +123,39 @@ def _print(launched: Launched, *, as_json: bool) -> None:
         tell(f"stopped early; go on with: segsweep resume {launched.folder.sweep_id}")
 
 
-@contextmanager
-def stop_on_interrupt(say_stage: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Yield the question whether Ctrl-C (or SIGTERM) asked for an end; a second one raises."""
-    asked = False
+class StopSignals:
+    """Turns the first Ctrl-C or SIGTERM into a wish to end; a second one raises at once.
 
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        say_stage("stopping; Ctrl-C again leaves at once")
+    While the context is open; ``arm`` takes the signals back from a library that took them.
+    """
 
-    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for each, handler in before.items():
+    def __init__(self, say_stage: Callable[[str], None]) -> None:
+        self._say_stage = say_stage
+        self._before: dict[signal.Signals, Any] = {}
+        self._asked = False
+
+    def asked(self) -> bool:
+        """Whether an end was asked for."""
+        return self._asked
+
+    def arm(self) -> None:
+        """Hear the signals, whoever does so now."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(each, self._handle)
+            self._before.setdefault(each, before)
+
+    def __enter__(self) -> Self:
+        """Begin to hear the signals."""
+        self.arm()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back to whoever had them first."""
+        for each, handler in self._before.items():
             signal.signal(each, handler)
+
+    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._say_stage("stopping; Ctrl-C again leaves at once")

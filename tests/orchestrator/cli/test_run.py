@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.cli.run import stop_on_interrupt
+from orchestrator.cli.run import StopSignals
 from orchestrator.folders import find_sweep
 
 if TYPE_CHECKING:
@@ -33,17 +33,28 @@ TINY = tuple(
 )
 
 
-def test_the_first_interrupt_asks_the_second_raises() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_the_second_raises(number: signal.Signals) -> None:
     said: list[str] = []
-    before = signal.getsignal(signal.SIGINT)
-    with stop_on_interrupt(said.append) as stop_requested:
-        assert not stop_requested()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop_requested()
+    before = signal.getsignal(number)
+    with StopSignals(said.append) as signals:
+        assert not signals.asked()
+        os.kill(os.getpid(), number)
+        assert signals.asked()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
     assert len(said) == 1
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
+
+
+def test_signals_that_a_library_took_are_taken_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals(lambda _: None) as signals:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signals.arm()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.asked()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_faults_of_the_spec_come_before_anything_is_started(
