@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from orchestrator.cli import data, doctor, presets, profile, report, run, sweeps, teacher, ui
+from orchestrator.cli import (
+    data,
+    doctor,
+    models,
+    predict,
+    presets,
+    profile,
+    promote,
+    report,
+    rollback,
+    run,
+    simulate,
+    sweeps,
+    teacher,
+    ui,
+)
 from orchestrator.cli.errors import user_message, write_error_log
 from orchestrator.cli.output import tell
 
@@ -31,7 +46,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (run, report, ui, sweeps, presets, data, teacher, profile, doctor):
+VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
+for verb in (*VERBS, profile, simulate, doctor):
     verb.register(app)
 
 
