@@ -14,8 +14,10 @@ from orchestrator.report.note import to_markdown
 from orchestrator.report.page import to_html
 from orchestrator.report.picture import to_png
 from orchestrator.report.text import to_csv, to_json
-from orchestrator.tracking import names, views
+from orchestrator.tracking import addresses, names
+from orchestrator.tracking.saved_view import surplus_views
 from orchestrator.tracking.updates import Point
+from orchestrator.tracking.views import comparison_view, sweep_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,20 +76,20 @@ class SweepPlace:
 
     def view(self, base: str) -> str:
         """Return the address of the view of all trials, below a server's ``base``."""
-        return views.view_address(base, self.experiment_id, views.sweep_key(self.sweep_id))
+        return addresses.view_address(base, self.experiment_id, addresses.sweep_key(self.sweep_id))
 
     def front(self, base: str) -> str:
         """Return the address of the view of the front only."""
-        key = views.sweep_key(self.sweep_id, front_only=True)
-        return views.view_address(base, self.experiment_id, key)
+        key = addresses.sweep_key(self.sweep_id, front_only=True)
+        return addresses.view_address(base, self.experiment_id, key)
 
     def comparison(self, base: str) -> str:
         """Return the address of the view that compares the experiment's sweeps."""
-        return views.view_address(base, self.experiment_id, views.COMPARISON_KEY)
+        return addresses.view_address(base, self.experiment_id, addresses.COMPARISON_KEY)
 
     def page(self, base: str) -> str:
         """Return the address of the sweep's own page."""
-        return views.run_address(base, self.experiment_id, self.run_id)
+        return addresses.run_address(base, self.experiment_id, self.run_id)
 
 
 def publish(records: SweepRecords, info: SweepInfo, store: ReportSink) -> SweepPlace:
@@ -159,7 +161,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
         report,
         picture=f"get-artifact?path={FOLDER}%2F{THUMBNAIL}&run_uuid={place.run_id}",
         trial_links={
-            trial_id: views.run_address("", place.experiment_id, run_id)
+            trial_id: addresses.run_address("", place.experiment_id, run_id)
             for trial_id, run_id in store.run_ids.items()
         },
         views=[
@@ -168,7 +170,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
             ("Sweeps compared", place.comparison("")),
             (
                 "Interactive plot",
-                views.run_address(
+                addresses.run_address(
                     "", place.experiment_id, place.run_id, artifact=f"{FOLDER}/pareto.html"
                 ),
             ),
@@ -201,13 +203,13 @@ def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
 def _save_views(report: SweepReport, info: SweepInfo, store: ReportSink) -> None:
     keys = store.metric_keys()
     saved = [
-        views.sweep_view(
+        sweep_view(
             report, parent_run_id=store.parent_run_id, metric_keys=keys, front_only=front_only
         )
         for front_only in (False, True)
     ]
-    saved.append(views.comparison_view([each.name for each in report.objectives]))
+    saved.append(comparison_view([each.name for each in report.objectives]))
     created_ms = info.at_ms(report.effort.seconds)
     tags: dict[str, str | None] = {view.tag: view.value(created_ms) for view in saved}
-    surplus = views.surplus_views(store.experiment_tags(), [view.key for view in saved])
+    surplus = surplus_views(store.experiment_tags(), [view.key for view in saved])
     store.tag_experiment({**dict.fromkeys(surplus), **tags})

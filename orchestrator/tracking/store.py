@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, is_remote, told_apart
 from orchestrator.tracking.errors import TrackingRefusedError
+from orchestrator.tracking.run_tags import sweep_tags, trial_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.updates import Point, RunUpdate
 
+SPEC_FILE = "spec.yaml"
+"""The spec's name among the artifacts of the sweep's run."""
 _PAGE = 1000
 _METRICS_PER_CALL = 800
 _TAGS_PER_CALL = 100
@@ -60,12 +62,13 @@ class MlflowStore:
             self._runs, self._ranks = {}, {}
             if parent is None:
                 self.parent_run_id = self._make_parent()
-                return self.parent_run_id
-            self.parent_run_id = parent.info.run_id
-            for run in self._children():
-                self._learn(run)
-            if parent.info.status != "RUNNING":
-                self._client.update_run(self.parent_run_id, status="RUNNING")
+            else:
+                self.parent_run_id = parent.info.run_id
+                for run in self._children():
+                    self._learn(run)
+                if parent.info.status != "RUNNING":
+                    self._client.update_run(self.parent_run_id, status="RUNNING")
+            self._keep_spec()
         return self.parent_run_id
 
     @property
@@ -169,43 +172,30 @@ class MlflowStore:
 
     def _make_parent(self) -> str:
         info = self._info
-        tags = {names.SWEEP_ID: info.sweep_id, names.SWEEP_ROLE: "sweep", **self._shared_tags()}
         made = self._client.create_run(
-            self.experiment_id, start_time=info.started_ms, tags=tags, run_name=info.sweep_id
+            self.experiment_id,
+            start_time=info.started_ms,
+            tags=sweep_tags(info),
+            run_name=info.sweep_id,
         )
-        if info.spec_text:
-            self._client.log_text(made.info.run_id, info.spec_text, "spec.yaml")
         return str(made.info.run_id)
 
+    def _keep_spec(self) -> None:
+        if not self._info.spec_text:
+            return
+        kept = {each.path for each in self._client.list_artifacts(self.parent_run_id)}
+        if SPEC_FILE not in kept:
+            self._client.log_text(self.parent_run_id, self._info.spec_text, SPEC_FILE)
+
     def _make_child(self, update: RunUpdate) -> str:
-        tags = {
-            names.SWEEP_ID: self._info.sweep_id,
-            names.SWEEP_ROLE: "trial",
-            names.TRIAL_ID: update.trial_id,
-            names.PARENT_RUN: self.parent_run_id,
-            **self._shared_tags(),
-        }
         made = self._client.create_run(
             self.experiment_id,
             start_time=update.asked_ms or self._info.started_ms,
-            tags=tags,
+            tags=trial_tags(self._info, update.trial_id, self.parent_run_id),
             run_name=update.name or update.trial_id,
         )
         self._runs[update.trial_id] = made.info.run_id
         return str(made.info.run_id)
-
-    def _shared_tags(self) -> dict[str, str]:
-        info = self._info
-        facts = {
-            names.SEED: None if info.seed is None else str(info.seed),
-            names.GIT_COMMIT: info.git_commit,
-            names.SOURCE_COMMIT: info.git_commit,
-            names.DATASET_DIGEST: info.dataset_digest,
-            names.VERSIONS: ", ".join(f"{k} {v}" for k, v in info.versions.items()) or None,
-            names.SOURCE_NAME: "segsweep",
-            names.USER: _user(),
-        }
-        return {name: value for name, value in facts.items() if value is not None}
 
     def _children(self, page: int = _PAGE) -> Iterator[Run]:
         wanted = names.children_filter(self._info.sweep_id, self.parent_run_id)
@@ -258,14 +248,6 @@ class MlflowStore:
         folder = Path(artifact).parent.as_posix()
         self._client.log_artifact(run_id, str(path), None if folder == "." else folder)
         return True
-
-
-def _user() -> str | None:
-    """Return who runs the sweep; None where the system does not know, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return None
 
 
 def _metrics(points: Iterable[Point]) -> Iterator[Metric]:

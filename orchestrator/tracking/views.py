@@ -1,140 +1,20 @@
-"""Ready-made views of a sweep, as the experiment tags that MLflow's UI reads them from.
-
-Source: the UI's own format as of MLflow 3.17, which is not documented; an address whose view is not
-understood still opens the experiment's runs.
-"""
+"""Ready-made views of a sweep, of its front, of all sweeps beside each other."""
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 from orchestrator.report.axes import choose_axes
 from orchestrator.report.text import config_names
 from orchestrator.tracking import cards, names
+from orchestrator.tracking.addresses import COMPARISON_KEY, sweep_key
+from orchestrator.tracking.saved_view import SavedView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from orchestrator.report.model import SweepReport
     from orchestrator.tracking.cards import Card
-
-TAG_PREFIX = "mlflow.sharedViewState."
-MAX_TAG_CHARACTERS = 20_000
-MAX_VIEWS = 40
-"""Views that an experiment may have in the UI."""
-COMPARISON_KEY = "segsweep-compare"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SavedView:
-    """A page of the MLflow UI: which runs, in which order, with which columns and charts."""
-
-    key: str
-    """Last part of the tag's name, also in the address; a slug."""
-    name: str
-    """Title in the UI's list of views."""
-    search: str
-    """MLflow filter of the runs."""
-    order_by: str
-    """Column that sorts the runs."""
-    ascending: bool
-    columns: tuple[str, ...]
-    """Columns of the table, in order."""
-    cards: tuple[Card, ...]
-    sections: tuple[dict[str, Any], ...]
-
-    @property
-    def tag(self) -> str:
-        """Name of the experiment tag that holds the view."""
-        return TAG_PREFIX + self.key
-
-    def value(self, created_ms: int) -> str:
-        """Return the tag's value.
-
-        Raises:
-            ValueError: the view is too large for a tag.
-        """
-        packed = base64.b64encode(zlib.compress(json.dumps(self.state()).encode(), 9)).decode()
-        text = json.dumps(
-            {
-                "name": self.name,
-                "createdAt": created_ms,
-                "updatedAt": created_ms,
-                "state": f"deflate;{packed}",
-            }
-        )
-        if len(text) > MAX_TAG_CHARACTERS:
-            raise ValueError(
-                f"the view {self.name!r} takes {len(text)} characters, a tag holds "
-                f"{MAX_TAG_CHARACTERS}; show fewer metrics"
-            )
-        return text
-
-    def state(self) -> dict[str, Any]:
-        """Return the view as the UI's own state."""
-        return {
-            "searchFilter": self.search,
-            "orderByKey": self.order_by,
-            "orderByAsc": self.ascending,
-            "startTime": "ALL",
-            "lifecycleFilter": "Active",
-            "modelVersionFilter": "All Runs",
-            "datasetsFilter": [],
-            "selectedColumns": list(self.columns),
-            "columnOrder": list(self.columns),
-            "columnWidths": {},
-            "compareRunCharts": list(self.cards),
-            "compareRunSections": list(self.sections),
-            "isAccordionReordered": True,
-            "runsHiddenMode": "SHOW_ALL",
-            "runsHidden": [],
-            "runsPinned": [],
-            "viewMaximized": False,
-            "runListHidden": False,
-            "useGroupedValuesInCharts": False,
-            "hideEmptyCharts": True,
-            "groupBy": None,
-            "groupsExpanded": {},
-            "chartsSearchFilter": "",
-            "globalLineChartConfig": {
-                "xAxisKey": "step",
-                "lineSmoothness": 0,
-                "selectedXAxisMetricKey": "",
-            },
-        }
-
-
-def view_address(base: str, experiment_id: str, key: str) -> str:
-    """Return the address of a saved view below a server's ``base``; ``""`` gives a relative one."""
-    query = urlencode(
-        {
-            "viewStateShareKey": key,
-            "compareRunsMode": "CHART",
-            "workflowType": "machine_learning",
-        }
-    )
-    return f"{_root(base)}#/experiments/{experiment_id}/runs?{query}"
-
-
-def run_address(base: str, experiment_id: str, run_id: str, *, artifact: str = "") -> str:
-    """Return the address of a run's page, or of one of its artifacts there."""
-    place = f"/artifacts/{artifact}" if artifact else ""
-    return (
-        f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}{place}"
-        "?workflowType=machine_learning"
-    )
-
-
-def sweep_key(sweep_id: str, *, front_only: bool = False) -> str:
-    """Return the key of a sweep's view, the same every time."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", sweep_id).strip("-")
-    return f"{slug}-front" if front_only else slug
 
 
 def sweep_view(
@@ -221,14 +101,6 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
     )
 
 
-def surplus_views(tags: Mapping[str, str], keep: Iterable[str]) -> list[str]:
-    """Return the oldest views' tags that must go so that ``keep`` find room beside the others."""
-    kept = {TAG_PREFIX + key for key in keep}
-    others = [name for name in tags if name.startswith(TAG_PREFIX) and name not in kept]
-    others.sort(key=lambda name: _updated(tags[name]))
-    return others[: max(0, len(others) + len(kept) - MAX_VIEWS)]
-
-
 def _front_cards(report: SweepReport, keys: Sequence[str]) -> list[Card]:
     axes = choose_axes(report)
     rest = [each.name for each in report.objectives if each.name not in {axes.x.name, axes.y.name}]
@@ -261,10 +133,6 @@ def _telling_params(report: SweepReport) -> list[str]:
     ]
 
 
-def _root(base: str) -> str:
-    return f"{base.rstrip('/')}/" if base else ""
-
-
 def _metric(name: str) -> str:
     return f"metrics.`{name}`"
 
@@ -275,10 +143,3 @@ def _param(name: str) -> str:
 
 def _tag(name: str) -> str:
     return f"tags.`{name}`"
-
-
-def _updated(value: str) -> float:
-    try:
-        return float(json.loads(value)["updatedAt"])
-    except (ValueError, KeyError, TypeError):
-        return 0.0

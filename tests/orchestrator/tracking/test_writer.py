@@ -152,7 +152,7 @@ def test_everything_is_written_and_the_cursor_kept(
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -176,7 +176,7 @@ def test_whatever_fails_nothing_is_lost_or_doubled(
 
 
 @settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
