@@ -7,7 +7,10 @@ from typing import Literal, TypeAlias
 
 DataFormat: TypeAlias = Literal["synthetic", "folder", "cityscapes", "voc", "ade20k"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-TargetName: TypeAlias = Literal["torch-cpu", "torch-cuda"]
+TargetName: TypeAlias = Literal[
+    "torch-cpu", "torch-cuda", "onnxruntime-cpu", "executorch-xnnpack", "command"
+]
+ArtifactFormat: TypeAlias = Literal["pt2", "onnx", "pte"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,3 +111,8 @@ class TargetConfig:
     """Timed forward passes, >= 1; their median is ``latency_ms``."""
     batch_size: int = 1
     """Images per forward pass, >= 1."""
+    command: str | None = None
+    """``command`` only: the program that times an artifact and prints milliseconds, a line for each
+    pass; ``{artifact}`` and other placeholders are filled in, there is no shell."""
+    artifact: ArtifactFormat = "pte"
+    """``command`` only: format of the artifact that the program is given."""

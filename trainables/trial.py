@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from search_spaces.config import Resolution, TrialConfig
+from trainables.artifacts.program import PROGRAM
+from trainables.compression.unstructured import sparsity
 from trainables.cost.cache import ProfileCache
 from trainables.cost.memory import PeakMemory
 from trainables.cost.profile import profile_config
 from trainables.cost.signature import cost_signature, describe_host
-from trainables.cost.size import artifact_mb
+from trainables.cost.size import MB, artifact_mb
 from trainables.data.dataset import build_datasets
 from trainables.distillation.soft_label_files import open_soft_labels
 from trainables.failure import TRACEBACK, describe_error, write_traceback
@@ -202,6 +204,7 @@ class _Trial:
     def _finish(self, trainer: Trainer, ranks: Ranks) -> None:
         """Score the best epoch's weights as they are on the disk, and keep what shows them."""
         trainer.load_best()
+        self._compress(trainer)
         energy = EnergyUse(self.session, ranks)
         with energy:
             scores = trainer.evaluate(with_thresholds=True)
@@ -215,8 +218,28 @@ class _Trial:
         }
         ranks.on_first(lambda: self._write_results(trainer, scores))
 
+    def _compress(self, trainer: Trainer) -> None:
+        """Make the trainer's model what ships, and note what the float model scores beside it."""
+        config = trainer.plan.config
+        if config.pruning == "unstructured":
+            self.metrics["sparsity"] = sparsity(trainer.model)
+        if config.quantization == "none":
+            return
+        before = trainer.progress.float_miou
+        if config.quantization != "qat_int8":
+            before = trainer.evaluate().miou
+        if before is not None:
+            self.metrics["float_miou"] = before
+        trainer.deploy(self.folder / PROGRAM)
+
     def _write_results(self, trainer: Trainer, scores: Scores) -> None:
-        self.metrics["size_mb"] = artifact_mb(self.folder / BEST_WEIGHTS)
+        quantized = trainer.plan.config.quantization != "none"
+        deployed = self.folder / (PROGRAM if quantized else BEST_WEIGHTS)
+        self.metrics["size_mb"] = artifact_mb(deployed)
+        if "artifact_bytes" in self.metrics:
+            self.metrics["size_mb"] = self.metrics["artifact_bytes"] / MB
+        if quantized:
+            self.artifacts.append(PROGRAM)
         val = trainer.val
         self.artifacts += [BEST_WEIGHTS, BEST_METADATA]
         self.artifacts.append(write_class_iou(self.folder, scores, val.class_names))

@@ -118,8 +118,15 @@ def test_what_is_left_out_or_written_otherwise_is_understood(
         ({"schedule_step_epochs": 3}, "applies only where schedule is step"),
         ({"distill_alpha": 0.0, "temperature": 2}, "where distill_alpha is above 0"),
         ({"pruning_ratio": 0.5}, "where pruning is structured or unstructured"),
-        ({"pruning": "structured"}, "not available in this version yet; available: none"),
-        ({"quantization": "ptq_int8"}, "not available in this version yet; available: none"),
+        (
+            {"quantization": "dynamic_int8"},
+            "not available in this version yet; available: none, fp",
+        ),
+        ({"pruning_ratio": 0.5}, "pruning_ratio: 0.5 applies only where pruning is structured"),
+        (
+            {"pruning": "unstructured", "pruning_importance": "taylor"},
+            "applies only where pruning is structured",
+        ),
     ],
 )
 def test_a_fault_says_what_was_given_and_what_is_allowed(

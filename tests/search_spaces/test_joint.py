@@ -184,7 +184,11 @@ def test_a_space_counts_its_conditions() -> None:
         (JointChoices(batch_size=Float(4, 8)), "batch_size", "whole numbers as bounds"),
         (JointChoices(dropout=Float(0, 1)), "dropout", "1 is not a number in [0, 1)"),
         (JointChoices(learning_rate=Float(0, 1)), "learning_rate", "0 is not a number > 0"),
-        (JointChoices(pruning="structured"), "pruning", "not available in this version"),
+        (
+            JointChoices(quantization="dynamic_int8"),
+            "quantization",
+            "not available in this version",
+        ),
         (JointChoices(resolution=Categorical(96, "96x96")), "resolution", "must differ"),
         (
             JointChoices(resolution=Categorical("96x128", "80x96"), output_stride=32),

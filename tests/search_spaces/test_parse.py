@@ -124,7 +124,11 @@ def test_nothing_given_is_the_default_configuration() -> None:
         ("momentum: 0.9", "space.momentum", "only where optimizer is sgd"),
         ("distill_alpha: 0.5", "space.distill_alpha", "needs a teacher"),
         ("temperature: 2", "space.temperature", "needs a teacher"),
-        ("pruning: [none, structured]", "space.pruning.1", "not available in this version"),
+        (
+            "quantization: [none, dynamic_int8]",
+            "space.quantization.1",
+            "not available in this version",
+        ),
         ("dropout: [[0.1]]", "space.dropout.0", "[0.1] is not a number"),
     ],
 )

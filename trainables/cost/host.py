@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from trainables.cost.runtimes import executorch_xnnpack, onnxruntime_cpu
+
 if TYPE_CHECKING:
     from trainables.config import TargetConfig
 
 CPU_INFO = Path("/proc/cpuinfo")
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def device_of(target: TargetConfig) -> torch.device:
-    """Return the torch device that ``target`` names.
+    """Return the torch device that ``target`` names; the CPU for runtimes other than torch.
 
     Raises:
         RuntimeError: the target needs a GPU and there is none.
     """
-    if target.name == "torch-cpu":
+    if target.name != "torch-cuda":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise RuntimeError(
@@ -37,8 +40,35 @@ def device_name(target: TargetConfig) -> str:
     Raises:
         RuntimeError: the target needs a GPU and there is none.
     """
+    if target.name == "command":
+        return f"command {target.command}"
     device = device_of(target)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+
+
+def runtime_name(target: TargetConfig) -> str:
+    """Return the library that ``target`` runs models with, and its version.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if target.name == "onnxruntime-cpu":
+        return onnxruntime_cpu.version()
+    if target.name == "executorch-xnnpack":
+        return executorch_xnnpack.version()
+    return "command" if target.name == "command" else f"torch {torch.__version__}"
+
+
+def clock_state(target: TargetConfig) -> str:
+    """Return what is known of the clocks: the governor or the GPU's clock and its limit.
+
+    A GPU whose clock is not locked (``nvidia-smi --lock-gpu-clocks``) runs as its heat allows.
+    """
+    if target.name == "torch-cuda" and torch.cuda.is_available():
+        return f"SM at {torch.cuda.clock_rate()} MHz"
+    if target.name == "command" or not GOVERNOR.exists():
+        return "unknown"
+    return f"governor {GOVERNOR.read_text(encoding='ascii').strip()}"
 
 
 @lru_cache(maxsize=1)

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainables.cost.host import device_name, device_of
+from trainables.cost.host import clock_state, device_name, device_of, runtime_name
+from trainables.cost.runtimes.command import run_command
+from trainables.cost.runtimes.registry import open_artifact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from torch import nn
 
@@ -46,7 +49,7 @@ class LatencyMeasurement:
     runtime: str
     """Library with its version."""
     precision: str
-    """Type of the weights: fp32, fp16 or bf16."""
+    """Type of the weights: fp32, fp16, bf16 or int8."""
     channels_last: bool
     """Whether tensors lay in NHWC order."""
     resolution: str
@@ -55,6 +58,8 @@ class LatencyMeasurement:
     """Passes before the timing, >= 0."""
     repeats: int
     """Timed passes, >= 1."""
+    clock: str = "unknown"
+    """What is known of the processor's or the GPU's clock."""
 
 
 def measure_latency(
@@ -86,6 +91,51 @@ def measure_latency(
         for _ in range(target.warmup):
             timed(images)
         times = timer(lambda: timed(images), target.repeats)
+    return _summarised(
+        times,
+        target,
+        resolution,
+        precision=PRECISIONS.get(dtype, str(dtype)),
+        channels_last=channels_last,
+    )
+
+
+def measure_artifact(
+    artifact: Path, resolution: Resolution, target: TargetConfig, *, precision: str
+) -> LatencyMeasurement:
+    """Return the latency of an artifact in the runtime of ``target``, images in, logits out.
+
+    Args:
+        artifact: File in the target's format, a ``.pte`` for the target's batch size.
+        resolution: Height and width of the images.
+        target: Runtime, threads, batch size, warm-up, repeats.
+        precision: Type of its weights, for the record.
+
+    Raises:
+        ArtifactError: the runtime cannot load it, or the user's program fails.
+        ValueError: the user's command is missing or not sound.
+        MissingExtraError: the runtime is not installed.
+    """
+    if target.name == "command":
+        times: Sequence[float] = run_command(target, artifact, resolution)
+    else:
+        run = open_artifact(artifact, threads=target.threads)
+        images = torch.rand(target.batch_size, 3, resolution.height, resolution.width)
+        with _steady(target.threads), torch.inference_mode():
+            for _ in range(target.warmup):
+                run(images)
+            times = _time_cpu(lambda: run(images), target.repeats)
+    return _summarised(times, target, resolution, precision=precision, channels_last=False)
+
+
+def _summarised(
+    times: Sequence[float],
+    target: TargetConfig,
+    resolution: Resolution,
+    *,
+    precision: str,
+    channels_last: bool,
+) -> LatencyMeasurement:
     p10, p25, median, p75, p90 = (float(ms) for ms in np.percentile(times, (10, 25, 50, 75, 90)))
     return LatencyMeasurement(
         latency_ms=median,
@@ -95,12 +145,13 @@ def measure_latency(
         batch_size=target.batch_size,
         threads=target.threads,
         device=device_name(target),
-        runtime=f"torch {torch.__version__}",
-        precision=PRECISIONS.get(dtype, str(dtype)),
+        runtime=runtime_name(target),
+        precision=precision,
         channels_last=channels_last,
         resolution=str(resolution),
         warmup=target.warmup,
-        repeats=target.repeats,
+        repeats=len(times),
+        clock=clock_state(target),
     )
 
 

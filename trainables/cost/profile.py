@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from trainables.cost.latency import LatencyMeasurement, measure_latency
+from trainables.artifacts.formats import write_artifact
+from trainables.compression.deployed import build_pruned, stand_in
+from trainables.cost.latency import LatencyMeasurement, measure_artifact, measure_latency
 from trainables.cost.macs import static_costs
-from trainables.models.build import build_model
+from trainables.cost.targets import artifact_format, quantization_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
     Quiet: TypeAlias = Callable[[], AbstractContextManager[object]]
 
+PRECISION = {"none": "fp32", "fp16": "fp16", "ptq_int8": "int8", "qat_int8": "int8"}
+"""Type of the deployed weights by ``quantization``."""
 LATENCY_METRICS = ("latency_ms", "latency_iqr_ms", "latency_p10_ms", "latency_p90_ms")
 
 
@@ -32,6 +38,10 @@ class CostProfile:
     """Multiply-accumulates of one image at the configuration's resolution, > 0."""
     flops: int
     """Twice the MACs."""
+    bops: int | None = None
+    """MACs times the bits of a weight times the bits of an activation; None in old records."""
+    artifact_bytes: int | None = None
+    """Size of the file that the target runs, > 0; None where it runs no file."""
     latency: LatencyMeasurement | None = None
     """Latency on the target; None where it was not asked for."""
     quiet: bool | None = None
@@ -40,6 +50,9 @@ class CostProfile:
     def metrics(self) -> dict[str, float]:
         """Return the figures by name: ``params``, ``macs``, ``flops``, ``latency_ms``, ..."""
         found: dict[str, float] = {"params": self.params, "macs": self.macs, "flops": self.flops}
+        for name in ("bops", "artifact_bytes"):
+            if (value := getattr(self, name)) is not None:
+                found[name] = value
         if self.latency is not None:
             found |= {name: getattr(self.latency, name) for name in LATENCY_METRICS}
         return found
@@ -91,22 +104,47 @@ def profile_config(
             ``TrialSession.measuring``); entered for the timing only.
 
     Raises:
-        ValueError: the configuration cannot be built, or what is deployed of it (int8, pruned
-            channels) is not the model this times.
-        RuntimeError: the target needs a GPU and there is none.
+        ValueError: the configuration cannot be built, or the target cannot run it.
+        RuntimeError: the target needs a GPU and there is none, or it cannot load the artifact.
+        MissingExtraError: an exporter or a runtime is not installed.
     """
     costs = static_costs(config, num_classes)
-    static = CostProfile(params=costs["params"], macs=costs["macs"], flops=costs["flops"])
+    static = CostProfile(
+        params=costs["params"], macs=costs["macs"], flops=costs["flops"], bops=costs["bops"]
+    )
     if not latency:
         return static
-    if config.quantization not in ("none", "fp16"):
-        raise ValueError(
-            f"quantization={config.quantization}: {target.name} times float models only; "
-            "quantize the model, then time the artifact in the runtime that runs it"
-        )
-    model = build_model(config, num_classes)
+    if fault := quantization_fault(target, config.quantization):
+        raise ValueError(fault)
+    if artifact_format(target) is not None:
+        return _profile_artifact(static, config, num_classes, target, measuring)
+    model = build_pruned(config, num_classes)
     if config.quantization == "fp16":
         model = model.half()
     with measuring() as quiet:
         measured = measure_latency(model, config.resolution, target, channels_last=channels_last)
     return replace(static, latency=measured, quiet=quiet if isinstance(quiet, bool) else None)
+
+
+def _profile_artifact(
+    static: CostProfile,
+    config: TrialConfig,
+    num_classes: int,
+    target: TargetConfig,
+    measuring: Quiet,
+) -> CostProfile:
+    """Return ``static`` with size and latency of an artifact made for it, which is then gone."""
+    precision = PRECISION[config.quantization]
+    with tempfile.TemporaryDirectory(prefix="segsweep-artifact-") as folder:
+        path = Path(folder) / f"model.{artifact_format(target)}"
+        model = stand_in(config, num_classes)
+        write_artifact(model, config.resolution, path, batch_size=target.batch_size)
+        with measuring() as quiet:
+            measured = measure_artifact(path, config.resolution, target, precision=precision)
+        size = path.stat().st_size
+    return replace(
+        static,
+        latency=measured,
+        quiet=quiet if isinstance(quiet, bool) else None,
+        artifact_bytes=size,
+    )

@@ -8,9 +8,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from trainables.cost.host import device_name
+from trainables.compression.deployed import INT8
+from trainables.cost.host import device_name, runtime_name
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -20,14 +19,13 @@ SHAPING_FIELDS = (
     "arch",
     "backbone",
     "last_expansion",
+    "width",
     "output_stride",
     "decoder_convs",
     "resolution",
     "quantization",
     "pruning",
     "pruning_ratio",
-    "pruning_importance",
-    "pruning_when",
 )
 """Dimensions of a configuration that latency depends on; none of the training's are among them."""
 
@@ -51,7 +49,7 @@ def describe_host(target: TargetConfig) -> HostInfo:
         RuntimeError: the target needs a GPU and there is none.
     """
     return HostInfo(
-        device=device_name(target), cpus=os.cpu_count() or 1, runtime=f"torch {torch.__version__}"
+        device=device_name(target), cpus=os.cpu_count() or 1, runtime=runtime_name(target)
     )
 
 
@@ -66,12 +64,11 @@ def cost_signature(
     """Return 32 hex digits, equal where and only where a latency may be used again.
 
     The digest covers the model's shape, the target with its threads and batch size, the machine and
-    the library, not the weights or anything of the training.
+    the library, not the weights or anything of the training. Hence int8 models are alike however
+    their ranges were found, and so are dense ones whichever of their weights are 0.
     """
-    shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
-    shape["resolution"] = str(config.resolution)
     parts = {
-        "shape": shape,
+        "shape": _shape(config),
         "num_classes": num_classes,
         "target": asdict(target),
         "host": asdict(host),
@@ -79,3 +76,13 @@ def cost_signature(
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _shape(config: TrialConfig) -> dict[str, object]:
+    shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
+    shape["resolution"] = str(config.resolution)
+    if config.quantization in INT8:
+        shape["quantization"] = "int8"
+    if config.pruning != "structured":
+        shape |= {"pruning": "none", "pruning_ratio": None}
+    return shape

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainables.artifacts.program import save_program
+from trainables.compression.deployed import deploy
+from trainables.compression.quantization import QuantizationAwareModel
+from trainables.compression.stages import stages
+from trainables.compression.unstructured import bake_masks
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
@@ -18,6 +23,7 @@ from trainables.training.checkpoint import (
     save_best,
     save_last,
 )
+from trainables.training.compressing import calibration_batches, change_model, plain_state
 from trainables.training.compute import Compute
 from trainables.training.evaluation import check_stop, evaluate
 from trainables.training.metrics import IGNORE_INDEX
@@ -28,6 +34,7 @@ from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from torch import nn
 
@@ -77,15 +84,9 @@ class Trainer:
         device = session.device
         self._train_loader = make_loader(self._train, self._batches, workers=workers, device=device)
         self._val_loader = make_loader(self.val, order, workers=workers, device=device)
-        self.step = TrainStep(
-            self.model,
-            plan.config,
-            compute=self.compute,
-            ranks=ranks,
-            steps_per_epoch=len(self._batches),
-            epochs=plan.epochs,
-            gradient_clip=plan.settings.gradient_clip,
-        )
+        self._stages = list(stages(plan.config, plan.epochs))
+        self._changed = False
+        self.step = self._make_step()
         self._pacer = Pacer()
 
     def resume(self) -> bool:
@@ -93,8 +94,9 @@ class Trainer:
         state = self._ranks.on_first(self._sound_state)
         if state is None:
             return False
-        self.step.load_state_dict(state["step"])
         self.progress = Progress(**state["progress"])
+        self._change_model(before=self.progress.epoch)
+        self.step.load_state_dict(state["step"])
         return True
 
     def fit(self, on_epoch: Callable[[int, dict[str, float]], None]) -> None:
@@ -109,6 +111,7 @@ class Trainer:
             TrialStoppedError: the session asked the trial to end; the best is on disk.
         """
         while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
+            self._changed = self._change_model(before=self.progress.epoch + 1)
             epoch, metrics = self._run_epoch()
             self._ranks.everywhere(lambda: on_epoch(epoch, metrics))  # noqa: B023 - called at once
             if self._ranks.on_first(self._pacer.is_due):
@@ -118,7 +121,17 @@ class Trainer:
         """Put the best epoch's weights from the disk into the model."""
         path = self.plan.folder / BEST_WEIGHTS
         weights = self._ranks.on_first(lambda: load_weights(path)[0])
+        bake_masks(self.model)
         self.model.load_state_dict(weights)
+
+    def deploy(self, path: Path) -> None:
+        """Make the model what ships of it, for good; rank 0 writes it to ``path`` (``.pt2``)."""
+        config = self.plan.config
+        self.model = self._ranks.everywhere(
+            lambda: deploy(self.model.cpu(), config, lambda: calibration_batches(self._train))
+        )
+        self._ranks.on_first(lambda: save_program(self.model, config.resolution, path))
+        self.model = self.compute.place(self.model)
 
     def evaluate(self, *, with_thresholds: bool = False) -> Scores:
         """Return the model's scores on the validation images."""
@@ -132,12 +145,54 @@ class Trainer:
             with_thresholds=with_thresholds,
         )
 
+    def _change_model(self, *, before: int) -> bool:
+        """Do what the plan does to the model before epoch ``before``; whether there was anything.
+
+        A changed model is another one: its optimizer starts anew, and so does the search for its
+        best epoch.
+        """
+        due = [stage for stage in self._stages if stage.after_epoch < before]
+        for stage in due:
+            self._stages.remove(stage)
+            if stage.kind == "quantize" and self.progress.epoch == stage.after_epoch:
+                self.progress.float_miou = self.progress.best.get("miou")
+            model = self._ranks.everywhere(
+                lambda: change_model(stage, self.model, self.plan.config, self._train, self.compute)  # noqa: B023 - called at once
+            )
+            self.model = self.compute.place(model)
+            self._share_state()
+            self.step = self._make_step(taken=stage.after_epoch * len(self._batches))
+        return bool(due)
+
+    def _share_state(self) -> None:
+        """Give every rank the weights and statistics of the first."""
+        if self._ranks.world_size > 1:
+            state = self._ranks.on_first(
+                lambda: {name: value.cpu() for name, value in self.model.state_dict().items()}
+            )
+            self.model.load_state_dict(state)
+
+    def _make_step(self, taken: int = 0) -> TrainStep:
+        plan = self.plan
+        return TrainStep(
+            self.model,
+            plan.config,
+            compute=self.compute,
+            ranks=self._ranks,
+            steps_per_epoch=len(self._batches),
+            epochs=plan.epochs,
+            gradient_clip=plan.settings.gradient_clip,
+            taken=taken,
+        )
+
     def _run_epoch(self) -> tuple[int, dict[str, float]]:
         start = time.perf_counter()
         epoch = self.progress.epoch + 1
         rate = self.step.learning_rate
         train_loss = self._train_epoch(epoch)
         self._ranks.average_buffers(self.model)
+        if isinstance(self.model, QuantizationAwareModel):
+            self._share_state()  # zero points are whole numbers, which have no mean
         scores = self.evaluate()
         if math.isnan(scores.miou):
             raise ValueError("the validation images have no labelled pixel; check the masks")
@@ -195,11 +250,13 @@ class Trainer:
         """Count the epoch, and keep its weights if they are the best so far."""
         progress, patience = self.progress, self.plan.settings.early_stopping_epochs
         progress.epoch = epoch
-        if not progress.best or scores.miou > progress.best["miou"]:
+        if self._changed or not progress.best or scores.miou > progress.best["miou"]:
+            self._changed = False
             progress.best = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
             progress.best_epoch = epoch
             self._ranks.on_first(self._save_best)
-        progress.early_stopped = patience is not None and epoch - progress.best_epoch >= patience
+        stalled = patience is not None and epoch - progress.best_epoch >= patience
+        progress.early_stopped = stalled and not self._stages
 
     def _sound_state(self) -> dict[str, Any] | None:
         """Return the newest state of this plan whose best weights can be read; None without one."""
@@ -214,7 +271,7 @@ class Trainer:
 
     def _save_best(self) -> None:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}
-        save_best(self.plan.folder, self.model.state_dict(), {**self.plan.metadata, **facts})
+        save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
 
     def _save(self) -> None:
         state = {
@@ -226,7 +283,10 @@ class Trainer:
             save_last(self.plan.folder, state)
 
     def _identity(self) -> dict[str, Value]:
-        return {**self.plan.config.to_mapping(), "seed": self.plan.seed}
+        identity = {**self.plan.config.to_mapping(), "seed": self.plan.seed}
+        if stages(self.plan.config, self.plan.epochs):  # they come when the number of epochs says
+            identity["epochs"] = self.plan.epochs
+        return identity
 
 
 def _diverged(epoch: int, step: int, learning_rate: float) -> str:

@@ -58,13 +58,18 @@ def schedule_factor(
 
 
 def build_schedule(
-    optimizer: Optimizer, config: TrialConfig, *, steps_per_epoch: int, total_steps: int
+    optimizer: Optimizer,
+    config: TrialConfig,
+    *,
+    steps_per_epoch: int,
+    total_steps: int,
+    taken: int = 0,
 ) -> LambdaLR:
-    """Return the schedule that is advanced once per optimizer step."""
+    """Return the schedule that is advanced once per optimizer step, from step ``taken`` on."""
 
     def factor(step: int) -> float:
         return schedule_factor(
-            config, step, steps_per_epoch=steps_per_epoch, total_steps=total_steps
+            config, step + taken, steps_per_epoch=steps_per_epoch, total_steps=total_steps
         )
 
     return LambdaLR(optimizer, factor)

@@ -45,3 +45,5 @@ class Progress:
     """Time spent in finished epochs, training and validation, s."""
     early_stopped: bool = False
     """Whether it ended because the mIoU no longer rose."""
+    float_miou: float | None = None
+    """Best mIoU before training went on with int8 rounding; None where it did not."""

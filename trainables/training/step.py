@@ -40,8 +40,12 @@ class TrainStep:
         steps_per_epoch: int,
         epochs: int,
         gradient_clip: float | None = None,
+        taken: int = 0,
     ) -> None:
-        """Prepare to train ``model``, which lies on the device already."""
+        """Prepare to train ``model``, which lies on the device already.
+
+        ``taken`` steps of the schedule are behind it: the model was changed in the midst of it.
+        """
         self.model = model
         self.micro = MicroBatches()
         self._config, self._compute, self._ranks = config, compute, ranks
@@ -52,6 +56,7 @@ class TrainStep:
             config,
             steps_per_epoch=steps_per_epoch,
             total_steps=steps_per_epoch * epochs,
+            taken=taken,
         )
         self._scaler = compute.grad_scaler()
         self._wrapped = model

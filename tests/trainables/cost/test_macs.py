@@ -13,6 +13,7 @@ from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from search_spaces.config import Resolution, TrialConfig
 from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
+from trainables.compression.deployed import build_pruned
 from trainables.cost.macs import count_macs, count_params, static_costs
 from trainables.models.backbones import DILATED
 from trainables.models.build import build_model
@@ -230,10 +231,23 @@ def test_cost_grows_with_size_and_falls_with_stride(arch: Arch) -> None:
         assert grown["params"] == static_costs(small, 5)["params"]
 
 
-def test_structural_pruning_is_not_counted_as_if_it_were_dense() -> None:
-    structured, unstructured = TrialConfig(), TrialConfig()
-    object.__setattr__(structured, "pruning", "structured")
-    object.__setattr__(unstructured, "pruning", "unstructured")
-    with pytest.raises(ValueError, match="prune the model, then use count_macs"):
-        static_costs(structured, 5)
+def test_channels_that_pruning_takes_are_not_counted() -> None:
+    structured = TrialConfig(pruning="structured", pruning_ratio=0.5)
+    dense, pruned = static_costs(TrialConfig(), 5), static_costs(structured, 5)
+    assert pruned["macs"] < 0.3 * dense["macs"]
+    assert pruned["params"] < 0.3 * dense["params"]
+    model = build_pruned(structured, 5)
+    assert count_macs(model, structured.resolution) == pruned["macs"]
+    assert count_params(model) == pruned["params"]
+
+
+def test_zeros_are_counted_like_other_weights() -> None:
+    unstructured = TrialConfig(pruning="unstructured", pruning_ratio=0.9)
     assert static_costs(unstructured, 5) == static_costs(TrialConfig(), 5)
+
+
+def test_bops_weigh_every_mac_by_the_bits_of_both_factors() -> None:
+    costs = {q: static_costs(TrialConfig(quantization=q), 5) for q in ("none", "fp16", "ptq_int8")}  # type: ignore[arg-type]
+    macs = costs["none"]["macs"]
+    assert {name: found["macs"] for name, found in costs.items()} == dict.fromkeys(costs, macs)
+    assert [found["bops"] for found in costs.values()] == [1024 * macs, 256 * macs, 64 * macs]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,13 +54,25 @@ def test_only_the_timing_is_done_with_the_node_held_still() -> None:
     assert "quiet" not in profile.details()
 
 
-def test_what_is_deployed_in_another_form_is_not_timed_as_a_float_model() -> None:
-    config = TrialConfig(resolution=Resolution(32, 32))
-    object.__setattr__(config, "quantization", "ptq_int8")
-    with pytest.raises(ValueError, match="ptq_int8: torch-cpu times float models only"):
+def test_a_target_times_only_what_it_runs() -> None:
+    config = TrialConfig(resolution=Resolution(32, 32), quantization="ptq_int8")
+    with pytest.raises(ValueError, match="ptq_int8: torch-cpu times float models only") as error:
         profile_config(config, 5, TARGET)
+    assert "onnxruntime-cpu, executorch-xnnpack, command" in str(error.value)
     assert profile_config(config, 5, TARGET, latency=False).macs > 0
-    object.__setattr__(config, "quantization", "fp16")
+    half = profile_config(replace(config, quantization="fp16"), 5, TARGET)
+    assert half.latency is not None
+    assert half.latency.precision == "fp16"
+    assert half.artifact_bytes is None
+
+
+def test_fewer_channels_are_what_is_timed() -> None:
+    config = TrialConfig(resolution=Resolution(32, 32), pruning="structured", pruning_ratio=0.5)
     profile = profile_config(config, 5, TARGET)
+    assert profile.metrics()["macs"] == static_costs(config, 5)["macs"]
     assert profile.latency is not None
-    assert profile.latency.precision == "fp16"
+
+
+def test_a_profile_of_former_times_can_be_read() -> None:
+    old = {"params": 1, "macs": 2, "flops": 4, "latency": None, "quiet": None}
+    assert CostProfile.from_mapping(old).metrics() == {"params": 1, "macs": 2, "flops": 4}

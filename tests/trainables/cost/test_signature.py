@@ -64,12 +64,35 @@ def test_everything_else_that_latency_depends_on_is_part_of_it() -> None:
 
 
 def test_compression_is_part_of_it() -> None:
-    found = {_sign()}
-    for name, value in (("quantization", "ptq_int8"), ("pruning", "structured")):
-        config = replace(CONFIG)
-        object.__setattr__(config, name, value)
-        found.add(_sign(config))
-    assert len(found) == 3
+    pruned = {"pruning": "structured", "pruning_ratio": 0.5}
+    changes: list[dict[str, object]] = [
+        {},
+        {"quantization": "fp16"},
+        {"quantization": "ptq_int8"},
+        pruned,
+        {**pruned, "pruning_ratio": 0.25},
+        {**pruned, "quantization": "ptq_int8"},
+    ]
+    found = {_sign(replace(CONFIG, **change)) for change in changes}  # type: ignore[arg-type]
+    assert len(found) == len(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        ({"quantization": "ptq_int8"}, {"quantization": "qat_int8"}),
+        ({"pruning": "unstructured", "pruning_ratio": 0.9}, {}),
+        (
+            {"pruning": "structured", "pruning_importance": "taylor"},
+            {"pruning": "structured", "pruning_when": "before"},
+        ),
+    ],
+)
+def test_what_costs_the_same_is_measured_once(
+    change: dict[str, object], other: dict[str, object]
+) -> None:
+    first, second = replace(CONFIG, **change), replace(CONFIG, **other)  # type: ignore[arg-type]
+    assert _sign(first) == _sign(second)
 
 
 def test_it_is_the_same_in_every_process() -> None:

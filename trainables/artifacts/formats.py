@@ -1,0 +1,112 @@
+"""The formats that a deployed model is written in."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from typing import TYPE_CHECKING, get_args
+
+import torch
+
+from trainables.artifacts.program import export_program, save_program
+from trainables.compression.extras import need
+from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
+from trainables.config import ArtifactFormat
+from trainables.training.checkpoint import file_digest, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from search_spaces.config import Resolution
+
+FORMATS: tuple[ArtifactFormat, ...] = get_args(ArtifactFormat)
+"""torch's exported program, ONNX, ExecuTorch's program for XNNPACK."""
+INPUT, OUTPUT = "images", "logits"
+"""Names of an ONNX file's tensors."""
+
+
+def write_artifact(
+    model: nn.Module,
+    resolution: Resolution,
+    path: Path,
+    *,
+    batch_size: int = 1,
+) -> str:
+    """Write a deployed ``model`` in the format of ``path``'s suffix; return the file's SHA-256.
+
+    All formats take float32 images N x 3 x H x W, normalised, and return float32 logits of the same
+    size. A ``.pte`` takes exactly ``batch_size`` images, the others any number.
+
+    Args:
+        model: As ``trainables.compression.deployed.deploy`` returns it, on the CPU.
+        resolution: Height and width of the images.
+        path: File that is written whole or not at all.
+        batch_size: Images of a ``.pte``, >= 1.
+
+    Raises:
+        ValueError: the suffix names no format.
+        MissingExtraError: the exporter is not installed.
+    """
+    if path.suffix == ".pt2":
+        return save_program(model, resolution, path)
+    if path.suffix == ".onnx":
+        data = _onnx(model, resolution)
+    elif path.suffix == ".pte":
+        data = _executorch(model, resolution, batch_size)
+    else:
+        allowed = ", ".join(f".{name}" for name in FORMATS)
+        raise ValueError(f"{path.name}: the suffix must be one of {allowed}")
+    write_atomically(path, data)
+    return file_digest(path)
+
+
+def _onnx(model: nn.Module, resolution: Resolution) -> bytes:
+    """Return the ONNX file; int8 comes as QuantizeLinear and DequantizeLinear pairs."""
+    for library in ("onnx", "onnxscript"):
+        need(library, "an ONNX artifact")
+    plain = model.program if isinstance(model, FrozenProgram) else model.eval()
+    example = torch.zeros(2, 3, resolution.height, resolution.width)
+    batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            plain,
+            (example,),
+            dynamo=True,
+            dynamic_shapes=({0: batch},),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    return bytes(program.model_proto.SerializeToString())
+
+
+def _executorch(model: nn.Module, resolution: Resolution, batch_size: int) -> bytes:
+    """Return the ExecuTorch program, its layers handed to XNNPACK."""
+    purpose = "a .pte artifact"
+    exir = need("executorch.exir", purpose)
+    xnnpack = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", purpose)
+    exported = export_program(model, resolution, batch=batch_size)
+    with _quiet():
+        edge = exir.to_edge_transform_and_lower(
+            exported, partitioner=[xnnpack.XnnpackPartitioner()]
+        )
+        return bytes(edge.to_executorch().buffer)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' progress out of a trial's output."""
+    root = logging.getLogger()
+    before = root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

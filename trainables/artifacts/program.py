@@ -1,0 +1,60 @@
+"""Exported programs on disk."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from trainables.compression.extras import need
+from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
+from trainables.training.checkpoint import file_digest, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from search_spaces.config import Resolution
+
+PROGRAM = "deployed.pt2"
+"""What ships of a quantized trial, in the trial's folder."""
+
+
+def export_program(model: nn.Module, resolution: Resolution, *, batch: int | None = None) -> Any:  # noqa: ANN401 - a torch.export.ExportedProgram, or what a library takes for one
+    """Return the exported program of a deployed ``model`` on the CPU.
+
+    Args:
+        model: As ``trainables.compression.deployed.deploy`` returns it.
+        resolution: Height and width of the images.
+        batch: Number of images, >= 1; None leaves it free from 1 to 4096.
+    """
+    plain = model.program if isinstance(model, FrozenProgram) else model.eval()
+    size = (batch or 2, 3, resolution.height, resolution.width)
+    free = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
+    shapes = ({0: free},) if batch is None else None
+    with torch.no_grad():
+        return torch.export.export(plain, (torch.zeros(size),), dynamic_shapes=shapes, strict=False)
+
+
+def save_program(model: nn.Module, resolution: Resolution, path: Path) -> str:
+    """Write a deployed ``model`` as a ``.pt2`` file that takes any batch; return its SHA-256."""
+    buffer = io.BytesIO()
+    torch.export.save(export_program(model, resolution), buffer)
+    write_atomically(path, buffer.getvalue())
+    return file_digest(path)
+
+
+def load_program(path: Path) -> FrozenProgram:
+    """Return the program of a ``.pt2`` file; images N x 3 x H x W in, logits out.
+
+    Raises:
+        MissingExtraError: the program has 8-bit integers and torchao is not installed.
+    """
+    try:
+        exported = torch.export.load(path)
+    except Exception:  # noqa: BLE001 - whatever it is that unknown operators raise
+        need("torchao.quantization.pt2e.quantize_pt2e", "an int8 program")
+        exported = torch.export.load(path)
+    return FrozenProgram(cast("nn.Module", exported.module()))

@@ -1,0 +1,1 @@
+"""Compression: fewer channels, fewer weights, fewer bits."""

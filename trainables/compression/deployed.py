@@ -1,0 +1,100 @@
+"""The model that is deployed of a configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.compression.quantization import (
+    FrozenProgram,
+    HalfPrecision,
+    QuantizationAwareModel,
+    quantize_int8,
+)
+from trainables.compression.structured import prune_channels
+from trainables.compression.unstructured import bake_masks, mask_weights
+from trainables.models.build import build_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import Tensor, nn
+
+    from search_spaces.config import TrialConfig
+    from trainables.models.build import SegmentationModel
+
+INT8 = ("ptq_int8", "qat_int8")
+"""Values of ``quantization`` whose artifact computes with 8-bit integers."""
+
+
+def build_pruned(config: TrialConfig, num_classes: int) -> SegmentationModel:
+    """Return an untrained float model of the shape that ``config`` is deployed in.
+
+    Channels that pruning takes are gone; single weights are all there. Runs on torch's default
+    device, the meta device included.
+
+    Raises:
+        ValueError: a dimension is impossible.
+        MissingExtraError: channels are to go and Torch-Pruning is not installed.
+    """
+    model = build_model(config, num_classes)
+    if config.pruning == "structured" and config.pruning_ratio is not None:
+        prune_channels(model, config.pruning_ratio)
+    return model
+
+
+def prune(model: nn.Module, config: TrialConfig) -> None:
+    """Prune ``model`` in place as ``config`` says; for Taylor its gradients must be there.
+
+    Raises:
+        ValueError: gradients are missing.
+        MissingExtraError: channels are to go and Torch-Pruning is not installed.
+    """
+    if config.pruning_ratio is None:
+        return
+    if config.pruning == "structured":
+        prune_channels(model, config.pruning_ratio, config.pruning_importance)
+    elif config.pruning == "unstructured":
+        mask_weights(model, config.pruning_ratio)
+
+
+def deploy(
+    model: nn.Module, config: TrialConfig, calibration: Callable[[], Iterable[Tensor]]
+) -> nn.Module:
+    """Return what ships of a trained ``model``, on the CPU; ``model`` itself is used up.
+
+    Args:
+        model: As it came out of the training, on the CPU, in evaluation mode.
+        config: Its configuration.
+        calibration: Makes batches of training images, two images or more each; called for
+            ``ptq_int8`` only.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+    """
+    bake_masks(model)
+    if isinstance(model, QuantizationAwareModel):
+        return model.converted()
+    if config.quantization in INT8:
+        return quantize_int8(model, calibration())
+    if config.quantization == "fp16":
+        return FrozenProgram(HalfPrecision(model))
+    return model
+
+
+def stand_in(config: TrialConfig, num_classes: int) -> nn.Module:
+    """Return an untrained model that costs what the deployed one will, on the CPU.
+
+    Latency and size depend on shapes and types alone, so the weights are random, and int8 ranges
+    are those of random images. Models trained with rounding ship as those calibrated after it do.
+
+    Raises:
+        ValueError: a dimension is impossible.
+        MissingExtraError: a library is not installed.
+    """
+    size = config.resolution
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build_pruned(config, num_classes).eval()
+        return deploy(model, config, lambda: [torch.rand(2, 3, size.height, size.width)])

@@ -1,0 +1,106 @@
+"""Removal of whole channels through the dependency graph of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from trainables.compression.extras import need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from search_spaces.config import PruningImportance
+
+    Ranking: TypeAlias = Callable[[Any], Tensor | None]
+
+ROUND_TO = 8
+"""Channels are kept in multiples of this, which int8 kernels compute at once."""
+_SIDE = 64
+"""Side of the image that the network is traced with, pixels; a multiple of every stride."""
+
+
+def prune_channels(
+    model: nn.Module, ratio: float, importance: PruningImportance | None = None
+) -> None:
+    """Take ``ratio`` of the channels out of every layer of ``model``, in place.
+
+    The ratio is uniform, so the shape that is left depends on the architecture and the ratio alone
+    and is known before any training. Layers that share channels (residual sums, concatenations,
+    depthwise convolutions, squeeze-and-excite gates) lose the same ones. The classifier keeps its
+    outputs. Convolutions keep a multiple of 8 channels.
+
+    Args:
+        model: Takes N x 3 x H x W images, on any device; in training mode or not.
+        ratio: Share of the channels, (0, 1).
+        importance: What ranks channels: ``magnitude`` (L2 norm of the weights), ``bn_scale``
+            (absolute scale of BatchNorm) or ``taylor`` (first-order change of the loss; the
+            parameters' gradients must be there). None keeps the first channels, for models whose
+            weights do not matter, those on the meta device included.
+
+    Raises:
+        ValueError: the ratio is outside (0, 1), or gradients are missing.
+        MissingExtraError: Torch-Pruning is not installed.
+
+    Source:
+        Fang et al. 2023, "DepGraph: Towards Any Structural Pruning"; Li et al. 2017 for the
+        magnitude, Molchanov et al. 2019 for Taylor, Liu et al. 2017 for BatchNorm's scale.
+    """
+    if not 0 < ratio < 1:
+        raise ValueError(f"pruning_ratio must be in (0, 1), got {ratio}")
+    pruning = need("torch_pruning", "structured pruning")
+    if importance == "taylor" and not any(p.grad is not None for p in model.parameters()):
+        raise ValueError("taylor importance needs gradients; run backward on a batch first")
+    training = [module.training for module in model.modules()]
+    model.eval()
+    device = next(model.parameters()).device
+    with torch.enable_grad():
+        pruner = pruning.pruner.BasePruner(
+            model,
+            torch.zeros(1, 3, _SIDE, _SIDE, device=device),
+            importance=_ranking(pruning, importance),
+            pruning_ratio=ratio,
+            round_to=ROUND_TO,
+            ignored_layers=classifiers(model),
+        )
+        pruner.step()
+    model.zero_grad(set_to_none=True)
+    for module, was in zip(model.modules(), training, strict=True):
+        module.training = was
+
+
+def classifiers(model: nn.Module) -> list[nn.Module]:
+    """Return the layers whose outputs are the classes: the last one, and any that is called so."""
+    layers = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    named = [module for name, module in layers if "classifier" in name]
+    return [*named, *(module for _, module in layers[-1:] if module not in named)]
+
+
+def _ranking(pruning: Any, importance: PruningImportance | None) -> Ranking:  # noqa: ANN401
+    if importance is None:
+        return _first_channels
+    magnitude: Ranking = pruning.importance.GroupMagnitudeImportance(p=2)
+    if importance == "magnitude":
+        return magnitude
+    chosen: Ranking = (
+        pruning.importance.GroupTaylorImportance()
+        if importance == "taylor"
+        else pruning.importance.BNScaleImportance()
+    )
+
+    def ranked(group: Any) -> Tensor | None:  # noqa: ANN401
+        # Squeeze-and-excite has channels without BatchNorm; skipping them would change the shape.
+        found = chosen(group)
+        return magnitude(group) if found is None else found
+
+    return ranked
+
+
+def _first_channels(group: Any) -> Tensor:  # noqa: ANN401
+    return torch.arange(len(group[0].idxs), 0, -1, dtype=torch.float32)

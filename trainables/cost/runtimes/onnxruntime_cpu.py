@@ -1,0 +1,48 @@
+"""ONNX Runtime on the processor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainables.compression.extras import need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+def version() -> str:
+    """Return the library with its version.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return f"onnxruntime {need('onnxruntime', 'the target onnxruntime-cpu').__version__}"
+
+
+class OnnxRunner:
+    """An ONNX file in a session of its own."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        """Load ``path`` to run on ``threads`` threads.
+
+        Raises:
+            MissingExtraError: onnxruntime is not installed.
+        """
+        library: Any = need("onnxruntime", "the target onnxruntime-cpu")
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self.runtime = version()
+        self._session = library.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the logits of ``images``."""
+        return torch.from_numpy(self._session.run(None, {self._input: images.numpy()})[0])

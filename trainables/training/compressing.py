@@ -1,0 +1,91 @@
+"""Changes of a model between two epochs of its training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.compression.deployed import prune
+from trainables.compression.quantization import QuantizationAwareModel
+from trainables.compression.unstructured import bake_masks, without_masks
+from trainables.data.transforms import eval_transform
+from trainables.training.loss import segmentation_loss_sum
+from trainables.training.results import spread
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from search_spaces.config import TrialConfig
+    from trainables.compression.stages import Stage
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.training.compute import Compute
+
+CALIBRATION_IMAGES = 32
+"""Training images that set the ranges of activations and Taylor's gradients."""
+_BATCH = 8
+
+
+def change_model(
+    stage: Stage,
+    model: nn.Module,
+    config: TrialConfig,
+    train: SegmentationDataset,
+    compute: Compute,
+) -> nn.Module:
+    """Return ``model`` as ``stage`` leaves it, with no optimizer's state to go with it.
+
+    Args:
+        stage: What is to happen.
+        model: The plain module (no DDP wrapper); changed, or used up.
+        config: The trial's configuration.
+        train: The training images, the first of which are looked at.
+        compute: The device.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+    """
+    if stage.kind == "prune":
+        if config.pruning_importance == "taylor":
+            _accumulate_gradients(model, train, compute)
+        prune(model, config)
+        return model
+    bake_masks(model)
+    images = compute.fetch({"image": calibration_batches(train)[0]}, "image")
+    return QuantizationAwareModel(model, images)
+
+
+def calibration_batches(train: SegmentationDataset) -> list[Tensor]:
+    """Return up to 32 training images without random transforms, in batches of 2 to 8.
+
+    They are spread over the data set; a data set of one image gives it twice.
+    """
+    transform = eval_transform()
+    images = []
+    for index in spread(len(train), CALIBRATION_IMAGES):
+        picture = torch.from_numpy(train.picture(index).transpose(2, 0, 1).copy())
+        mask = torch.zeros(picture.shape[-2:], dtype=torch.uint8)
+        images.append(transform(picture, mask, None, seed=0)[0])
+    if len(images) == 1:
+        images *= 2
+    whole = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    return [torch.stack(batch) for batch in whole if len(batch) > 1]
+
+
+def plain_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of ``model``, masks applied, in tensors that share no memory."""
+    state = without_masks(model.state_dict())
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
+def _accumulate_gradients(model: nn.Module, train: SegmentationDataset, compute: Compute) -> None:
+    """Leave the gradients of the loss over a few training images in the parameters."""
+    model.zero_grad(set_to_none=True)
+    model.eval()
+    for index in spread(len(train), CALIBRATION_IMAGES):
+        sample = train[index]
+        batch = {"image": sample["image"].unsqueeze(0), "mask": sample["mask"].unsqueeze(0)}
+        with compute.autocast():
+            logits = model(compute.fetch(batch, "image"))
+        loss = segmentation_loss_sum(logits.float(), compute.fetch(batch, "mask"))
+        loss.backward()  # type: ignore[no-untyped-call]
