@@ -19,7 +19,7 @@ METRICS: Mapping[str, Direction] = MappingProxyType(
         "macs": "minimize",
         "params": "minimize",
         "peak_memory_mb": "minimize",
-        "artifact_bytes": "minimize",
+        "size_mb": "minimize",
         "energy_j": "minimize",
     }
 )
