@@ -163,7 +163,7 @@ def test_a_model_too_large_for_memory_is_infeasible(
         def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
             raise torch.OutOfMemoryError(f"CUDA out of memory for {input.shape}.")
 
-    monkeypatch.setattr(trial, "build_model", lambda *_: TooLarge(3, 3, 1))
+    monkeypatch.setattr(trial, "build_model", lambda *_, **__: TooLarge(3, 3, 1))
     done = run_trial(make_task(), LocalSession())
     assert done.state == "infeasible"
     assert "micro-batch of 1 image" in done.reason
