@@ -13,6 +13,7 @@ from orchestrator.cli import (
     data,
     doctor,
     models,
+    papers,
     predict,
     presets,
     profile,
@@ -47,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-for verb in (*VERBS, profile, simulate, doctor):
+for verb in (*VERBS, profile, papers, simulate, doctor):
     verb.register(app)
 
 
