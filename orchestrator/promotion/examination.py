@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestrator.promotion import gates, verify
-from orchestrator.promotion.fresh import EXAMPLES, FreshJob, FreshProcessError, run_fresh
+from orchestrator.promotion.fresh import (
+    EXAMPLES,
+    FreshJob,
+    FreshProcessError,
+    fresh_model,
+    time_fairly,
+)
 from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
 from trainables.data.digest import dataset_digest
@@ -18,12 +24,13 @@ from trainables.inference.trained import load_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from orchestrator.folders import SweepFolder
-    from orchestrator.promotion.fresh import FreshAnswer
+    from orchestrator.promotion.fresh import FreshModel
     from orchestrator.promotion.gates import Verdict
     from orchestrator.promotion.plan import PromotionPlan
     from orchestrator.promotion.request import PromotionRequest
@@ -118,46 +125,47 @@ class Examination:
         packed = self.candidate.packed
         found = Findings(figures={**_costs(packed.description), "size_mb": packed.size_mb})
         self.say("loading the registered files in a fresh process, predicting the val images")
-        answer = self._reload(found)
+        try:
+            with self._fresh(self.version, self.candidate.ground.images) as model:
+                self._judge_reload(model, found)
+                self.say("comparing with the champion on the same images")
+                compared = self._compare(model, found)
+        except FreshProcessError as error:
+            compared = None
+            found.verdicts = [gates.Verdict(gate="reload", passed=False, message=str(error))]
         self.say("measuring the latency again")
-        self._time(found)
+        self._judge_latency(found)
         bounds = self.candidate.plan.constraints
         found.verdicts.append(gates.judge_constraints(found.figures, bounds))
-        if answer is not None:
-            self.say("comparing with the champion on the same images")
-            found.verdicts.append(self._compare(answer, found.figures))
+        if compared is not None:
+            found.verdicts.append(compared)
         if self.request.retrain_seeds and found.passed:
             found.verdicts.append(self._seeds())
         return found
 
-    def _reload(self, found: Findings) -> FreshAnswer | None:
-        """Judge reload and mIoU; None where the registered model does not work."""
+    def _judge_reload(self, model: FreshModel, found: Findings) -> None:
+        """Judge whether it predicts as the trained model does, with the mIoU that was recorded."""
         candidate, tolerances = self.candidate, self.request.tolerances
         ground = candidate.ground
-        try:
-            answer = self._predict(self.version, ground.images, "candidate")
-        except FreshProcessError as error:
-            found.verdicts.append(gates.Verdict(gate="reload", passed=False, message=str(error)))
-            return None
         expected = verify.trained_masks(candidate.trained, ground, EXAMPLES)
-        found.verdicts.append(
+        miou = verify.score(model.masks, ground.masks, len(candidate.trained.class_names))
+        found.figures["miou"] = miou
+        found.verdicts += [
             gates.judge_reload(
-                agreement=float((expected == answer.example_masks).mean()),
-                found_digest=str(answer.description["program_sha256"]),
+                agreement=float((expected == model.example_masks).mean()),
+                found_digest=str(model.description["program_sha256"]),
                 packed_digest=candidate.packed.digest,
-                ours=answer.ours,
+                ours=model.ours,
                 least=tolerances.agreement,
-            )
-        )
-        miou = verify.score(answer.masks, ground.masks, len(candidate.trained.class_names))
-        recorded = candidate.plan.choice.row.metrics["miou"]
-        found.figures |= {"miou": miou, "program_latency_ms": answer.latency_ms}
-        found.verdicts.append(
-            gates.judge_miou(found=miou, recorded=recorded, tolerance=tolerances.miou)
-        )
-        return answer
+            ),
+            gates.judge_miou(
+                found=miou,
+                recorded=candidate.plan.choice.row.metrics["miou"],
+                tolerance=tolerances.miou,
+            ),
+        ]
 
-    def _time(self, found: Findings) -> None:
+    def _judge_latency(self, found: Findings) -> None:
         plan, tolerance = self.candidate.plan, self.request.tolerances.latency
         recorded = plan.choice.row.metrics["latency_ms"]
         enough = recorded * (1 + tolerance)
@@ -174,10 +182,11 @@ class Examination:
             )
         )
 
-    def _compare(self, answer: FreshAnswer, figures: Mapping[str, float]) -> Verdict:
+    def _compare(self, model: FreshModel, found: Findings) -> Verdict:
         """Judge against the champion, whose registered files predict the same images."""
         candidate, champion = self.candidate, self.candidate.plan.champion
         if champion is None:
+            (found.figures["program_latency_ms"],) = time_fairly([model], verify.quiet_node())
             return gates.no_champion()
         description = self.registry.description(champion)
         classes = tuple(str(name) for name in description.get("class_names", ()))
@@ -188,21 +197,23 @@ class Examination:
             candidate.spec, Resolution.parse(description["resolution"]), f"{height}x{width}"
         )
         try:
-            theirs = self._predict(champion, own.images, "champion")
+            with self._fresh(champion, own.images) as theirs:
+                miou = verify.score(theirs.masks, candidate.ground.masks, len(classes))
+                # programs against each other: the sweep's figure is the trained model's
+                mine, other = time_fairly([model, theirs], verify.quiet_node())
         except FreshProcessError as error:
             message = f"champion version {champion.version} cannot be compared with: {error}"
             return gates.Verdict(gate="champion", passed=False, message=message)
-        miou = verify.score(theirs.masks, candidate.ground.masks, len(classes))
-        # both programs are timed alike, where the sweep's figure is the trained model's
+        found.figures["program_latency_ms"] = mine
         return gates.judge_champion(
-            {**figures, "latency_ms": answer.latency_ms},
-            {**_costs(description), "miou": miou, "latency_ms": theirs.latency_ms},
+            {**found.figures, "latency_ms": mine},
+            {**_costs(description), "miou": miou, "latency_ms": other},
             candidate.spec.objectives,
             version=champion.version,
             noise={"latency_ms": self.request.tolerances.latency_noise},
         )
 
-    def _predict(self, version: ModelVersion, images: Path, name: str) -> FreshAnswer:
+    def _fresh(self, version: ModelVersion, images: Path) -> AbstractContextManager[FreshModel]:
         job = FreshJob(
             uri=self.registry.uri,
             version=version,
@@ -210,7 +221,7 @@ class Examination:
             size=self.candidate.ground.size,
             target=self.candidate.spec.target,
         )
-        return run_fresh(job, self.work / name, verify.quiet_node())
+        return fresh_model(job, self.work / f"version-{version.version}")
 
     def _seeds(self) -> Verdict:
         from orchestrator.promotion.retrain import retrain  # noqa: PLC0415 - imports Ray

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -54,8 +56,8 @@ class FreshJob:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FreshAnswer:
-    """What the process found."""
+class FreshModel:
+    """A registered model that was loaded, has predicted, and waits to be timed."""
 
     masks: NDArray[np.uint8]
     """Predicted class of every pixel, [N, H, W]."""
@@ -65,17 +67,19 @@ class FreshAnswer:
     """What the loaded model says of itself."""
     ours: tuple[str, ...]
     """Modules of this product that it had imported."""
-    latency_ms: float
-    """Latency of the program, ms, > 0."""
+    time: Callable[[], float]
+    """Returns the median latency of the program over a few passes, ms, > 0."""
 
 
-def run_fresh(job: FreshJob, folder: Path, quiet: AbstractContextManager[object]) -> FreshAnswer:
-    """Return what a process that knows only MLflow makes of a registered version.
+@contextmanager
+def fresh_model(job: FreshJob, folder: Path) -> Iterator[FreshModel]:
+    """Yield what a process that knows only MLflow makes of a registered version.
+
+    The process lives until the context is left.
 
     Args:
         job: What it is to do.
         folder: Where it may leave files.
-        quiet: Entered while it times the program.
 
     Raises:
         FreshProcessError: it ended without an answer; the end of what it said is in it.
@@ -98,17 +102,30 @@ def run_fresh(job: FreshJob, folder: Path, quiet: AbstractContextManager[object]
         with process:
             try:
                 first = _answer(process, log.name)
-                with quiet:
-                    second = _answer(process, log.name, go=True)
+                yield FreshModel(
+                    masks=np.load(files["masks"]),
+                    example_masks=np.load(files["example_masks"]),
+                    description=first["description"],
+                    ours=tuple(first["ours"]),
+                    time=lambda: float(_answer(process, log.name, go=True)["latency_ms"]),
+                )
             finally:
                 process.kill()
-    return FreshAnswer(
-        masks=np.load(files["masks"]),
-        example_masks=np.load(files["example_masks"]),
-        description=first["description"],
-        ours=tuple(first["ours"]),
-        latency_ms=float(second["latency_ms"]),
-    )
+
+
+def time_fairly(
+    models: Sequence[FreshModel], quiet: AbstractContextManager[object]
+) -> tuple[float, ...]:
+    """Return each model's latency, ms: the best of a few rounds that all take part in by turns.
+
+    Whatever else the machine does only adds to a latency, and by turns it adds to all alike.
+
+    Raises:
+        FreshProcessError: a process ended.
+    """
+    with quiet:
+        rounds = [[model.time() for model in models] for _ in range(ROUNDS)]
+    return tuple(min(times) for times in zip(*rounds, strict=True))
 
 
 def _order(job: FreshJob) -> dict[str, Any]:
@@ -122,7 +139,6 @@ def _order(job: FreshJob) -> dict[str, Any]:
         "threads": job.target.threads,
         "warmup": job.target.warmup,
         "repeats": job.target.repeats,
-        "rounds": ROUNDS,
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.promotion import versions as words
 from orchestrator.promotion.choose import choose
 from orchestrator.promotion.examination import Candidate, Examination, pack_candidate
-from orchestrator.promotion.gates import judge_digest
+from orchestrator.promotion.gates import Verdict, judge_digest
 from orchestrator.promotion.plan import PromotionPlan
 from orchestrator.provenance import git_commit
+from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.registry import ChampionMovedError
 from orchestrator.tracking.registry_package import ModelSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from orchestrator.folders import SweepFolder
-    from orchestrator.promotion.gates import GateName, Verdict
+    from orchestrator.promotion.gates import GateName
     from orchestrator.promotion.request import PromotionRequest
     from orchestrator.promotion.versions import ModelVersion
     from orchestrator.report.model import SweepReport
@@ -121,7 +124,6 @@ def carry_out(
 
     Raises:
         CheckpointError: the trial's files cannot be used.
-        ChampionMovedError: another promotion came in between; nothing has moved.
         TrackingError: the registry does not answer.
     """
     from trainables.inference.trained import recorded_digest  # noqa: PLC0415 - imports torch
@@ -137,22 +139,41 @@ def carry_out(
         candidate = pack_candidate(spec, plan, trial, work / "files")
         say("registering a version, which no alias points to yet")
         version = _register(plan, spec, registry, request, candidate)
-        found = Examination(
-            candidate=candidate,
-            version=version,
-            registry=registry,
-            request=request,
-            folder=folder,
-            work=work,
-            say=say,
-        ).run()
+        with _abandoned(registry, version):
+            found = Examination(
+                candidate=candidate,
+                version=version,
+                registry=registry,
+                request=request,
+                folder=folder,
+                work=work,
+                say=say,
+            ).run()
     promotion = Promotion(plan=plan, verdicts=(digest, *found.verdicts), version=version)
     _write(promotion, found.figures, registry)
     if promotion.failed:
         return promotion
-    registry.crown(version, expected=plan.champion)
+    try:
+        registry.crown(version, expected=plan.champion)
+    except ChampionMovedError as error:
+        late = Verdict(gate="champion", passed=False, message=str(error))
+        verdicts = [late if each.gate == "champion" else each for each in promotion.verdicts]
+        promotion = replace(promotion, verdicts=tuple(verdicts))
+        _write(promotion, found.figures, registry)
+        return promotion
     registry.note(version, {words.STATE: "promoted"})
     return Promotion(plan=plan, verdicts=promotion.verdicts, version=version, promoted=True)
+
+
+@contextmanager
+def _abandoned(registry: ModelRegistry, version: ModelVersion) -> Iterator[None]:
+    """Let a version say that its examination was broken off where it was."""
+    try:
+        yield
+    except BaseException:
+        with suppress(TrackingError):
+            registry.note(version, {words.STATE: "abandoned"})
+        raise
 
 
 def _register(

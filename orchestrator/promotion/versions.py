@@ -14,7 +14,7 @@ CHAMPION, PREVIOUS = "champion", "previous"
 """Alias of the version in use, alias of the one that it replaced."""
 
 STATE = "promotion.state"
-"""``candidate`` while it is examined, then ``promoted`` or ``refused``."""
+"""``candidate`` while it is examined, then ``promoted``, ``refused`` or ``abandoned``."""
 BY, AT = "promotion.by", "promotion.at"
 RULE, REASON = "promotion.rule", "promotion.reason"
 REPLACED = "promotion.replaced"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,13 +98,12 @@ class ModelRegistry:
 
     def description(self, version: ModelVersion) -> dict[str, Any]:
         """Return what the model of a version says of itself; empty where it is not one of ours."""
-        with told_apart(f"read version {version.version} of {version.name}"):
-            import mlflow.models  # noqa: PLC0415 - takes two seconds
+        what = f"read version {version.version} of {version.name}"
+        with told_apart(what), global_store(self.uri):
+            from mlflow.models import Model  # noqa: PLC0415 - takes two seconds
 
-            uri = self._client.get_model_version_download_uri(version.name, str(version.version))
-            if uri.startswith("models:/"):
-                uri = self._client.get_logged_model(uri.removeprefix("models:/")).artifact_location
-            return dict(mlflow.models.Model.load(uri).metadata or {})
+            found = Model.load(f"models:/{version.name}/{version.version}")
+            return dict(found.metadata or {})
 
     def trial_run(self, experiment: str, sweep_id: str, trial_id: str) -> tuple[str, str | None]:
         """Return the experiment's id with the trial's run; None where the run is not there."""
@@ -145,7 +145,7 @@ class ModelRegistry:
                     description=description,
                     model_id=logged.model_id,
                 )
-        return _version(made, ())
+        return replace(_version(made, ()), model_id=logged.model_id)
 
     def note(
         self, version: ModelVersion, tags: Mapping[str, str], files: Mapping[str, str] | None = None

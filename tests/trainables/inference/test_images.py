@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from trainables.inference.images import ImageFilesError, gather_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+
+
+def test_folders_are_searched_and_keep_their_places(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a/1.png", "in/b/1.jpg", "in/notes.txt", "2.png")
+    found = gather_images([tmp_path / "in", tmp_path / "2.png", tmp_path / "in/a/1.png"])
+    assert [file.name for file in found] == ["a/1", "b/1", "2"]
+
+
+def test_results_never_overwrite_each_other(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.png", "b/x.png", "b/x.jpg")
+    found = gather_images([tmp_path / "a/x.png", tmp_path / "b/x.png", tmp_path / "b/x.jpg"])
+    names = [file.name for file in found]
+    assert names == ["x-png", "x-png-2", "x-jpg"]
+
+
+def test_every_path_that_is_no_image_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt", "empty/readme.md")
+    with pytest.raises(ImageFilesError) as caught:
+        gather_images([tmp_path / "gone.png", tmp_path / "notes.txt", tmp_path / "empty"])
+    for text in ("gone.png does not exist", "notes.txt is no image", "empty holds no image"):
+        assert text in str(caught.value)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from search_spaces.config import TrialConfig
+from trainables.inference.trained import load_trained
+from trainables.models.build import build_model
+from trainables.training.checkpoint import (
+    BEST_METADATA,
+    BEST_WEIGHTS,
+    CheckpointError,
+    save_best,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def save(folder: Path, config: dict[str, object], classes: int = 2) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = build_model(TrialConfig.from_mapping({"backbone": "mobilenet_v3_small"}), 2)
+    names = [f"class {label}" for label in range(classes)]
+    save_best(folder, model.state_dict(), {"config": config, "class_names": names})
+    return model
+
+
+def test_the_model_of_a_trial_is_what_was_saved(tmp_path: Path) -> None:
+    model = save(tmp_path, {"backbone": "mobilenet_v3_small"})
+    trained = load_trained(tmp_path)
+    assert trained.class_names == ("class 0", "class 1")
+    assert not trained.module.training
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(trained.module(images), model.eval()(images))
+    assert trained.digest == json.loads((tmp_path / BEST_METADATA).read_text())["sha256"]
+
+
+def test_files_that_were_changed_are_refused(tmp_path: Path) -> None:
+    save(tmp_path, {"backbone": "mobilenet_v3_small"})
+    path = tmp_path / BEST_WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(CheckpointError, match="not the file that was saved"):
+        load_trained(tmp_path)
+    (tmp_path / BEST_METADATA).unlink()
+    with pytest.raises(CheckpointError, match="only a trial that completed"):
+        load_trained(tmp_path)
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    save(tmp_path, {"backbone": "mobilenet_v3_small"}, classes=3)
+    with pytest.raises(CheckpointError, match="do not fit the model they name"):
+        load_trained(tmp_path)
+
+
+def test_what_ships_compressed_is_not_its_float_model(tmp_path: Path) -> None:
+    save(tmp_path, {"backbone": "mobilenet_v3_small", "quantization": "ptq_int8"})
+    with pytest.raises(CheckpointError, match="quantization="):
+        load_trained(tmp_path)
