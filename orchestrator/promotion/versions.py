@@ -24,6 +24,8 @@ REFUSED_BY = "promotion.refused_by"
 SWEEP, TRIAL = "sweep.id", "trial.id"
 DATASET = "dataset.digest"
 PROGRAM = "program.sha256"
+MODEL = "model.id"
+"""Logged model that holds the version's files, which MLflow's own answer may leave out."""
 GATE_PREFIX, FIGURE_PREFIX = "gate.", "figure."
 SHOWN = ("miou", "latency_ms", "flops", "params", "size_mb")
 """Figures that a version is described by."""

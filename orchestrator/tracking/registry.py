@@ -6,7 +6,6 @@ import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.promotion.versions import (
     CHAMPION,
+    MODEL,
     PREVIOUS,
     REPLACED,
     ModelRef,
@@ -141,11 +141,11 @@ class ModelRegistry:
                     name,
                     f"models:/{logged.model_id}",
                     run_id=run_id,
-                    tags=dict(tags),
+                    tags={**tags, MODEL: logged.model_id},
                     description=description,
                     model_id=logged.model_id,
                 )
-        return replace(_version(made, ()), model_id=logged.model_id)
+        return _version(made, ())
 
     def note(
         self, version: ModelVersion, tags: Mapping[str, str], files: Mapping[str, str] | None = None
@@ -271,7 +271,7 @@ def _version(found: MlflowVersion, aliases: object) -> ModelVersion:
         aliases=tuple(sorted(aliases)) if isinstance(aliases, list | tuple) else (),
         created_ms=int(found.creation_timestamp or 0),
         run_id=found.run_id or None,
-        model_id=found.model_id or None,
+        model_id=found.model_id or found.tags.get(MODEL),
         tags=dict(found.tags),
     )
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from orchestrator.cli.predict import _groups, _readable
+from trainables.inference.images import ImageFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_impossible_settings_are_named_together(segsweep: Callable[..., Any]) -> None:
+    arguments = ("--mode", "other", "--overlap", "1", "--zoom", "0.5")
+    outcome = segsweep("predict", "street@champion", "a.png", "--out", "out", *arguments)
+    assert outcome.code == 2
+    for text in ("--mode must be one of", "--overlap must be", "--zoom must be"):
+        assert text in outcome.err
+
+
+def test_images_that_are_not_there_are_named_before_anything_loads(
+    segsweep: Callable[..., Any],
+) -> None:
+    outcome = segsweep("predict", "street@champion", "gone.png", "--out", "out")
+    assert outcome.code == 2
+    assert "gone.png does not exist" in outcome.err
+
+
+def test_neighbours_of_one_size_go_in_one_pass(tmp_path: Path) -> None:
+    sizes = [(4, 4), (4, 4), (4, 4), (5, 4), (4, 4)]
+    pictures = [
+        (ImageFile(tmp_path / f"{number}.png", str(number)), np.zeros((*size, 3), np.uint8))
+        for number, size in enumerate(sizes)
+    ]
+    groups = list(_groups(iter(pictures), 2))
+    assert [[file.name for file, _ in group] for group in groups] == [
+        ["0", "1"],
+        ["2"],
+        ["3"],
+        ["4"],
+    ]
+
+
+def test_a_broken_image_is_passed_over_and_named(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 3)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    faults: list[str] = []
+    files = [ImageFile(tmp_path / f"{name}.png", name) for name in ("bad", "good")]
+    found = [(file.name, image.shape) for file, image in _readable(files, faults)]
+    assert found == [("good", (3, 4, 3))]
+    assert len(faults) == 1
+    assert "bad.png" in faults[0]

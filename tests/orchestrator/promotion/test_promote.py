@@ -1,0 +1,259 @@
+"""A real trial on its way into a real registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orchestrator.cli.main import main
+from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled, TrialStarted
+from orchestrator.folders import SweepFolder, new_sweep
+from orchestrator.ledger import Ledger
+from orchestrator.promotion.bounds import Limits
+from orchestrator.promotion.promote import carry_out, make_plan
+from orchestrator.promotion.request import PromotionRequest, Tolerances
+from orchestrator.promotion.versions import ModelRef
+from orchestrator.results import make_report
+from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.parse import load_spec
+from orchestrator.tracking.registry import ModelRegistry
+from orchestrator.tracking.registry_model import load_registered
+from trainables.local_session import LocalSession
+from trainables.messages import Profiled, TrialTask
+from trainables.training.checkpoint import BEST_WEIGHTS
+from trainables.trial import run_trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.promotion.promote import Promotion
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+
+CONFIG: dict[str, str | int | float] = {
+    "backbone": "mobilenet_v3_small",
+    "resolution": "64x96",
+    "batch_size": 4,
+}
+PATIENT = Tolerances(latency=50.0)
+"""A busy machine is no reason for a test to fail."""
+NO_LIMITS = Limits()
+ONLY_MLFLOW = """
+import hashlib, json, sys
+unpickled = []
+def hook(event, args):
+    if event == "pickle.find_class":
+        unpickled.append(args)
+sys.addaudithook(hook)
+import mlflow, numpy
+from PIL import Image
+uri, name, path = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+image = numpy.asarray(Image.open(path).convert("RGB"))[None]
+mask = model.predict(image)
+ours = [m for m in sys.modules if m.split(".")[0] in
+        ("orchestrator", "trainables", "search_spaces", "cluster")]
+print(json.dumps({
+    "mask": hashlib.sha256(mask.tobytes()).hexdigest(), "shape": mask.shape, "ours": ours,
+    "unpickled": [list(map(str, each)) for each in unpickled],
+    "classes": model.metadata.metadata["class_names"],
+    "example": model.metadata.saved_input_example_info["type"],
+    "signature": model.metadata.signature.inputs.to_dict(),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class SmallSweep:
+    spec: SweepSpec
+    folder: SweepFolder
+    registry: ModelRegistry
+
+    def promote(self, name: str, limits: Limits = NO_LIMITS, **recorded: float) -> Promotion:
+        """Promote the trial as if the sweep had ``recorded`` other figures of it."""
+        request = PromotionRequest(name=name, tolerances=PATIENT, limits=limits, by="tester")
+        report = make_report(self.spec, self.folder)
+        rows = [replace(row, metrics={**row.metrics, **recorded}) for row in report.rows]
+        plan = make_plan(self.spec, replace(report, rows=tuple(rows)), self.registry, request)
+        return carry_out(plan, self.spec, self.folder, self.registry, request)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> SmallSweep:
+    """A sweep of one trial, trained here, with its ledger."""
+    root = tmp_path_factory.mktemp("promotion")
+    spec = load_spec(
+        None,
+        overrides=[
+            f"storage.root={root}",
+            "teacher=null",
+            "data.synthetic_train_images=8",
+            "data.synthetic_val_images=4",
+            "budget.epochs=1",
+            "training.threads=1",
+            "training.sample_images=0",
+        ],
+    )
+    folder = new_sweep(root, "small")
+    folder.spec.write_text(dump_spec(spec))
+    session = LocalSession()
+    task = TrialTask(
+        sweep_id=folder.sweep_id,
+        trial_id="t00000",
+        config=dict(CONFIG),
+        seed=1,
+        epochs=1,
+        data=spec.data,
+        training=spec.training,
+        target=spec.target,
+        cache_dir=str(spec.storage.cache_dir),
+        output_dir=str(folder.trials / "t00000"),
+    )
+    done = run_trial(task, session)
+    assert done.state == "complete", done.reason
+    profiled = next(each for each in session.messages if isinstance(each, Profiled))
+    with Ledger(folder.ledger) as ledger:
+        ledger.append(TrialAsked(trial_id="t00000", number=0, config=dict(CONFIG)))
+        ledger.append(TrialStarted(trial_id="t00000"))
+        ledger.append(
+            TrialProfiled(
+                trial_id="t00000", metrics=profiled.metrics, details=profiled.details, seconds=1
+            )
+        )
+        ledger.append(
+            TrialEnded(
+                trial_id="t00000", state="complete", reason="", metrics=done.metrics, seconds=2
+            )
+        )
+    return SmallSweep(spec, folder, ModelRegistry(spec.tracking_uri))
+
+
+@pytest.fixture(scope="module")
+def champion(sweep: SmallSweep) -> Promotion:
+    return sweep.promote("street")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(5).integers(0, 256, (70, 111, 3), dtype=np.uint8)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_a_sound_trial_becomes_champion_with_its_evidence(
+    sweep: SmallSweep, champion: Promotion
+) -> None:
+    assert champion.promoted, [str(verdict) for verdict in champion.verdicts]
+    assert [verdict.gate for verdict in champion.verdicts] == list(champion.plan.gates)
+    found = sweep.registry.find(ModelRef("street"))
+    assert found.tags["promotion.state"] == "promoted"
+    assert found.tags["promotion.by"] == "tester"
+    assert found.tags["trial.id"] == "t00000"
+    recorded = make_report(sweep.spec, sweep.folder).rows[0].metrics["miou"]
+    assert found.figures["miou"] == pytest.approx(recorded, abs=1e-4)
+    assert found.tags["gate.miou"].startswith("passed: mIoU")
+    client: Any = sweep.registry._client
+    files = {each.path for each in client.list_logged_model_artifacts(found.model_id)}
+    assert {"promotion.json", "requirements.txt", "input_example.json", "MLmodel"} <= files
+
+
+def test_a_process_that_knows_only_mlflow_predicts_the_same_mask(
+    sweep: SmallSweep, champion: Promotion, picture: Path, tmp_path: Path
+) -> None:
+    assert champion.promoted
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ONLY_MLFLOW, sweep.registry.uri, "street", str(picture)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer["ours"] == []
+    assert [
+        each for each in answer["unpickled"] if each[0] not in {"builtins", "collections"}
+    ] == []
+    assert answer["shape"] == [1, 70, 111]
+    assert answer["example"] == "ndarray"
+    assert answer["signature"][0]["tensor-spec"]["shape"] == [-1, -1, -1, 3]
+    model = load_registered(sweep.registry.uri, sweep.registry.find(ModelRef("street")))
+    assert answer["classes"] == list(model.class_names)
+    out = tmp_path / "out"
+    arguments = ["predict", "street@champion", str(picture), "--out", str(out)]
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--tracking", sweep.registry.uri])
+    assert caught.value.code == 0
+    mask = np.asarray(Image.open(out / "masks/photo.png"))
+    assert hashlib.sha256(mask.tobytes()).hexdigest() == answer["mask"]
+    assert (out / "shares.csv").read_text().startswith("image,road")
+
+
+@pytest.mark.parametrize("gate", ["miou", "constraints", "digest"])
+def test_a_failed_gate_says_both_figures_and_moves_nothing(
+    sweep: SmallSweep, champion: Promotion, gate: str
+) -> None:
+    assert champion.version is not None
+    before = sweep.registry.versions("street")
+    if gate == "miou":
+        refused = sweep.promote("street", miou=0.9)
+        assert "recorded 0.9000" in refused.failed[0].message
+    elif gate == "constraints":
+        # the plan takes the recorded size, the gate that of the files
+        refused = sweep.promote("street", Limits(max_size_mb=0.5), size_mb=0.1)
+        assert "breaks size_mb <= 0.5" in refused.failed[0].message
+    else:
+        weights = sweep.folder.trials / "t00000" / BEST_WEIGHTS
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        try:
+            refused = sweep.promote("street")
+        finally:
+            weights.write_bytes(whole)
+        assert refused.version is None
+    assert not refused.promoted
+    assert [verdict.gate for verdict in refused.failed] == [gate]
+    now = sweep.registry.champion("street")
+    assert now is not None
+    assert now.version == champion.version.version
+    after = sweep.registry.versions("street")
+    if gate == "digest":
+        assert len(after) == len(before)
+    else:
+        assert after[0].tags["promotion.state"] == "refused"
+        assert after[0].tags["promotion.refused_by"] == gate
+        assert after[0].aliases == ()
+
+
+def test_the_same_trial_is_no_reason_to_promote_again(
+    sweep: SmallSweep, champion: Promotion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert champion.promoted
+    storage = ["--storage", str(sweep.folder.root)]
+    with pytest.raises(SystemExit) as caught:
+        main(["promote", "--name", "street", *storage])
+    assert caught.value.code == 0
+    assert "it is street@champion already, as version 1" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main(["models", "street", "--json", *storage])
+    assert caught.value.code == 0
+    history = json.loads(capsys.readouterr().out)
+    assert history[-1]["aliases"] == ["champion"]
+    assert history[-1]["trial_id"] == "t00000"
+    with pytest.raises(SystemExit) as caught:
+        main(["rollback", "street", *storage])
+    assert caught.value.code == 2
+    assert "nothing to go back to" in capsys.readouterr().err
