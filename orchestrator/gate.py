@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.events import SweepEvent
+    from orchestrator.hopeless import HopelessRule
     from search_spaces.space import Config
 
 _OPERATORS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
@@ -53,31 +54,50 @@ class Constraint:
 
 
 class CostGate:
-    """Refuses configurations whose costs, known before training, break a constraint."""
+    """Refuses configurations that break a constraint, or cannot reach the front any more."""
 
     def __init__(
         self,
         constraints: Sequence[Constraint],
         static_costs: Callable[[Config], Mapping[str, float]],
+        hopeless: HopelessRule | None = None,
     ) -> None:
+        """Take the rules.
+
+        Args:
+            constraints: Bounds that a trial must keep.
+            static_costs: Metrics of a configuration that need no training and no measurement.
+            hopeless: What tells that a configuration cannot reach the front; None settles broken
+                constraints alone.
+        """
         self._constraints = tuple(constraints)
         self._static_costs = static_costs
+        self._hopeless = hopeless
 
     def known(self, config: Config) -> Mapping[str, float]:
         """Return the metrics of ``config`` that need no training and no measurement."""
         return self._static_costs(config)
 
-    def judge(self, metrics: Mapping[str, float]) -> str | None:
-        """Return why ``metrics`` rule the trial out; None where no constraint is broken.
+    def judge(self, metrics: Mapping[str, float], config: Config | None = None) -> str | None:
+        """Return why a trial is ruled out; None where nothing is known against it.
 
-        A constraint on a metric that is not known yet is not judged.
+        Args:
+            metrics: What is known of the trial before its first epoch. A constraint on a metric
+                that is not known yet is not judged.
+            config: Its configuration; None judges the constraints alone.
         """
         broken = [
             f"{c.metric} = {metrics[c.metric]:g} breaks {c}"
             for c in self._constraints
             if c.metric in metrics and not c.holds(metrics[c.metric])
         ]
-        return "; ".join(broken) or None
+        if broken:
+            return "; ".join(broken)
+        if self._hopeless is None or config is None:
+            return None
+        return self._hopeless.verdict(config, metrics)
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
+        if self._hopeless is not None:
+            self._hopeless.observe(event)

@@ -157,7 +157,7 @@ class Sweep:
                 return None
             trial_id = f"t{number:05d}"
             known = self._gate.known(config)
-            verdict = self._gate.judge(known)
+            verdict = self._gate.judge(known, config)
             self._record(
                 TrialAsked(
                     trial_id=trial_id,
@@ -188,7 +188,8 @@ class Sweep:
                 seconds=self._clock(),
             )
         )
-        verdict = self._gate.judge({**running.asked.known, **metrics})
+        fresh = None if running.epoch else running.asked.config
+        verdict = self._gate.judge({**running.asked.known, **metrics}, fresh)
         if verdict is None:
             return CONTINUE
         self.ended(trial_id, "infeasible", verdict, {**running.asked.known, **metrics})

@@ -37,6 +37,16 @@ def _resolution(value: object) -> object:
     return None if value is None else str(Resolution.parse(value))
 
 
+def _sweeps(value: object) -> object:
+    """Return true, false or a tuple of names; one name may stand alone."""
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and all(isinstance(n, str) and n for n in names):
+        return tuple(names)
+    if isinstance(value, bool):
+        return value
+    raise PydanticCustomError("sweeps", "true, false or a list of names of sweeps")
+
+
 _NO_BOOL = BeforeValidator(_no_bool)
 _POSITIVE = Rule(gt=0)
 _COUNT = Rule(ge=1)
@@ -75,6 +85,7 @@ RULES: Mapping[str, Any] = {
     "search.grace_period": _COUNT,
     "search.reduction_factor": Rule(gt=1),
     "search.seed": Rule(ge=0, lt=2**32),
+    "search.warm_start": BeforeValidator(_sweeps),
     "resources.lanes": _COUNT,
     "resources.train_workers": _COUNT,
     "resources.cpus_per_worker": _POSITIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cluster.resources import Resources
 from orchestrator.events import Objective
@@ -31,6 +31,8 @@ DEFAULT_OBJECTIVES = (
 
 DEFAULT_BUDGET = SweepBudget(trials=16, epochs=10)
 
+CostGateMode: TypeAlias = Literal["full", "constraints"]
+
 SpaceSource: TypeAlias = "str | Mapping[str, object]"
 """The space as text has it: the name of a preset, or dimensions with their domains."""
 
@@ -54,6 +56,12 @@ class SearchConfig:
     """One of so many trials passes a rung; rungs grow by the same factor; > 1."""
     seed: int = 0
     """Seed of the proposals, >= 0; the same seed proposes the same configurations."""
+    cost_gate: CostGateMode = "full"
+    """What the cost gate settles before the first epoch: ``constraints``, the configurations that
+    break one; ``full``, those that cannot reach the front any more, too."""
+    warm_start: bool | tuple[str, ...] = False
+    """Sweeps whose trials the searcher knows from the start, by their names in the tracking store;
+    true takes all on the same data with the same objectives and target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

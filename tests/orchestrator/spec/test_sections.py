@@ -112,3 +112,26 @@ def test_any_values_give_the_section_or_faults_below_it(data: st.DataObject, nam
         assert all(isinstance(f, Fault) and f.path.startswith(f"{name}.") for f in result)
     else:
         assert isinstance(result, kind)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [(True, True), (False, False), ("demo-1", ("demo-1",)), (["a", "b"], ("a", "b")), ([], ())],
+)
+def test_earlier_sweeps_are_named_or_all_taken(given: object, read: object) -> None:
+    assert read_section(SearchConfig, {"warm_start": given}, "search") == SearchConfig(
+        warm_start=read  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("given", [1, [1], [""], {"a": 1}])
+def test_what_names_no_sweeps_is_one_fault(given: object) -> None:
+    result = read_section(SearchConfig, {"warm_start": given}, "search")
+    assert _paths(result) == ["search.warm_start"]
+
+
+def test_the_cost_gate_has_two_modes() -> None:
+    assert SearchConfig().cost_gate == "full"
+    assert _paths(read_section(SearchConfig, {"cost_gate": "half"}, "search")) == [
+        "search.cost_gate"
+    ]
