@@ -12,6 +12,7 @@ from search_spaces.vocabulary import (
     ARCHS,
     BACKBONES,
     FIXED_STRIDE,
+    OWN_ARCHS,
     STRIDED_ARCHS,
     Arch,
     Backbone,
@@ -45,6 +46,7 @@ __all__ = [
     "config_faults",
     "find_faults",
     "pair_message",
+    "pruning_message",
     "stride_message",
 ]
 
@@ -175,7 +177,12 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
     broken = {fault.path for fault in found}
     whole = {**_DEFAULTS, **read}
     found += _inactive(read, whole, broken)
-    return [*found, *_pair_fault(whole, broken), *_stride_fault(whole, broken)]
+    return [
+        *found,
+        *_pair_fault(whole, broken),
+        *_pruning_fault(whole, broken),
+        *_stride_fault(whole, broken),
+    ]
 
 
 def _inactive(read: dict[str, Value], whole: dict[str, object], broken: set[str]) -> list[Fault]:
@@ -194,6 +201,13 @@ def _pair_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
     return [Fault("backbone", message)] if message and not broken & {"arch", "backbone"} else []
 
 
+def _pruning_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of channels that cannot be taken out of the network."""
+    names = ("arch", "backbone", "pruning")
+    message = pruning_message(*(str(whole[name]) for name in names))
+    return [Fault("pruning", message)] if message and not broken & set(names) else []
+
+
 def _stride_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
     """Return the fault of a resolution that the stride of the deepest map does not divide."""
     if broken & {"resolution", "output_stride"}:
@@ -210,6 +224,18 @@ def pair_message(arch: str, backbone: str) -> str | None:
         return f"{backbone} comes from a library and goes with an arch smp/... only, not {arch}"
     if backbone == "vgg16" and arch in STRIDED_ARCHS:
         return f"vgg16 pools where {arch} needs strides; take it with arch deconvnet or smp/..."
+    return None
+
+
+def pruning_message(arch: str, backbone: str, pruning: str) -> str | None:
+    """Return why a network cannot be pruned so; None where it can."""
+    if pruning == "structured" and arch not in OWN_ARCHS:
+        return f"structured goes with {', '.join(OWN_ARCHS)} only, not {arch}; take unstructured"
+    if pruning == "structured" and backbone == "vgg16":
+        return (
+            "structured does not go with vgg16, whose mirror unpools each channel at the places of "
+            "the encoder's own; take unstructured, or another backbone"
+        )
     return None
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS, AllOf, Equals, Not, OneOf
-from search_spaces.config import pair_message, stride_message
+from search_spaces.config import pair_message, pruning_message, stride_message
 from search_spaces.domains import (
     Categorical,
     Domain,
@@ -172,6 +172,8 @@ def choices_faults(choices: JointChoices) -> list[Fault]:
             found.append(Fault(name, str(error)))
     if "arch" in domains and "backbone" in domains:
         found += _pair_faults(domains["arch"], domains["backbone"])
+        if "pruning" in domains:
+            found += _pruning_faults(domains)
     if {"arch", "resolution", "output_stride"} <= set(domains):
         strides = _strides(domains["arch"], domains["output_stride"])
         found += _stride_faults(domains["resolution"], strides)
@@ -201,6 +203,12 @@ def _pair_faults(archs: Domain, backbones: Domain) -> list[Fault]:
     pairs = product(map(str, values_of(archs)), map(str, values_of(backbones)))
     messages = (pair_message(arch, backbone) for arch, backbone in pairs)
     return [Fault("backbone", message) for message in messages if message]
+
+
+def _pruning_faults(domains: Mapping[str, Domain]) -> list[Fault]:
+    parts = (map(str, values_of(domains[name])) for name in ("arch", "backbone", "pruning"))
+    messages = dict.fromkeys(pruning_message(*names) for names in product(*parts))
+    return [Fault("pruning", message) for message in messages if message]
 
 
 def _strides(archs: Domain, output_strides: Domain) -> list[int]:

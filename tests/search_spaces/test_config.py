@@ -97,6 +97,10 @@ def test_what_is_left_out_or_written_otherwise_is_understood(
         ({"backbone": "resnet18", "width": 0.5}, "width: 0.5 applies only where backbone is"),
         ({"width": 0}, "width: 0 is not a number in [0.1, 2]"),
         ({"arch": "deconvnet", "output_stride": 16}, "applies only where arch is deeplabv3"),
+        (
+            {"arch": "deconvnet", "backbone": "vgg16", "resolution": 64, "pruning": "structured"},
+            "whose mirror unpools each channel",
+        ),
         ({"arch": "deconvnet", "resolution": 48}, "nearest allowed: 32x32 or 64x64"),
         ({"last_expansion": 1}, "last_expansion: 1 is not true or false"),
         ({"output_stride": 4}, "output_stride: 4 is not one of 8, 16, 32"),
@@ -165,3 +169,11 @@ def test_the_nearest_resolutions_fit_and_enclose(height: int, width: int, stride
     assert all(abs(near.height - height) < stride for near in nearest)
     assert all(abs(near.width - width) < stride for near in nearest)
     assert (nearest == (resolution,)) == resolution.divides_by(stride)
+
+
+def test_channels_are_taken_out_of_our_own_architectures_only() -> None:
+    config = {"arch": "smp/Unet", "backbone": "resnet18"}
+    assert config_faults({**config, "pruning": "unstructured"}) == []
+    (fault,) = config_faults({**config, "pruning": "structured"})
+    assert fault.startswith("pruning: structured goes with deeplabv3, deeplabv3plus, lraspp")
+    assert config_faults({"arch": "deconvnet", "pruning": "structured"}) == []

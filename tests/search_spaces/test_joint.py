@@ -176,6 +176,16 @@ def test_a_space_counts_its_conditions() -> None:
             "goes with an arch smp/... only, not lraspp",
         ),
         (
+            JointChoices(
+                arch="deconvnet",
+                backbone=Categorical("resnet18", "vgg16"),
+                resolution="64x64",
+                pruning=Categorical("none", "structured"),
+            ),
+            "pruning",
+            "does not go with vgg16",
+        ),
+        (
             JointChoices(arch=Categorical("lraspp", "deconvnet"), resolution="48x48"),
             "resolution",
             "48x48 does not fit an output stride of 32",
