@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 READY := $(VENV)/.ready
+SERIAL := ray or browser or e2e
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint install lock docs clean
@@ -16,11 +17,12 @@ help: ## List the targets.
 demo: $(READY) ## Run a sweep on generated street scenes, from images to a Pareto front.
 	$(BIN)/segsweep run
 
-test: $(READY) lint ## Check style and types, then run every test that this machine can run.
-	$(BIN)/pytest
+test: $(READY) lint unit ## Check style and types, then run every test that this machine can run.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not ($(SERIAL))"
+	$(BIN)/pytest -m "$(SERIAL)"
 
 unit: $(READY) ## Run the fast tests alone.
-	$(BIN)/pytest -m "not (ray or browser or slow or e2e or gpu)"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not (slow or gpu or $(SERIAL))"
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .
@@ -41,7 +43,7 @@ lock: ## Resolve the newest versions that pyproject.toml allows; no index addres
 		--no-emit-index-url --all-extras --group dev pyproject.toml --output-file requirements.lock
 
 docs: $(READY) ## Write the pages that are generated from the program.
-	$(BIN)/python -m orchestrator.cli.reference docs/cli.md
+	$(BIN)/python -m orchestrator.cli.docs > docs/cli.md
 
 clean: ## Remove the environment and caches; sweeps stay.
 	rm -rf $(VENV) .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -41,7 +41,7 @@ def camvid() -> JointChoices:
         weight_decay=LogFloat(1e-5, 1e-2),
         schedule=Categorical("poly", "cosine"),
         dropout=Float(0.0, 0.3),
-        augmentation=Float(0.0, 0.8),
+        augmentation=Float(0.0, 0.4),
         distill_alpha=Categorical(0.0, 0.3, 0.6),
         temperature=Categorical(1.0, 2.0, 4.0),
     )

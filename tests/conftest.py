@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from orchestrator.events import (
     EpochReported,
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.events import SweepEvent
+
+settings.register_profile("segsweep", deadline=None)  # a slow machine is no fault of ours
+settings.load_profile("segsweep")
 
 _BACKBONES = {  # GMACs at 96x128, reachable mIoU
     "mobilenet_v3_small": (0.25, 0.44),
