@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.local import connected
 from cluster.resources import gpus_per_worker, plan_lanes
 from orchestrator.gate import CostGate
+from orchestrator.hopeless import HopelessRule
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.ledger import Ledger
 from orchestrator.ray_tune import run_trials
 from orchestrator.schedulers.registry import make_scheduler
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep
+from orchestrator.warm_start import kept_warm_start
 from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep import SweepListener
     from search_spaces.space import Config, SearchSpace
+    from trainables.config import TrainingConfig
     from trainables.messages import TrialMessage
 
 TEACHER = "teacher"
@@ -151,6 +154,16 @@ def largest_resolution(space: SearchSpace) -> Resolution:
     return max((Resolution.parse(c) for c in choices), key=lambda r: r.height * r.width)
 
 
+def scored_alike(spec: SweepSpec) -> TrainingConfig:
+    """Return the training settings under which trials of every resolution compare.
+
+    Unless the spec says at which resolution, all are scored at the largest one of the space.
+    """
+    if spec.training.eval_resolution is not None:
+        return spec.training
+    return replace(spec.training, eval_resolution=str(largest_resolution(spec.space)))
+
+
 def _make_sweep(
     spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
 ) -> Sweep:
@@ -159,18 +172,21 @@ def _make_sweep(
     if begun is None:
         begun = time.time()
         ledger.set_fact("begun", begun)
+    searcher = make_searcher(
+        spec.search.searcher,
+        spec.space,
+        spec.objectives,
+        seed=spec.search.seed,
+        max_epochs=spec.budget.epochs,
+        constraints=spec.constraints,
+        known_cost=costs,
+    )
+    for event in kept_warm_start(ledger).events:
+        searcher.observe(event)
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,
-        searcher=make_searcher(
-            spec.search.searcher,
-            spec.space,
-            spec.objectives,
-            seed=spec.search.seed,
-            max_epochs=spec.budget.epochs,
-            constraints=spec.constraints,
-            known_cost=costs,
-        ),
+        searcher=searcher,
         scheduler=make_scheduler(
             spec.search.scheduler,
             spec.objectives,
@@ -178,7 +194,7 @@ def _make_sweep(
             grace_period=spec.search.grace_period,
             reduction_factor=spec.search.reduction_factor,
         ),
-        gate=CostGate(spec.constraints, costs),
+        gate=CostGate(spec.constraints, costs, _hopeless_rule(spec)),
         journal=ledger,
         clock=lambda: time.time() - float(begun),  # type: ignore[arg-type]
         workers_per_trial=spec.resources.train_workers,
@@ -186,9 +202,17 @@ def _make_sweep(
     )
 
 
+def _hopeless_rule(spec: SweepSpec) -> HopelessRule | None:
+    if spec.search.cost_gate == "constraints":
+        return None
+    return HopelessRule(spec.space, spec.objectives)
+
+
 def _task_maker(
     spec: SweepSpec, folder: SweepFolder, soft_labels: str | None
 ) -> Callable[[TrialAsked], TrialTask]:
+    training = scored_alike(spec)
+
     def make(asked: TrialAsked) -> TrialTask:
         return TrialTask(
             sweep_id=folder.sweep_id,
@@ -197,7 +221,7 @@ def _task_maker(
             seed=trial_seed(spec.training.seed, asked.number),
             epochs=spec.budget.epochs,
             data=spec.data,
-            training=spec.training,
+            training=training,
             target=spec.target,
             cache_dir=str(spec.storage.cache_dir),
             output_dir=str(folder.trials / asked.trial_id),

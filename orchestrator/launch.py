@@ -14,10 +14,12 @@ from orchestrator.provenance import git_commit, versions
 from orchestrator.results import make_report, read_records, save_report
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.history import History
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.publish import SweepPlace, publish
 from orchestrator.tracking.store import MlflowStore
 from orchestrator.tracking.writer import MlflowWriter
+from orchestrator.warm_start import settle_warm_start
 from trainables.data.check import check_data
 from trainables.data.faults import DataError
 
@@ -68,6 +70,8 @@ def launch(
         SpecError: the spec cannot be run; every fault is in it.
         DataError: the data set cannot be used; every fault is in it.
         SweepBusyError: another process drives the sweep.
+        WarmStartError: an earlier sweep that the spec names is not there, or does not compare.
+        TrackingError: earlier sweeps are asked for and the tracking store does not answer.
         ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
     """
     hooks = hooks or RunHooks()
@@ -78,6 +82,7 @@ def launch(
         folder = new_sweep(Path(spec.storage.root), spec.name)
         folder.spec.write_text(dump_spec(spec), encoding="utf-8")
     with folder.lock(), Ledger(folder.ledger) as ledger:
+        _warm_start(spec, folder, ledger, data, hooks)
         tracker = _Tracker(spec, folder, ledger, data)
         summary = None
         try:
@@ -99,6 +104,23 @@ def launch(
             place=place,
             problems=(*summary.lane_faults, *tracker.problems),
         )
+
+
+def _warm_start(
+    spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport, hooks: RunHooks
+) -> None:
+    """Keep in the ledger what the searcher is to know of earlier sweeps, where the spec asks."""
+    if not spec.search.warm_start:
+        return
+    hooks.stage("reading earlier sweeps")
+    known = settle_warm_start(
+        spec,
+        ledger,
+        History(spec.tracking_uri),
+        sweep_id=folder.sweep_id,
+        dataset_digest=data.digest,
+    )
+    hooks.stage(f"warm start: {known.trials} trials of {len(known.sweeps)} earlier sweep(s)")
 
 
 def sound_data(spec: SweepSpec) -> DataReport:

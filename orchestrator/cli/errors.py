@@ -25,6 +25,7 @@ USER_ERRORS = frozenset(
         "orchestrator.ledger.LedgerError",
         "orchestrator.simulation.load.BenchmarkError",
         "orchestrator.tracking.errors.TrackingError",
+        "orchestrator.warm_start.WarmStartError",
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
     }

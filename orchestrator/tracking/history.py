@@ -1,0 +1,143 @@
+"""Trials of earlier sweeps, read from a tracking store."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.tracking import names
+from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.store import SPEC_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MOST_TRIALS = 2000
+"""Trials read of one sweep, the first ones; each costs a query for its curve."""
+_PAGE = 1000
+_CURVE = "miou"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastTrial:
+    """A complete trial of an earlier sweep."""
+
+    sweep_id: str
+    trial_id: str
+    params: Mapping[str, str]
+    """Its configuration, values as text."""
+    metrics: Mapping[str, float]
+    """Its final figures."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """``(epoch, mIoU)`` in order of epochs, from 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastSweep:
+    """An earlier sweep."""
+
+    sweep_id: str
+    dataset_digest: str | None
+    """Digest of its data set; None where it was not kept."""
+    spec_text: str | None
+    """Its spec as YAML; None where it was not kept."""
+    experiment_id: str = field(repr=False)
+    run_id: str = field(repr=False)
+
+
+class History:
+    """Reads what a tracking store keeps of earlier sweeps.
+
+    Every method raises ``TrackingUnavailableError`` where trying again may help and
+    ``TrackingRefusedError`` where it will not.
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Connect to nothing yet; ``uri`` is the store's address."""
+        self._uri = uri
+        self._client_made: MlflowClient | None = None
+
+    def sweeps(self) -> tuple[PastSweep, ...]:
+        """Return all sweeps of the store, whatever their experiment, the oldest first."""
+        with told_apart("read the sweeps of the tracking store"):
+            experiments = [each.experiment_id for each in self._client.search_experiments()]
+            if not experiments:
+                return ()
+            wanted = names.tag_filter(sweep__role="sweep")
+            runs = sorted(
+                self._search(experiments, wanted),
+                key=lambda run: (run.info.start_time or 0, run.data.tags.get(names.SWEEP_ID, "")),
+            )
+            return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
+
+    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+        """Return the complete trials of ``sweep`` with their learning curves, in order of proposal.
+
+        Of a very large sweep these are the first two thousand.
+        """
+        with told_apart(f"read the trials of {sweep.sweep_id}"):
+            wanted = " AND ".join(
+                [
+                    names.children_filter(sweep.sweep_id, sweep.run_id),
+                    names.tag_filter(trial_state="complete"),
+                ]
+            )
+            runs = sorted(
+                self._search([sweep.experiment_id], wanted),
+                key=lambda run: run.data.tags.get(names.TRIAL_ID, ""),
+            )
+            return tuple(self._trial(sweep, run) for run in runs[:MOST_TRIALS])
+
+    @property
+    def _client(self) -> MlflowClient:
+        if self._client_made is None:
+            self._client_made = connect(self._uri)
+        return self._client_made
+
+    def _search(self, experiments: list[str], wanted: str) -> Iterator[Run]:
+        token: str | None = None
+        while True:
+            runs = self._client.search_runs(
+                experiments, wanted, max_results=_PAGE, page_token=token
+            )
+            yield from runs
+            token = runs.token
+            if not token:
+                return
+
+    def _sweep(self, run: Run) -> PastSweep:
+        return PastSweep(
+            sweep_id=run.data.tags[names.SWEEP_ID],
+            dataset_digest=run.data.tags.get(names.DATASET_DIGEST),
+            spec_text=self._spec_text(run.info.run_id),
+            experiment_id=run.info.experiment_id,
+            run_id=run.info.run_id,
+        )
+
+    def _spec_text(self, run_id: str) -> str | None:
+        if SPEC_FILE not in {each.path for each in self._client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            kept = self._client.download_artifacts(run_id, SPEC_FILE, folder)
+            return Path(kept).read_text(encoding="utf-8")
+
+    def _trial(self, sweep: PastSweep, run: Run) -> PastTrial:
+        history = self._client.get_metric_history(run.info.run_id, names.EPOCH_PREFIX + _CURVE)
+        curve = {each.step: float(each.value) for each in history if math.isfinite(each.value)}
+        return PastTrial(
+            sweep_id=sweep.sweep_id,
+            trial_id=run.data.tags.get(names.TRIAL_ID, run.info.run_id),
+            params=dict(run.data.params),
+            metrics={
+                name: float(value)
+                for name, value in run.data.metrics.items()
+                if not name.startswith(names.EPOCH_PREFIX)
+            },
+            curve=tuple(sorted(curve.items())),
+        )

@@ -1,0 +1,220 @@
+"""Trials of earlier sweeps as events that a searcher knows from the start."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import yaml
+
+from orchestrator.codec import decode, encode
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.spec.dump import spec_settings
+from search_spaces.domains import Categorical, Int, LogInt
+from search_spaces.space import config_digest
+from trainables.config import TargetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger import Ledger
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.tracking.history import PastSweep, PastTrial
+    from search_spaces.domains import Domain, Value
+    from search_spaces.space import Config, SearchSpace
+
+
+WARM_START = "warm_start"
+"""Fact of a ledger that holds the events of earlier sweeps' trials."""
+SAME = ("objectives", "target")
+"""Parts of a spec that must be the same for trials to compare, besides the data."""
+STATIC = ("params", "macs", "flops", "bops")
+"""Figures that are known when a trial is asked."""
+LEARNED = "miou"
+
+
+class Past(Protocol):
+    """Where earlier sweeps are read from; ``orchestrator.tracking.history.History`` is one."""
+
+    def sweeps(self) -> tuple[PastSweep, ...]:
+        """Return all sweeps, the oldest first."""
+
+    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+        """Return the complete trials of a sweep, in order of proposal."""
+
+
+class WarmStartError(ValueError):
+    """A sweep that is to be started from cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WarmStart:
+    """What a searcher knows from the start."""
+
+    sweeps: tuple[str, ...] = ()
+    """Sweeps that trials were taken from, the oldest first."""
+    events: tuple[SweepEvent, ...] = ()
+    """Their trials, named w00000, w00001, ...; no trial of the sweep itself."""
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return sum(isinstance(event, TrialAsked) for event in self.events)
+
+
+def settle_warm_start(
+    spec: SweepSpec, ledger: Ledger, past: Past, *, sweep_id: str, dataset_digest: str | None
+) -> WarmStart:
+    """Return what the searcher of a sweep knows from the start, the same whenever it is resumed.
+
+    What was found at the sweep's begin is a fact of its ledger. A sweep that began without one goes
+    on without.
+
+    Raises:
+        WarmStartError: a sweep that the spec names is not there, or is about something else.
+        TrackingError: the tracking store cannot be read.
+    """
+    if ledger.fact(WARM_START) is None and spec.search.warm_start:
+        begun = next(iter(ledger.events()), None) is not None
+        found = WarmStart()
+        if not begun:
+            found = find_warm_start(spec, past, sweep_id=sweep_id, dataset_digest=dataset_digest)
+        ledger.set_fact(
+            WARM_START, {"sweeps": found.sweeps, "events": [encode(each) for each in found.events]}
+        )
+    return kept_warm_start(ledger)
+
+
+def kept_warm_start(ledger: Ledger) -> WarmStart:
+    """Return what a sweep's searcher knew from the start; nothing where there is no such fact."""
+    kept = ledger.fact(WARM_START)
+    if not isinstance(kept, dict):
+        return WarmStart()
+    return WarmStart(
+        sweeps=tuple(kept["sweeps"]),
+        events=tuple(decode(kind, payload) for kind, payload in kept["events"]),
+    )
+
+
+def find_warm_start(
+    spec: SweepSpec, past: Past, *, sweep_id: str, dataset_digest: str | None
+) -> WarmStart:
+    """Return the trials of the sweeps that ``spec`` starts from, as far as they are in its space.
+
+    Raises:
+        WarmStartError: a sweep that the spec names is not there, or is about something else.
+        TrackingError: the tracking store cannot be read.
+    """
+    wanted = spec.search.warm_start
+    others = [each for each in past.sweeps() if each.sweep_id != sweep_id]
+    reasons = {each.sweep_id: _difference(each, spec, dataset_digest) for each in others}
+    if isinstance(wanted, tuple):
+        _check_named(wanted, reasons)
+        others = [each for each in others if each.sweep_id in wanted]
+    sound = [each for each in others if reasons[each.sweep_id] is None]
+    trials = [trial for sweep in sound for trial in past.trials(sweep)]
+    events = warm_events(trials, spec.space, spec.objectives, epochs=spec.budget.epochs)
+    return WarmStart(sweeps=tuple(each.sweep_id for each in sound), events=events)
+
+
+def warm_events(
+    trials: Iterable[PastTrial],
+    space: SearchSpace,
+    objectives: Sequence[Objective],
+    *,
+    epochs: int,
+) -> tuple[SweepEvent, ...]:
+    """Return the events of those ``trials`` that are points of ``space``, each configuration once.
+
+    A trial of as many epochs is complete; of one of more, the first ``epochs`` count, with the mIoU
+    at the last of them; one of fewer was stopped there. One that lacks an objective is left out.
+    """
+    events: list[SweepEvent] = []
+    seen: set[str] = set()
+    for trial in trials:
+        config = read_config(trial.params, space)
+        if config is None or not trial.curve or config_digest(config) in seen:
+            continue
+        if not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives):
+            continue
+        events += _trial_events(trial, config, len(seen), epochs)
+        seen.add(config_digest(config))
+    return tuple(events)
+
+
+def read_config(params: Mapping[str, str], space: SearchSpace) -> Config | None:
+    """Return the point of ``space`` that texts describe; None where they describe none."""
+    config: Config = {}
+    for name in space.names:
+        if name in params:
+            value = _value(space[name].domain, params[name])
+            if value is None:
+                return None
+            config[name] = value
+    foreign = params.keys() - config.keys()
+    return None if foreign or space.faults(config) else config
+
+
+def _value(domain: Domain, text: str) -> Value | None:
+    if isinstance(domain, Categorical):
+        return next((choice for choice in domain.choices if str(choice) == text), None)
+    try:
+        return int(text) if isinstance(domain, Int | LogInt) else float(text)
+    except ValueError:
+        return None
+
+
+def _trial_events(
+    trial: PastTrial, config: Config, number: int, epochs: int
+) -> Iterable[SweepEvent]:
+    name = f"w{number:05d}"
+    known = {each: trial.metrics[each] for each in STATIC if each in trial.metrics}
+    yield TrialAsked(trial_id=name, number=number, config=config, known=known)
+    measured = {k: v for k, v in trial.metrics.items() if k.startswith("latency_")}
+    if measured:
+        yield TrialProfiled(trial_id=name, metrics=measured)
+    told = [(epoch, miou) for epoch, miou in trial.curve if epoch <= epochs]
+    for epoch, miou in told:
+        yield EpochReported(trial_id=name, epoch=epoch, metrics={LEARNED: miou})
+    last = trial.curve[-1][0]
+    source = f"trial {trial.trial_id} of {trial.sweep_id}"
+    final = dict(trial.metrics)
+    if last > epochs:
+        final[LEARNED] = told[-1][1] if told else math.nan
+    yield TrialEnded(
+        trial_id=name,
+        state="stopped" if last < epochs else "complete",
+        reason=f"{source}, which had {last} epochs",
+        metrics=final if last >= epochs else {},
+    )
+
+
+def _check_named(wanted: tuple[str, ...], reasons: Mapping[str, str | None]) -> None:
+    faults = []
+    for name in wanted:
+        if name not in reasons:
+            known = ", ".join(list(reasons)[-10:]) or "no other sweep"
+            faults.append(f"{name} is not in the tracking store; there is {known}")
+        elif reasons[name] is not None:
+            faults.append(f"{name} {reasons[name]}")
+    if faults:
+        raise WarmStartError(f"search.warm_start: {'; '.join(faults)}")
+
+
+def _difference(sweep: PastSweep, spec: SweepSpec, dataset_digest: str | None) -> str | None:
+    """Return why the trials of ``sweep`` do not compare with those of ``spec``; None if they do."""
+    if dataset_digest is None or sweep.dataset_digest != dataset_digest:
+        return "was run on another data set, or another state of this one"
+    try:
+        theirs = yaml.safe_load(sweep.spec_text or "")
+    except yaml.YAMLError:
+        theirs = None
+    if not isinstance(theirs, dict):
+        return "has no spec in the tracking store to compare with"
+    own = spec_settings(spec)
+    if isinstance(theirs.get("target"), dict):  # one of before a setting was added
+        theirs["target"] = {**asdict(TargetConfig()), **theirs["target"]}
+    differing = [part for part in SAME if theirs.get(part) != own[part]]
+    return f"has other {' and '.join(differing)}" if differing else None

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded
+from orchestrator.tracking.history import History
+from orchestrator.tracking.store import MlflowStore
+from orchestrator.tracking.writer import MlflowWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from orchestrator.events import SweepEvent
+    from orchestrator.tracking.info import SweepInfo
+
+pytestmark = pytest.mark.slow
+
+
+class ListSource:
+    def __init__(self, events: Sequence[SweepEvent]) -> None:
+        self._events = list(events)
+
+    def events(self, after: int = 0) -> Iterator[tuple[int, SweepEvent]]:
+        yield from list(enumerate(self._events, start=1))[after:]
+
+
+def write(info: SweepInfo, uri: str, folder: Path, events: Sequence[SweepEvent]) -> None:
+    store = MlflowStore(uri, info, artifact_root=folder / "artifacts")
+    writer = MlflowWriter(
+        info=info, events=ListSource(events), store=store, cursor_path=folder / info.sweep_id
+    )
+    writer.start()
+    assert writer.close(status="FINISHED")
+
+
+def test_what_was_written_is_read(
+    info: SweepInfo, tmp_path: Path, demo_events: Callable[..., list[SweepEvent]]
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    events = [
+        replace(event, artifacts=()) if isinstance(event, TrialEnded) else event
+        for event in demo_events(trials=6)
+    ]
+    write(info, uri, tmp_path, events)
+    later = replace(info, sweep_id="demo-2", experiment="other", started_ms=info.started_ms + 1)
+    write(replace(later, dataset_digest=None), uri, tmp_path, [])
+    history = History(uri)
+    first, second = history.sweeps()
+    assert (first.sweep_id, second.sweep_id) == ("demo-1", "demo-2")
+    assert (first.dataset_digest, second.dataset_digest) == ("d1g35t", None)
+    assert first.spec_text == info.spec_text
+    assert history.trials(second) == ()
+
+    complete = [e.trial_id for e in events if isinstance(e, TrialEnded) and e.state == "complete"]
+    trials = history.trials(first)
+    assert [each.trial_id for each in trials] == complete
+    asked = {e.trial_id: e for e in events if isinstance(e, TrialAsked)}
+    for trial in trials:
+        config = asked[trial.trial_id].config
+        assert trial.params == {name: str(value) for name, value in config.items()}
+        told = [
+            (e.epoch, e.metrics["miou"])
+            for e in events
+            if isinstance(e, EpochReported) and e.trial_id == trial.trial_id
+        ]
+        assert trial.curve == tuple(told)
+        assert {"miou", "flops", "latency_ms"} <= trial.metrics.keys()
+
+
+def test_an_empty_store_has_no_sweeps(tmp_path: Path) -> None:
+    assert History(f"sqlite:///{tmp_path / 'mlflow.db'}").sweeps() == ()
