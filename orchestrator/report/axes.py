@@ -13,6 +13,7 @@ from orchestrator.report.labels import label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.records import RecordState
     from orchestrator.report.model import ReportRow, SweepReport
 
 FRONT_COLOUR = "#d62728"
@@ -68,12 +69,14 @@ def span(rows: Sequence[ReportRow], name: str) -> tuple[float, float] | None:
     return (min(values), max(values)) if values else None
 
 
-def drawable(report: SweepReport, axes: Axes) -> tuple[ReportRow, ...]:
-    """Return the complete trials that have a value on both axes."""
+def drawable(
+    report: SweepReport, axes: Axes, state: RecordState = "complete"
+) -> tuple[ReportRow, ...]:
+    """Return the trials in that state that have a value on both axes."""
     return tuple(
         row
         for row in report.rows
-        if row.state == "complete"
+        if row.state == state
         and math.isfinite(value_of(row, axes.x.name))
         and math.isfinite(value_of(row, axes.y.name))
     )

@@ -36,6 +36,7 @@ def to_html(report: SweepReport) -> str:
     scale = span(rows, axes.colour) if axes.colour else None
     figure = go.Figure()
     figure.add_trace(_line(staircase(on_front, axes), axes))
+    figure.add_trace(_crosses(drawable(report, axes, "stopped"), axes))
     figure.add_trace(_dots(dominated, axes, scale, faint=True))
     figure.add_trace(_dots(on_front, axes, scale, faint=False))
     figure.add_trace(_knee([row for row in on_front if row.knee], axes))
@@ -101,6 +102,22 @@ def _dots(
         "marker": marker,
         "customdata": [row.trial_id for row in rows],
         "hovertext": [hover_text(row, axes) for row in rows],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+
+
+def _crosses(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
+    """Return where trials that were stopped early stood then."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "stopped early",
+        **_xy(rows, axes),
+        "marker": {"symbol": "x-thin-open", "size": 7, "color": DOMINATED_COLOUR, "opacity": 0.6},
+        "hovertext": [
+            f"{hover_text(row, axes)}<br><br>epoch {row.epochs}: {escape(row.reason)}"
+            for row in rows
+        ],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
 

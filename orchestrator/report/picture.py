@@ -54,6 +54,7 @@ def draw(report: SweepReport) -> Figure:
     dominated = [row for row in rows if row.rank != 0]
     scale = span(rows, axes.colour) if axes.colour else None
     _join(plot, staircase(on_front, axes), axes)
+    _crosses(plot, drawable(report, axes, "stopped"), axes)
     _dots(plot, dominated, axes, scale, faint=True)
     _dots(plot, on_front, axes, scale, faint=False)
     _mark_knee(plot, on_front, axes)
@@ -113,6 +114,23 @@ def _dots(
         label=name,
         zorder=3 if faint else 4,
     )
+
+
+def _crosses(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    """Show where trials that were stopped early stood then."""
+    if rows:
+        x, y = shown(rows, axes.x.name), shown(rows, axes.y.name)
+        plot.scatter(
+            x,
+            y,
+            s=26,
+            marker="x",
+            color=DOMINATED_COLOUR,
+            alpha=0.5,
+            linewidths=1,
+            label="stopped early",
+            zorder=2,
+        )
 
 
 def _join(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:

@@ -25,7 +25,7 @@ def demo_settings() -> dict[str, object]:
             "learning_rate": 2e-3,
         },
         "space": "demo",
-        "budget": {"trials": 10, "epochs": 3},
-        "search": {"grace_period": 1, "reduction_factor": 3},
+        "budget": {"trials": 16, "epochs": 3},
+        "search": {"grace_period": 2, "reduction_factor": 1.5},
         "target": {"warmup": 2, "repeats": 9},
     }
