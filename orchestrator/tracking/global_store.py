@@ -10,19 +10,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
 @contextmanager
 def global_store(uri: str) -> Iterator[None]:
-    """Make ``uri`` the store of MLflow's global functions inside, as it was before afterwards."""
+    """Make ``uri`` the store of MLflow's global functions inside, as it was before afterwards.
+
+    MLflow writes a store that is set into the environment too, so that child processes have it;
+    that is put back as well, and a store that was never set is not set afterwards.
+    """
     os.environ.setdefault(NO_BAR, "false")
     import mlflow  # noqa: PLC0415 - takes two seconds
 
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    before = {name: os.environ.get(name) for name in _VARIABLES}
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
+        # None forgets what was set, after which MLflow reads the environment again
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+        mlflow.set_registry_uri(None)  # type: ignore[arg-type]
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
