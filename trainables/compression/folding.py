@@ -7,7 +7,6 @@ from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from trainables.models.norm import SingleValueBatchNorm2d
 
@@ -43,9 +42,33 @@ def _fold(parent: nn.Module) -> None:
     before: tuple[str, nn.Module] | None = None
     for name, child in list(parent.named_children()):
         # Exactly these types: a subclass of another library may do more than normalise.
-        if type(child) in _PLAIN and before is not None and isinstance(before[1], nn.Conv2d):
-            setattr(parent, before[0], fuse_conv_bn_eval(before[1], cast("nn.BatchNorm2d", child)))
+        conv = before[1] if before is not None else None
+        if type(child) in _PLAIN and isinstance(conv, nn.Conv2d | nn.ConvTranspose2d):
+            _fold_into(conv, cast("nn.BatchNorm2d", child))
             setattr(parent, name, nn.Identity())
         else:
             _fold(child)
         before = (name, child)
+
+
+def _fold_into(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
+    """Scale and shift the outputs of ``conv`` as ``norm`` does."""
+    if norm.running_mean is None or norm.running_var is None:
+        return
+    scale = (norm.running_var + norm.eps).rsqrt()
+    if norm.affine:
+        scale = scale * norm.weight
+    shift = (
+        -norm.running_mean * scale if conv.bias is None else (conv.bias - norm.running_mean) * scale
+    )
+    if norm.affine:
+        shift = shift + norm.bias
+    if isinstance(conv, nn.ConvTranspose2d):
+        # Weights lie as inputs x outputs of a group: the outputs of a group go with its inputs.
+        inputs = len(conv.weight) // conv.groups
+        weight = conv.weight.reshape(conv.groups, inputs, *conv.weight.shape[1:])
+        weight = (weight * scale.reshape(conv.groups, 1, -1, 1, 1)).flatten(0, 1)
+    else:
+        weight = conv.weight * scale.reshape(-1, 1, 1, 1)
+    conv.weight = nn.Parameter(weight.detach())
+    conv.bias = nn.Parameter(shift.detach())

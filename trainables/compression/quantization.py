@@ -122,10 +122,10 @@ def quantize_int8(model: nn.Module, images: Iterable[Tensor]) -> FrozenProgram:
 
     Source: torchao's PT2E with executorch's XNNPACK quantizer.
     """
-    quantize = need("torchao.quantization.pt2e.quantize_pt2e", _PURPOSE)
     batches = list(images)
     if not batches:
         raise ValueError("calibration needs at least one batch of training images, got none")
+    quantize = need("torchao.quantization.pt2e.quantize_pt2e", _PURPOSE)
     graph = export_graph(fold_batch_norm(model, batches[0]), batches[0])
     prepared = quantize.prepare_pt2e(graph, _quantizer(qat=False))
     with torch.no_grad():

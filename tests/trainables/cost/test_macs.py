@@ -247,7 +247,7 @@ def test_zeros_are_counted_like_other_weights() -> None:
 
 
 def test_bops_weigh_every_mac_by_the_bits_of_both_factors() -> None:
-    costs = {q: static_costs(TrialConfig(quantization=q), 5) for q in ("none", "fp16", "ptq_int8")}  # type: ignore[arg-type]
+    costs = {q: static_costs(TrialConfig(quantization=q), 5) for q in ("none", "fp16", "ptq_int8")}
     macs = costs["none"]["macs"]
     assert {name: found["macs"] for name, found in costs.items()} == dict.fromkeys(costs, macs)
     assert [found["bops"] for found in costs.values()] == [1024 * macs, 256 * macs, 64 * macs]

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from trainables.compression.extras import MissingExtraError, need
+
+
+def test_what_is_there_is_returned() -> None:
+    assert need("json", "a test").dumps([1]) == "[1]"
+
+
+def test_what_is_missing_says_what_to_install() -> None:
+    with pytest.raises(MissingExtraError) as error:
+        need("no_such_library.part", "int8 quantization")
+    text = str(error.value)
+    assert text.startswith("int8 quantization needs no_such_library, which cannot be imported")
+    assert "pip install 'segsweep[compression]'" in text
+    assert str(pickle.loads(pickle.dumps(error.value))) == text  # noqa: S301 - our own bytes
