@@ -148,10 +148,15 @@ def static_cost_model(num_classes: int) -> Callable[[Config], Mapping[str, float
     return costs
 
 
+def resolutions(space: SearchSpace) -> tuple[Resolution, ...]:
+    """Return the resolutions that trials of the space may have, in the space's order."""
+    choices = getattr(space["resolution"].domain, "choices", ())
+    return tuple(Resolution.parse(choice) for choice in choices)
+
+
 def largest_resolution(space: SearchSpace) -> Resolution:
     """Return the resolution of the space with the most pixels."""
-    choices = getattr(space["resolution"].domain, "choices", ())
-    return max((Resolution.parse(c) for c in choices), key=lambda r: r.height * r.width)
+    return max(resolutions(space), key=lambda each: each.height * each.width)
 
 
 def scored_alike(spec: SweepSpec) -> TrainingConfig:

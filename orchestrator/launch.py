@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import RunHooks, run_sweep
+from orchestrator.engine import RunHooks, resolutions, run_sweep, scored_alike
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.provenance import git_commit, versions
@@ -20,10 +20,14 @@ from orchestrator.tracking.publish import SweepPlace, publish
 from orchestrator.tracking.store import MlflowStore
 from orchestrator.tracking.writer import MlflowWriter
 from orchestrator.warm_start import settle_warm_start
+from search_spaces.resolution import Resolution
 from trainables.data.check import check_data
+from trainables.data.dataset import build_datasets
 from trainables.data.faults import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.engine import RunSummary
     from orchestrator.folders import SweepFolder
     from orchestrator.report.model import SweepReport
@@ -69,6 +73,7 @@ def launch(
     Raises:
         SpecError: the spec cannot be run; every fault is in it.
         DataError: the data set cannot be used; every fault is in it.
+        CacheError: the cache folder cannot take the decoded images.
         SweepBusyError: another process drives the sweep.
         WarmStartError: an earlier sweep that the spec names is not there, or does not compare.
         TrackingError: earlier sweeps are asked for and the tracking store does not answer.
@@ -78,6 +83,7 @@ def launch(
     spec = settle_spec(spec)
     hooks.stage("checking the data")
     data = sound_data(spec)
+    decode_images(spec, hooks.stage)
     if folder is None:
         folder = new_sweep(Path(spec.storage.root), spec.name)
         folder.spec.write_text(dump_spec(spec), encoding="utf-8")
@@ -133,6 +139,23 @@ def sound_data(spec: SweepSpec) -> DataReport:
     if not report.ok:
         raise DataError(report.faults)
     return report
+
+
+def decode_images(spec: SweepSpec, stage: Callable[[str], None]) -> None:
+    """Decode the data set at every resolution of the space, so that no trial has to.
+
+    Raises:
+        CacheError: the cache folder cannot take the decoded images.
+    """
+    training = scored_alike(spec)
+    for resolution in resolutions(spec.space):
+        stage(f"decoding the images at {resolution}")
+        build_datasets(
+            spec.data,
+            resolution,
+            spec.storage.cache_dir,
+            mask_resolution=Resolution.parse(training.eval_resolution),
+        )
 
 
 def known_place(folder: SweepFolder) -> SweepPlace | None:

@@ -26,6 +26,7 @@ USER_ERRORS = frozenset(
         "orchestrator.simulation.load.BenchmarkError",
         "orchestrator.tracking.errors.TrackingError",
         "orchestrator.warm_start.WarmStartError",
+        "trainables.data.cache.CacheError",
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
     }

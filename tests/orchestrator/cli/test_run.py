@@ -90,3 +90,16 @@ def test_a_sweep_from_the_command_line(segsweep: Callable[..., Outcome], tmp_pat
     assert (folder.report / "pareto.png").is_file()
     again = segsweep("resume", "tiny", "--json")
     assert json.loads(again.out) == found
+
+
+@pytest.mark.ray  # it starts none, but imports it
+def test_a_cache_folder_without_space_ends_the_run_before_a_sweep_is_made(
+    segsweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import trainables.data.cache
+
+    monkeypatch.setattr(trainables.data.cache, "_free_bytes", lambda _: 1000)
+    outcome = segsweep("run", *TINY)
+    assert outcome.code == 2
+    assert "not enough space" in outcome.err
+    assert not (tmp_path / "runs" / "sweeps").exists()
