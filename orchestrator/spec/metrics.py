@@ -17,6 +17,7 @@ METRICS: Mapping[str, Direction] = MappingProxyType(
         "latency_ms": "minimize",
         "flops": "minimize",
         "macs": "minimize",
+        "bops": "minimize",
         "params": "minimize",
         "peak_memory_mb": "minimize",
         "size_mb": "minimize",

@@ -16,6 +16,7 @@ from orchestrator.spec.rules import (
     data_faults,
     resource_faults,
     search_faults,
+    target_faults,
     teacher_faults,
 )
 from orchestrator.spec.sections import read_section
@@ -186,6 +187,7 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
         yield from teacher_faults(parts["teacher"])
     if space is not None:
         yield from resource_faults(parts.get("resources", Resources()), space)
+        yield from target_faults(parts.get("target", TargetConfig()), space)
     if "search" in parts or "budget" in parts:
         yield from search_faults(
             parts.get("search", SearchConfig()), parts.get("budget", DEFAULT_BUDGET)

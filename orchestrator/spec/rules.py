@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator.schedulers.registry import scheduler_names
 from orchestrator.searchers.registry import searcher_names
 from search_spaces.config import find_faults
-from search_spaces.domains import Categorical
+from search_spaces.domains import Categorical, values_of
 from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
+from trainables.cost.targets import quantization_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
-    from trainables.config import DataConfig, TeacherConfig
+    from trainables.config import DataConfig, TargetConfig, TeacherConfig
 
 
 def data_faults(data: DataConfig) -> Iterator[Fault]:
@@ -77,6 +78,17 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
             f"{smallest:g} images cannot be shared by {resources.train_workers} train workers; "
             f"give larger batches or lower resources.train_workers",
         )
+
+
+def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:
+    """Yield what keeps the target from running models of the space."""
+    if target.name == "command" and not target.command:
+        yield Fault("target.command", "is missing: the program that times an artifact")
+    if "quantization" not in space.names:
+        return
+    for value in values_of(space["quantization"].domain):
+        if message := quantization_fault(target, str(value)):
+            yield Fault("target.name", message)
 
 
 def search_faults(search: SearchConfig, budget: SweepBudget) -> Iterator[Fault]:
