@@ -188,7 +188,5 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
     if space is not None:
         yield from resource_faults(parts.get("resources", Resources()), space)
         yield from target_faults(parts.get("target", TargetConfig()), space)
-    if "search" in parts or "budget" in parts:
-        yield from search_faults(
-            parts.get("search", SearchConfig()), parts.get("budget", DEFAULT_BUDGET)
-        )
+    if "search" in parts:
+        yield from search_faults(parts["search"])

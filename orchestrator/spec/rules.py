@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from cluster.resources import Resources
     from orchestrator.spec.sweep_spec import SearchConfig
-    from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
     from trainables.config import DataConfig, TargetConfig, TeacherConfig
@@ -91,7 +90,7 @@ def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:
             yield Fault("target.name", message)
 
 
-def search_faults(search: SearchConfig, budget: SweepBudget) -> Iterator[Fault]:
+def search_faults(search: SearchConfig) -> Iterator[Fault]:
     """Yield what keeps the searcher and the scheduler from being built."""
     for path, value, allowed in (
         ("search.searcher", search.searcher, searcher_names()),
@@ -99,12 +98,6 @@ def search_faults(search: SearchConfig, budget: SweepBudget) -> Iterator[Fault]:
     ):
         if value not in allowed:
             yield Fault(path, f"must be one of {', '.join(allowed)}, got {value!r}")
-    if search.grace_period > budget.epochs:
-        yield Fault(
-            "search.grace_period",
-            f"{search.grace_period} epochs are more than a trial has (budget.epochs is "
-            f"{budget.epochs})",
-        )
 
 
 def _ends(domain: Domain) -> list[float]:

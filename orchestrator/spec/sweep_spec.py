@@ -51,7 +51,8 @@ class SearchConfig:
     scheduler: str = DEFAULT_SCHEDULER
     """Name of the early-stopping scheduler in ``orchestrator.schedulers.registry``."""
     grace_period: int = 1
-    """Epochs every trial gets before it may be stopped, >= 1."""
+    """Epochs every trial gets before it may be stopped, >= 1; as many as a full training has, or
+    more, stop nothing."""
     reduction_factor: float = 3
     """One of so many trials passes a rung; rungs grow by the same factor; > 1."""
     seed: int = 0

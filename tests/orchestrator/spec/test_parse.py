@@ -137,7 +137,7 @@ def test_no_teacher_means_no_distillation() -> None:
         ("training.precision=fp8", "training.precision"),
         ("search.searcher=grid", "search.searcher"),
         ("search.scheduler=hyperband", "search.scheduler"),
-        ("search.grace_period=9", "search.grace_period"),
+        ("search.grace_period=0", "search.grace_period"),
         ("constraints=[latency <= 3]", "constraints.0"),
         ("constraints=[latency_ms 3]", "constraints.0"),
         ("constraints={a: 1}", "constraints"),
