@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.engine import RunHooks, resolutions, run_sweep, scored_alike
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
+from orchestrator.planning.plan import adopt_plan
 from orchestrator.provenance import git_commit, versions
 from orchestrator.results import make_report, read_records, save_report
 from orchestrator.spec.dump import dump_spec, settle_spec
@@ -87,6 +88,7 @@ def launch(
     if folder is None:
         folder = new_sweep(Path(spec.storage.root), spec.name)
         folder.spec.write_text(dump_spec(spec), encoding="utf-8")
+        adopt_plan(spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:
         _warm_start(spec, folder, ledger, data, hooks)
         tracker = _Tracker(spec, folder, ledger, data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger import Ledger
+from orchestrator.planning.plan import load_plan
+from orchestrator.planning.score import score_plan
 from orchestrator.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.report.text import to_csv, to_json
@@ -40,14 +43,21 @@ def read_report(folder: SweepFolder) -> SweepReport:
 
 
 def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
-    """Return what the sweep of ``spec`` in ``folder`` has found so far."""
-    return build_report(
-        read_records(folder),
+    """Return what the sweep of ``spec`` in ``folder`` has found so far, its plan scored."""
+    records = read_records(folder)
+    workers = spec.resources.train_workers
+    report = build_report(
+        records,
         spec.objectives,
         sweep_id=folder.sweep_id,
         epochs=spec.budget.epochs,
-        workers_per_trial=spec.resources.train_workers,
+        workers_per_trial=workers,
     )
+    plan = load_plan(folder.path)
+    if plan is None:
+        return report
+    scores = score_plan(plan, records, spec.objectives, workers_per_trial=workers)
+    return replace(report, plan=scores)
 
 
 def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:

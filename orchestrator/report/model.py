@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.events import Objective
+    from orchestrator.planning.score import Scored
     from orchestrator.records import RecordState, SweepRecords, TrialRecord
     from search_spaces.domains import Value
 
@@ -84,6 +85,8 @@ class SweepReport:
     """Hypervolume after each completed trial, in order of completion."""
     effort: Effort = field(default_factory=Effort)
     """What the sweep cost."""
+    plan: tuple[Scored, ...] = ()
+    """What its plan said against what came; empty without a plan."""
 
     @property
     def hypervolume_share(self) -> float:

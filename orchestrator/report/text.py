@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+from orchestrator.planning.score import score_line
 from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ def to_json(report: SweepReport) -> str:
             "best": dict(report.best),
             "device_hours": report.effort.device_hours,
             "device_hours_saved": report.effort.device_hours_saved,
+            "plan": [
+                {
+                    "name": each.name,
+                    "low": each.planned.low,
+                    "median": each.planned.median,
+                    "high": each.planned.high,
+                    "actual": each.actual,
+                    "within": each.within,
+                }
+                for each in report.plan
+            ],
             "trials": [
                 {
                     "id": row.trial_id,
@@ -148,6 +160,8 @@ def summary(report: SweepReport) -> Group:
     from rich.text import Text  # noqa: PLC0415
 
     lines = [counts_line(report), effort_line(report)]
+    if report.plan:
+        lines.append(score_line(report.plan))
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")

@@ -1,0 +1,181 @@
+"""The verb ``plan``: what a sweep will do."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.options import AsJson, Overrides, PresetName, SpecFile, examples
+from orchestrator.cli.output import (
+    count_text,
+    say,
+    say_json,
+    say_pairs,
+    say_table,
+    seconds_text,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.planning.forecast import Range
+    from orchestrator.planning.plan import SweepPlan
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+EPILOG = examples(
+    "segsweep plan",
+    "segsweep plan camvid.yaml --set budget.trials=100",
+    "segsweep plan camvid.yaml --gpus 8 --cpus 64 --json",
+)
+
+Cpus: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--cpus", min=0.1, show_default=False, help="CPU cores; those of this machine."),
+]
+Gpus: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--gpus", min=0, show_default=False, help="GPUs; those of this machine."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("plan", epilog=EPILOG)(plan)
+
+
+def plan(  # noqa: PLR0917 - the options of a command line
+    spec: SpecFile = None,
+    preset: PresetName = None,
+    overrides: Overrides = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Say what a sweep will do; nothing is trained.
+
+    Size of the space, some configurations with their costs, lanes, trials, device-hours, growth of
+    the hypervolume, each with an interval from simulated sweeps. What trainings are like comes from
+    earlier sweeps on the same data in the storage folder, from stated guesses where there are none.
+    The plan is kept, and the report of a sweep that runs the same spec says how right it was.
+    """
+    from pathlib import Path
+
+    from orchestrator.engine import static_cost_model
+    from orchestrator.planning.experience import gather
+    from orchestrator.planning.plan import make_plan, save_plan, to_mapping
+    from orchestrator.spec.dump import settle_spec
+    from orchestrator.spec.parse import load_spec
+    from trainables.data.layouts.registry import class_names_of
+
+    settled = settle_spec(load_spec(spec, preset=preset, overrides=overrides or ()))
+    own_cpus, own_gpus = _machine()
+    made = make_plan(
+        settled,
+        static_cost_model(len(class_names_of(settled.data))),
+        images=_images(settled),
+        cpus=own_cpus if cpus is None else cpus,
+        gpus=own_gpus if gpus is None else gpus,
+        past=gather(settled),
+    )
+    path = save_plan(made, Path(settled.storage.root))
+    if as_json:
+        say_json(to_mapping(made))
+    else:
+        _print(made)
+    tell(f"kept in {path}")
+
+
+def _machine() -> tuple[float, float]:
+    import psutil
+
+    from cluster.telemetry import list_gpus
+
+    return float(len(psutil.Process().cpu_affinity() or [0])), float(len(list_gpus()))
+
+
+def _images(spec: SweepSpec) -> tuple[int, int]:
+    """Return the numbers of training and validation images; nothing is generated or opened."""
+    from trainables.data.layouts.registry import open_layout
+
+    data = spec.data
+    if data.format == "synthetic":
+        found = [data.synthetic_train_images, data.synthetic_val_images]
+    else:
+        layout = open_layout(data, spec.storage.cache_dir)
+        found = [len(layout.samples("train")), len(layout.samples("val"))]
+    limits = (data.max_train_images, data.max_val_images)
+    train, val = (min(n, most or n) for n, most in zip(found, limits, strict=True))
+    return train, val
+
+
+def _print(made: SweepPlan) -> None:
+    said = made.forecast
+    size = made.configurations
+    infeasible = f"{made.infeasible_share:.0%} of it break a constraint"
+    say_pairs(
+        [
+            ("space", f"{_size(size)} configurations of {len(made.searched)} dimensions"),
+            ("cost gate", f"{infeasible} by what is known before training"),
+            ("lanes", f"{made.lanes} of {made.train_workers} train worker(s)"),
+            ("trials", f"{_range(said.trials)}, at most {made.budget_trials}"),
+            ("complete", _range(said.complete)),
+            ("stopped early", _range(said.stopped)),
+            ("epochs", _range(said.epochs)),
+            ("device-hours", _range(said.device_hours, ".3g")),
+            ("wall time", _times(said.seconds)),
+            (
+                "hypervolume",
+                f"{_range(said.hypervolume, '.4g')}, a perfect trial has {_whole(made):.4g}",
+            ),
+            ("based on", made.basis),
+        ]
+    )
+    say()
+    say_table(
+        ("configuration", "params", "FLOPs", "latency", "epoch", "cost gate"),
+        [
+            (
+                " ".join(f"{k}={_word(v)}" for k, v in each.config.items() if k in made.searched),
+                count_text(each.costs["params"]),
+                count_text(each.costs["flops"]),
+                f"~{each.costs['latency_ms']:.3g} ms",
+                f"~{seconds_text(each.costs['epoch_seconds'])}",
+                each.verdict or "-",
+            )
+            for each in made.samples
+        ],
+    )
+    say()
+    say_table(
+        ("share of the time", "hypervolume", "8 of 10 sweeps"),
+        [
+            (f"{share:.0%}", f"{volume.median:.4g}", f"{volume.low:.4g} to {volume.high:.4g}")
+            for share, volume in said.curve
+        ],
+    )
+
+
+def _whole(made: SweepPlan) -> float:
+    """Return the hypervolume of a trial with an mIoU of 1 at no cost."""
+    sides = [abs((name == "miou") - value) for name, value in made.reference_point.items()]
+    return math.prod(sides)
+
+
+def _range(value: Range, form: str = ".0f") -> str:
+    return f"{value.median:{form}} ({value.low:{form}} to {value.high:{form}})"
+
+
+def _times(value: Range) -> str:
+    low, high = seconds_text(value.low), seconds_text(value.high)
+    return f"{seconds_text(value.median)} ({low} to {high})"
+
+
+def _size(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else "infinitely many"
+
+
+def _word(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Plans: what a sweep will do, said before it does it."""

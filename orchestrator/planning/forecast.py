@@ -1,0 +1,166 @@
+"""Forecast: what simulated sweeps say that a real one will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.events import EpochReported, TrialStarted
+from orchestrator.planning.world import World
+from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.registry import make_searcher
+from orchestrator.simulation.clockwork import Clockwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.planning.beliefs import Beliefs
+    from orchestrator.searchers.base import Searcher
+    from orchestrator.simulation.result import SeedResult
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from search_spaces.space import Config
+
+INTERVAL = (0.1, 0.5, 0.9)
+POINTS = 12
+"""Points of the hypervolume's curve."""
+FOREVER = 1e12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """A number that is not known yet: in eight of ten simulated sweeps from ``low`` to ``high``."""
+
+    low: float
+    median: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is in the interval."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What simulated sweeps did."""
+
+    simulations: int
+    """Number of them, >= 1."""
+    trials: Range
+    """Trials trained."""
+    complete: Range
+    """Trials trained to their end."""
+    stopped: Range
+    """Trials stopped early."""
+    epochs: Range
+    """Epochs, over all trials."""
+    seconds: Range
+    """Wall time."""
+    device_hours: Range
+    """Time on lanes times the workers of each."""
+    hypervolume: Range
+    """At the end; every trial counts with its best mIoU so far."""
+    curve: tuple[tuple[float, Range], ...]
+    """Hypervolume after each share of the sweep's time, in (0, 1]."""
+
+
+class _Watch:
+    """A searcher that also adds up the time on the lanes."""
+
+    def __init__(self, inner: Searcher) -> None:
+        self._inner = inner
+        self._since: dict[str, float] = {}
+        self.busy = 0.0
+        self.epochs = 0
+
+    def propose(self, number: int) -> Config | None:
+        return self._inner.propose(number)
+
+    def observe(self, event: SweepEvent) -> None:
+        self._inner.observe(event)
+        if isinstance(event, TrialStarted):
+            self._since[event.trial_id] = event.seconds
+        elif isinstance(event, EpochReported):
+            self.busy += event.seconds - self._since[event.trial_id]
+            self._since[event.trial_id] = event.seconds
+            self.epochs += 1
+
+
+def forecast(
+    spec: SweepSpec,
+    beliefs: Beliefs,
+    objectives: Sequence[Objective],
+    reference_point: Mapping[str, float],
+    *,
+    lanes: int,
+    simulations: int,
+) -> Forecast:
+    """Return what ``simulations`` sweeps did, each in a world of its own.
+
+    The searcher, the scheduler, their settings and the limits of the budget are those of ``spec``
+    but for the cost gate and the stop at stagnation, which are not simulated.
+
+    Args:
+        spec: What is planned.
+        beliefs: What the worlds are drawn from.
+        objectives: Those of the spec that a world has a value of.
+        reference_point: A value of each, from which the hypervolume is measured.
+        lanes: Trials at the same time, >= 1.
+        simulations: Number of sweeps, >= 1; their seeds follow that of the spec.
+    """
+    done = [
+        _simulate(spec, World(beliefs, objectives, reference_point, seed=seed), lanes, seed)
+        for seed in range(spec.search.seed, spec.search.seed + simulations)
+    ]
+    results = [result for result, _ in done]
+    workers = spec.resources.train_workers
+    shares = [(place + 1) / POINTS for place in range(POINTS)]
+    return Forecast(
+        simulations=simulations,
+        trials=_range(each.started for each in results),
+        complete=_range(each.completed for each in results),
+        stopped=_range(each.stopped for each in results),
+        epochs=_range(watch.epochs for _, watch in done),
+        seconds=_range(each.virtual_seconds for each in results),
+        device_hours=_range(watch.busy * workers / 3600 for _, watch in done),
+        hypervolume=_range(each.hypervolume for each in results),
+        curve=tuple(
+            (share, _range(each.hypervolume_at(share * each.virtual_seconds) for each in results))
+            for share in shares
+        ),
+    )
+
+
+def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
+    watch = _Watch(
+        make_searcher(
+            spec.search.searcher,
+            spec.space,
+            world.objectives,
+            seed=seed,
+            max_epochs=spec.budget.epochs,
+            constraints=spec.constraints,
+            known_cost=world.known,
+            reference_point=world.reference_point,
+        )
+    )
+    scheduler = make_scheduler(
+        spec.search.scheduler,
+        world.objectives,
+        max_epochs=spec.budget.epochs,
+        grace_period=spec.search.grace_period,
+        reduction_factor=spec.search.reduction_factor,
+    )
+    hours = spec.budget.device_hours
+    lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers
+    result = Clockwork(world, watch, scheduler, seed=seed).run(
+        workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
+    )
+    return result, watch
+
+
+def _range(values: Iterable[float]) -> Range:
+    low, median, high = np.quantile(list(values), INTERVAL)
+    return Range(low=float(low), median=float(median), high=float(high))
