@@ -12,6 +12,7 @@ import typer
 from orchestrator.cli import (
     data,
     doctor,
+    extend,
     models,
     papers,
     predict,
@@ -48,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-for verb in (*VERBS, profile, papers, simulate, doctor):
+for verb in (*VERBS, extend, profile, papers, simulate, doctor):
     verb.register(app)
 
 

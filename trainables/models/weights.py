@@ -10,12 +10,11 @@ from urllib.error import URLError
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 from torchvision.models import get_model_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from torch import nn
 
 Weights: TypeAlias = str | Path | None
 """``torchvision`` (downloaded once), a file, a folder of files named after their backbones, or None
@@ -56,7 +55,8 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], complaint: str) -
         ValueError: names or shapes differ; the message begins with ``complaint``.
     """
     try:
-        missing, unknown = network.load_state_dict(state, strict=False)
+        # The library's encoders override the method and return nothing.
+        missing, unknown = nn.Module.load_state_dict(network, state, strict=False)
     except RuntimeError as error:
         raise ValueError(f"{complaint}: {error}") from error
     missing = [key for key in missing if not _classifying(key)]

@@ -34,7 +34,9 @@ def _config(arch: str, backbone: Backbone = "resnet18", **other: object) -> Tria
 @pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "timm/resnet10t", "smp/mit_b0"])
 def test_an_architecture_trains_or_is_refused_with_a_reason(arch: Arch, backbone: str) -> None:
     torch.manual_seed(0)
-    config = _config(arch, backbone)
+    # PAN pools thrice below a stride of 16.
+    height, width = (128, 160) if arch == "smp/PAN" else (64, 96)
+    config = _config(arch, backbone, resolution=f"{height}x{width}")
     try:
         model = build_model(config, 5)
     except ValueError as error:
@@ -44,15 +46,18 @@ def test_an_architecture_trains_or_is_refused_with_a_reason(arch: Arch, backbone
         }
         assert f"cannot build {arch} on {backbone}: " in str(error)  # noqa: PT017
         return
-    images = torch.rand(2, 3, 64, 96)
+    images = torch.rand(2, 3, height, width)
     logits = model.train()(images)
-    assert logits.shape == (2, 5, 64, 96)
-    functional.cross_entropy(logits, torch.zeros(2, 64, 96, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
+    assert logits.shape == (2, 5, height, width)
+    labels = torch.zeros(2, height, width, dtype=torch.int64)
+    functional.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
     with torch.inference_mode():
         coarse, full = model.eval().coarse_logits(images), model(images)
     assert coarse.shape[-1] <= full.shape[-1]
-    enlarged = functional.interpolate(coarse, size=(64, 96), mode="bilinear", align_corners=False)
+    enlarged = functional.interpolate(
+        coarse, size=(height, width), mode="bilinear", align_corners=False
+    )
     torch.testing.assert_close(enlarged, full)
     assert static_costs(config, 5)["params"] == count_params(model)
 

@@ -1,0 +1,190 @@
+"""The verb ``extend``: new classes for a trained model that keeps its old ones."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.output import say_json, say_pairs, tell
+
+if TYPE_CHECKING:
+    from trainables.data.report import DataReport
+    from trainables.incremental.config import ExtendConfig
+    from trainables.incremental.extend import Extension
+
+EPILOG = examples(
+    "segsweep extend TRIAL --old camvid.yaml --data snow.yaml --new-classes snow --out snowy",
+    "segsweep extend TRIAL --old a.yaml --data b.yaml --new-classes tram,bus --out b --ewc 0",
+)
+
+Model: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", show_default=False, help="Folder of a finished trial, or of an extension."
+    ),
+]
+Old: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--old",
+        metavar="SPEC",
+        show_default=False,
+        help="Sweep file whose data the model was trained on; forgetting is measured there.",
+    ),
+]
+Data: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="SPEC",
+        show_default=False,
+        help="Sweep file whose data shows the new classes.",
+    ),
+]
+NewClasses: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--new-classes", metavar="NAME,...", show_default=False, help="Classes to be learnt."
+    ),
+]
+Out: TypeAlias = Annotated[
+    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the new model.")
+]
+Epochs: TypeAlias = Annotated[int, typer.Option("--epochs", help="Epochs of training.")]
+Rate: TypeAlias = Annotated[float, typer.Option("--learning-rate", help="Initial learning rate.")]
+BatchSize: TypeAlias = Annotated[int, typer.Option("--batch-size", help="Images in a step.")]
+Ewc: TypeAlias = Annotated[
+    float, typer.Option("--ewc", help="Strength of elastic weight consolidation; 0 is none.")
+]
+Exemplars: TypeAlias = Annotated[
+    int, typer.Option("--exemplars", help="Old images to train on again; 0 is none.")
+]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("extend", epilog=EPILOG)(extend)
+
+
+def extend(
+    model: Model,
+    *,
+    old: Old,
+    data: Data,
+    new_classes: NewClasses,
+    out: Out,
+    epochs: Epochs = 10,
+    learning_rate: Rate = 3e-4,
+    batch_size: BatchSize = 8,
+    ewc: Ewc = 10.0,
+    exemplars: Exemplars = 16,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Teach a trained model new classes, keeping the old ones.
+
+    Weights that mattered for the old classes are held by their Fisher information, the images that
+    stand best for the old data are trained on again, and what was forgotten all the same is
+    measured on the old validation images.
+    """
+    from orchestrator.cli.errors import CliError
+    from trainables.incremental.config import ExtendConfig, ExtendError
+    from trainables.training.checkpoint import CheckpointError
+
+    try:
+        settings = ExtendConfig(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            ewc=ewc,
+            exemplars=exemplars,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise CliError(str(error)) from error
+    names = tuple(name.strip() for name in new_classes.split(",") if name.strip())
+    try:
+        found = run_extension(
+            model, old=old, data=data, new_classes=names, settings=settings, out=out
+        )
+    except (ExtendError, CheckpointError) as error:
+        raise CliError(str(error)) from error
+    _print(found, out, as_json=as_json)
+
+
+def run_extension(
+    model: Path,
+    *,
+    old: Path,
+    data: Path,
+    new_classes: tuple[str, ...],
+    settings: ExtendConfig,
+    out: Path,
+) -> Extension:
+    """Return what became of the model; its files are in ``out``.
+
+    Raises:
+        CliError: ``out`` holds a model already.
+        SpecError, DataError, CheckpointError, ExtendError: what was given cannot be used.
+    """
+    import torch
+
+    from orchestrator.cli.errors import CliError
+    from orchestrator.launch import sound_data
+    from orchestrator.spec.parse import load_spec
+    from trainables.incremental.extend import extend_model
+    from trainables.inference.trained import load_trained
+    from trainables.training.checkpoint import BEST_WEIGHTS
+
+    if (out / BEST_WEIGHTS).exists():
+        raise CliError(f"{out} holds a model already; give another folder as --out")
+    before, after = load_spec(old), load_spec(data)
+    trained = load_trained(model)
+    _show(sound_data(before), "old")
+    _show(sound_data(after), "new")
+    return extend_model(
+        trained,
+        old_data=before.data,
+        new_data=after.data,
+        new_classes=new_classes,
+        settings=settings,
+        cache_dir=before.storage.cache_dir,
+        folder=out,
+        device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        on_epoch=lambda epoch, loss: tell(f"epoch {epoch} of {settings.epochs}: loss {loss:.4f}"),
+    )
+
+
+def _show(report: DataReport, which: str) -> None:
+    tell(f"{which} data: {report.root}, {len(report.class_names)} classes")
+
+
+def _print(found: Extension, out: Path, *, as_json: bool) -> None:
+    facts = {
+        "classes": list(found.class_names),
+        "old_miou_before": found.old_miou_before,
+        "old_miou": found.old_miou,
+        "forgetting": found.forgetting,
+        "new_miou": found.new_miou,
+        "exemplars": list(found.exemplars),
+        "folder": str(out),
+    }
+    if as_json:
+        say_json(facts)
+        return
+    say_pairs(
+        [
+            ("classes", ", ".join(found.class_names)),
+            ("old classes", f"mIoU {found.old_miou_before:.4f} before, {found.old_miou:.4f} now"),
+            ("forgetting", f"{found.forgetting:.4f}"),
+            ("new classes", f"mIoU {found.new_miou:.4f}"),
+            ("exemplars", str(len(found.exemplars))),
+            ("folder", str(out)),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""New classes for a trained model that keeps its old ones."""

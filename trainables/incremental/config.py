@@ -1,0 +1,53 @@
+"""Settings of teaching a trained model further classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ExtendError(Exception):
+    """A model cannot be extended as asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtendConfig:
+    """How a trained model learns new classes without losing the old ones.
+
+    Raises:
+        ValueError: a value is impossible; all faults in one message.
+    """
+
+    epochs: int = 10
+    """Epochs over the new images with the exemplars, >= 1."""
+    batch_size: int = 8
+    """Images per optimizer step, >= 1."""
+    learning_rate: float = 3e-4
+    """Initial learning rate (AdamW, poly schedule), > 0."""
+    ewc: float = 10.0
+    """Strength of elastic weight consolidation, >= 0; 0 leaves weights free, and the more it is,
+    the smaller the learning rate has to be."""
+    fisher_images: int = 32
+    """Old training images that the Fisher information is estimated on, >= 1."""
+    exemplars: int = 16
+    """Old training images that are trained on again, >= 0; 0 replays none."""
+    freeze_norm: bool = True
+    """Keep BatchNorm's running statistics as the old images left them."""
+    augmentation: float = 0.3
+    """Strength of the random transforms, 0 (none) to 1 (strong)."""
+    seed: int = 0
+    """Seed of everything random."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        bounds = {
+            "epochs >= 1": self.epochs >= 1,
+            "batch_size >= 1": self.batch_size >= 1,
+            "learning_rate > 0": self.learning_rate > 0,
+            "ewc >= 0": self.ewc >= 0,
+            "fisher_images >= 1": self.fisher_images >= 1,
+            "exemplars >= 0": self.exemplars >= 0,
+            "augmentation in [0, 1]": 0 <= self.augmentation <= 1,
+        }
+        broken = [rule for rule, holds in bounds.items() if not holds]
+        if broken:
+            raise ValueError(f"these must hold: {', '.join(broken)}; got {self}")

@@ -1,0 +1,54 @@
+"""The few old images that stand for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Tensor
+
+    from trainables.models.build import SegmentationModel
+
+
+def herd(features: Tensor, count: int) -> list[int]:
+    """Return the rows whose mean follows the mean of all, best first, at most ``count``.
+
+    Each next row is the one that brings the mean of those chosen nearest to the mean of all; of
+    equally near ones the first.
+
+    Args:
+        features: One row per image, N x D.
+        count: Rows wanted, >= 0; all N where there are no more.
+
+    Source: Rebuffi et al. 2017, "iCaRL: Incremental Classifier and Representation Learning".
+    """
+    target = features.double().mean(0)
+    chosen: list[int] = []
+    total = torch.zeros_like(target)
+    free = torch.ones(len(features), dtype=torch.bool)
+    while len(chosen) < min(count, len(features)):
+        means = (total + features.double()) / (len(chosen) + 1)
+        distances = (means - target).square().sum(1).masked_fill(~free, torch.inf)
+        best = int(distances.argmin())
+        chosen.append(best)
+        free[best] = False
+        total += features[best].double()
+    return chosen
+
+
+def image_features(model: SegmentationModel, images: Iterable[Tensor]) -> Tensor:
+    """Return what the model sees in each image: mean and spread of each class's coarse logits.
+
+    ``images`` are batches of one image; the result is on the CPU, N x 2C.
+    """
+    model.eval()
+    rows = []
+    with torch.inference_mode():
+        for image in images:
+            logits = model.coarse_logits(image)[0].flatten(1).float()
+            rows.append(torch.cat((logits.mean(1), logits.std(1, correction=0))).cpu())
+    return torch.stack(rows)

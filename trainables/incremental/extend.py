@@ -1,0 +1,269 @@
+"""Teaching a trained model further classes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from trainables.config import TrainingConfig
+from trainables.data.dataset import build_datasets
+from trainables.incremental.config import ExtendError
+from trainables.incremental.consolidation import Consolidation, fisher_information
+from trainables.incremental.exemplars import herd, image_features
+from trainables.incremental.expansion import expanded
+from trainables.incremental.relabelled import Part, Relabelled
+from trainables.incremental.step import ConsolidatedStep
+from trainables.local_session import LocalSession
+from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
+from trainables.training.checkpoint import save_best
+from trainables.training.compute import Compute
+from trainables.training.evaluation import evaluate
+from trainables.training.metrics import IGNORE_INDEX
+from trainables.training.ranks import Ranks
+from trainables.training.seeds import seed_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from search_spaces.config import TrialConfig
+    from trainables.config import DataConfig
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.incremental.config import ExtendConfig
+    from trainables.inference.trained import TrainedModel
+    from trainables.models.build import SegmentationModel
+    from trainables.training.metrics import Scores
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extension:
+    """What became of a model that learnt new classes."""
+
+    class_names: tuple[str, ...]
+    """All classes by label, the old ones first."""
+    old_miou_before: float
+    """mIoU over the old classes on the old validation images, before, [0, 1]."""
+    old_miou: float
+    """The same afterwards, with the new classes to confuse them with, [0, 1]."""
+    new_miou: float
+    """mIoU over the new classes on the new validation images, [0, 1]."""
+    exemplars: tuple[int, ...]
+    """Old training images that were trained on again, by their place, best first."""
+
+    @property
+    def forgetting(self) -> float:
+        """Old mIoU lost, in [-1, 1]; lower is better."""
+        return self.old_miou_before - self.old_miou
+
+
+def extend_model(
+    trained: TrainedModel,
+    *,
+    old_data: DataConfig,
+    new_data: DataConfig,
+    new_classes: Sequence[str],
+    settings: ExtendConfig,
+    cache_dir: Path,
+    folder: Path,
+    device: torch.device,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> Extension:
+    """Return what became of ``trained`` once it learnt ``new_classes``, with files in ``folder``.
+
+    Pixels of the new images that show an old class train it too, where they are labelled so; those
+    of any other class are ignored. The files are those of a finished trial.
+
+    Args:
+        trained: The model.
+        old_data: What it was trained on; forgetting is measured on its validation images.
+        new_data: Labelled images with the new classes, which are found by name.
+        new_classes: Names of classes that the model does not know.
+        settings: How it learns.
+        cache_dir: Where decoded images are kept.
+        folder: Where the new model goes.
+        device: Device to train on.
+        on_epoch: Told each epoch's number and mean loss.
+
+    Raises:
+        ExtendError: the classes do not fit the model or the data, or the model has no such form.
+        DataError: a data set cannot be used.
+    """
+    names = (*trained.class_names, *new_classes)
+    config = replace(trained.config, distill_alpha=0.0, temperature=None)
+    views = {"seed": settings.seed, "augmentation": settings.augmentation}
+    old = build_datasets(old_data, config.resolution, cache_dir, **views)  # type: ignore[arg-type]
+    new = build_datasets(new_data, config.resolution, cache_dir, **views)  # type: ignore[arg-type]
+    _check_classes(trained.class_names, new_classes, old[0], new[0])
+    run = _Run(settings, Compute.of(device, TrainingConfig()))
+    seed_everything("extend", settings.seed)
+    model = run.compute.place(cast("SegmentationModel", trained.module))
+    known = Relabelled(trained.class_names, Part(old[1], trained.class_names))
+    before = run.score(model, known, len(trained.class_names))
+    plain = build_datasets(old_data, config.resolution, cache_dir)[0]
+    kept = herd(image_features(model, run.images(plain, len(plain))), settings.exemplars)
+    larger = run.compute.place(expanded(model, config, len(trained.class_names), len(new_classes)))
+    consolidation = run.consolidation(model, plain)
+    samples = Relabelled(names, Part(new[0], names), Part(old[0], names, kept))
+    run.train(larger, config_of(config, settings), samples, consolidation, on_epoch)
+    after = run.score(larger, known, len(names))
+    fresh = run.score(larger, Relabelled(names, Part(new[1], names)), len(names))
+    count = len(trained.class_names)
+    extension = Extension(
+        class_names=names,
+        old_miou_before=_mean(before.iou[:count]),
+        old_miou=_mean(after.iou[:count]),
+        new_miou=_mean(fresh.iou[count:]),
+        exemplars=tuple(kept),
+    )
+    _save(larger, trained, extension, settings, folder)
+    return extension
+
+
+def config_of(config: TrialConfig, settings: ExtendConfig) -> TrialConfig:
+    """Return the model's configuration as it is trained further: no pull towards zero."""
+    return replace(
+        config,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        optimizer="adamw",
+        momentum=None,
+        weight_decay=0.0,
+        schedule="poly",
+        schedule_step_epochs=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    settings: ExtendConfig
+    compute: Compute
+
+    def images(self, dataset: SegmentationDataset, count: int) -> Iterator[Tensor]:
+        """Iterate over the first images as batches of one, on the device."""
+        for index in range(min(count, len(dataset))):
+            yield self.compute.fetch({"image": dataset[index]["image"].unsqueeze(0)}, "image")
+
+    def consolidation(
+        self, model: SegmentationModel, dataset: SegmentationDataset
+    ) -> Consolidation | None:
+        """Return what holds the old weights; None where nothing is to."""
+        if not self.settings.ewc > 0:
+            return None
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        images = self.images(dataset, self.settings.fisher_images)
+        fisher = fisher_information(model, images, generator)
+        anchor = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        return Consolidation(anchor, fisher, self.settings.ewc)
+
+    def train(
+        self,
+        model: SegmentationModel,
+        config: TrialConfig,
+        samples: Relabelled,
+        consolidation: Consolidation | None,
+        on_epoch: Callable[[int, float], None] | None,
+    ) -> None:
+        """Train ``model`` on ``samples`` in place."""
+        batches = ShuffledBatches(len(samples), config.batch_size, seed=self.settings.seed)
+        loader = make_loader(samples, batches, workers=0, device=self.compute.device)  # type: ignore[arg-type]
+        step = ConsolidatedStep(
+            model,
+            config,
+            compute=self.compute,
+            ranks=Ranks(0, 1),
+            steps_per_epoch=len(batches),
+            epochs=self.settings.epochs,
+            consolidation=consolidation,
+        )
+        for epoch in range(1, self.settings.epochs + 1):
+            seed_everything("extend", self.settings.seed, epoch)
+            batches.set_epoch(epoch)
+            samples.set_epoch(epoch)
+            self._train_mode(model)
+            loss, pixels = 0.0, 0.0
+            for batch in loader:
+                valid = float((batch["mask"] != IGNORE_INDEX).sum())
+                loss += float(step(batch, valid))
+                pixels += valid
+            if not math.isfinite(loss):
+                raise ExtendError(
+                    f"the loss is no finite number in epoch {epoch}; lower the learning rate "
+                    f"({self.settings.learning_rate:g}) or ewc ({self.settings.ewc:g})"
+                )
+            if on_epoch is not None:
+                on_epoch(epoch, loss / max(pixels, 1.0))
+
+    def score(self, model: nn.Module, samples: Relabelled, classes: int) -> Scores:
+        """Return the scores of ``model`` on ``samples``."""
+        loader = make_loader(
+            samples,  # type: ignore[arg-type]
+            OrderedBatches(len(samples)),
+            workers=0,
+            device=self.compute.device,
+        )
+        session, ranks = LocalSession(device=self.compute.device), Ranks(0, 1)
+        return evaluate(model, loader, classes, compute=self.compute, session=session, ranks=ranks)
+
+    def _train_mode(self, model: nn.Module) -> None:
+        model.train()
+        if self.settings.freeze_norm:
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+
+def _check_classes(
+    known: Sequence[str],
+    added: Sequence[str],
+    old: SegmentationDataset,
+    new: SegmentationDataset,
+) -> None:
+    faults = []
+    if not added or len(set(added)) != len(added):
+        faults.append(f"the new classes must be some and differ, got {list(added)}")
+    if twice := [name for name in added if name in known]:
+        faults.append(f"the model knows {', '.join(twice)} already")
+    if strange := [name for name in added if name not in new.class_names]:
+        faults.append(
+            f"the new data has no class {', '.join(strange)}; it has {', '.join(new.class_names)}"
+        )
+    if lost := [name for name in known if name not in old.class_names]:
+        faults.append(f"the old data has no class {', '.join(lost)} that the model knows")
+    if faults:
+        raise ExtendError("; ".join(faults))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of the numbers among ``values``; NaN where there is none."""
+    found = [value for value in values if not math.isnan(value)]
+    return sum(found) / len(found) if found else math.nan
+
+
+def _save(
+    model: SegmentationModel,
+    trained: TrainedModel,
+    extension: Extension,
+    settings: ExtendConfig,
+    folder: Path,
+) -> None:
+    facts = {
+        "config": trained.config.to_mapping(),
+        "class_names": list(extension.class_names),
+        "miou": extension.old_miou,
+        "extended": {
+            "from": trained.digest,
+            "forgetting": extension.forgetting,
+            "old_miou_before": extension.old_miou_before,
+            "new_miou": extension.new_miou,
+            "exemplars": list(extension.exemplars),
+            "epochs": settings.epochs,
+            "ewc": settings.ewc,
+        },
+    }
+    save_best(folder, model.state_dict(), facts)
