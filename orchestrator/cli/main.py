@@ -15,6 +15,7 @@ from orchestrator.cli import (
     extend,
     models,
     papers,
+    plan,
     predict,
     presets,
     profile,
