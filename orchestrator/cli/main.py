@@ -50,7 +50,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-for verb in (*VERBS, extend, profile, papers, simulate, doctor):
+for verb in (*VERBS, extend, profile, plan, papers, simulate, doctor):
     verb.register(app)
 
 
