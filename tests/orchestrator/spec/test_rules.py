@@ -14,7 +14,7 @@ def test_a_target_that_cannot_run_the_space_is_named_before_anything_runs() -> N
     (fault,) = caught.value.faults
     assert fault.path == "target.name"
     assert "ptq_int8: torch-cpu times float models only" in fault.message
-    assert parse_spec({"space": SPACE, "target": {"name": "onnxruntime-cpu"}}).space
+    assert parse_spec({"space": SPACE, "target": {"name": "onnxruntime-cpu"}}).space.names
 
 
 def test_a_command_target_needs_its_command() -> None:
