@@ -24,8 +24,8 @@ MISMATCH = math.sqrt(0.5)
 class Encoder:
     """Turns configurations into vectors: numbers to [0, 1] in their scale, categories to columns.
 
-    An inactive dimension stands in the middle of its range; that it is inactive shows in the columns
-    of the dimension its condition reads.
+    An inactive dimension stands in the middle of its range; that it is inactive shows in the
+    columns of the dimension its condition reads.
     """
 
     def __init__(self, space: SearchSpace) -> None:
