@@ -60,7 +60,7 @@ def draw(report: SweepReport) -> Figure:
     _mark_knee(plot, on_front, axes)
     if axes.colour is not None and scale is not None:
         _colour_bar(figure, plot, axes.colour, scale)
-    plot.legend(loc="lower right", frameon=False, fontsize=9)
+    plot.legend(loc="best", frameon=False, fontsize=9, markerscale=0.7)
     plot.margins(x=0.08, y=0.12)
     dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
     stairs = staircase(on_front, axes)
