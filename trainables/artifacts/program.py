@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "deployed.pt2"
 """What ships of a quantized trial, in the trial's folder."""
+INT8_OPERATORS = b"quantized_decomposed"
+"""Name of the operators that importing torchao registers, as it stands in a ``.pt2`` file."""
 
 
 def export_program(model: nn.Module, resolution: Resolution, *, batch: int | None = None) -> Any:  # noqa: ANN401 - a torch.export.ExportedProgram, or what a library takes for one
@@ -31,6 +33,8 @@ def export_program(model: nn.Module, resolution: Resolution, *, batch: int | Non
         batch: Number of images, >= 1; None leaves it free from 1 to 4096.
     """
     plain = model.program if isinstance(model, FrozenProgram) else model.eval()
+    # Weights in NHWC order, as they are trained, confuse XNNPACK's lowering.
+    plain = plain.to(memory_format=torch.contiguous_format)
     size = (batch or 2, 3, resolution.height, resolution.width)
     free = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     shapes = ({0: free},) if batch is None else None
@@ -52,9 +56,7 @@ def load_program(path: Path) -> FrozenProgram:
     Raises:
         MissingExtraError: the program has 8-bit integers and torchao is not installed.
     """
-    try:
-        exported = torch.export.load(path)
-    except Exception:  # noqa: BLE001 - whatever it is that unknown operators raise
+    if INT8_OPERATORS in path.read_bytes():
         need("torchao.quantization.pt2e.quantize_pt2e", "an int8 program")
-        exported = torch.export.load(path)
+    exported = torch.export.load(path)
     return FrozenProgram(cast("nn.Module", exported.module()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from trainables.compression.quantization import (
     FrozenProgram,
@@ -19,7 +20,7 @@ from trainables.models.build import build_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from search_spaces.config import TrialConfig
     from trainables.models.build import SegmentationModel
@@ -96,5 +97,21 @@ def stand_in(config: TrialConfig, num_classes: int) -> nn.Module:
     size = config.resolution
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build_pruned(config, num_classes).eval()
-        return deploy(model, config, lambda: [torch.rand(2, 3, size.height, size.width)])
+        images = torch.rand(2, 3, size.height, size.width)
+        model = build_pruned(config, num_classes)
+        _normalise(model, images)
+        return deploy(model, config, lambda: [images])
+
+
+def _normalise(model: nn.Module, images: Tensor) -> None:
+    """Give every BatchNorm the statistics of ``images``; leave ``model`` in evaluation mode.
+
+    Without, the maps of an untrained deep network shrink to 1e-23, for which no int8 range can be
+    found in any time.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(images)
+    model.eval()
