@@ -167,6 +167,19 @@ def knee_point(points: ArrayLike, objectives: Sequence[Objective]) -> int | None
     return int(front[np.argmin(scaled.sum(axis=1))])
 
 
+def with_point(
+    front: NDArray[np.float64], point: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return the front (minimised rows) with one more point; None where it brings nothing new.
+
+    Rows that the point dominates are left out. A point equal to a row brings nothing new, neither
+    does one with NaN.
+    """
+    if np.isnan(point).any() or (front <= point).all(axis=1).any():
+        return None
+    return np.vstack([front[~(point <= front).all(axis=1)], point])
+
+
 def _signs(objectives: Sequence[Objective]) -> NDArray[np.float64]:
     return np.array([-1.0 if o.direction == "maximize" else 1.0 for o in objectives])
 

@@ -7,32 +7,41 @@ from typing import TYPE_CHECKING
 
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
 from orchestrator.schedulers.base import CONTINUE
-from orchestrator.schedulers.standings import Rung, TrialMetrics, explain
+from orchestrator.schedulers.standings import WINDOW, Rung, TrialMetrics, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.schedulers.base import Decision
+    from orchestrator.schedulers.ranking import Ranking
 
 
 class StoppingAsha:
     """Stops a trial at a rung unless it is in the best part of those that came there.
 
-    The best part is one of ``reduction_factor``, rounded up, so that the first trials go on. Trials
-    are compared by all objectives there are values of, the ones known before training among them,
+    The best part is one of ``reduction_factor``, rounded up, so that the first trials go on. Once a
+    rung has compared enough trials to fill its window it grows more lenient with every arrival, up
+    to ``final_share``: by then a searcher that learns proposes few hopeless ones. Trials are
+    compared by all objectives there are values of, the ones known before training among them,
     and by the best they reached so far, since that is what their checkpoints hold.
 
-    Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (stopping rule);
-    Schmucker et al. 2021, Multi-objective Asynchronous Successive Halving (the ranking's idea).
+    Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (stopping rule).
     """
 
     def __init__(
-        self, objectives: Sequence[Objective], rungs: Sequence[int], *, reduction_factor: float
+        self,
+        objectives: Sequence[Objective],
+        rungs: Sequence[int],
+        *,
+        ranking: Ranking,
+        reduction_factor: float,
+        final_share: float,
     ) -> None:
-        self._rungs = {epochs: Rung(epochs, objectives) for epochs in rungs}
-        self._factor = reduction_factor
+        self._final_share = max(final_share, 1 / reduction_factor)
         self._metrics = TrialMetrics(objectives)
+        self._rungs = {epochs: Rung(epochs, ranking, self._metrics) for epochs in rungs}
+        self._factor = reduction_factor
         self._epochs: dict[str, int] = {}
 
     def observe(self, event: SweepEvent) -> None:
@@ -46,8 +55,7 @@ class StoppingAsha:
                 self._metrics.report(event.trial_id, event.metrics)
                 self._epochs[event.trial_id] = event.epoch
                 if event.epoch in self._rungs:
-                    values = self._metrics.of(event.trial_id)
-                    self._rungs[event.epoch].enter(event.trial_id, values)
+                    self._rungs[event.epoch].enter(event.trial_id)
             case TrialEnded(state=state) if state != "preempted":
                 self._metrics.forget(event.trial_id)
                 self._epochs.pop(event.trial_id, None)
@@ -60,12 +68,15 @@ class StoppingAsha:
         if rung is None or trial_id not in rung:
             return CONTINUE
         place = rung.place(trial_id)
-        passing = math.ceil(len(rung) / self._factor)
+        passing = math.ceil(len(rung) * self._share(rung))
         if self._metrics.is_broken(trial_id):
             return explain("stop", rung, place, "an objective is not a number")
         if place > passing:
             return explain("stop", rung, place, f"the best {passing} go on")
         return explain("continue", rung, place, f"among the best {passing}")
+
+    def _share(self, rung: Rung) -> float:
+        return min(self._final_share, max(1.0, rung.arrivals / WINDOW) / self._factor)
 
     def promote(self) -> str | None:
         """Return None, as nothing is ever paused."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.events import Objective, SweepEvent
+    from orchestrator.schedulers.ranking import Ranking
 
 
 class PromotingAsha:
@@ -31,11 +32,16 @@ class PromotingAsha:
     """
 
     def __init__(
-        self, objectives: Sequence[Objective], rungs: Sequence[int], *, reduction_factor: float
+        self,
+        objectives: Sequence[Objective],
+        rungs: Sequence[int],
+        *,
+        ranking: Ranking,
+        reduction_factor: float,
     ) -> None:
-        self._rungs = {epochs: Rung(epochs, objectives) for epochs in rungs}
-        self._factor = reduction_factor
         self._metrics = TrialMetrics(objectives)
+        self._rungs = {epochs: Rung(epochs, ranking, self._metrics) for epochs in rungs}
+        self._factor = reduction_factor
         self._paused: dict[str, int] = {}
         self._decisions: dict[str, Decision] = {}
 
@@ -76,7 +82,7 @@ class PromotingAsha:
         rung = self._rungs.get(event.epoch)
         if rung is None:
             return CONTINUE
-        rung.enter(event.trial_id, self._metrics.of(event.trial_id))
+        rung.enter(event.trial_id)
         place = rung.place(event.trial_id)
         passing = int(len(rung) / self._factor)
         if self._metrics.is_broken(event.trial_id):

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from orchestrator.schedulers.asha import StoppingAsha
 from orchestrator.schedulers.none import NoStopping
 from orchestrator.schedulers.promoting_asha import PromotingAsha
+from orchestrator.schedulers.ranking import Ranking
 from orchestrator.schedulers.rungs import rung_epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.events import Objective
     from orchestrator.schedulers.base import Scheduler
 
 DEFAULT_SCHEDULER = "mo-asha"
+FINAL_SHARE = 2 / 3
+"""Share of the trials that passes a rung of ``mo-asha`` in the end."""
 _NAMES = ("mo-asha", "mo-asha-promote", "asha", "none")
 
 
@@ -31,6 +34,7 @@ def make_scheduler(
     max_epochs: int,
     grace_period: int = 1,
     reduction_factor: float = 3,
+    reference_point: Mapping[str, float] | None = None,
 ) -> Scheduler:
     """Return a new scheduler of the kind called ``name``.
 
@@ -41,6 +45,7 @@ def make_scheduler(
         max_epochs: epochs of a full training, >= 1.
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
+        reference_point: costs beyond which nothing counts; the rung's largest where there is none.
 
     Raises:
         ValueError: there is no such scheduler, no objective, or a number out of its range.
@@ -54,7 +59,14 @@ def make_scheduler(
     )
     if name == "none":
         return NoStopping()
-    if name == "mo-asha-promote":
-        return PromotingAsha(objectives, rungs, reduction_factor=reduction_factor)
     compared = objectives[:1] if name == "asha" else objectives
-    return StoppingAsha(compared, rungs, reduction_factor=reduction_factor)
+    ranking = Ranking(compared, max_epochs=max_epochs, reference_point=reference_point)
+    if name == "mo-asha-promote":
+        return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
+    return StoppingAsha(
+        compared,
+        rungs,
+        ranking=ranking,
+        reduction_factor=reduction_factor,
+        final_share=FINAL_SHARE if name == "mo-asha" else 0.0,
+    )

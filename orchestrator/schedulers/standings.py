@@ -1,22 +1,21 @@
-"""Standings: how the trials at one rung compare."""
+"""Standings: which trials came to a rung with what."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from orchestrator.pareto import crowding_distance, non_dominated_ranks
 from orchestrator.schedulers.base import Action, Decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.events import Objective
+    from orchestrator.schedulers.ranking import Ranking
 
-WINDOW = 1000
-"""Number of trials, the most recent ones, that a rung compares with."""
+WINDOW = 30
+"""Number of trials, the most recent ones, that a rung compares with: a searcher that learns gets
+better all the time, so that among all trials ever its latest would always be in front."""
 
 
 class TrialMetrics:
@@ -25,6 +24,8 @@ class TrialMetrics:
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self._objectives = tuple(objectives)
         self._metrics: dict[str, dict[str, float]] = {}
+        self.learned: set[str] = set()
+        """Names of the objectives that epochs report."""
 
     def begin(self, trial_id: str, known: Mapping[str, float]) -> None:
         """Start a trial with the metrics known before training."""
@@ -41,6 +42,7 @@ class TrialMetrics:
             value = metrics.get(objective.name)
             if value is None:
                 continue
+            self.learned.add(objective.name)
             best = held.get(objective.name, math.nan)
             better = min if objective.direction == "minimize" else max
             held[objective.name] = value if math.isnan(best) else best
@@ -67,10 +69,14 @@ class TrialMetrics:
 class Rung:
     """The trials that reached one rung, with their objectives as they were there."""
 
-    def __init__(self, epochs: int, objectives: Sequence[Objective]) -> None:
+    def __init__(self, epochs: int, ranking: Ranking, metrics: TrialMetrics) -> None:
         self.epochs = epochs
-        self._objectives = tuple(objectives)
+        self._ranking = ranking
+        self._metrics = metrics
         self._entries: dict[str, tuple[float, ...]] = {}
+        self._order: list[str] | None = None
+        self.arrivals = 0
+        """Number of trials that ever came here."""
 
     def __contains__(self, trial_id: str) -> bool:
         """Whether the trial is among the rung's recent ones."""
@@ -80,34 +86,23 @@ class Rung:
         """Return the number of trials the rung compares."""
         return len(self._entries)
 
-    def enter(self, trial_id: str, values: tuple[float, ...]) -> None:
-        """Add a trial; the oldest gives way when there are more than the window holds."""
-        self._entries[trial_id] = values
+    def enter(self, trial_id: str) -> None:
+        """Add a trial as it is now; the oldest gives way when the window is full."""
+        self._entries[trial_id] = self._metrics.of(trial_id)
+        self._order = None
+        self.arrivals += 1
         if len(self._entries) > WINDOW:
             del self._entries[next(iter(self._entries))]
 
     def order(self) -> list[str]:
-        """Return the trials, best first.
-
-        Layers of non-domination come in order; within a layer the loneliest come first, then the
-        earliest. Objectives that no trial has a value of are left out; a trial that lacks one
-        which others have, or has NaN, is behind all others.
-        """
-        ids = list(self._entries)
-        values = np.array(list(self._entries.values()))
-        present = ~np.isnan(values).all(axis=0)
-        objectives = [o for o, has in zip(self._objectives, present, strict=True) if has]
-        if not objectives:
-            return ids
-        values = values[:, present]
-        layers = non_dominated_ranks(values, objectives)
-        loneliness = np.zeros(len(ids))
-        for layer in np.unique(layers):
-            members = np.flatnonzero(layers == layer)
-            if len(members) == 1:
-                continue
-            loneliness[members] = crowding_distance(values[members], objectives)
-        return [ids[i] for i in np.lexsort((np.arange(len(ids)), -loneliness, layers))]
+        """Return the trials, best first."""
+        if self._order is None:
+            ids = list(self._entries)
+            found = self._ranking.order(
+                list(self._entries.values()), epochs=self.epochs, learned=self._metrics.learned
+            )
+            self._order = [ids[i] for i in found]
+        return self._order
 
     def place(self, trial_id: str) -> int:
         """Return the trial's place, 1 for the best."""

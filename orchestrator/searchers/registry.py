@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from orchestrator.searchers.novelty import Novelty
 from orchestrator.searchers.random_search import RandomSearcher
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.searchers.base import Searcher
     from search_spaces.space import Config, SearchSpace
 
-DEFAULT_SEARCHER = "random"
+DEFAULT_SEARCHER = "cost-aware"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,14 @@ class SearchProblem:
     """Metrics of a configuration that need no training, computed in milliseconds."""
     reference_point: Mapping[str, float] = field(default_factory=dict)
     """Objective values beyond which nothing counts; missing ones are taken from the trials."""
+
+    @property
+    def learned(self) -> Objective:
+        """The first objective that ``known_cost`` does not give; the first one if it gives all."""
+        if self.known_cost is None:
+            return self.objectives[0]
+        known = self.known_cost(self.space.sample(np.random.default_rng(0)))
+        return next((o for o in self.objectives if o.name not in known), self.objectives[0])
 
 
 def make_searcher(
@@ -117,7 +127,15 @@ def _optuna(problem: SearchProblem, name: str) -> Searcher:
     )
 
 
+def _cost_aware(problem: SearchProblem) -> Searcher:
+    # SciPy's special functions and solvers are not needed by the command line's help either.
+    from orchestrator.searchers.cost_aware import CostAwareSearcher  # noqa: PLC0415
+
+    return CostAwareSearcher(problem, _novelty(problem))
+
+
 _MAKERS: dict[str, Callable[[SearchProblem], Searcher]] = {
+    "cost-aware": _cost_aware,
     "random": _random,
     "nsga2": _nsga2,
     "motpe": _motpe,

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialJudged,
+    TrialStarted,
+)
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.front import GrowingFront
 from orchestrator.simulation.result import SeedResult
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.events import SweepEvent
-    from orchestrator.schedulers.base import Scheduler
+    from orchestrator.schedulers.base import Decision, Scheduler
     from orchestrator.searchers.base import Searcher
     from orchestrator.simulation.benchmark import Benchmark
     from search_spaces.space import Config
@@ -157,6 +163,7 @@ class Clockwork:
             self._end(trial_id, TrialEnded(trial_id=trial_id, state="complete", metrics=point))
             return False
         decision = self._scheduler.decide(trial_id)
+        self._judged(trial_id, decision)
         if decision.action == "stop":
             self._stopped += 1
             self._end(
@@ -165,6 +172,22 @@ class Clockwork:
         elif decision.action == "continue":
             self._schedule(trial_id)
         return decision.action == "continue"
+
+    def _judged(self, trial_id: str, decision: Decision) -> None:
+        """Let a judgement be seen, as the ledger of a real sweep does."""
+        if decision.rung is None or decision.rank is None or decision.of is None:
+            return
+        self._happen(
+            TrialJudged(
+                trial_id=trial_id,
+                action=decision.action,
+                rung=decision.rung,
+                rank=decision.rank,
+                of=decision.of,
+                reason=decision.reason,
+                seconds=self._now,
+            )
+        )
 
     def _end(self, trial_id: str, event: TrialEnded) -> None:
         del self._courses[trial_id]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import moocore
 import numpy as np
 
-from orchestrator.pareto import as_minimised, reference_values
+from orchestrator.pareto import as_minimised, reference_values, with_point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ class GrowingFront:
     def add(self, point: Sequence[float]) -> bool:
         """Take in one point; return whether the hypervolume grew. NaN never grows it."""
         value = as_minimised([list(point)], self._objectives)[0]
-        if not (value < self._reference).all() or (self._front <= value).all(axis=1).any():
+        grown = with_point(self._front, value) if (value < self._reference).all() else None
+        if grown is None:
             return False
-        kept = self._front[~(value <= self._front).all(axis=1)]
-        self._front = np.vstack([kept, value])
+        self._front = grown
         self.hypervolume = float(moocore.hypervolume(self._front, ref=self._reference))
         return True

@@ -73,6 +73,7 @@ def simulate_one(
             max_epochs=benchmark.max_epochs,
             grace_period=grace_period,
             reduction_factor=reduction_factor,
+            reference_point=benchmark.reference_point,
         ),
         seed=seed,
     )

@@ -48,7 +48,7 @@ class Crossing:
     max_epochs: int = 50
     full_training_seconds: float = 100.0
     reference_point: Mapping[str, float] = field(
-        default_factory=lambda: {"error": 0.25, "params": 5e5}
+        default_factory=lambda: {"error": 0.22, "params": 4e5}
     )
     per_trial_noise: float = 0.004
     per_epoch_noise: float = 0.006
@@ -67,9 +67,9 @@ class Crossing:
             math.log10(float(config["weight_decay"])) + 6
         )
         error = 0.06 + 0.5 * math.exp(-(size - 2.7) / 0.75)
-        error += 0.10 * max(0.0, rate) ** 2 + 0.03 * min(0.0, rate) ** 2
-        error += 0.07 * max(0.0, wanted - held) ** 2 + 0.25 * max(0.0, held - wanted) ** 2
-        error += 0.012 * (int(config["layers"]) - 2.5) ** 2
+        error += 0.25 * max(0.0, rate) ** 2 + 0.10 * min(0.0, rate) ** 2
+        error += 0.20 * max(0.0, wanted - held) ** 2 + 0.45 * max(0.0, held - wanted) ** 2
+        error += 0.015 * (int(config["layers"]) - 2.5) ** 2
         return min(error, 0.9)
 
     def curve(self, config: Config, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -296,7 +296,7 @@ class Rugged:
         )
         frequencies = self.waves[which]
         phases = 7.0 * np.sin(97.0 * frequencies[:, 0])
-        return float(np.cos(0.75 * frequencies @ place + phases).sum() / math.sqrt(20))
+        return float(np.cos(0.45 * frequencies @ place + phases).sum() / math.sqrt(20))
 
 
 crossing = Crossing()

@@ -1,0 +1,198 @@
+"""Gaussian-process regression over configurations and training lengths."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import (  # type: ignore[import-untyped]
+    cho_solve,
+    cholesky,
+    solve_triangular,
+)
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+ROOT5 = math.sqrt(5.0)
+TREND = 4.0
+"""Prior variance of the level and of the mean curve over training lengths, in units of y's."""
+TIME_SCALE = 0.6
+"""Length over which learning curves vary, in units of log-epochs from first to last."""
+JITTER = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hyperparameters:
+    """What the kernel depends on, in logarithms."""
+
+    log_scales: Array
+    """Length scale of each dimension of the space."""
+    log_shared: float
+    """Variance of what a configuration is worth at every training length."""
+    log_changing: float
+    """Variance of what changes with the training length."""
+    log_noise: float
+    """Variance of luck."""
+
+    @classmethod
+    def initial(cls, dimensions: int) -> Hyperparameters:
+        """Return a plain start: wide scales, growing with the number of dimensions."""
+        scale = math.log(0.5) + 0.5 * math.log(max(1, dimensions) / 2)
+        return cls(
+            log_scales=np.full(dimensions, scale),
+            log_shared=0.0,
+            log_changing=math.log(0.3),
+            log_noise=math.log(0.03),
+        )
+
+    def to_vector(self) -> Array:
+        """Return all of them in one vector."""
+        return np.append(self.log_scales, [self.log_shared, self.log_changing, self.log_noise])
+
+    @classmethod
+    def from_vector(cls, vector: Array) -> Hyperparameters:
+        """Return what ``to_vector`` took apart."""
+        return cls(
+            log_scales=vector[:-3],
+            log_shared=float(vector[-3]),
+            log_changing=float(vector[-2]),
+            log_noise=float(vector[-1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Rows of configurations with the training length each was seen at."""
+
+    x: Array
+    """n x d encoded configurations."""
+    t: Array
+    """n training lengths, 0 for the first epoch, 1 for the last."""
+
+
+class Posterior:
+    """What is believed after n observations."""
+
+    def __init__(
+        self, inputs: Inputs, y: Array, groups: NDArray[np.intp], h: Hyperparameters
+    ) -> None:
+        self._inputs = inputs
+        self._weights = _column_weights(h, groups)
+        self._h = h
+        self._mean = float(y.mean())
+        self._spread = float(y.std()) or 1.0
+        kernel = _kernel(inputs, inputs, self._weights, h)
+        kernel[np.diag_indices_from(kernel)] += math.exp(h.log_noise) + JITTER
+        self._factor = cholesky(kernel, lower=True, check_finite=False)
+        standard = (y - self._mean) / self._spread
+        self._alpha = cho_solve((self._factor, True), standard, check_finite=False)
+
+    def predict(self, inputs: Inputs) -> tuple[Array, Array]:
+        """Return mean and standard deviation (without luck) at ``inputs``, in y's units."""
+        cross = _kernel(inputs, self._inputs, self._weights, self._h)
+        mean = self._mean + self._spread * (cross @ self._alpha)
+        solved = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        prior = math.exp(self._h.log_shared) + math.exp(self._h.log_changing) + 2 * TREND
+        variance = np.maximum(prior - np.einsum("ij,ij->j", solved, solved), 1e-10)
+        return mean, self._spread * np.sqrt(variance)
+
+    def predict_mean(self, inputs: Inputs) -> Array:
+        """Return the mean alone, which is much cheaper."""
+        cross = _kernel(inputs, self._inputs, self._weights, self._h)
+        mean: Array = self._mean + self._spread * (cross @ self._alpha)
+        return mean
+
+
+def fit(
+    inputs: Inputs, y: Array, groups: NDArray[np.intp], start: Hyperparameters, *, steps: int = 30
+) -> Hyperparameters:
+    """Return the hyperparameters of the greatest posterior density near ``start``."""
+    standard = (y - y.mean()) / (float(y.std()) or 1.0)
+    count = len(start.log_scales)
+    squares = (inputs.x[:, None, :] - inputs.x[None, :, :]) ** 2
+    per_dimension = np.stack([squares[:, :, groups == g].sum(axis=2).ravel() for g in range(count)])
+    prior_mean = Hyperparameters.initial(count).to_vector()
+    prior_mean[-1] = math.log(0.02)
+    prior_spread = np.append(np.full(count, 1.0), [1.0, 1.0, 1.5])
+    time_kernel = _time_kernel(inputs.t, inputs.t)
+
+    def loss(vector: Array) -> tuple[float, Array]:
+        value, gradient = _negative_log_likelihood(vector, standard, per_dimension, time_kernel)
+        away = (vector - prior_mean) / prior_spread
+        return value + 0.5 * float(away @ away), gradient + away / prior_spread
+
+    limits = [(-3.5, 3.5)] * count + [(-5.0, 3.0), (-6.0, 3.0), (-9.0, 1.0)]
+    found = minimize(
+        loss,
+        start.to_vector(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=limits,
+        options={"maxiter": steps},
+    )
+    return Hyperparameters.from_vector(np.asarray(found.x))
+
+
+def _negative_log_likelihood(
+    vector: Array, y: Array, per_dimension: Array, time_kernel: Array
+) -> tuple[float, Array]:
+    h = Hyperparameters.from_vector(vector)
+    n = len(y)
+    weights = np.exp(-2 * h.log_scales)
+    distance = (weights @ per_dimension).reshape(n, n)
+    root = np.sqrt(distance)
+    decay = np.exp(-ROOT5 * root)
+    matern = (1 + ROOT5 * root + 5 / 3 * distance) * decay
+    slope = -(5 / 6) * (1 + ROOT5 * root) * decay
+    shared, changing, noise = (math.exp(v) for v in vector[-3:])
+    factor_t = shared + changing * time_kernel
+    kernel = matern * factor_t + TREND * (1 + time_kernel)
+    kernel[np.diag_indices(n)] += noise + JITTER
+    try:
+        lower = cholesky(kernel, lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return 1e10, np.zeros_like(vector)
+    inverse = cho_solve((lower, True), np.eye(n), check_finite=False)
+    alpha = inverse @ y
+    value = 0.5 * float(y @ alpha) + float(np.log(np.diag(lower)).sum())
+    pull = 0.5 * (inverse - np.outer(alpha, alpha))
+    by_distance = (pull * factor_t * slope).ravel()
+    gradient = np.append(
+        -2 * weights * (per_dimension @ by_distance),
+        [
+            shared * float((pull * matern).sum()),
+            changing * float((pull * matern * time_kernel).sum()),
+            noise * float(np.trace(pull)),
+        ],
+    )
+    return value, gradient
+
+
+def _column_weights(h: Hyperparameters, groups: NDArray[np.intp]) -> Array:
+    weights: Array = np.exp(-h.log_scales)[groups]
+    return weights
+
+
+def _kernel(a: Inputs, b: Inputs, weights: Array, h: Hyperparameters) -> Array:
+    xa, xb = a.x * weights, b.x * weights
+    distance = (
+        np.einsum("ij,ij->i", xa, xa)[:, None] + np.einsum("ij,ij->i", xb, xb)[None, :]
+    ) - 2 * xa @ xb.T
+    np.maximum(distance, 0.0, out=distance)
+    root = ROOT5 * np.sqrt(distance)
+    matern = (1 + root + 5 / 3 * distance) * np.exp(-root)
+    time_kernel = _time_kernel(a.t, b.t)
+    value: Array = matern * (math.exp(h.log_shared) + math.exp(h.log_changing) * time_kernel)
+    value += TREND * (1 + time_kernel)
+    return value
+
+
+def _time_kernel(a: Array, b: Array) -> Array:
+    value: Array = np.exp(-0.5 * ((a[:, None] - b[None, :]) / TIME_SCALE) ** 2)
+    return value
