@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from orchestrator.searchers.novelty import Novelty
-    from orchestrator.searchers.registry import SearchProblem
+    from orchestrator.searchers.problem import SearchProblem
     from search_spaces.space import Config
 
     Array = NDArray[np.float64]

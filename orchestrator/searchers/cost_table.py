@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from orchestrator.searchers.encoding import Encoder
-    from orchestrator.searchers.registry import SearchProblem
+    from orchestrator.searchers.problem import SearchProblem
     from orchestrator.searchers.trial_memory import Memory, TrialMemory
 
     Array = NDArray[np.float64]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from orchestrator.searchers.novelty import Novelty
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.random_search import RandomSearcher
 
 if TYPE_CHECKING:
@@ -18,35 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.searchers.base import Searcher
     from search_spaces.space import Config, SearchSpace
 
-DEFAULT_SEARCHER = "cost-aware"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchProblem:
-    """Everything a searcher may know before the first trial."""
-
-    space: SearchSpace
-    """What may be tried."""
-    objectives: Sequence[Objective]
-    """What is wanted; the first one that is not known before training is learned over epochs."""
-    seed: int = 0
-    """Seed of all proposals, >= 0."""
-    max_epochs: int = 1
-    """Epochs of a full training, >= 1."""
-    constraints: Sequence[Constraint] = ()
-    """Bounds on metrics."""
-    known_cost: Callable[[Config], Mapping[str, float]] | None = None
-    """Metrics of a configuration that need no training, computed in milliseconds."""
-    reference_point: Mapping[str, float] = field(default_factory=dict)
-    """Objective values beyond which nothing counts; missing ones are taken from the trials."""
-
-    @property
-    def learned(self) -> Objective:
-        """The first objective that ``known_cost`` does not give; the first one if it gives all."""
-        if self.known_cost is None:
-            return self.objectives[0]
-        known = self.known_cost(self.space.sample(np.random.default_rng(0)))
-        return next((o for o in self.objectives if o.name not in known), self.objectives[0])
+DEFAULT_SEARCHER = "random"
 
 
 def make_searcher(
@@ -135,8 +105,8 @@ def _cost_aware(problem: SearchProblem) -> Searcher:
 
 
 _MAKERS: dict[str, Callable[[SearchProblem], Searcher]] = {
-    "cost-aware": _cost_aware,
     "random": _random,
+    "cost-aware": _cost_aware,
     "nsga2": _nsga2,
     "motpe": _motpe,
 }

@@ -1,0 +1,43 @@
+"""What a searcher is told before the first trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from orchestrator.events import Objective
+    from orchestrator.gate import Constraint
+    from search_spaces.space import Config, SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchProblem:
+    """Everything a searcher may know before the first trial."""
+
+    space: SearchSpace
+    """What may be tried."""
+    objectives: Sequence[Objective]
+    """What is wanted; the first one that is not known before training is learned over epochs."""
+    seed: int = 0
+    """Seed of all proposals, >= 0."""
+    max_epochs: int = 1
+    """Epochs of a full training, >= 1."""
+    constraints: Sequence[Constraint] = ()
+    """Bounds on metrics."""
+    known_cost: Callable[[Config], Mapping[str, float]] | None = None
+    """Metrics of a configuration that need no training, computed in milliseconds."""
+    reference_point: Mapping[str, float] = field(default_factory=dict)
+    """Objective values beyond which nothing counts; missing ones are taken from the trials."""
+
+    @property
+    def learned(self) -> Objective:
+        """The first objective that ``known_cost`` does not give; the first one if it gives all."""
+        if self.known_cost is None:
+            return self.objectives[0]
+        known = self.known_cost(self.space.sample(np.random.default_rng(0)))
+        return next((o for o in self.objectives if o.name not in known), self.objectives[0])
