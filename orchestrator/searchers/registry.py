@@ -64,7 +64,7 @@ def make_searcher(
 
 
 def searcher_names() -> tuple[str, ...]:
-    """Return the names that ``make_searcher`` knows, the default first."""
+    """Return the names that ``make_searcher`` knows."""
     return tuple(_MAKERS)
 
 

@@ -1,0 +1,172 @@
+"""How much hypervolume a sweep's budget buys: our searcher and scheduler against others.
+
+Simulated sweeps on the synthetic benchmarks, all methods with the same seeds, lanes and budget.
+Regret is one minus the hypervolume relative to a dense search without noise, so that luck may bring
+it slightly below zero. Writes the figures as JSON and as a table.
+
+Run: python benchmarks/search_efficiency.py --seeds 10 --out benchmarks/search_efficiency.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.pareto import hypervolume, pareto_front
+from orchestrator.searchers.candidates import neighbour
+from orchestrator.simulation.run import simulate_one
+from orchestrator.simulation.synthetic import backbones, crossing, rugged
+
+if TYPE_CHECKING:
+    from orchestrator.simulation.result import SeedResult
+    from orchestrator.simulation.synthetic import Backbones, Crossing, Rugged
+    from search_spaces.space import Config
+
+    Synthetic = Backbones | Crossing | Rugged
+
+BENCHMARKS: dict[str, Synthetic] = {
+    "crossing": crossing,
+    "backbones": backbones,
+    "rugged": rugged,
+}
+OURS = "cost-aware + mo-asha"
+METHODS: dict[str, tuple[str, str]] = {
+    "random": ("random", "none"),
+    "NSGA-II": ("nsga2", "none"),
+    "MO-TPE": ("motpe", "none"),
+    "random + ASHA on the learned objective": ("random", "asha"),
+    "random + mo-asha": ("random", "mo-asha"),
+    "cost-aware, no stopping": ("cost-aware", "none"),
+    OURS: ("cost-aware", "mo-asha"),
+}
+OTHERS = tuple(METHODS)[:4]
+
+
+def dense_reference(benchmark: Synthetic, *, samples: int = 20_000, rounds: int = 40) -> float:
+    """Return the hypervolume of the best noise-free final values that a long search finds."""
+    rng = np.random.default_rng(0)
+    names = [objective.name for objective in benchmark.objectives[1:]]
+    configs = [benchmark.space.sample(rng) for _ in range(samples)]
+    points = np.array([_point(benchmark, config, names) for config in configs])
+    for _ in range(rounds):
+        front = pareto_front(points, benchmark.objectives)
+        kept = [configs[i] for i in front]
+        near = [
+            neighbour(
+                benchmark.space,
+                kept[int(rng.integers(len(kept)))],
+                rng,
+                width=rng.choice([0.1, 0.02]),
+            )
+            for _ in range(2000)
+        ]
+        configs = kept + near
+        points = np.vstack([points[front], [_point(benchmark, config, names) for config in near]])
+    return hypervolume(points, benchmark.objectives, benchmark.reference_point)
+
+
+def _point(benchmark: Synthetic, config: Config, names: list[str]) -> list[float]:
+    known = benchmark.known(config)
+    return [benchmark.final(config), *(known[name] for name in names)]
+
+
+def summary(results: list[SeedResult], reference: float, target: float | None) -> dict[str, object]:
+    """Return mean figures over seeds; ``target`` is a hypervolume whose time is wanted."""
+    volumes = [result.hypervolume / reference for result in results]
+    figures: dict[str, object] = {
+        "hypervolume": statistics.mean(volumes),
+        "deviation": statistics.pstdev(volumes),
+        "least": min(volumes),
+        "regret": 1 - statistics.mean(volumes),
+        "after_a_fifth": statistics.mean(
+            result.hypervolume_at(result.virtual_seconds / 5) / reference for result in results
+        ),
+        "started": statistics.mean(result.started for result in results),
+        "completed": statistics.mean(result.completed for result in results),
+    }
+    if target is not None:
+        shares = [
+            (result.seconds_to(target * reference) or result.virtual_seconds)
+            / result.virtual_seconds
+            for result in results
+        ]
+        figures["budget_share_to_the_best_others_final"] = statistics.median(shares)
+    return figures
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures of time were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+    return {"cpu": model, "system": platform.system(), "python": platform.python_version()}
+
+
+def run(name: str, *, seeds: int, workers: int, budget: float) -> dict[str, object]:
+    benchmark = BENCHMARKS[name]
+    reference = dense_reference(benchmark)
+    figures: dict[str, dict[str, object]] = {}
+    target: float | None = None
+    for method, (searcher, scheduler) in METHODS.items():
+        began = time.process_time()
+        results = [
+            simulate_one(
+                benchmark,
+                searcher=searcher,
+                scheduler=scheduler,
+                workers=workers,
+                budget=budget,
+                seed=seed,
+            )
+            for seed in range(seeds)
+        ]
+        cpu = time.process_time() - began
+        if method == OURS:
+            target = max(float(str(figures[other]["hypervolume"])) for other in OTHERS)
+        found = summary(results, reference, target if method == OURS else None)
+        found["cpu_ms_per_trial"] = 1000 * cpu / sum(result.started for result in results)
+        figures[method] = found
+        print(f"{name:10} {method:40} {json.dumps(found)}", flush=True)
+    best = min(float(str(figures[other]["regret"])) for other in OTHERS)
+    return {
+        "reference_hypervolume": reference,
+        "methods": figures,
+        "regret_ratio": float(str(figures[OURS]["regret"])) / best,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--budget", type=float, default=30)
+    parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
+    parser.add_argument("--out", type=Path, default=None)
+    given = parser.parse_args()
+    report = {
+        "machine": machine(),
+        "seeds": given.seeds,
+        "workers": given.workers,
+        "budget": given.budget,
+        "benchmarks": {
+            name: run(name, seeds=given.seeds, workers=given.workers, budget=given.budget)
+            for name in given.benchmarks
+        },
+    }
+    if given.out is not None:
+        given.out.write_text(json.dumps(report, indent=1) + "\n")
+    for name, found in report["benchmarks"].items():
+        print(f"{name}: regret {found['regret_ratio']:.2f} of the best other's")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from orchestrator.searchers.gaussian_process import (
+    Hyperparameters,
+    Inputs,
+    Posterior,
+    _negative_log_likelihood,
+    _time_kernel,
+    fit,
+)
+
+GROUPS = np.array([0, 1, 1])
+
+
+def wavy(count: int, seed: int = 0) -> tuple[Inputs, np.ndarray]:
+    """Values that depend on the first column alone, and fall with the training length."""
+    rng = np.random.default_rng(seed)
+    x, t = rng.random((count, 3)), rng.choice([0.0, 0.5, 1.0], count)
+    return Inputs(x, t), np.sin(6 * x[:, 0]) - t + 0.01 * rng.standard_normal(count)
+
+
+def test_the_gradient_is_the_slope_of_the_likelihood() -> None:
+    inputs, y = wavy(25)
+    squares = (inputs.x[:, None, :] - inputs.x[None, :, :]) ** 2
+    per_dimension = np.stack([squares[:, :, g == GROUPS].sum(axis=2).ravel() for g in (0, 1)])
+    time_kernel = _time_kernel(inputs.t, inputs.t)
+    at = np.array([-0.4, 0.3, 0.1, -1.0, -2.0])
+    _, gradient = _negative_log_likelihood(at, y, per_dimension, time_kernel)
+    for i in range(len(at)):
+        step = np.zeros_like(at)
+        step[i] = 1e-5
+        above, _ = _negative_log_likelihood(at + step, y, per_dimension, time_kernel)
+        below, _ = _negative_log_likelihood(at - step, y, per_dimension, time_kernel)
+        assert gradient[i] == pytest.approx((above - below) / 2e-5, rel=1e-4, abs=1e-6)
+
+
+def test_a_fit_finds_out_what_matters_and_predicts() -> None:
+    inputs, y = wavy(80)
+    found = fit(inputs, y, GROUPS, Hyperparameters.initial(2))
+    assert found.log_scales[1] > found.log_scales[0] + 1
+    posterior = Posterior(inputs, y, GROUPS, found)
+    fresh, truth = wavy(200, seed=1)
+    mean, deviation = posterior.predict(fresh)
+    assert np.sqrt(np.mean((mean - truth) ** 2)) < 0.1
+    assert posterior.predict_mean(fresh) == pytest.approx(mean)
+    assert (deviation > 0).all()
+
+
+def test_it_knows_less_far_from_what_it_saw() -> None:
+    inputs, y = wavy(40)
+    near = Inputs(inputs.x * 0.5, inputs.t)
+    posterior = Posterior(near, y, GROUPS, Hyperparameters.initial(2))
+    _, there = posterior.predict(near)
+    _, away = posterior.predict(Inputs(near.x + 3.0, near.t))
+    assert away.min() > 2 * there.max()
+
+
+def test_equal_values_are_no_trouble() -> None:
+    inputs, _ = wavy(12)
+    y = np.full(12, 0.3)
+    hyperparameters = fit(inputs, y, GROUPS, Hyperparameters.initial(2))
+    mean, _ = Posterior(inputs, y, GROUPS, hyperparameters).predict(inputs)
+    assert mean == pytest.approx(y)
