@@ -12,7 +12,7 @@ from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import adopt_plan
 from orchestrator.provenance import git_commit, versions
-from orchestrator.results import make_report, read_records, save_report
+from orchestrator.results import keep_reference, make_report, save_report
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.history import History
@@ -178,6 +178,7 @@ class _Tracker:
     def __init__(
         self, spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
     ) -> None:
+        self._spec = spec
         self._ledger = ledger
         self._folder = folder
         self._info = _info(spec, folder, ledger, data)
@@ -201,11 +202,14 @@ class _Tracker:
         status: RunStatus = (
             "FAILED" if summary is None else "KILLED" if summary.interrupted else "FINISHED"
         )
-        if not self.writer.close(status=status):
+        drained = self.writer.close(status=status)
+        report = make_report(self._spec, self._folder)
+        keep_reference(report, self._ledger)
+        if not drained:
             self._own_problems.append("MLflow does not have everything yet; resume writes the rest")
             return None
         try:
-            place = publish(read_records(self._folder), self._info, self._store)
+            place = publish(report, self._info, self._store)
         except TrackingError as error:
             self._own_problems.append(f"the report is not in MLflow: {error}")
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,17 @@ from orchestrator.report.text import to_csv, to_json
 from orchestrator.spec.parse import load_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from orchestrator.events import Objective
     from orchestrator.folders import SweepFolder
     from orchestrator.records import SweepRecords
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
+
+REFERENCE = "reference_point"
+"""Fact of a ledger that holds where the sweep's hypervolume is measured from."""
 
 
 def read_records(folder: SweepFolder) -> SweepRecords:
@@ -43,13 +49,19 @@ def read_report(folder: SweepFolder) -> SweepReport:
 
 
 def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
-    """Return what the sweep of ``spec`` in ``folder`` has found so far, its plan scored."""
-    records = read_records(folder)
+    """Return what the sweep of ``spec`` in ``folder`` has found so far, its plan scored.
+
+    The hypervolume is measured from the reference point that the ledger keeps, if it keeps one.
+    """
+    with Ledger(folder.ledger) as ledger:
+        records = fold(event for _, event in ledger.events())
+        kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
     workers = spec.resources.train_workers
     report = build_report(
         records,
         spec.objectives,
         sweep_id=folder.sweep_id,
+        reference_point=kept,
         epochs=spec.budget.epochs,
         workers_per_trial=workers,
     )
@@ -58,6 +70,20 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         return report
     scores = score_plan(plan, records, spec.objectives, workers_per_trial=workers)
     return replace(report, plan=scores)
+
+
+def keep_reference(report: SweepReport, ledger: Ledger) -> None:
+    """Keep the reference point of a report, so that later ones are measured from the same."""
+    if report.completed:
+        ledger.set_fact(REFERENCE, dict(report.reference_point))
+
+
+def kept_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:
+    """Return the reference point that a fact holds; None where there is no sound one."""
+    if not isinstance(fact, dict) or set(fact) != {each.name for each in objectives}:
+        return None
+    sound = all(isinstance(value, int | float) and math.isfinite(value) for value in fact.values())
+    return {name: float(value) for name, value in fact.items()} if sound else None
 
 
 def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:

@@ -37,7 +37,7 @@ _LABELS = {
     "flops": Label("FLOPs", "G", 1e-9),
     "macs": Label("MACs", "G", 1e-9),
     "params": Label("parameters", "M", 1e-6, 2),
-    "artifact_mb": Label("size", "MB", digits=2),
+    "size_mb": Label("size", "MB", digits=2),
     "peak_memory_mb": Label("peak memory", "MB", digits=0),
     "energy_joules": Label("energy", "kJ", 1e-3, 2),
 }

@@ -11,8 +11,8 @@ from orchestrator.pareto import (
     hypervolume,
     knee_point,
     non_dominated_ranks,
-    pareto_front,
 )
+from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
 from orchestrator.report.effort import Effort, effort_of
 
 if TYPE_CHECKING:
@@ -45,20 +45,6 @@ class ReportRow:
     """Layer of non-domination among complete trials, 0 is the front; None for other states."""
     knee: bool = False
     """Whether it is the front's best compromise."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurvePoint:
-    """How far the sweep was when a trial completed."""
-
-    completed: int
-    """Complete trials so far, from 1."""
-    ended: int
-    """Trials that had ended then, in whichever state but preempted."""
-    seconds: float
-    """Since the sweep began."""
-    hypervolume: float
-    """Of the complete trials so far, against the report's reference point."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +133,7 @@ def build_report(
         workers_per_trial: Devices a trial holds while it runs.
     """
     complete = records.complete
-    points = [[_value(trial, each.name) for each in objectives] for trial in complete]
+    points = [[finite_value(trial, each.name) for each in objectives] for trial in complete]
     reference = dict(reference_point or default_reference_point(points, objectives))
     ranks = dict(
         zip((t.trial_id for t in complete), non_dominated_ranks(points, objectives), strict=True)
@@ -171,14 +157,9 @@ def build_report(
         hypervolume=hypervolume(points, objectives, reference),
         reference_point=reference,
         counts=records.counts,
-        curve=_curve(records, objectives, reference),
+        curve=volume_curve(records, objectives, reference),
         effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
     )
-
-
-def _value(trial: TrialRecord, name: str) -> float:
-    value = trial.metrics.get(name, math.nan)
-    return value if math.isfinite(value) else math.nan
 
 
 def _row(
@@ -187,7 +168,7 @@ def _row(
     ranks: Mapping[str, int],
     knee: str | None,
 ) -> ReportRow:
-    values = {each.name: _value(trial, each.name) for each in objectives}
+    values = {each.name: finite_value(trial, each.name) for each in objectives}
     rank = ranks.get(trial.trial_id)
     return ReportRow(
         trial_id=trial.trial_id,
@@ -217,25 +198,3 @@ def _best(front: Sequence[ReportRow], objectives: Sequence[Objective]) -> dict[s
         each.name: min(front, key=lambda row, by=each: _badness(row, by)).trial_id  # type: ignore[misc]
         for each in objectives
     }
-
-
-def _curve(
-    records: SweepRecords, objectives: Sequence[Objective], reference: Mapping[str, float]
-) -> tuple[CurvePoint, ...]:
-    over = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
-    points: list[list[float]] = []
-    curve: list[CurvePoint] = []
-    for ended, trial in enumerate(sorted(over, key=lambda each: each.changed_at), start=1):
-        if trial.state != "complete":
-            continue
-        points.append([_value(trial, each.name) for each in objectives])
-        points = [points[index] for index in pareto_front(points, objectives)]
-        curve.append(
-            CurvePoint(
-                completed=len(curve) + 1,
-                ended=ended,
-                seconds=trial.changed_at,
-                hypervolume=hypervolume(points, objectives, reference),
-            )
-        )
-    return tuple(curve)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.report.model import build_report
 from orchestrator.report.note import to_markdown
 from orchestrator.report.page import to_html
 from orchestrator.report.picture import to_png
@@ -22,7 +20,6 @@ from orchestrator.tracking.views import comparison_view, sweep_view
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.records import SweepRecords
     from orchestrator.report.model import SweepReport
     from orchestrator.tracking.info import SweepInfo
 
@@ -51,9 +48,6 @@ class ReportSink(Protocol):
 
     def upload(self, folder: Path, under: str) -> None:
         """Copy the files of ``folder`` to the sweep's run, below the name ``under``."""
-
-    def sweep_tags(self) -> dict[str, str]:
-        """Return the tags of the sweep's own run."""
 
     def experiment_tags(self) -> dict[str, str]:
         """Return the tags of the experiment."""
@@ -92,24 +86,15 @@ class SweepPlace:
         return addresses.run_address(base, self.experiment_id, self.run_id)
 
 
-def publish(records: SweepRecords, info: SweepInfo, store: ReportSink) -> SweepPlace:
+def publish(report: SweepReport, info: SweepInfo, store: ReportSink) -> SweepPlace:
     """Write the sweep's files, page, hypervolume curve and views; return where they are.
 
-    Publishing again replaces what was there. The hypervolume is measured against the reference
-    point of the first time, so that the curve of a resumed sweep goes on.
+    Publishing again replaces what was there; a report of the same reference point goes on with the
+    curve.
 
     Raises:
         TrackingError: the store did not take it.
     """
-    kept = stored_reference(store.sweep_tags(), [each.name for each in info.objectives])
-    report = build_report(
-        records,
-        info.objectives,
-        sweep_id=info.sweep_id,
-        reference_point=kept,
-        epochs=info.epochs,
-        workers_per_trial=info.workers_per_trial,
-    )
     with tempfile.TemporaryDirectory() as folder:
         _write_files(report, Path(folder))
         store.upload(Path(folder), FOLDER)
@@ -127,19 +112,6 @@ def publish_figures(report: SweepReport, info: SweepInfo, store: ReportSink) -> 
     store.push_sweep(_curve_points(report, info), tags)
     _save_views(report, info, store)
     return place
-
-
-def stored_reference(tags: Mapping[str, str], wanted: Sequence[str]) -> dict[str, float] | None:
-    """Return the reference point kept in a sweep's tags; None where there is no sound one."""
-    try:
-        found = {
-            name: float(value)
-            for name, value in json.loads(tags.get(names.REFERENCE_POINT, "{}")).items()
-        }
-    except (ValueError, TypeError, AttributeError):
-        return None
-    sound = set(found) == set(wanted) and all(map(math.isfinite, found.values()))
-    return found if sound else None
 
 
 def _write_files(report: SweepReport, folder: Path) -> None:

@@ -111,11 +111,6 @@ class MlflowStore:
         with told_apart("upload the sweep's files"):
             self._client.log_artifacts(self.parent_run_id, str(folder), under)
 
-    def sweep_tags(self) -> dict[str, str]:
-        """Return the tags of the sweep's own run."""
-        with told_apart("read the sweep's run"):
-            return dict(self._client.get_run(self.parent_run_id).data.tags)
-
     def experiment_tags(self) -> dict[str, str]:
         """Return the tags of the experiment."""
         with told_apart("read the experiment"):

@@ -112,8 +112,8 @@ def served(
     writer.start()
     assert writer.close(timeout=300), writer.problems
     records = fold(events)
-    place = publish(records, info, store)
     report = build_report(records, objectives, sweep_id=info.sweep_id, epochs=4)
+    place = publish(report, info, store)
     with serving(plan_server(uri, root / "artifacts"), log=root / "server.log") as base:
         yield ServedSweep(base, place, report, dict(store.run_ids))
 

@@ -7,13 +7,14 @@ import pytest
 
 from orchestrator.records import SweepRecords, fold
 from orchestrator.report.model import build_report
-from orchestrator.tracking.publish import publish, publish_figures, stored_reference
+from orchestrator.tracking.publish import publish, publish_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.events import SweepEvent
+    from orchestrator.report.model import SweepReport
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.updates import Point
 
@@ -38,9 +39,6 @@ class MemoryReports:
 
     def upload(self, folder: Path, under: str) -> None:
         self.files |= {f"{under}/{path.name}": path.read_bytes() for path in folder.iterdir()}
-
-    def sweep_tags(self) -> dict[str, str]:
-        return dict(self.tags)
 
     def experiment_tags(self) -> dict[str, str]:
         return dict(self.experiment)
@@ -72,7 +70,7 @@ def test_page_files_curve_and_three_views_are_there(
     info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], store: MemoryReports
 ) -> None:
     records = fold(demo_events(12))
-    place = publish(records, info, store)
+    place = publish(build_report(records, info.objectives, sweep_id=info.sweep_id), info, store)
     note = store.tags["mlflow.note.content"]
     assert "get-artifact?path=pareto%2Fthumbnail.png&run_uuid=parent" in note
     assert place.view("") in note
@@ -89,13 +87,18 @@ def test_page_files_curve_and_three_views_are_there(
         assert f"mlflow.sharedViewState.{key}" in store.experiment
 
 
-def figures(records: SweepRecords, info: SweepInfo, store: MemoryReports) -> None:
+def figures(
+    records: SweepRecords,
+    info: SweepInfo,
+    store: MemoryReports,
+    reference: Mapping[str, float] | None = None,
+) -> SweepReport:
     """Publish without drawing pictures."""
-    reference = stored_reference(store.tags, [each.name for each in info.objectives])
     report = build_report(
         records, info.objectives, sweep_id=info.sweep_id, reference_point=reference
     )
     publish_figures(report, info, store)
+    return report
 
 
 def test_publishing_again_changes_nothing(
@@ -111,9 +114,9 @@ def test_publishing_again_changes_nothing(
 def test_the_curve_of_a_resumed_sweep_goes_on(
     info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], store: MemoryReports
 ) -> None:
-    figures(fold(demo_events(6)), info, store)
+    report = figures(fold(demo_events(6)), info, store)
     first = store.curve()
-    figures(fold(demo_events(30)), info, store)
+    figures(fold(demo_events(30)), info, store, report.reference_point)
     curve = store.curve()
     assert all(len(values) == 1 for values in curve.values())
     assert first.items() <= curve.items()
@@ -125,13 +128,3 @@ def test_an_empty_sweep_can_be_published(info: SweepInfo, store: MemoryReports) 
     figures(SweepRecords(), info, store)
     assert "No trial has completed" in store.tags["mlflow.note.content"]
     assert "reference_point" not in store.tags
-
-
-@pytest.mark.parametrize("text", ["", "?", "[]", '{"miou": 1}', '{"miou": "x", "flops": 1}'])
-def test_a_broken_reference_point_counts_as_none(text: str) -> None:
-    assert stored_reference({"reference_point": text}, ["miou", "flops"]) is None
-
-
-def test_a_sound_reference_point_is_kept() -> None:
-    text = '{"miou": 0, "flops": 5.0}'
-    assert stored_reference({"reference_point": text}, ["flops", "miou"]) == {"miou": 0, "flops": 5}

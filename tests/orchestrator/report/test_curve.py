@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.events import Objective, TrialAsked, TrialEnded
+from orchestrator.pareto import hypervolume
+from orchestrator.records import fold
+from orchestrator.report.curve import volume_curve
+
+AIMS = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
+REFERENCE = {"miou": 0.0, "latency_ms": 10.0}
+FIGURES = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.2, 0.4, 0.6, float("nan")]),
+        st.sampled_from([1.0, 4.0, 9.0, 12.0]),
+    ),
+    max_size=12,
+)
+
+
+@given(FIGURES)
+def test_the_curve_is_the_hypervolume_of_everything_so_far(
+    figures: list[tuple[float, float]],
+) -> None:
+    events: list[TrialAsked | TrialEnded] = []
+    for number, (miou, latency) in enumerate(figures):
+        name = f"t{number}"
+        events.append(TrialAsked(trial_id=name, number=number, config={}, seconds=number))
+        metrics = {"miou": miou, "latency_ms": latency}
+        events.append(
+            TrialEnded(trial_id=name, state="complete", reason="", metrics=metrics, seconds=number)
+        )
+    curve = volume_curve(fold(events), AIMS, REFERENCE)
+    wanted = [hypervolume(figures[: count + 1], AIMS, REFERENCE) for count in range(len(figures))]
+    assert [point.hypervolume for point in curve] == pytest.approx(wanted)
+    assert [point.completed for point in curve] == list(range(1, len(figures) + 1))
