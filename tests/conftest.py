@@ -87,7 +87,7 @@ def _trial_events(number: int, rng: random.Random, epochs: int) -> list[SweepEve
         events.append(
             EpochReported(trial_id=trial_id, epoch=epoch, metrics=metrics, seconds=at + 5 * epoch)
         )
-    final = {"miou": _epoch(top, last / epochs)["miou"] - 0.004, "artifact_mb": gmacs * 8}
+    final = {"miou": _epoch(top, last / epochs)["miou"] - 0.004, "size_mb": gmacs * 8}
     events.append(
         TrialEnded(
             trial_id=trial_id,

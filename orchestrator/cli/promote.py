@@ -40,7 +40,7 @@ MaxFlops: TypeAlias = Annotated[
     typer.Option(metavar="N", show_default=False, help="Most FLOPs for one image, such as 5e9."),
 ]
 MaxSize: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="MB", show_default=False, help="Largest artifact.")
+    float | None, typer.Option(metavar="MB", show_default=False, help="Largest deployed file.")
 ]
 MinMiou: TypeAlias = Annotated[
     float | None, typer.Option(metavar="SHARE", show_default=False, help="Least mIoU, 0 to 1.")

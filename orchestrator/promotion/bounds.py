@@ -21,7 +21,7 @@ class Limits:
     max_flops: float | None = None
     """Most operations for one image, > 0; None for none."""
     max_size_mb: float | None = None
-    """Largest artifact, MiB, > 0; None for none."""
+    """Largest deployed file, MB (10^6 bytes), > 0; None for none."""
     min_miou: float | None = None
     """Least mIoU, [0, 1]; None for none."""
 

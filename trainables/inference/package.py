@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PREDICTOR = "predictor.py"
 """The code that runs a packed model, beside it."""
 _MAX_BATCH = 1024
-_MIB = 2**20
+_MB = 10**6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class PackedModel:
     digest: str
     """SHA-256 of the program."""
     size_mb: float
-    """Size of the program, MiB, > 0."""
+    """Size of the program, MB (10^6 bytes) as trials report it, > 0."""
     description: Mapping[str, Any]
     """What ``model.json`` says."""
 
@@ -83,7 +83,7 @@ def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> Packe
     return PackedModel(
         folder=folder,
         digest=digest,
-        size_mb=program.stat().st_size / _MIB,
+        size_mb=program.stat().st_size / _MB,
         description=description,
     )
 

@@ -43,7 +43,7 @@ def test_it_says_what_it_is(packed: PackedModel) -> None:
     assert text["program_sha256"] == packed.digest
     assert text["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
     assert (packed.folder / PREDICTOR).is_file()
-    assert packed.size_mb == pytest.approx((packed.folder / PROGRAM).stat().st_size / 2**20)
+    assert packed.size_mb == pytest.approx((packed.folder / PROGRAM).stat().st_size / 1e6)
 
 
 def test_it_holds_no_path_of_the_machine_that_packed_it(packed: PackedModel) -> None:
