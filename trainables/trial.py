@@ -21,7 +21,7 @@ from trainables.distillation.soft_label_files import open_soft_labels
 from trainables.failure import TRACEBACK, describe_error, write_traceback
 from trainables.messages import EpochDone, Profiled, TrialDone
 from trainables.models.build import build_model
-from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, remove_last
+from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
 from trainables.training.energy import EnergyUse
 from trainables.training.evaluation import TrialStoppedError
 from trainables.training.loop import Trainer
@@ -30,6 +30,7 @@ from trainables.training.plan import Plan
 from trainables.training.ranks import Ranks
 from trainables.training.results import write_class_iou, write_pictures
 from trainables.training.seeds import seed_everything
+from trainables.training.state import remove_last
 
 if TYPE_CHECKING:
     from trainables.cost.profile import CostProfile
@@ -103,7 +104,8 @@ class _Trial:
             trainer = Trainer(plan, model, datasets, session=self.session, ranks=ranks)
             ranks.on_first(lambda: self._profile(trainer))
             if self.task.resume and trainer.resume():
-                self.epoch = trainer.progress.epoch
+                for epoch, metrics in enumerate(trainer.progress.history, start=1):
+                    self._on_epoch(epoch, metrics)  # whoever heard of it passes it over
             self._fit(trainer, ranks)
             self._finish(trainer, ranks)
         finally:

@@ -127,7 +127,8 @@ def carry_out(
         TrackingError: the registry does not answer.
     """
     from trainables.inference.trained import recorded_digest  # noqa: PLC0415 - imports torch
-    from trainables.training.checkpoint import BEST_WEIGHTS, file_digest  # noqa: PLC0415
+    from trainables.training.atomic import file_digest  # noqa: PLC0415
+    from trainables.training.checkpoint import BEST_WEIGHTS  # noqa: PLC0415
 
     trial = folder.trials / plan.trial_id
     digest = judge_digest(file_digest(trial / BEST_WEIGHTS), recorded_digest(trial))

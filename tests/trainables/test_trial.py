@@ -13,7 +13,7 @@ from trainables import trial
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.local_session import LocalSession
 from trainables.messages import EpochDone, Profiled, TrialTask
-from trainables.training.checkpoint import LAST
+from trainables.training.state import LAST
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_a_stop_ends_it_with_what_is_known(make_task: Callable[..., TrialTask]) 
     session = LocalSession()
     again = run_trial(replace(task, epochs=2, resume=True), session)
     assert again.state == "complete"
-    assert [m.epoch for m in session.messages if isinstance(m, EpochDone)] == [2]
+    assert [m.epoch for m in session.messages if isinstance(m, EpochDone)] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from trainables.data.digest import dataset_digest, join_digests
 from trainables.data.layouts.registry import open_layout
 from trainables.messages import TrialTask
 from trainables.models.build import build_model
+from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
     CheckpointError,
-    file_digest,
     load_weights,
     save_weights,
 )

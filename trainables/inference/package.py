@@ -13,7 +13,7 @@ import torch
 from trainables.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from trainables.inference import predictor
 from trainables.inference.predictor import DESCRIPTION, PROGRAM
-from trainables.training.checkpoint import file_digest, write_atomically
+from trainables.training.atomic import file_digest, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

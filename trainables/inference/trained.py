@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
 from trainables.models.build import build_model
+from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,
     CheckpointError,
-    file_digest,
     load_weights,
 )
 

@@ -1,57 +1,46 @@
-"""Checkpoints that are either whole or not there."""
+"""The best weights of a training with what they are, either whole or not there."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import safetensors.torch
-import torch
 from safetensors import safe_open
 
+from trainables.training.atomic import file_digest, write_atomically
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
 BEST_WEIGHTS = "best.safetensors"
-"""Weights of the best epoch, with their metadata in the file's own header."""
+"""Weights of the best epoch, with their metadata and digest in the file's own header."""
 BEST_METADATA = "best.json"
-"""The same metadata for readers without safetensors, with the weights' SHA-256."""
-LAST = "last.pt"
-"""Everything that going on needs."""
-_PREVIOUS = "last.previous.pt"
-_DIGESTS = "last.sha256.json"
+"""The same metadata for readers without safetensors, with the file's SHA-256."""
+REMOVED = "removed.json"
+"""Says that a trial's weights were removed, and why."""
+PREVIOUS_BEST = "best.previous.safetensors"
+"""The best weights before those, while the trial is not over."""
+
+Soundness: TypeAlias = Literal["absent", "sound", "torn"]
 
 
 class CheckpointError(Exception):
     """A checkpoint is missing, torn or not what it claims to be."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Make ``path`` hold ``data`` or leave it as it was, whenever the process or machine dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
-    """Write weights to a safetensors file with JSON metadata in its header; return its SHA-256."""
+    """Write weights to a safetensors file with JSON metadata in its header; return its SHA-256.
+
+    The header holds a digest of the tensors too, so that the file alone shows whether it is whole.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     header = {"segsweep": json.dumps(metadata, sort_keys=True)}
+    header["sha256"] = hashlib.sha256(_tensor_bytes(safetensors.torch.save(tensors))).hexdigest()
     data = safetensors.torch.save(tensors, metadata=header)
     write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
@@ -62,16 +51,17 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
 
     Args:
         path: The safetensors file.
-        digest: SHA-256 the file must have; None does not compare.
+        digest: SHA-256 the file must have; None holds it against its own header alone.
 
     Raises:
-        CheckpointError: the file is missing, torn, of another origin or of another digest.
+        CheckpointError: the file is missing, torn, altered, of another origin or another digest.
     """
     if not path.is_file():
         raise CheckpointError(
             f"there is no checkpoint {path}; give the path of a .safetensors file"
         )
-    if digest is not None and (found := file_digest(path)) != digest:
+    data = path.read_bytes()
+    if digest is not None and (found := hashlib.sha256(data).hexdigest()) != digest:
         raise CheckpointError(
             f"{path} is not the file that was saved: its SHA-256 is {found}, recorded is {digest}"
         )
@@ -83,66 +73,83 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
     if "segsweep" not in header:
         raise CheckpointError(f"{path} was not written by segsweep: its header has no metadata")
+    if header.get("sha256", "") not in {"", hashlib.sha256(_tensor_bytes(data)).hexdigest()}:
+        raise CheckpointError(f"{path} was altered: its tensors are not those its header names")
     return weights, json.loads(header["segsweep"])
 
 
 def save_best(folder: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
     """Write the best weights and their metadata into ``folder``; return the weights' SHA-256.
 
-    A crash between the two files leaves new weights beside the former JSON; the header of the
-    weights is what counts, and a resumed trial trains that epoch again and writes both.
+    The best before it is kept until the trial ends. A crash between the two files leaves new
+    weights beside the former JSON; ``restore_best`` brings both in line when the trial goes on.
     """
+    if _is_sound_best(folder / BEST_WEIGHTS):
+        (folder / BEST_WEIGHTS).replace(folder / PREVIOUS_BEST)
     digest = save_weights(folder / BEST_WEIGHTS, weights, metadata)
-    text = json.dumps({**metadata, "sha256": digest}, indent=2, sort_keys=True)
-    write_atomically(folder / BEST_METADATA, text.encode())
+    _describe(folder, metadata, digest)
     return digest
 
 
-def save_last(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write the state to go on from, keeping the one before it.
+def restore_best(
+    folder: Path, wanted: Callable[[Mapping[str, Any]], bool]
+) -> dict[str, Any] | None:
+    """Return the metadata of the newest sound best weights that are ``wanted``; None without any.
 
-    The digests of both are written first, so that whichever of the two files a crash leaves under
-    whichever name can be recognised.
+    They lie under the name of the best weights afterwards, with their JSON beside them.
     """
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    data = buffer.getvalue()
-    digests = [hashlib.sha256(data).hexdigest(), *_known_digests(folder)[:1]]
-    write_atomically(folder / _DIGESTS, json.dumps(digests).encode())
-    if (folder / LAST).exists():
-        (folder / LAST).replace(folder / _PREVIOUS)
-    write_atomically(folder / LAST, data)
-
-
-def load_last(folder: Path) -> dict[str, Any] | None:
-    """Return the newest sound state in ``folder``; None where there is none.
-
-    A torn file is passed over for the one before it. Only tensors and plain values are unpickled.
-    """
-    known = _known_digests(folder)
-    for name in (LAST, _PREVIOUS):
-        path = folder / name
-        if path.is_file() and file_digest(path) in known:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return state
+    for name in (BEST_WEIGHTS, PREVIOUS_BEST):
+        try:
+            _, metadata = load_weights(folder / name)
+        except CheckpointError:
+            continue
+        if wanted(metadata):
+            if name != BEST_WEIGHTS:
+                (folder / name).replace(folder / BEST_WEIGHTS)
+            _describe(folder, metadata, file_digest(folder / BEST_WEIGHTS))
+            return metadata
     return None
 
 
-def remove_last(folder: Path) -> None:
-    """Remove the state to go on from, which a trial that has ended no longer needs."""
-    for name in (LAST, _PREVIOUS, _DIGESTS):
-        (folder / name).unlink(missing_ok=True)
+def best_soundness(folder: Path) -> Soundness:
+    """Return whether the best weights in ``folder`` are whole."""
+    if not (folder / BEST_WEIGHTS).is_file():
+        return "absent"
+    return "sound" if _is_sound_best(folder / BEST_WEIGHTS) else "torn"
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def remove_weights(folder: Path, reason: str) -> int:
+    """Remove the weights and what can be made of them for want of room; return the bytes freed.
+
+    ``REMOVED`` is written first, so that a crash leaves no trial that lacks them without a word.
+    """
+    write_atomically(folder / REMOVED, json.dumps({"reason": reason}).encode())
+    freed = 0
+    for pattern in ("best*.safetensors", "last*.pt", "*.pt2", "*.pte", "*.onnx"):
+        for path in folder.glob(pattern):
+            freed += path.stat().st_size
+            path.unlink()
+    return freed
 
 
-def _known_digests(folder: Path) -> list[str]:
+def was_removed(folder: Path) -> bool:
+    """Whether the weights in ``folder`` were removed for want of room."""
+    return (folder / REMOVED).is_file()
+
+
+def _describe(folder: Path, metadata: Mapping[str, Any], digest: str) -> None:
+    text = json.dumps({**metadata, "sha256": digest}, indent=2, sort_keys=True)
+    write_atomically(folder / BEST_METADATA, text.encode())
+
+
+def _is_sound_best(path: Path) -> bool:
     try:
-        known = json.loads((folder / _DIGESTS).read_text())
-    except (OSError, ValueError):
-        return []
-    return [str(digest) for digest in known]
+        load_weights(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _tensor_bytes(data: bytes) -> bytes:
+    """Return the part of a safetensors file behind its header, whose length comes first."""
+    return data[8 + int.from_bytes(data[:8], "little") :]

@@ -17,11 +17,9 @@ from trainables.compression.unstructured import bake_masks
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
-    CheckpointError,
-    load_last,
     load_weights,
+    restore_best,
     save_best,
-    save_last,
 )
 from trainables.training.compressing import calibration_batches, change_model, plain_state
 from trainables.training.compute import Compute
@@ -30,6 +28,7 @@ from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.pacer import Pacer
 from trainables.training.plan import Progress
 from trainables.training.seeds import seed_everything
+from trainables.training.state import load_last, save_last
 from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
@@ -113,6 +112,7 @@ class Trainer:
         while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
             self._changed = self._change_model(before=self.progress.epoch + 1)
             epoch, metrics = self._run_epoch()
+            self.progress.history.append(metrics)
             self._ranks.everywhere(lambda: on_epoch(epoch, metrics))  # noqa: B023 - called at once
             if self._ranks.on_first(self._pacer.is_due):
                 self._ranks.on_first(self._save)
@@ -259,15 +259,30 @@ class Trainer:
         progress.early_stopped = stalled and not self._stages
 
     def _sound_state(self) -> dict[str, Any] | None:
-        """Return the newest state of this plan whose best weights can be read; None without one."""
+        """Return the newest state of this plan that has sound best weights; None without one.
+
+        The best of an epoch that the state does not know, which was saved before the crash that the
+        state was not, gives way to the best before it. So does one that was torn.
+        """
         state = load_last(self.plan.folder)
         if state is None or state["identity"] != self._identity():
             return None
-        try:
-            load_weights(self.plan.folder / BEST_WEIGHTS)
-        except CheckpointError:
+        progress: dict[str, Any] = state["progress"]
+        newest = progress["best_epoch"]
+        best = restore_best(
+            self.plan.folder,
+            lambda facts: facts["epoch"] <= newest and self._alike(facts["epoch"], newest),
+        )
+        if best is None:
             return None
+        progress["best_epoch"] = best["epoch"]
+        progress["best"] = {name: best[name] for name in progress["best"]}
         return state
+
+    def _alike(self, epoch: int, other: int) -> bool:
+        """Whether the model was the same network in both epochs."""
+        due = [stage.after_epoch for stage in stages(self.plan.config, self.plan.epochs)]
+        return all((after < epoch) == (after < other) for after in due)
 
     def _save_best(self) -> None:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}

@@ -43,6 +43,8 @@ class Progress:
     """``miou`` and ``pixel_accuracy`` of that epoch."""
     seconds: float = 0.0
     """Time spent in finished epochs, training and validation, s."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Metrics of each finished epoch, so that one whose telling was lost can be told again."""
     early_stopped: bool = False
     """Whether it ended because the mIoU no longer rose."""
     float_miou: float | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from trainables.pictures import prediction_picture, save_picture
-from trainables.training.checkpoint import write_atomically
+from trainables.training.atomic import write_atomically
 from trainables.training.loss import resize_logits
 
 if TYPE_CHECKING:

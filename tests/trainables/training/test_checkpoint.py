@@ -8,19 +8,16 @@ import pytest
 import safetensors.torch
 import torch
 
+from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,
-    LAST,
     CheckpointError,
-    file_digest,
-    load_last,
+    best_soundness,
     load_weights,
-    remove_last,
+    restore_best,
     save_best,
-    save_last,
     save_weights,
-    write_atomically,
 )
 
 if TYPE_CHECKING:
@@ -69,80 +66,43 @@ def test_the_error_survives_pickling() -> None:
     assert str(error) == "torn"
 
 
-def test_the_last_state_comes_back(tmp_path: Path) -> None:
-    assert load_last(tmp_path) is None
-    save_last(tmp_path, {"epoch": 1, "weights": torch.ones(2)})
-    save_last(tmp_path, {"epoch": 2, "weights": torch.zeros(2)})
-    state = load_last(tmp_path)
-    assert state is not None
-    assert state["epoch"] == 2
-    assert torch.equal(state["weights"], torch.zeros(2))
+def test_an_altered_tensor_is_noticed_without_a_record_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_weights(path, weights(), {})
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="was altered"):
+        load_weights(path)
 
 
-def test_a_torn_state_gives_way_to_the_one_before(tmp_path: Path) -> None:
-    save_last(tmp_path, {"epoch": 1})
-    save_last(tmp_path, {"epoch": 2})
-    data = (tmp_path / LAST).read_bytes()
-    (tmp_path / LAST).write_bytes(data[: len(data) // 2])
-    state = load_last(tmp_path)
-    assert state == {"epoch": 1}
-    (tmp_path / LAST).unlink()
-    assert load_last(tmp_path) == {"epoch": 1}
+def test_torn_best_weights_give_way_to_those_before_them(tmp_path: Path) -> None:
+    assert best_soundness(tmp_path) == "absent"
+    first = weights()
+    save_best(tmp_path, first, {"epoch": 1})
+    save_best(tmp_path, weights(), {"epoch": 2})
+    assert best_soundness(tmp_path) == "sound"
+    path = tmp_path / BEST_WEIGHTS
+    path.write_bytes(path.read_bytes()[:-7])
+    assert best_soundness(tmp_path) == "torn"
+    assert restore_best(tmp_path, lambda _: True) == {"epoch": 1}
+    loaded, _ = load_weights(path)
+    assert torch.equal(loaded["kernel"], first["kernel"])
+    described = json.loads((tmp_path / BEST_METADATA).read_text())
+    assert described == {"epoch": 1, "sha256": file_digest(path)}
 
 
-def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
-    save_last(tmp_path, {"epoch": 1})
-    data = bytearray((tmp_path / LAST).read_bytes())
-    data[len(data) // 2] ^= 1
-    (tmp_path / LAST).write_bytes(data)
-    assert load_last(tmp_path) is None
+def test_torn_best_weights_never_take_the_place_of_sound_ones(tmp_path: Path) -> None:
+    save_best(tmp_path, weights(), {"epoch": 1})
+    save_best(tmp_path, weights(), {"epoch": 2})
+    (tmp_path / BEST_WEIGHTS).write_bytes(b"torn")
+    save_best(tmp_path, weights(), {"epoch": 3})
+    (tmp_path / BEST_WEIGHTS).write_bytes(b"torn again")
+    assert restore_best(tmp_path, lambda _: True) == {"epoch": 1}
 
 
-def test_a_crash_at_any_point_of_saving_leaves_a_sound_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class CrashError(Exception):
-        pass
-
-    from pathlib import Path as AnyPath
-
-    original = AnyPath.replace
-    for survived in range(3):
-        folder = tmp_path / str(survived)
-        save_last(folder, {"epoch": 1})
-        done = 0
-
-        def replace(self: AnyPath, target: AnyPath, survived: int = survived) -> AnyPath:
-            nonlocal done
-            if done == survived:
-                raise CrashError
-            done += 1
-            return original(self, target)
-
-        monkeypatch.setattr(AnyPath, "replace", replace)
-        with pytest.raises(CrashError):
-            save_last(folder, {"epoch": 2})
-        monkeypatch.setattr(AnyPath, "replace", original)
-        assert load_last(folder) == {"epoch": 1}
-
-
-def test_objects_are_not_unpickled(tmp_path: Path) -> None:
-    save_last(tmp_path, {"session": CheckpointError("anything")})
-    with pytest.raises(pickle.UnpicklingError):
-        load_last(tmp_path)
-
-
-def test_nothing_is_left_of_a_removed_state(tmp_path: Path) -> None:
-    save_last(tmp_path, {"epoch": 1})
-    save_last(tmp_path, {"epoch": 2})
-    remove_last(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-    with pytest.raises(TypeError):
-        write_atomically(path, "text")  # type: ignore[arg-type]
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+def test_best_weights_of_a_later_epoch_than_wanted_give_way(tmp_path: Path) -> None:
+    save_best(tmp_path, weights(), {"epoch": 1})
+    save_best(tmp_path, weights(), {"epoch": 2})
+    assert restore_best(tmp_path, lambda facts: facts["epoch"] <= 1) == {"epoch": 1}
+    assert restore_best(tmp_path, lambda facts: facts["epoch"] > 1) is None

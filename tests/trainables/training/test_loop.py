@@ -14,9 +14,16 @@ import torch
 
 from trainables.config import TrainingConfig
 from trainables.local_session import LocalSession
-from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, LAST, load_weights
+from trainables.training.checkpoint import (
+    BEST_METADATA,
+    BEST_WEIGHTS,
+    PREVIOUS_BEST,
+    load_weights,
+    save_best,
+)
 from trainables.training.evaluation import TrialStoppedError
 from trainables.training.loop import DivergedError
+from trainables.training.state import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +108,31 @@ def test_a_state_without_its_best_weights_is_not_gone_on_from(
     trainer = make_trainer()
     fit(trainer)
     (trainer.plan.folder / BEST_WEIGHTS).unlink()
+    (trainer.plan.folder / PREVIOUS_BEST).unlink(missing_ok=True)
     assert not make_trainer().resume()
+
+
+def test_torn_best_weights_give_way_to_the_best_before_them(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer(epochs=1)
+    fit(trainer)
+    folder = trainer.plan.folder
+    kept, facts = load_weights(folder / BEST_WEIGHTS)
+    save_best(folder, kept, {**facts, "epoch": 2})  # which the state does not know
+    resumed = make_trainer(epochs=3)
+    assert resumed.resume()
+    assert resumed.progress.best_epoch == 1
+    assert load_weights(folder / BEST_WEIGHTS)[1] == facts
+
+
+def test_a_resumed_training_knows_what_it_told(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=1)
+    told = []
+    trainer.fit(lambda _, metrics: told.append(metrics))
+    resumed = make_trainer(epochs=3)
+    assert resumed.resume()
+    assert resumed.progress.history == told
 
 
 def test_it_stops_within_a_step(make_trainer: Callable[..., Trainer]) -> None:
