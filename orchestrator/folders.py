@@ -22,6 +22,10 @@ class SweepBusyError(RuntimeError):
     """Another process drives the sweep."""
 
 
+class SweepIdError(ValueError):
+    """A sweep cannot have that id."""
+
+
 @dataclass(frozen=True, slots=True)
 class SweepFolder:
     """Where one sweep keeps its files."""
@@ -75,8 +79,7 @@ class SweepFolder:
 
 def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now) -> SweepFolder:
     """Return the folder of a new sweep, made; its id is the name with the time."""
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "sweep"
-    stem = f"{plain}-{now():%Y%m%d-%H%M%S}"
+    stem = sweep_id_for(name, now())
     for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
         folder = SweepFolder(Path(root), stem + suffix)
         try:
@@ -85,6 +88,26 @@ def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now)
             continue
         return folder
     raise FileExistsError(f"a thousand sweeps are called {stem}")
+
+
+def sweep_id_for(name: str, now: datetime) -> str:
+    """Return the id of a sweep that begins now: its name in plain letters, with the time."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "sweep"
+    return f"{plain}-{now:%Y%m%d-%H%M%S}"
+
+
+def sweep_of_id(root: Path, sweep_id: str) -> SweepFolder:
+    """Return the folder of the sweep with exactly that id, whether it has begun or not.
+
+    Raises:
+        SweepIdError: no sweep can have that id.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,79}", sweep_id):
+        raise SweepIdError(
+            f"a sweep's id has 1 to 80 small letters, digits, dots, dashes or underscores and "
+            f"begins with a letter or digit, got {sweep_id!r}"
+        )
+    return SweepFolder(Path(root), sweep_id)
 
 
 def list_sweeps(root: Path) -> list[SweepFolder]:

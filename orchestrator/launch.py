@@ -69,7 +69,8 @@ def launch(
     Args:
         spec: What to run.
         hooks: How the caller follows and steers the run; None does neither.
-        folder: An earlier run of the same spec that is gone on with; None begins a new one.
+        folder: Where the sweep is to be, or an earlier run of the same spec that is gone on with;
+            None begins a new one.
 
     Raises:
         SpecError: the spec cannot be run; every fault is in it.
@@ -87,6 +88,8 @@ def launch(
     decode_images(spec, hooks.stage)
     if folder is None:
         folder = new_sweep(Path(spec.storage.root), spec.name)
+    if not folder.spec.exists():
+        folder.path.mkdir(parents=True, exist_ok=True)
         folder.spec.write_text(dump_spec(spec), encoding="utf-8")
         adopt_plan(spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:

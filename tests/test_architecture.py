@@ -17,6 +17,7 @@ ALLOWED = {
     "orchestrator": set(PACKAGES),
 }
 RAY_ROOMS = (
+    "cluster/jobs.py",
     "cluster/local.py",
     "trainables/ray_worker.py",
     "orchestrator/ray_tune.py",

@@ -13,6 +13,7 @@ from orchestrator.cli import (
     data,
     doctor,
     extend,
+    logs,
     models,
     papers,
     plan,
@@ -24,6 +25,9 @@ from orchestrator.cli import (
     rollback,
     run,
     simulate,
+    status,
+    stop,
+    submit,
     sweeps,
     teacher,
     ui,
@@ -50,7 +54,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-for verb in (*VERBS, extend, profile, plan, papers, simulate, doctor):
+CLUSTER_VERBS = (submit, status, logs, stop)
+for verb in (*VERBS, *CLUSTER_VERBS, extend, profile, plan, papers, simulate, doctor):
     verb.register(app)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
@@ -45,6 +46,19 @@ Name: TypeAlias = Annotated[
     typer.Option("--name", show_default=False, help="Name of the sweep instead of the file's."),
 ]
 
+SweepId: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        show_default=False,
+        help="Id of the sweep instead of its name with the time; a sweep that has begun under this "
+        "id is gone on with, so that the same command may be run again after a loss.",
+    ),
+]
+SAME_WISH_SECONDS = 2.0
+"""A program that starts others passes SIGTERM on: two within this time are one wish."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command."""
@@ -52,11 +66,12 @@ def register(app: typer.Typer) -> None:
     app.command("resume", epilog=RESUME_EPILOG)(resume)
 
 
-def run(
+def run(  # noqa: PLR0917 - the options of a command line
     spec: SpecFile = None,
     preset: PresetName = None,
     overrides: Overrides = None,
     name: Name = None,
+    sweep_id: SweepId = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Run a sweep and print its Pareto front.
@@ -64,10 +79,18 @@ def run(
     The data is checked first. Progress goes to standard error, the result to standard output.
     Ctrl-C stops cleanly and says how to go on; a second one leaves at once.
     """
+    from pathlib import Path
+
+    from orchestrator.folders import sweep_of_id
     from orchestrator.spec.parse import load_spec
 
     parsed = load_spec(spec, preset=preset, overrides=overrides or ())
-    _drive(parsed if name is None else replace(parsed, name=name), None, as_json=as_json)
+    parsed = parsed if name is None else replace(parsed, name=name)
+    folder = sweep_of_id(Path(parsed.storage.root), sweep_id) if sweep_id else None
+    if folder is not None and folder.spec.exists():
+        tell(f"going on with sweep {folder.sweep_id}")
+        parsed = load_spec(folder.spec)
+    _drive(parsed, folder, as_json=as_json)
 
 
 def resume(
@@ -132,11 +155,11 @@ class StopSignals:
     def __init__(self, say_stage: Callable[[str], None]) -> None:
         self._say_stage = say_stage
         self._before: dict[signal.Signals, Any] = {}
-        self._asked = False
+        self._asked: tuple[int, float] | None = None
 
     def asked(self) -> bool:
         """Whether an end was asked for."""
-        return self._asked
+        return self._asked is not None
 
     def arm(self) -> None:
         """Hear the signals, whoever does so now."""
@@ -154,8 +177,12 @@ class StopSignals:
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
-    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._asked:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._asked is not None:
+            first, at = self._asked
+            if number == first == signal.SIGTERM and now - at < SAME_WISH_SECONDS:
+                return
             raise KeyboardInterrupt
-        self._asked = True
+        self._asked = (number, now)
         self._say_stage("stopping; Ctrl-C again leaves at once")

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import AsJson, StorageRoot, examples
 from orchestrator.cli.output import say, say_json, say_table, seconds_text
+from orchestrator.cli.remote import Address  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
     import typer
 
     from orchestrator.folders import SweepFolder
 
-EPILOG = examples("segsweep list", "segsweep list --storage /data/runs --json")
+EPILOG = examples(
+    "segsweep list",
+    "segsweep list --storage /data/runs --json",
+    "segsweep list --address http://head:8265",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,8 +28,18 @@ def register(app: typer.Typer) -> None:
     app.command("list", epilog=EPILOG)(sweeps)
 
 
-def sweeps(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noqa: FBT002
-    """List the sweeps in the storage folder, the latest first."""
+def sweeps(
+    storage: StorageRoot = None,
+    address: Address = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List the sweeps in the storage folder, the latest first.
+
+    With --address those that were submitted to a cluster.
+    """
+    if address is not None and storage is None:
+        _list_submitted(address, as_json=as_json)
+        return
     from orchestrator.folders import list_sweeps
 
     root = storage_root(storage)
@@ -47,6 +62,21 @@ def sweeps(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noq
                 for row in rows
             ],
         )
+
+
+def _list_submitted(address: str, *, as_json: bool) -> None:
+    from orchestrator.cli.remote import connect
+    from orchestrator.cli.status import job_facts
+    from orchestrator.submission.find import sweep_jobs
+
+    rows = [job_facts(job) for job in sweep_jobs(connect(address).jobs())]
+    if as_json:
+        say_json(rows)
+    elif not rows:
+        say(f"no sweeps were submitted to {address}; do so with 'segsweep submit SPEC'")
+    else:
+        columns = ("sweep_id", "job_id", "state", "time", "storage")
+        say_table(columns, [[str(row[name] or "-") for name in columns] for row in rows])
 
 
 def storage_root(given: Path | None) -> Path:

@@ -42,9 +42,21 @@ def test_the_first_signal_asks_the_second_raises(number: signal.Signals) -> None
         os.kill(os.getpid(), number)
         assert signals.asked()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGINT)
     assert len(said) == 1
     assert signal.getsignal(number) is before
+
+
+def test_a_sigterm_that_a_parent_passes_on_as_well_is_the_same_wish(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with StopSignals(lambda _: None) as signals:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.asked()
+        monkeypatch.setattr("orchestrator.cli.run.SAME_WISH_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_signals_that_a_library_took_are_taken_back() -> None:

@@ -1,0 +1,72 @@
+"""The verb ``status``: how a sweep on a cluster stands."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.output import say_json, say_pairs, seconds_text, tell
+from orchestrator.cli.remote import Address, RemoteSweep, connect
+
+if TYPE_CHECKING:
+    import typer
+
+    from cluster.job_request import Job
+
+EPILOG = examples(
+    "segsweep status --address http://head:8265",
+    "segsweep status camvid-20260131-120000 --address http://head:8265 --json",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("status", epilog=EPILOG)(status)
+
+
+def status(
+    sweep: RemoteSweep = None,
+    address: Address = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Say how a sweep that was submitted stands."""
+    from orchestrator.submission.find import find_job
+
+    server = connect(address)
+    job = find_job(server.jobs(), sweep)
+    facts = job_facts(job)
+    last = _last_line(server.logs(job.job_id))
+    if as_json:
+        say_json({**facts, "last_line": last})
+        return
+    say_pairs([(name, "-" if value is None else str(value)) for name, value in facts.items()])
+    say_pairs([("last line", last)])
+    if not job.over:
+        tell(f"watch it: segsweep logs {facts['sweep_id']} --follow --address {server.address}")
+    elif job.state != "succeeded":
+        tell(f"go on: segsweep submit --resume {facts['sweep_id']} --address {server.address}")
+
+
+def job_facts(job: Job) -> dict[str, object]:
+    """Return what a cluster tells of a sweep's job, as JSON types."""
+    from orchestrator.submission.request import STORAGE, SWEEP
+
+    end = job.ended or time.time()
+    return {
+        "sweep_id": job.labels[SWEEP],
+        "job_id": job.job_id,
+        "state": job.state,
+        "message": job.message or None,
+        "storage": job.labels.get(STORAGE),
+        "time": None if job.started is None else seconds_text(end - job.started),
+        "started": job.started,
+        "ended": job.ended,
+    }
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing written yet"

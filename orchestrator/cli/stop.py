@@ -1,0 +1,62 @@
+"""The verb ``stop``: the end of a sweep on a cluster."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.output import say, say_json, tell
+from orchestrator.cli.remote import Address, RemoteSweep, connect
+
+if TYPE_CHECKING:
+    import typer
+
+    from cluster.job_request import Job
+    from cluster.jobs import JobServer
+
+EPILOG = examples("segsweep stop camvid-20260131-120000 --address http://head:8265")
+_POLL_SECONDS = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("stop", epilog=EPILOG)(stop)
+
+
+def stop(
+    sweep: RemoteSweep = None,
+    address: Address = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Stop a sweep that was submitted, cleanly; it can be gone on with.
+
+    Trials that run keep their last epoch. Waits until the sweep has ended.
+    """
+    from orchestrator.cli.status import job_facts
+    from orchestrator.submission.find import find_job
+    from orchestrator.submission.request import SWEEP
+
+    server = connect(address)
+    job = find_job(server.jobs(), sweep)
+    if not job.over:
+        tell(f"stopping sweep {job.labels[SWEEP]}")
+        server.stop(job.job_id)
+        job = _ended(server, job)
+    if as_json:
+        say_json(job_facts(job))
+    else:
+        say(f"sweep {job.labels[SWEEP]}: {job.state}")
+        tell(f"go on: segsweep submit --resume {job.labels[SWEEP]} --address {server.address}")
+
+
+def _ended(server: JobServer, job: Job) -> Job:
+    from cluster.job_request import STOP_SECONDS
+
+    until = time.monotonic() + STOP_SECONDS + 30
+    while not job.over and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+        job = server.job(job.job_id)
+    return job

@@ -1,0 +1,231 @@
+"""The verb ``submit``: a sweep that a cluster drives."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.options import AsJson, Overrides, PresetName, SpecFile, examples
+from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell
+from orchestrator.cli.remote import Address, connect, follow, say_next
+
+if TYPE_CHECKING:
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.submission.code import PackedCode
+    from orchestrator.submission.request import JobSettings, Submission
+
+EPILOG = examples(
+    "segsweep submit camvid.yaml --address http://head:8265 --storage /shared/sweeps",
+    "segsweep submit camvid.yaml --storage /shared/sweeps --dry-run",
+    "segsweep submit --resume camvid-20260131-120000 --address http://head:8265",
+)
+
+Storage: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="FOLDER",
+        show_default=False,
+        help="Folder that every node of the cluster sees; needed where the spec names none.",
+    ),
+]
+Resume: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="SWEEP",
+        show_default=False,
+        help="Go on with a sweep that was submitted before, by its id; no SPEC is given.",
+    ),
+]
+Installed: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--installed",
+        help="Take the Python packages that the nodes have, instead of the locked ones, which uv "
+        "installs on each node once.",
+    ),
+]
+Image: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="IMAGE",
+        show_default=False,
+        help="Container image that the sweep's processes run in.",
+    ),
+]
+Variables: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env",
+        metavar="NAME[=VALUE]",
+        show_default=False,
+        help="Variable of the sweep's processes, such as MLFLOW_TRACKING_TOKEN; without a value "
+        "that of this shell; may be repeated.",
+    ),
+]
+Name: TypeAlias = Annotated[
+    str | None, typer.Option("--name", show_default=False, help="Name of the sweep.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")
+]
+Detach: TypeAlias = Annotated[
+    bool, typer.Option("--detach", help="Return once it is submitted instead of showing its log.")
+]
+
+
+Plan: TypeAlias = "list[tuple[str, str]]"
+"""Names with values, to be printed."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("submit", epilog=EPILOG)(submit)
+
+
+def submit(  # noqa: PLR0917 - the options of a command line
+    spec: SpecFile = None,
+    preset: PresetName = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    address: Address = None,
+    storage: Storage = None,
+    resume: Resume = None,
+    installed: Installed = False,  # noqa: FBT002
+    image: Image = None,
+    variables: Variables = None,
+    dry_run: DryRun = False,  # noqa: FBT002
+    detach: Detach = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Run a sweep on a Ray cluster, whose head drives it; this machine may leave.
+
+    The plan is printed first, then the code that runs here is sent with the locked environment and
+    the spec, then the log is shown. Ctrl-C leaves the sweep alone and says how to look again.
+    """
+    from orchestrator.submission.request import JobSettings
+
+    settings = JobSettings(
+        environment="installed" if installed else "locked",
+        image=image,
+        variables=_values(variables),
+    )
+    with tempfile.TemporaryDirectory(prefix="segsweep-submit-") as folder:
+        if resume is None:
+            from orchestrator.spec.parse import load_spec
+
+            read = load_spec(spec, preset=preset, overrides=overrides or ())
+            read = read if name is None else replace(read, name=name)
+            wanted, code, plan = _begun(read, storage, Path(folder), settings)
+        elif spec is not None or overrides or preset or name:
+            raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
+        else:
+            wanted, code, plan = _resumed(resume, address, storage, Path(folder), settings)
+        plan += [
+            ("cluster", address or "none named"),
+            ("code", f"{code.files} files, {bytes_text(code.size)}, {code.digest}"),
+            ("environment", image or ("that of the nodes" if installed else "locked, by uv")),
+            ("command", wanted.request.command),
+            ("variables", ", ".join(sorted(wanted.request.environment))),
+        ]
+        _send(wanted, plan, address, dry_run=dry_run, detach=detach, as_json=as_json)
+
+
+def _begun(
+    spec: SweepSpec, storage: str | None, folder: Path, settings: JobSettings
+) -> tuple[Submission, PackedCode, Plan]:
+    from datetime import datetime
+
+    from orchestrator.folders import sweep_id_for
+    from orchestrator.spec.dump import dump_spec
+    from orchestrator.submission.code import pack_code
+    from orchestrator.submission.request import for_cluster, make_submission
+
+    final = for_cluster(spec, storage)
+    sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - people's own clocks
+    wanted = make_submission(sweep_id, final.storage.root, folder, settings)
+    return wanted, pack_code(folder, dump_spec(final)), _plan(final, wanted)
+
+
+def _resumed(
+    sweep: str, address: str | None, storage: str | None, folder: Path, settings: JobSettings
+) -> tuple[Submission, PackedCode, Plan]:
+    from orchestrator.submission.code import pack_code
+    from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
+    from orchestrator.submission.request import STORAGE, SWEEP, make_submission
+
+    jobs = connect(address).jobs()
+    try:
+        labels = dict(find_job(jobs, sweep).labels)
+    except UnknownSubmissionError:
+        if storage is None:
+            raise
+        labels = {SWEEP: sweep, STORAGE: storage}
+    again = next_again(jobs, labels[SWEEP])
+    place = storage or labels[STORAGE]
+    wanted = make_submission(labels[SWEEP], place, folder, settings, again=again)
+    plan = [("sweep", wanted.sweep_id), ("goes on in", wanted.storage)]
+    return wanted, pack_code(folder, None), plan
+
+
+def _values(variables: list[str] | None) -> dict[str, str]:
+    found = {}
+    for each in variables or ():
+        name, given, value = each.partition("=")
+        if not given and name not in os.environ:
+            raise CliError(f"--env {name}: this shell has no such variable; give {name}=VALUE")
+        found[name] = value if given else os.environ[name]
+    return found
+
+
+def _plan(spec: SweepSpec, wanted: Submission) -> Plan:
+    resources = spec.resources
+    gpus = resources.gpus_per_worker
+    each = "a GPU where there is one" if gpus is None else f"{gpus:g} GPU(s)"
+    return [
+        ("sweep", wanted.sweep_id),
+        ("trials", f"{spec.budget.trials} of at most {spec.budget.epochs} epochs"),
+        ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in spec.objectives)),
+        ("lanes", "as many as fit" if resources.lanes is None else str(resources.lanes)),
+        (
+            "each lane",
+            f"{resources.train_workers} worker(s) of {resources.cpus_per_worker:g} CPU(s), {each}",
+        ),
+        ("data", f"{spec.data.format} {spec.data.root or '(generated)'}"),
+        ("storage", wanted.storage),
+        ("tracking", spec.tracking_uri),
+    ]
+
+
+def _send(
+    wanted: Submission,
+    plan: Plan,
+    address: str | None,
+    *,
+    dry_run: bool,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    if as_json:
+        say_json({"submitted": not dry_run, "plan": dict(plan), "request": wanted.request.shown()})
+    else:
+        say_pairs(plan)
+    if dry_run:
+        tell("nothing was sent (--dry-run)")
+        return
+    server = connect(address)
+    server.submit(wanted.request)
+    say_next(server.address, wanted.sweep_id)
+    if not detach and not as_json:
+        say()
+        follow(server, server.job(wanted.request.job_id), wanted.sweep_id)

@@ -1,0 +1,1 @@
+"""Sweeps that are driven on a cluster rather than here."""
