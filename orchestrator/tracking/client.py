@@ -6,7 +6,7 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.tracking.errors import TrackingRefusedError, TrackingUnavailableError
 
@@ -23,7 +23,9 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
-_CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.utils.validation", "urllib3.connectionpool")
+_CHATTY = ("alembic", "mlflow.utils.validation", "urllib3.connectionpool")
+_TALKATIVE = "mlflow.store.db.utils"
+"""Prints a traceback of what it raises anyway."""
 
 
 def connect(uri: str) -> MlflowClient:
@@ -36,6 +38,7 @@ def connect(uri: str) -> MlflowClient:
         os.environ.setdefault(name, value)
     for logger in _CHATTY:
         logging.getLogger(logger).setLevel(logging.ERROR)
+    logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
     from mlflow import MlflowClient  # noqa: PLC0415 - takes two seconds
 
     folder = sqlite_folder(uri)
@@ -48,6 +51,12 @@ def sqlite_folder(uri: str) -> Path | None:
     """Return the folder of a SQLite store's file; None for any other store."""
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix)).parent if uri.startswith(prefix) else None
+
+
+def database_kind(uri: str) -> Literal["sqlite", "postgresql"] | None:
+    """Return which kind of database ``uri`` names; None for a server, or one that is not known."""
+    scheme = uri.partition(":")[0].partition("+")[0]
+    return "sqlite" if scheme == "sqlite" else "postgresql" if scheme == "postgresql" else None
 
 
 def is_remote(uri: str) -> bool:

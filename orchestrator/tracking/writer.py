@@ -7,60 +7,36 @@ import threading
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
 from orchestrator.tracking.cursor import Cursor, load_cursor, save_cursor
-from orchestrator.tracking.errors import TrackingError, TrackingRefusedError
+from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.projection import Projector
 from orchestrator.tracking.updates import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from orchestrator.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
+    from orchestrator.tracking.ports import EventSource, RunSink
     from orchestrator.tracking.updates import Point, RunUpdate
 
 _logger = logging.getLogger(__name__)
 _MAX_PROBLEMS = 100
 
 
-class EventSource(Protocol):
-    """Where the events are kept; the ledger."""
-
-    def events(self, after: int = 0) -> Iterable[tuple[int, SweepEvent]]:
-        """Return ``(sequence number, event)`` of every event after number ``after``, in order."""
-
-
-class RunSink(Protocol):
-    """Where the runs are kept; the tracking store."""
-
-    @property
-    def ranks(self) -> Mapping[str, int]:
-        """The Pareto rank that stood at each trial's run when the store was opened."""
-
-    def open(self) -> str:
-        """Find or make the sweep's run, learn its children; return its id."""
-
-    def push(self, update: RunUpdate) -> None:
-        """Write ``update``; the same twice is as good as once."""
-
-    def push_sweep(self, points: Sequence[Point] = ()) -> None:
-        """Add to the sweep's own run; the same twice is as good as once."""
-
-    def finish(self, status: RunStatus, ended_ms: int) -> None:
-        """End the sweep's own run."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WriterSettings:
     """How often the writer writes, and how it waits for a store that is away."""
 
-    batch_events: int = 500
+    batch_events: int = 1000
     """Most events written in one go, >= 1."""
+    pause_seconds: float = 0.25
+    """Wait after a batch that was not full, >= 0: writing seldom leaves more for the sweep."""
     first_retry_seconds: float = 0.5
     """Wait after the first failure, > 0; doubled after each further one."""
     last_retry_seconds: float = 30.0
@@ -158,7 +134,9 @@ class MlflowWriter:
         if not self._opened:
             self._open()
         closing = self._closing.is_set()  # before reading, so that the last events are seen
-        if self._write_batch():
+        if written := self._write_batch():
+            if written < self._settings.batch_events:
+                self._closing.wait(self._settings.pause_seconds)
             return False
         if self._ranks_stale and (closing or self._clock() >= self._ranks_due):
             self._write_ranks()
@@ -186,43 +164,42 @@ class MlflowWriter:
         self._ranks_stale = True
         self._opened = True
 
-    def _write_batch(self) -> bool:
-        """Write the next events; return whether there were any."""
+    def _write_batch(self) -> int:
+        """Write the next events; return how many there were."""
         batch = list(islice(self._events.events(self._cursor.seq), self._settings.batch_events))
         if not batch:
-            return False
+            return 0
         updates: list[RunUpdate] = []
         points: list[Point] = []
         for _, event in batch:
             update, sweep_points = self._projector.observe(event)
             updates += [update] if update else []
             points += sweep_points
-        for update in merge(updates):
-            self._push(update)
+        self._push(merge(updates))
         if points:
             self._store.push_sweep(points)
             self._ranks_stale = True
         self._cursor = Cursor(seq=batch[-1][0], run_id=self._cursor.run_id)
         save_cursor(self._cursor_path, self._cursor)
-        return True
+        return len(batch)
 
     def _write_ranks(self) -> None:
         began = self._clock()
-        for update in self._projector.rank_updates(self._ranks):
-            self._push(update)
+        self._push(self._projector.rank_updates(self._ranks))
         self._ranks_stale = False
         took = self._clock() - began
         self._ranks_due = began + took / self._settings.rank_share
 
-    def _push(self, update: RunUpdate) -> None:
-        try:
-            self._store.push(update)
-        except TrackingRefusedError as error:
-            self._note(str(error))
-        if names.PARETO_RANK in update.tags:
-            self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
-        elif names.RUN_COLOUR in update.tags:  # a replay has painted over it
-            self._ranks.pop(update.trial_id, None)
+    def _push(self, updates: Sequence[RunUpdate]) -> None:
+        if not updates:
+            return
+        for problem in self._store.push_all(updates):
+            self._note(problem)
+        for update in updates:
+            if names.PARETO_RANK in update.tags:
+                self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
+            elif names.RUN_COLOUR in update.tags:  # a replay has painted over it
+                self._ranks.pop(update.trial_id, None)
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems and len(self.problems) < _MAX_PROBLEMS:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.tracking.errors import TrackingRefusedError
+from orchestrator.tracking.projection import Projector
 from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.updates import Point, RunUpdate
+from orchestrator.tracking.updates import Point, RunUpdate, merge
 from orchestrator.tracking.writer import MlflowWriter
 
 if TYPE_CHECKING:
@@ -128,13 +129,50 @@ def test_a_sweep_stands_in_mlflow_once_however_often_it_is_written(
     assert mlflow.get_tracking_uri() == before
 
 
+def test_writing_in_bulk_leaves_what_the_client_leaves(
+    uri: str, own: SweepInfo, tmp_path: Path, demo_events: Callable[..., list[SweepEvent]]
+) -> None:
+    from mlflow import MlflowClient
+
+    found = []
+    for way in ("in-bulk-way", "by-client-way"):
+        info = replace(own, experiment=way)
+        store = MlflowStore(uri, info, artifact_root=tmp_path / way)
+        store.open()
+        if way == "by-client-way":
+            store._trials._bulk = None
+        projector = Projector(info)
+        events = demo_events(9)
+        for part in (events[:20], events[20:], events[15:25], demo_events(9)):
+            updates = [update for update, _ in map(projector.observe, part) if update]
+            assert not [p for p in store.push_all(merge(updates)) if "do not exist" not in p]
+        assert store.push_all(projector.rank_updates({})) == []
+        client = MlflowClient(uri, uri)
+        runs = children(client, store)
+        found.append(
+            {
+                trial: (
+                    {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"},
+                    run.data.params,
+                    run.data.metrics,
+                    run.info.status,
+                    (run.info.start_time, run.info.end_time, run.info.run_name, run.info.user_id),
+                    run.info.artifact_uri.replace(run.info.run_id, "RUN").replace(way, "WAY"),
+                    [p.value for p in client.get_metric_history(run.info.run_id, "epoch/miou")],
+                )
+                for trial, run in runs.items()
+            }
+        )
+    assert found[0] == found[1]
+
+
 def test_more_points_than_one_call_takes_are_all_written(
     store: MlflowStore, client: MlflowClient
 ) -> None:
     store.open()
     points = tuple(Point("epoch/miou", step / 5000, step, step) for step in range(2000))
     params = {f"p{number}": number for number in range(150)}
-    store.push(RunUpdate(trial_id="a", points=points, params=params))
+    assert store.push_all([RunUpdate(trial_id="a", points=points, params=params)]) == []
     run = children(client, store)["a"]
     assert len(run.data.params) == 150
     assert len(client.get_metric_history(run.info.run_id, "epoch/miou")) == 2000
@@ -144,8 +182,9 @@ def test_a_file_that_is_not_there_is_refused_after_the_rest_is_written(
     store: MlflowStore, client: MlflowClient
 ) -> None:
     store.open()
-    with pytest.raises(TrackingRefusedError, match=r"lost\.png"):
-        store.push(RunUpdate(trial_id="a", status="FINISHED", ended_ms=9, artifacts=("lost.png",)))
+    update = RunUpdate(trial_id="a", status="FINISHED", ended_ms=9, artifacts=("lost.png",))
+    (problem,) = store.push_all([update])
+    assert "lost.png" in problem
     assert children(client, store)["a"].info.status == "FINISHED"
 
 
@@ -153,7 +192,7 @@ def test_a_sweep_of_another_name_is_not_touched(
     store: MlflowStore, client: MlflowClient, own: SweepInfo
 ) -> None:
     store.open()
-    store.push(RunUpdate(trial_id="a"))
+    store.push_all([RunUpdate(trial_id="a")])
     other = MlflowStore(store.uri, replace(own, sweep_id=own.sweep_id + "-other"))
     assert other.open() != store.parent_run_id
     assert other.run_ids == {}

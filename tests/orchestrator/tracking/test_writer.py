@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from orchestrator.tracking.names import RunStatus
     from orchestrator.tracking.updates import Point, RunUpdate
 
-FAST = WriterSettings(batch_events=7, first_retry_seconds=0.001, last_retry_seconds=0.002)
+FAST = WriterSettings(
+    batch_events=7, pause_seconds=0.001, first_retry_seconds=0.001, last_retry_seconds=0.002
+)
 
 
 class ListSource:
@@ -70,8 +73,14 @@ class MemorySink:
         self._call(self._open)
         return self.run_id
 
-    def push(self, update: RunUpdate) -> None:
-        self._call(lambda: self._push(update))
+    def push_all(self, updates: Sequence[RunUpdate]) -> list[str]:
+        refused = []
+        for update in updates:
+            try:
+                self._call(partial(self._push, update))
+            except TrackingRefusedError as error:
+                refused.append(str(error))
+        return refused
 
     def push_sweep(self, points: Sequence[Point] = ()) -> None:
         self._call(lambda: self.points.setdefault("", set()).update(points))
@@ -248,13 +257,14 @@ def test_events_are_written_while_the_sweep_runs(
 ) -> None:
     source, sink = ListSource(), MemorySink()
     written = threading.Event()
-    push = sink.push
+    push = sink.push_all
 
-    def noting(update: RunUpdate) -> None:
-        push(update)
+    def noting(updates: Sequence[RunUpdate]) -> list[str]:
+        refused = push(updates)
         written.set()
+        return refused
 
-    sink.push = noting  # type: ignore[method-assign]
+    sink.push_all = noting  # type: ignore[method-assign]
     writer = MlflowWriter(info=info, events=source, store=sink, cursor_path=cursor, settings=FAST)
     writer.start()
     event = demo_events(1)[0]

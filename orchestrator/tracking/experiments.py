@@ -1,0 +1,40 @@
+"""The MLflow experiment that a sweep's runs belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.tracking import names
+from orchestrator.tracking.errors import TrackingRefusedError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def find_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
+    """Return the id of the experiment of that name, made if it is not there.
+
+    Args:
+        client: Of the tracking store.
+        name: Of the experiment.
+        artifact_location: Where the artifacts of one that is made go; None leaves it to MLflow.
+
+    Raises:
+        TrackingRefusedError: it was deleted, which MLflow keeps the name of.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            client.create_experiment(
+                name, artifact_location, {names.EXPERIMENT_KIND: names.MODEL_TRAINING}
+            )
+        except Exception as error:  # another process may have been faster
+            if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
+                raise
+        found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise TrackingRefusedError(
+            f"the MLflow experiment {name!r} was deleted; restore it with 'mlflow experiments "
+            "restore', or name another one under tracking.experiment"
+        )
+    return str(found.experiment_id)
