@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
 
 _PACKAGES = ("segsweep", "torch", "torchvision", "ray", "optuna", "mlflow")
 
+COMMIT_VARIABLE = "SEGSWEEP_COMMIT"
+"""Environment variable that names the commit of code that was sent elsewhere."""
+
 
 def git_commit(folder: Path | None = None) -> str | None:
     """Return the commit of the checkout that holds ``folder``, with ``-dirty`` where it differs.
 
-    None outside a checkout, or without git. ``folder`` is the code's own by default.
+    None outside a checkout, or without git. ``folder`` is the code's own by default; code that was
+    sent elsewhere is told its commit by the variable ``SEGSWEEP_COMMIT``.
     """
+    if folder is None and os.environ.get(COMMIT_VARIABLE):
+        return os.environ[COMMIT_VARIABLE]
     where = folder or Path(__file__).parent
     commit = _git(where, "rev-parse", "HEAD")
     if not commit:

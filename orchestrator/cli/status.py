@@ -42,8 +42,8 @@ def status(
     if as_json:
         say_json({**facts, "last_line": last})
         return
-    say_pairs([(name, "-" if value is None else str(value)) for name, value in facts.items()])
-    say_pairs([("last line", last)])
+    rows = [(name, "-" if value is None else str(value)) for name, value in facts.items()]
+    say_pairs([*(row for row in rows if row[0] not in {"started", "ended"}), ("last line", last)])
     if not job.over:
         tell(f"watch it: segsweep logs {facts['sweep_id']} --follow --address {server.address}")
     elif job.state != "succeeded":

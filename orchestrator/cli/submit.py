@@ -113,12 +113,14 @@ def submit(  # noqa: PLR0917 - the options of a command line
     The plan is printed first, then the code that runs here is sent with the locked environment and
     the spec, then the log is shown. Ctrl-C leaves the sweep alone and says how to look again.
     """
+    from orchestrator.provenance import git_commit
     from orchestrator.submission.request import JobSettings
 
     settings = JobSettings(
         environment="installed" if installed else "locked",
         image=image,
         variables=_values(variables),
+        commit=git_commit(),
     )
     with tempfile.TemporaryDirectory(prefix="segsweep-submit-") as folder:
         if resume is None:

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from orchestrator.cli.options import AsJson, StorageRoot, examples
 from orchestrator.cli.output import say, say_json, say_table, seconds_text
-from orchestrator.cli.remote import Address  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
-    import typer
-
     from orchestrator.folders import SweepFolder
 
 EPILOG = examples(
@@ -21,6 +20,16 @@ EPILOG = examples(
     "segsweep list --storage /data/runs --json",
     "segsweep list --address http://head:8265",
 )
+
+OnCluster: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        show_default=False,
+        help="Jobs server of a Ray cluster, http://HEAD:8265, whose sweeps are listed instead.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def sweeps(
     storage: StorageRoot = None,
-    address: Address = None,
+    address: OnCluster = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """List the sweeps in the storage folder, the latest first.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cluster.job_request import JobRequest
+from orchestrator.provenance import COMMIT_VARIABLE
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE, default_storage_root
 from orchestrator.submission.code import LOCK, SPEC
@@ -43,6 +44,8 @@ class JobSettings:
     """Container image they run in; the packages are then those of the image."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Further variables of theirs."""
+    commit: str | None = None
+    """Commit of the code that is sent; None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +118,8 @@ def make_submission(
     resume = ["resume", sweep_id, "--storage", storage]
     verb = resume if again else ["run", SPEC, "--id", sweep_id]
     own = {"PYTHONUNBUFFERED": "1", STORAGE_VARIABLE: storage}
+    if settings.commit:
+        own[COMMIT_VARIABLE] = settings.commit
     return Submission(
         sweep_id=sweep_id,
         storage=storage,
