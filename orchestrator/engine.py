@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cluster.local import connected
 from cluster.resources import gpus_per_worker, plan_lanes
+from orchestrator.clock import SweepClock
 from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
 from orchestrator.lanes.pool import LanePlan, LanePool
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from cluster.local import ClusterCapacity
     from orchestrator.events import TrialAsked
     from orchestrator.folders import SweepFolder
+    from orchestrator.schedulers.base import Scheduler
+    from orchestrator.searchers.base import Searcher
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep import SweepListener
     from search_spaces.space import Config, SearchSpace
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 TEACHER = "teacher"
 """Name under which a lane trains the teacher."""
+CLASSES = "num_classes"
+"""Fact of a ledger that says how many classes the data set has."""
 
 
 class TeacherFailedError(RuntimeError):
@@ -85,6 +90,7 @@ def run_sweep(
         LedgerError: the ledger cannot be read or written.
     """
     with Ledger(folder.ledger) as ledger:
+        ledger.set_fact(CLASSES, num_classes)
         sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners)
         sweep.replay(event for _, event in ledger.events())
         if not sweep.proposes:
@@ -177,6 +183,24 @@ def _make_sweep(
     if begun is None:
         begun = time.time()
         ledger.set_fact("begun", begun)
+    last = max((event.seconds for _, event in ledger.events()), default=0.0)
+    return Sweep(
+        objectives=spec.objectives,
+        budget=spec.budget,
+        searcher=sweep_searcher(spec, ledger, costs),
+        scheduler=sweep_scheduler(spec),
+        gate=CostGate(spec.constraints, costs, _hopeless_rule(spec)),
+        journal=ledger,
+        clock=SweepClock(float(begun), at_least=last),  # type: ignore[arg-type]
+        workers_per_trial=spec.resources.train_workers,
+        listeners=listeners,
+    )
+
+
+def sweep_searcher(
+    spec: SweepSpec, ledger: Ledger, costs: Callable[[Config], Mapping[str, float]]
+) -> Searcher:
+    """Return the searcher as the sweep of ``spec`` began with, its warm start observed."""
     searcher = make_searcher(
         spec.search.searcher,
         spec.space,
@@ -188,22 +212,17 @@ def _make_sweep(
     )
     for event in kept_warm_start(ledger).events:
         searcher.observe(event)
-    return Sweep(
-        objectives=spec.objectives,
-        budget=spec.budget,
-        searcher=searcher,
-        scheduler=make_scheduler(
-            spec.search.scheduler,
-            spec.objectives,
-            max_epochs=spec.budget.epochs,
-            grace_period=spec.search.grace_period,
-            reduction_factor=spec.search.reduction_factor,
-        ),
-        gate=CostGate(spec.constraints, costs, _hopeless_rule(spec)),
-        journal=ledger,
-        clock=lambda: time.time() - float(begun),  # type: ignore[arg-type]
-        workers_per_trial=spec.resources.train_workers,
-        listeners=listeners,
+    return searcher
+
+
+def sweep_scheduler(spec: SweepSpec) -> Scheduler:
+    """Return the scheduler as the sweep of ``spec`` began with."""
+    return make_scheduler(
+        spec.search.scheduler,
+        spec.objectives,
+        max_epochs=spec.budget.epochs,
+        grace_period=spec.search.grace_period,
+        reduction_factor=spec.search.reduction_factor,
     )
 
 

@@ -59,6 +59,8 @@ class _Running:
     attempt: int = 0
     epoch: int = 0
     started: float | None = None
+    profiled: bool = False
+    preempted: bool = False
     stopping: str | None = None
 
 
@@ -96,6 +98,7 @@ class Sweep:
         self._waiting: list[str] = []
         self._asked = 0
         self._counted = 0
+        self._rejected_in_a_row = 0
         self._worker_seconds = 0.0
         self._exhausted = False
         self._stopped = False
@@ -103,17 +106,22 @@ class Sweep:
     def replay(self, events: Iterable[SweepEvent]) -> None:
         """Take up an earlier run of the same sweep: its events are observed, not written again.
 
-        Trials that had not ended, or were preempted, wait to be started again.
+        Trials that had not ended, or were preempted, wait to be started again. What the driver died
+        before deciding is decided now: every event but the last one has its decision.
         """
+        last: SweepEvent | None = None
         for event in events:
             self._take_in(event)
             for listener in self._listeners:
                 listener.on_event(event)
-        self._waiting = [trial_id for trial_id in self._live if not self._live[trial_id].stopping]
-        for trial_id, running in list(self._live.items()):
+            last = event
+        for running in self._live.values():
             running.started = None
+        self._decide_on(last)
+        for trial_id, running in list(self._live.items()):
             if running.stopping:
                 self.ended(trial_id, "stopped", running.stopping, {})
+        self._waiting = list(self._live)
 
     def request_stop(self) -> None:
         """Propose nothing more; running trials are left to whoever runs them."""
@@ -147,7 +155,7 @@ class Sweep:
             return None
         if self._waiting:
             return self._start(self._waiting.pop(0))
-        for _ in range(_MAX_REJECTED_IN_A_ROW):
+        while self._rejected_in_a_row < _MAX_REJECTED_IN_A_ROW:
             if not self.proposes:
                 return None
             number = self._asked
@@ -176,10 +184,15 @@ class Sweep:
     def profiled(
         self, trial_id: str, metrics: Mapping[str, float], details: Mapping[str, Value]
     ) -> Decision:
-        """Take note of a trial's measured costs; stop where they break a constraint."""
+        """Take note of a trial's measured costs; stop where they break a constraint.
+
+        Costs that are told again (a trial that went back to its checkpoint) are not recorded twice.
+        """
         running = self._live.get(trial_id)
         if running is None or running.stopping:
             return Decision(action="stop", reason="the trial is over")
+        if running.profiled:
+            return CONTINUE
         self._record(
             TrialProfiled(
                 trial_id=trial_id,
@@ -188,12 +201,7 @@ class Sweep:
                 seconds=self._clock(),
             )
         )
-        fresh = None if running.epoch else running.asked.config
-        verdict = self._gate.judge({**running.asked.known, **metrics}, fresh)
-        if verdict is None:
-            return CONTINUE
-        self.ended(trial_id, "infeasible", verdict, {**running.asked.known, **metrics})
-        return Decision(action="stop", reason=verdict)
+        return self._judge_costs(running, metrics)
 
     def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Decision:
         """Take note of a finished epoch and return what happens to the trial.
@@ -211,24 +219,7 @@ class Sweep:
                 trial_id=trial_id, epoch=epoch, metrics=dict(metrics), seconds=self._clock()
             )
         )
-        decision = self._scheduler.decide(trial_id)
-        if decision.rung is not None and decision.rank is not None and decision.of is not None:
-            self._record(
-                TrialJudged(
-                    trial_id=trial_id,
-                    action=decision.action,
-                    rung=decision.rung,
-                    rank=decision.rank,
-                    of=decision.of,
-                    reason=decision.reason,
-                    seconds=self._clock(),
-                )
-            )
-        if decision.action == "stop" and epoch >= self._budget.epochs:
-            return CONTINUE  # it is done anyway, let it finish as complete
-        if decision.action == "stop":
-            running.stopping = decision.reason or f"stopped after epoch {epoch}"
-        return decision
+        return self._judge_epoch(running, epoch)
 
     def ended(
         self,
@@ -268,8 +259,53 @@ class Sweep:
 
     def interrupt(self, reason: str) -> None:
         """Record every trial that is not over as preempted; a resumed sweep starts them again."""
-        for trial_id in self.running:
-            self.ended(trial_id, "preempted", reason, {})
+        for trial_id, running in list(self._live.items()):
+            if not running.preempted:
+                self.ended(trial_id, "preempted", reason, {})
+
+    def _decide_on(self, last: SweepEvent | None) -> None:
+        """Decide what ``last``, the last event of an earlier driver, asks to be decided."""
+        match last:
+            case TrialAsked():
+                verdict = self._gate.judge(last.known, last.config)
+                if verdict is not None:
+                    self.ended(last.trial_id, "infeasible", verdict, last.known)
+            case TrialProfiled():
+                self._judge_costs(self._live[last.trial_id], last.metrics)
+            case EpochReported():
+                self._judge_epoch(self._live[last.trial_id], last.epoch)
+            case _:
+                pass
+
+    def _judge_costs(self, running: _Running, metrics: Mapping[str, float]) -> Decision:
+        fresh = None if running.epoch else running.asked.config
+        known = {**running.asked.known, **metrics}
+        verdict = self._gate.judge(known, fresh)
+        if verdict is None:
+            return CONTINUE
+        self.ended(running.asked.trial_id, "infeasible", verdict, known)
+        return Decision(action="stop", reason=verdict)
+
+    def _judge_epoch(self, running: _Running, epoch: int) -> Decision:
+        trial_id = running.asked.trial_id
+        decision = self._scheduler.decide(trial_id)
+        if decision.rung is not None and decision.rank is not None and decision.of is not None:
+            self._record(
+                TrialJudged(
+                    trial_id=trial_id,
+                    action=decision.action,
+                    rung=decision.rung,
+                    rank=decision.rank,
+                    of=decision.of,
+                    reason=decision.reason,
+                    seconds=self._clock(),
+                )
+            )
+        if decision.action == "stop" and epoch >= self._budget.epochs:
+            return CONTINUE  # it is done anyway, let it finish as complete
+        if decision.action == "stop":
+            running.stopping = decision.reason or f"stopped after epoch {epoch}"
+        return decision
 
     def _start(self, trial_id: str) -> tuple[TrialAsked, int]:
         running = self._live[trial_id]
@@ -296,15 +332,17 @@ class Sweep:
             case TrialStarted():
                 running = self._live[event.trial_id]
                 running.attempt, running.started = event.attempt, event.seconds
+                running.preempted = False
+                self._rejected_in_a_row = 0
             case EpochReported():
                 self._live[event.trial_id].epoch = event.epoch
             case TrialJudged():
-                if event.action == "stop":
+                if event.action == "stop" and event.rung < self._budget.epochs:
                     self._live[event.trial_id].stopping = event.reason
             case TrialEnded():
                 self._take_in_end(event)
             case TrialProfiled():
-                pass
+                self._live[event.trial_id].profiled = True
 
     def _take_in_end(self, event: TrialEnded) -> None:
         running = self._live[event.trial_id]
@@ -312,7 +350,9 @@ class Sweep:
             self._worker_seconds += self._workers * max(0.0, event.seconds - running.started)
             running.started = None
         if event.state == "preempted":
+            running.preempted = True
             return  # kept alive: a resumed sweep starts it again
         del self._live[event.trial_id]
         if event.state == "infeasible" and running.epoch == 0:
             self._counted -= 1
+            self._rejected_in_a_row += not running.attempt

@@ -1,0 +1,1 @@
+"""Whether what a sweep has written in several places tells one story."""

@@ -1,0 +1,80 @@
+"""A sweep in its folder, verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.engine import CLASSES, static_cost_model, sweep_scheduler, sweep_searcher
+from orchestrator.folders import SweepBusyError
+from orchestrator.ledger import Ledger
+from orchestrator.spec.parse import load_spec
+from orchestrator.tracking.cursor import load_cursor
+from orchestrator.tracking.inspection import read_tracked
+from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
+from orchestrator.verification.gather import read_files
+from orchestrator.verification.verify import verify_copies, verify_events
+
+if TYPE_CHECKING:
+    from orchestrator.folders import SweepFolder
+    from orchestrator.verification.findings import Finding
+
+CURSOR = "mlflow-cursor.json"
+"""File in a sweep's folder that says how far MLflow has its ledger."""
+
+
+def verify_sweep(
+    folder: SweepFolder, *, mlflow: bool = True, propose: bool = False
+) -> list[Finding]:
+    """Return every contradiction between a sweep's ledger, deciders, files and MLflow runs.
+
+    A sweep that is being driven is held to its ledger and its ended trials' files alone.
+
+    Args:
+        folder: The sweep.
+        mlflow: Compare the runs, too.
+        propose: Let the searcher propose every trial again, too; as slow as proposing was.
+
+    Raises:
+        SpecError: the sweep's spec cannot be read.
+        LedgerError: its ledger cannot be read.
+        TrackingError: the tracking store does not answer.
+    """
+    spec = load_spec(folder.spec)
+    driven = _is_driven(folder)
+    with Ledger(folder.ledger) as ledger:
+        events = [event for _, event in ledger.events()]
+        costs = static_cost_model(_num_classes(ledger))
+        found = verify_events(
+            events,
+            epochs=spec.budget.epochs,
+            scheduler=lambda: sweep_scheduler(spec),
+            searcher=lambda: sweep_searcher(spec, ledger, costs),
+            propose=propose,
+        )
+    if any(finding.place == "ledger" for finding in found):
+        return found
+    tracked = read_tracked(spec.tracking_uri, folder.sweep_id) if mlflow and not driven else None
+    written = load_cursor(folder.path / CURSOR).seq
+    return found + verify_copies(
+        events,
+        spec.objectives,
+        files=read_files(folder),
+        tracked=tracked,
+        statuses=STATUS,
+        epoch_prefix=EPOCH_PREFIX,
+        driven=driven,
+        behind=written < len(events),
+    )
+
+
+def _num_classes(ledger: Ledger) -> int:
+    kept = ledger.fact(CLASSES)
+    return kept if isinstance(kept, int) else 2  # matters to new proposals alone
+
+
+def _is_driven(folder: SweepFolder) -> bool:
+    try:
+        folder.lock().release()
+    except SweepBusyError:
+        return True
+    return False
