@@ -31,6 +31,7 @@ from orchestrator.cli import (
     sweeps,
     teacher,
     ui,
+    verify,
 )
 from orchestrator.cli.errors import user_message, write_error_log
 from orchestrator.cli.output import tell
@@ -55,7 +56,7 @@ app = typer.Typer(
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
 CLUSTER_VERBS = (submit, status, logs, stop)
-for verb in (*VERBS, *CLUSTER_VERBS, extend, profile, plan, papers, simulate, doctor):
+for verb in (*VERBS, *CLUSTER_VERBS, extend, profile, plan, papers, simulate, verify, doctor):
     verb.register(app)
 
 
