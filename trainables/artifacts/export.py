@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
 from trainables.artifacts.formats import FORMATS, write_artifact
 from trainables.artifacts.program import PROGRAM, load_program
-from trainables.artifacts.verify import Verification, verify
+from trainables.artifacts.record import RECORD, Artifact, read_artifacts, record_text
+from trainables.artifacts.verify import verify
 from trainables.compression.deployed import build_pruned
 from trainables.cost.runtimes.registry import open_artifact
+from trainables.training.atomic import file_digest, write_atomically
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
     CheckpointError,
     load_weights,
-    write_atomically,
 )
+from trainables.training.results import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -28,26 +30,8 @@ if TYPE_CHECKING:
     from trainables.config import ArtifactFormat
     from trainables.data.dataset import SegmentationDataset
 
-ARTIFACTS = "artifacts.json"
-"""What was written, beside the artifacts."""
 STEM = "model"
 """Name of an artifact without its suffix."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Artifact:
-    """A file that ships."""
-
-    path: Path
-    """Where it lies."""
-    format: ArtifactFormat
-    """What it is written in."""
-    sha256: str
-    """Digest of the file, 64 hex digits."""
-    size_bytes: int
-    """Size of the file, > 0."""
-    verification: Verification | None
-    """How it compares with the trained model; None where no images were given."""
 
 
 def export_trial(
@@ -57,20 +41,24 @@ def export_trial(
     *,
     val: SegmentationDataset | None = None,
     images: int | None = None,
+    begin: Callable[[ArtifactFormat], None] = lambda _: None,
 ) -> tuple[Artifact, ...]:
     """Return the artifacts of a finished trial, written into ``out_dir`` with their figures.
 
     They are made of what the trial's objectives were measured on: the int8 or half-precision
     program of a quantized trial, else its best weights, pruned channels gone. Beside them
-    ``artifacts.json`` keeps the figures. A ``.pte`` takes one image at a time.
+    ``artifacts.json`` keeps the figures. A ``.pte`` takes one image at a time. Artifacts that are
+    there already, whole and of this very model, are not made again, so that an export that was
+    interrupted goes on.
 
     Args:
         checkpoint: The trial's ``best.safetensors``, or its folder.
         formats: Any of ``pt2``, ``onnx``, ``pte``.
-        out_dir: Made if it is not there; files of the same names are replaced.
+        out_dir: Made if it is not there.
         val: Validation images at the trial's resolution, on which each artifact is compared with
             the trained model; None does not compare.
-        images: Use the first so many of them, >= 1; None for all.
+        images: Use so many of them, spread over the set, >= 1; None for all.
+        begin: Told each format that is begun.
 
     Raises:
         CheckpointError: the trial's files are missing or torn.
@@ -80,22 +68,47 @@ def export_trial(
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ValueError(f"formats {unknown} are unknown; allowed are {', '.join(FORMATS)}")
-    model, config, num_classes = load_deployed(checkpoint)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name in formats:
-        path = out_dir / f"{STEM}.{name}"
-        digest = write_artifact(model, config.resolution, path)
-        found = None
-        if val is not None:
-            found = verify(open_artifact(path), model, _samples(val, images), num_classes)
-        size = path.stat().st_size
-        made.append(
-            Artifact(path=path, format=name, sha256=digest, size_bytes=size, verification=found)
-        )
-    facts = [{**asdict(artifact), "path": artifact.path.name} for artifact in made]
-    write_atomically(out_dir / ARTIFACTS, json.dumps(facts, indent=1).encode())
-    return tuple(made)
+    source = file_digest(deployed_file(checkpoint))
+    known = read_artifacts(out_dir)
+    kept = {
+        name: artifact
+        for name, artifact in known.items()
+        if artifact.source == source
+        and artifact.is_whole()
+        and (val is None or artifact.verification is not None)
+    }
+    missing = [name for name in formats if name not in kept]
+    if missing:
+        model, config, num_classes = load_deployed(checkpoint)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for name in missing:
+            begin(name)
+            started = time.monotonic()
+            made = _write(model, config, out_dir / f"{STEM}.{name}", source)
+            if val is not None:
+                samples = _samples(val, images)
+                found = verify(open_artifact(made.path), model, samples, num_classes)
+                made = replace(made, verification=found)
+            kept[name] = replace(made, seconds=time.monotonic() - started)
+            ordered = [kept[each] for each in FORMATS if each in kept]
+            write_atomically(out_dir / RECORD, record_text(ordered).encode())
+    return tuple(kept[name] for name in formats)
+
+
+def deployed_file(checkpoint: Path) -> Path:
+    """Return the file of a trial that its artifacts are made from; it may not be there.
+
+    Args:
+        checkpoint: The trial's ``best.safetensors``, or its folder.
+
+    Raises:
+        CheckpointError: nothing is there of the trial.
+    """
+    path = checkpoint / BEST_WEIGHTS if checkpoint.is_dir() else checkpoint
+    program = path.with_name(PROGRAM)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there; only a trial that completed has a model")
+    return program if program.is_file() else path
 
 
 def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
@@ -128,7 +141,19 @@ def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
     return model.eval(), config, num_classes
 
 
+def _write(model: nn.Module, config: TrialConfig, path: Path, source: str) -> Artifact:
+    digest = write_artifact(model, config.resolution, path)
+    return Artifact(
+        path=path,
+        format=path.suffix.removeprefix("."),  # type: ignore[arg-type]
+        sha256=digest,
+        size_bytes=path.stat().st_size,
+        source=source,
+        verification=None,
+    )
+
+
 def _samples(val: SegmentationDataset, images: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    for index in range(min(len(val), images or len(val))):
+    for index in spread(len(val), images or len(val)):
         sample = val[index]
         yield sample["image"], sample["mask"]

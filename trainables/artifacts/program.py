@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from trainables.artifacts.plain import in_plain_operators
 from trainables.compression.extras import need
 from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
-from trainables.training.checkpoint import file_digest, write_atomically
+from trainables.training.atomic import file_digest, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +43,21 @@ def export_program(model: nn.Module, resolution: Resolution, *, batch: int | Non
         return torch.export.export(plain, (torch.zeros(size),), dynamic_shapes=shapes, strict=False)
 
 
-def save_program(model: nn.Module, resolution: Resolution, path: Path) -> str:
-    """Write a deployed ``model`` as a ``.pt2`` file that takes any batch; return its SHA-256."""
+def save_program(
+    model: nn.Module, resolution: Resolution, path: Path, *, plain: bool = False
+) -> str:
+    """Write a deployed ``model`` as a ``.pt2`` file that takes any batch; return its SHA-256.
+
+    Args:
+        model: As ``trainables.compression.deployed.deploy`` returns it.
+        resolution: Height and width of the images.
+        path: File that is written whole or not at all.
+        plain: Write it in torch's own operators, for those who only run it; what is to be lowered
+            further must keep torchao's.
+    """
+    exported = export_program(model, resolution)
     buffer = io.BytesIO()
-    torch.export.save(export_program(model, resolution), buffer)
+    torch.export.save(in_plain_operators(exported) if plain else exported, buffer)
     write_atomically(path, buffer.getvalue())
     return file_digest(path)
 

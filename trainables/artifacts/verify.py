@@ -1,4 +1,4 @@
-"""Comparison of an artifact with the trained model it was made from."""
+"""Comparison of artifacts with the trained model they were made from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from trainables.artifacts.record import Verification
 from trainables.training.loss import resize_logits
 from trainables.training.metrics import IGNORE_INDEX, confusion_matrix, mean_iou
 
@@ -16,20 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verification:
-    """How an artifact does beside the model it was made from, on the same images."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one image."""
 
-    images: int
-    """Images that were looked at, >= 1."""
-    agreement: float
-    """Share of all pixels for which both name the same class, [0, 1]."""
-    miou: float
-    """Dataset-level mIoU of the artifact over these images, [0, 1]."""
-    model_miou: float
-    """That of the model."""
-    largest_difference: float
-    """Largest difference of a logit, >= 0."""
+    logits: Tensor
+    """1 x C x h x w."""
+    classes: Tensor
+    """H x W, at the size of the mask."""
 
 
 def verify(
@@ -53,16 +48,12 @@ def verify(
     images, same, pixels, difference = 0, 0, 0, 0.0
     with torch.inference_mode():
         for image, mask in samples:
-            logits, expected = artifact(image.unsqueeze(0)), model(image.unsqueeze(0))
-            difference = max(difference, float((logits - expected).abs().max()))
-            found, wanted = (
-                resize_logits(scores.float(), mask.shape).argmax(1)[0]
-                for scores in (logits, expected)
-            )
-            same += int((found == wanted).sum())
-            pixels += found.numel()
-            ours += confusion_matrix(found, mask, num_classes, IGNORE_INDEX)
-            theirs += confusion_matrix(wanted, mask, num_classes, IGNORE_INDEX)
+            found, wanted = _answer(artifact, image, mask), _answer(model, image, mask)
+            difference = max(difference, float((found.logits - wanted.logits).abs().max()))
+            same += int((found.classes == wanted.classes).sum())
+            pixels += mask.numel()
+            ours += confusion_matrix(found.classes, mask, num_classes, IGNORE_INDEX)
+            theirs += confusion_matrix(wanted.classes, mask, num_classes, IGNORE_INDEX)
             images += 1
     if not images:
         raise ValueError("an artifact is verified on validation images, and there are none")
@@ -73,3 +64,8 @@ def verify(
         model_miou=mean_iou(theirs),
         largest_difference=difference,
     )
+
+
+def _answer(model: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor) -> Answer:
+    logits = model(image.unsqueeze(0)).float()
+    return Answer(logits, resize_logits(logits, mask.shape).argmax(1)[0])

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from search_spaces.config import TrialConfig
-from trainables.artifacts.export import ARTIFACTS, export_trial, load_deployed
+from trainables.artifacts.export import export_trial, load_deployed
 from trainables.artifacts.formats import write_artifact
+from trainables.artifacts.record import RECORD
 from trainables.compression.deployed import build_pruned, stand_in
 from trainables.cost.runtimes.base import ArtifactError
 from trainables.cost.runtimes.registry import open_artifact
-from trainables.training.checkpoint import BEST_WEIGHTS, CheckpointError, file_digest, save_weights
+from trainables.training.atomic import file_digest
+from trainables.training.checkpoint import BEST_WEIGHTS, CheckpointError, save_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,11 +68,17 @@ def test_a_torn_artifact_is_named(tmp_path: Path) -> None:
 def test_artifacts_are_written_with_digest_and_size(tmp_path: Path) -> None:
     _save(tmp_path, TrialConfig.from_mapping(TINY))
     made = export_trial(tmp_path, ["pt2", "onnx"], tmp_path / "out")
-    facts = json.loads((tmp_path / "out" / ARTIFACTS).read_text())
+    facts = json.loads((tmp_path / "out" / RECORD).read_text())
     assert [fact["path"] for fact in facts] == ["model.pt2", "model.onnx"]
     for artifact, fact in zip(made, facts, strict=True):
         assert artifact.sha256 == fact["sha256"] == file_digest(artifact.path)
         assert artifact.size_bytes == artifact.path.stat().st_size
+    begun: list[str] = []
+    made[1].path.write_bytes(b"torn")
+    again = export_trial(tmp_path, ["pt2", "onnx"], tmp_path / "out", begin=begun.append)
+    assert begun == ["onnx"]
+    assert again[0] == made[0]
+    assert again[1].is_whole()
 
 
 MATRIX = [
@@ -100,7 +108,7 @@ def test_every_runtime_computes_what_the_model_does(
     model, path = stand_in(config, 4), tmp_path / f"model.{suffix}"
     write_artifact(model, config.resolution, path)
     run = open_artifact(path)
-    image = torch.rand(1, 3, 32, 64)
+    image = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected, found = model(image), run(image)
     assert found.shape == expected.shape
