@@ -13,6 +13,8 @@ from orchestrator.pareto import as_minimised, hypervolume
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from orchestrator.events import Objective
     from orchestrator.records import SweepRecords, TrialRecord
 
@@ -39,17 +41,19 @@ def volume_curve(
     It is computed anew only where a trial changes the front, so thousands of trials take no time.
     """
     over = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
-    front: list[list[float]] = []
+    points = [[finite_value(trial, each.name) for each in objectives] for trial in over]
+    minimised = dict(zip((t.trial_id for t in over), as_minimised(points, objectives), strict=True))
+    front = np.empty((0, len(objectives)))
+    signs = as_minimised(np.ones((1, len(objectives))), objectives)
     volume = 0.0
     curve: list[CurvePoint] = []
     for ended, trial in enumerate(sorted(over, key=lambda each: each.changed_at), start=1):
         if trial.state != "complete":
             continue
-        point = [finite_value(trial, each.name) for each in objectives]
-        changed = _joined(front, point, objectives)
+        changed = _joined(front, minimised[trial.trial_id])
         if changed is not None:
             front = changed
-            volume = hypervolume(front, objectives, reference)
+            volume = hypervolume(front * signs, objectives, reference)
         curve.append(
             CurvePoint(
                 completed=len(curve) + 1, ended=ended, seconds=trial.changed_at, hypervolume=volume
@@ -64,17 +68,8 @@ def finite_value(trial: TrialRecord, name: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _joined(
-    front: list[list[float]], point: list[float], objectives: Sequence[Objective]
-) -> list[list[float]] | None:
-    """Return the front with ``point``, without what that dominates; None where nothing changes."""
-    if any(map(math.isnan, point)):
+def _joined(front: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the front with a point, without what that dominates; None where nothing changes."""
+    if np.isnan(new).any() or (front <= new).all(axis=1).any():
         return None
-    if not front:
-        return [point]
-    values = as_minimised(front, objectives)
-    (new,) = as_minimised([point], objectives)
-    if bool((values <= new).all(axis=1).any()):
-        return None
-    beaten: list[bool] = np.asarray((new <= values).all(axis=1)).tolist()
-    return [*(kept for kept, gone in zip(front, beaten, strict=True) if not gone), point]
+    return np.vstack([front[(front < new).any(axis=1)], new])

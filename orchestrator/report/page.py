@@ -16,13 +16,16 @@ from orchestrator.report.axes import (
     value_of,
 )
 from orchestrator.report.labels import label
-from orchestrator.report.text import counts_line
+from orchestrator.report.text import brief, counts_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.report.axes import Axes
     from orchestrator.report.model import ReportRow, SweepReport
+
+_MANY = 1000
+"""Dots above which a page would grow heavy with whole configurations."""
 
 
 def to_html(report: SweepReport) -> str:
@@ -59,14 +62,18 @@ def to_html(report: SweepReport) -> str:
     return page
 
 
-def hover_text(row: ReportRow, axes: Axes) -> str:
-    """Return what hovering over a trial shows: its figures, then its whole configuration."""
+def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
+    """Return what hovering over a trial shows: figures, then its configuration, whole or brief."""
     names = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
     lines = [f"<b>{escape(row.trial_id)}</b>" + (" · knee point" if row.knee else "")]
     lines += [
         f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in names
     ]
-    lines += ["", *(f"{escape(name)} = {escape(str(value))}" for name, value in row.config.items())]
+    if whole:
+        config = [f"{escape(name)} = {escape(str(value))}" for name, value in row.config.items()]
+    else:
+        config = [escape(brief(row.config))]
+    lines += ["", *config]
     return "<br>".join(lines)
 
 
@@ -78,6 +85,7 @@ def _dots(
     rows: Sequence[ReportRow], axes: Axes, scale: tuple[float, float] | None, *, faint: bool
 ) -> dict[str, Any]:
     edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
+    few = len(rows) <= _MANY
     marker: dict[str, Any] = {
         "size": 9 if faint else 13,
         "opacity": 0.45 if faint else 1.0,
@@ -101,13 +109,14 @@ def _dots(
         **_xy(rows, axes),
         "marker": marker,
         "customdata": [row.trial_id for row in rows],
-        "hovertext": [hover_text(row, axes) for row in rows],
+        "hovertext": [hover_text(row, axes, whole=not faint or few) for row in rows],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
 
 
 def _crosses(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
     """Return where trials that were stopped early stood then."""
+    few = len(rows) <= _MANY
     return {
         "type": "scatter",
         "mode": "markers",
@@ -115,7 +124,7 @@ def _crosses(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
         **_xy(rows, axes),
         "marker": {"symbol": "x-thin-open", "size": 7, "color": DOMINATED_COLOUR, "opacity": 0.6},
         "hovertext": [
-            f"{hover_text(row, axes)}<br><br>epoch {row.epochs}: {escape(row.reason)}"
+            f"{hover_text(row, axes, whole=few)}<br><br>epoch {row.epochs}: {escape(row.reason)}"
             for row in rows
         ],
         "hovertemplate": "%{hovertext}<extra></extra>",

@@ -161,7 +161,7 @@ def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
 def _names(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float, str]]:
     """Return the joined trials' places and names, the knee and the ends first."""
     ordered = [*(row for row in rows if row.knee), *rows[-1:], *rows[:1], *rows]
-    chosen = list({row.trial_id: row for row in ordered}.values())
+    chosen = list({row.trial_id: row for row in ordered}.values())[: 3 * _MAX_NAMES]
     names = [
         brief(row.config).replace(" os", "\nos", 1) for row in chosen
     ]  # two lines find room sooner

@@ -11,6 +11,7 @@ import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.tracking import names
 from orchestrator.tracking.client import database_kind
 from orchestrator.tracking.rows import NewRun, Rows
 
@@ -82,6 +83,32 @@ class BulkDatabase:
         self._commit(rows)
         return made
 
+    def add(self, run_id: str, update: RunUpdate) -> None:
+        """Write everything of ``update`` but its files to one run that is there."""
+        rows = Rows()
+        rows.add(run_id, update)
+        self._commit(rows)
+
+    def runs_below(self, parent_run_id: str) -> dict[str, dict[str, str]]:
+        """Return trial id and Pareto rank, as tags, of every active run below another by its id."""
+        import sqlalchemy as sql  # noqa: PLC0415 - comes with MLflow
+
+        models = _models()
+        below, wanted = sql.orm.aliased(models.SqlTag), models.SqlTag
+        query = (
+            sql.select(wanted.run_uuid, wanted.key, wanted.value)
+            .join(below, below.run_uuid == wanted.run_uuid)
+            .join(models.SqlRun, models.SqlRun.run_uuid == wanted.run_uuid)
+            .where(below.key == names.PARENT_RUN, below.value == parent_run_id)
+            .where(models.SqlRun.lifecycle_stage == "active")
+            .where(wanted.key.in_((names.TRIAL_ID, names.PARETO_RANK)))
+        )
+        found: dict[str, dict[str, str]] = {}
+        with self._store.ManagedSessionMaker() as session:
+            for run_id, key, value in session.execute(query):
+                found.setdefault(run_id, {})[key] = value
+        return found
+
     def _artifact_uri(self, run_id: str) -> str:
         from mlflow.utils import uri  # noqa: PLC0415 - takes two seconds
 
@@ -90,8 +117,8 @@ class BulkDatabase:
 
     def _commit(self, rows: Rows) -> None:
         import sqlalchemy as sql  # noqa: PLC0415 - comes with MLflow
-        from mlflow.store.tracking.dbmodels import models  # noqa: PLC0415 - takes two seconds
 
+        models = _models()
         runs = models.SqlRun.__table__
         with self._store.ManagedSessionMaker(read_only=False) as session:
             if rows.runs:
@@ -142,3 +169,10 @@ class BulkDatabase:
             return
         for start in range(0, len(rows), _ROWS_PER_STATEMENT):
             yield (insert.values(rows[start : start + _ROWS_PER_STATEMENT]),)
+
+
+def _models() -> Any:  # noqa: ANN401
+    """Return the module of MLflow's tables."""
+    from mlflow.store.tracking.dbmodels import models  # noqa: PLC0415 - takes two seconds
+
+    return models

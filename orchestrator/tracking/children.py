@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.tracking import names
 from orchestrator.tracking.bulk import BulkDatabase
@@ -14,7 +14,7 @@ from orchestrator.tracking.run_log import log_update
 from orchestrator.tracking.run_tags import trial_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -52,8 +52,12 @@ class ChildRuns:
 
     def learn(self) -> None:
         """Look for all runs of the sweep's trials."""
-        for run in self.search():
-            self._learn(run)
+        if self._bulk is not None:
+            found = self._bulk.runs_below(self._parent)
+        else:
+            found = {run.info.run_id: run.data.tags for run in self.search()}
+        for run_id, tags in found.items():
+            self._learn(run_id, tags)
 
     def search(self, page: int = _PAGE) -> Iterator[Run]:
         """Yield the runs of the sweep's trials, ``page`` at a time."""
@@ -67,6 +71,18 @@ class ChildRuns:
             token = runs.token
             if not token:
                 return
+
+    def write_parent(self, update: RunUpdate) -> None:
+        """Write ``update`` to the sweep's own run."""
+        if self._bulk is not None:
+            try:
+                self._bulk.add(self._parent, update)
+            except Exception as error:  # noqa: BLE001 - as below
+                _not_in_bulk(error)
+            else:
+                return
+        with told_apart("write the sweep's run"):
+            log_update(self._client, self._parent, update)
 
     def write(self, updates: Sequence[RunUpdate]) -> list[str]:
         """Write ``updates``, at most one per trial; return what is refused, in words.
@@ -85,22 +101,17 @@ class ChildRuns:
 
     def _in_bulk(self, updates: Sequence[RunUpdate]) -> bool:
         """Write ``updates`` in one go; return whether that worked."""
-        if self._bulk is None or not updates:
+        if self._bulk is None:
             return False
         new = [each.trial_id for each in updates if each.trial_id not in self.run_ids]
-        parent = self._parent
-        tags = {trial: trial_tags(self._info, trial, parent) for trial in new}
+        tags = {trial: trial_tags(self._info, trial, self._parent) for trial in new}
         user = next(iter(tags.values()), {}).get(names.USER, "unknown")
         try:
-            made = self._bulk.write(
+            self.run_ids |= self._bulk.write(
                 updates, self.run_ids, tags=tags, began_ms=self._info.started_ms, user=user
             )
-        except Exception as error:
-            if getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
-                raise TrackingUnavailableError(f"the tracking database is away: {error}") from error
-            _logger.debug("writing one run after the other", exc_info=True)
-            return False
-        self.run_ids |= made
+        except Exception as error:  # noqa: BLE001 - MLflow and its database raise what they like
+            return _not_in_bulk(error)
         return True
 
     def _one_by_one(self, updates: Sequence[RunUpdate]) -> list[str]:
@@ -132,12 +143,12 @@ class ChildRuns:
         self.run_ids[update.trial_id] = made.info.run_id
         return str(made.info.run_id)
 
-    def _learn(self, run: Run) -> None:
-        trial_id = run.data.tags.get(names.TRIAL_ID)
+    def _learn(self, run_id: str, tags: Mapping[str, str]) -> None:
+        trial_id = tags.get(names.TRIAL_ID)
         if trial_id is None:
             return
-        self.run_ids[trial_id] = run.info.run_id
-        rank = run.data.tags.get(names.PARETO_RANK, "")
+        self.run_ids[trial_id] = run_id
+        rank = tags.get(names.PARETO_RANK, "")
         if rank.isdigit():
             self.ranks[trial_id] = int(rank)
 
@@ -152,3 +163,15 @@ class ChildRuns:
 
 def _bulk(uri: str, experiment_id: str) -> BulkDatabase | None:
     return None if database_kind(uri) is None else BulkDatabase(uri, experiment_id)
+
+
+def _not_in_bulk(error: Exception) -> Literal[False]:
+    """Return that a bulk write failed where the client may do better.
+
+    Raises:
+        TrackingUnavailableError: the database is away, for the client too.
+    """
+    if getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
+        raise TrackingUnavailableError(f"the tracking database is away: {error}") from error
+    _logger.debug("writing one run after the other", exc_info=error)
+    return False

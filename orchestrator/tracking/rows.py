@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from orchestrator.tracking.run_log import plain
+from orchestrator.tracking.run_log import PARAM_LIMIT, TAG_LIMIT, plain
 
 if TYPE_CHECKING:
     from orchestrator.tracking.names import RunStatus
@@ -68,7 +68,7 @@ class Rows:
     def add(self, run_id: str, update: RunUpdate) -> None:
         """Add everything of ``update`` but its files."""
         for key, value in update.params.items():
-            row: Row = {"run_uuid": run_id, "key": key, "value": plain(value)}
+            row: Row = {"run_uuid": run_id, "key": key, "value": plain(value, PARAM_LIMIT)}
             self.params.setdefault((run_id, key), row)
         for key, text in update.tags.items():
             self._tag(run_id, key, text)
@@ -78,7 +78,7 @@ class Rows:
             self._end(run_id, update.status, update.ended_ms)
 
     def _tag(self, run_id: str, key: str, value: str) -> None:
-        self.tags[run_id, key] = {"run_uuid": run_id, "key": key, "value": plain(value)}
+        self.tags[run_id, key] = {"run_uuid": run_id, "key": key, "value": plain(value, TAG_LIMIT)}
 
     def _point(self, run_id: str, point: Point) -> None:
         """Add a point; infinities, which no chart can show, become NaN, which MLflow keeps as 0."""

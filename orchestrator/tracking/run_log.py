@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from orchestrator.tracking.updates import Point, RunUpdate
 
-VALUE_LIMIT = 6000
-"""Most characters of a setting's or tag's value."""
+PARAM_LIMIT, TAG_LIMIT = 6000, 8000
+"""Most characters of a setting's value, of a tag's."""
 _METRICS_PER_CALL = 800
 _TAGS_PER_CALL = 100
 
@@ -31,8 +31,8 @@ def log(
     from mlflow.entities import Param, RunTag  # noqa: PLC0415 - takes two seconds
 
     metrics = list(_metrics(points))
-    settings = [Param(key, plain(value)) for key, value in (params or {}).items()]
-    marks = [RunTag(key, plain(value)) for key, value in tags.items()]
+    settings = [Param(key, plain(value, PARAM_LIMIT)) for key, value in (params or {}).items()]
+    marks = [RunTag(key, plain(value, TAG_LIMIT)) for key, value in tags.items()]
     while metrics or settings or marks:
         client.log_batch(
             run_id,
@@ -53,9 +53,9 @@ def log_update(client: MlflowClient, run_id: str, update: RunUpdate) -> None:
         client.set_terminated(run_id, update.status, update.ended_ms)
 
 
-def plain(value: object) -> str:
-    """Return a value as text that every store takes: no NUL, not too long."""
-    return str(value).replace("\0", "")[:VALUE_LIMIT]
+def plain(value: object, limit: int) -> str:
+    """Return a value as text that every store takes: no NUL, at most ``limit`` characters."""
+    return str(value).replace("\0", "")[:limit]
 
 
 def _metrics(points: Iterable[Point]) -> Iterator[Metric]:

@@ -10,8 +10,8 @@ from orchestrator.tracking import names
 from orchestrator.tracking.children import ChildRuns
 from orchestrator.tracking.client import connect, is_remote, told_apart
 from orchestrator.tracking.experiments import find_experiment
-from orchestrator.tracking.run_log import log
 from orchestrator.tracking.run_tags import sweep_tags
+from orchestrator.tracking.updates import RunUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from orchestrator.tracking.info import SweepInfo
-    from orchestrator.tracking.updates import Point, RunUpdate
+    from orchestrator.tracking.updates import Point
 
 SPEC_FILE = "spec.yaml"
 """The spec's name among the artifacts of the sweep's run."""
@@ -88,8 +88,7 @@ class MlflowStore:
         self, points: Sequence[Point] = (), tags: Mapping[str, str] | None = None
     ) -> None:
         """Add to the sweep's own run."""
-        with told_apart("write the sweep's run"):
-            log(self._client, self.parent_run_id, points, tags=tags or {})
+        self._trials.write_parent(RunUpdate(trial_id="", points=tuple(points), tags=tags or {}))
 
     def upload(self, folder: Path, under: str) -> None:
         """Copy the files of ``folder`` to the sweep's run, below the name ``under``."""
