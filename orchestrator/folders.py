@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import socket
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +15,9 @@ from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LOOKERS_SECONDS = 1.0
+"""How long a driver waits for those who only look whether there is one."""
 
 
 class UnknownSweepError(ValueError):
@@ -63,18 +69,41 @@ class SweepFolder:
     def lock(self) -> FileLock:
         """Take the sweep for this process; freed with the returned lock or the process.
 
+        The operating system frees the lock with the process, however that dies, so none is ever
+        left behind.
+
         Raises:
             SweepBusyError: another process has it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "driver.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOOKERS_SECONDS)
         except Timeout as error:
             raise SweepBusyError(
-                f"sweep {self.sweep_id} is being run by another process; wait for it, or stop it"
+                f"sweep {self.sweep_id} is being run by {self._driver()}; wait for it, or stop it"
             ) from error
+        holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+        (self.path / "driver.json").write_text(holder, encoding="utf-8")
         return lock
+
+    def is_driven(self) -> bool:
+        """Whether a process runs the sweep now; where no lock can be made, none does."""
+        lock = FileLock(self.path / "driver.lock")
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False
+
+    def _driver(self) -> str:
+        try:
+            holder = json.loads((self.path / "driver.json").read_text(encoding="utf-8"))
+            return f"process {holder['pid']} on {holder['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
 
 
 def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now) -> SweepFolder:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.continuity import FINISHED, settle_identity
 from orchestrator.engine import RunHooks, resolutions, run_sweep, scored_alike
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
@@ -25,6 +26,7 @@ from search_spaces.resolution import Resolution
 from trainables.data.check import check_data
 from trainables.data.dataset import build_datasets
 from trainables.data.faults import DataError
+from trainables.training.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +79,7 @@ def launch(
         DataError: the data set cannot be used; every fault is in it.
         CacheError: the cache folder cannot take the decoded images.
         SweepBusyError: another process drives the sweep.
+        SpecChangedError: spec or data set are not those that ``folder`` began with.
         WarmStartError: an earlier sweep that the spec names is not there, or does not compare.
         TrackingError: earlier sweeps are asked for and the tracking store does not answer.
         ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
@@ -90,9 +93,11 @@ def launch(
         folder = new_sweep(Path(spec.storage.root), spec.name)
     if not folder.spec.exists():
         folder.path.mkdir(parents=True, exist_ok=True)
-        folder.spec.write_text(dump_spec(spec), encoding="utf-8")
+        write_atomically(folder.spec, dump_spec(spec).encode())
         adopt_plan(spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:
+        settle_identity(ledger, spec, data.digest)
+        ledger.set_fact(FINISHED, False)
         _warm_start(spec, folder, ledger, data, hooks)
         tracker = _Tracker(spec, folder, ledger, data)
         summary = None
@@ -106,6 +111,7 @@ def launch(
         finally:
             hooks.stage("writing the report")
             place = tracker.close(summary)
+        ledger.set_fact(FINISHED, not summary.interrupted)
         report = make_report(spec, folder)
         return Launched(
             folder=folder,

@@ -20,6 +20,7 @@ USER_ERRORS = frozenset(
         "cluster.jobs.UnknownJobError",
         "cluster.local.ClusterError",
         "cluster.resources.ResourceError",
+        "orchestrator.continuity.SpecChangedError",
         "orchestrator.engine.TeacherFailedError",
         "orchestrator.folders.SweepBusyError",
         "orchestrator.folders.SweepIdError",

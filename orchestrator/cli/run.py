@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
+from orchestrator.cli.errors import CliError
 from orchestrator.cli.options import (
     AsJson,
     Overrides,
@@ -37,7 +38,11 @@ RUN_EPILOG = examples(
     "segsweep run camvid.yaml --preset kim --set 'constraints=[latency_ms <= 20]'",
     "segsweep run --set resources.train_workers=2 --json > result.json",
 )
-RESUME_EPILOG = examples("segsweep resume", "segsweep resume demo-20260131-120000")
+RESUME_EPILOG = examples(
+    "segsweep resume",
+    "segsweep resume demo-20260131-120000",
+    "segsweep resume demo-20260131-120000 --set resources.address=ray://head:10001",
+)
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -56,6 +61,10 @@ SweepId: TypeAlias = Annotated[
         "id is gone on with, so that the same command may be run again after a loss.",
     ),
 ]
+Anew: TypeAlias = Annotated[
+    bool,
+    typer.Option("--new", help="Begin another sweep though one of the same spec is not finished."),
+]
 SAME_WISH_SECONDS = 2.0
 """A program that starts others passes SIGTERM on: two within this time are one wish."""
 
@@ -72,12 +81,14 @@ def run(  # noqa: PLR0917 - the options of a command line
     overrides: Overrides = None,
     name: Name = None,
     sweep_id: SweepId = None,
+    anew: Anew = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Run a sweep and print its Pareto front.
 
     The data is checked first. Progress goes to standard error, the result to standard output.
-    Ctrl-C stops cleanly and says how to go on; a second one leaves at once.
+    Ctrl-C stops cleanly and says how to go on; a second one leaves at once. Where a sweep of the
+    same spec is not finished, it is offered to go on with that.
     """
     from pathlib import Path
 
@@ -90,23 +101,58 @@ def run(  # noqa: PLR0917 - the options of a command line
     if folder is not None and folder.spec.exists():
         tell(f"going on with sweep {folder.sweep_id}")
         parsed = load_spec(folder.spec)
+    elif folder is None and not anew:
+        folder = _offered(parsed)
     _drive(parsed, folder, as_json=as_json)
 
 
 def resume(
     sweep: SweepName = None,
     storage: StorageRoot = None,
+    overrides: Overrides = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Go on with a sweep that was stopped.
+    """Go on with a sweep that was stopped, or whose driver or machine died.
 
-    What is trained is not trained again, and no trial is lost or doubled.
+    What is trained is not trained again, and no trial is lost or doubled. A spec or data set that
+    is not the one the sweep began with is refused; --set may change resources.address, lanes and
+    shares.
     """
     from orchestrator.folders import find_sweep
     from orchestrator.spec.parse import load_spec
 
     folder = find_sweep(storage_root(storage), sweep)
-    _drive(load_spec(folder.spec), folder, as_json=as_json)
+    _drive(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)
+
+
+def _offered(spec: SweepSpec) -> SweepFolder | None:
+    """Return the unfinished sweep of the same spec that the user wants to go on with, if any.
+
+    Raises:
+        CliError: there is one, and nobody who could be asked.
+    """
+    import sys
+    from pathlib import Path
+
+    from orchestrator.continuity import unfinished_like
+    from orchestrator.spec.dump import settle_spec
+
+    spec = settle_spec(spec)
+    found = unfinished_like(Path(spec.storage.root), spec)
+    if found is None:
+        return None
+    if found.is_driven():
+        raise CliError(
+            f"sweep {found.sweep_id} of the same spec is running now; follow it with 'segsweep "
+            f"report {found.sweep_id}', or begin another one with 'segsweep run --new'"
+        )
+    what = f"sweep {found.sweep_id} of the same spec is not finished"
+    if not sys.stdin.isatty():
+        raise CliError(
+            f"{what}; go on with 'segsweep resume {found.sweep_id}', or begin another one with "
+            "'segsweep run --new'"
+        )
+    return found if typer.confirm(f"{what}; go on with it?", default=True, err=True) else None
 
 
 def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> None:

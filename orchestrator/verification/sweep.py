@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.engine import CLASSES, static_cost_model, sweep_scheduler, sweep_searcher
-from orchestrator.folders import SweepBusyError
 from orchestrator.ledger import Ledger
 from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.cursor import load_cursor
@@ -40,7 +39,7 @@ def verify_sweep(
         TrackingError: the tracking store does not answer.
     """
     spec = load_spec(folder.spec)
-    driven = _is_driven(folder)
+    driven = folder.is_driven()
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
         costs = static_cost_model(_num_classes(ledger))
@@ -70,11 +69,3 @@ def verify_sweep(
 def _num_classes(ledger: Ledger) -> int:
     kept = ledger.fact(CLASSES)
     return kept if isinstance(kept, int) else 2  # matters to new proposals alone
-
-
-def _is_driven(folder: SweepFolder) -> bool:
-    try:
-        folder.lock().release()
-    except SweepBusyError:
-        return True
-    return False

@@ -115,3 +115,45 @@ def test_a_cache_folder_without_space_ends_the_run_before_a_sweep_is_made(
     assert outcome.code == 2
     assert "not enough space" in outcome.err
     assert not (tmp_path / "runs" / "sweeps").exists()
+
+
+def unfinished(segsweep: Callable[..., Outcome], tmp_path: Path) -> str:
+    """Leave what a driver leaves that is killed right at its begin; return the sweep's id."""
+    from orchestrator.folders import new_sweep
+    from orchestrator.spec.dump import dump_spec, settle_spec
+    from orchestrator.spec.parse import load_spec
+
+    assert segsweep("list").code == 0  # in the folder where the sweep will be
+    spec = settle_spec(load_spec(None, overrides=TINY[1::2]))
+    folder = new_sweep(tmp_path / "runs", spec.name)
+    folder.spec.write_text(dump_spec(spec), encoding="utf-8")
+    return folder.sweep_id
+
+
+def test_an_unfinished_sweep_of_the_same_spec_is_offered(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    sweep_id = unfinished(segsweep, tmp_path)
+    outcome = segsweep("run", *TINY)
+    assert outcome.code == 2
+    assert f"segsweep resume {sweep_id}" in outcome.err
+    assert "segsweep run --new" in outcome.err
+
+
+@pytest.mark.ray  # it starts none, but imports it
+def test_a_changed_spec_is_refused_with_the_difference(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    from orchestrator.continuity import settle_identity
+    from orchestrator.folders import find_sweep
+    from orchestrator.ledger import Ledger
+    from orchestrator.spec.parse import load_spec
+
+    sweep_id = unfinished(segsweep, tmp_path)
+    folder = find_sweep(tmp_path / "runs", sweep_id)
+    with Ledger(folder.ledger) as ledger:
+        settle_identity(ledger, load_spec(folder.spec), "other images")
+    outcome = segsweep("resume", sweep_id, "--set", "budget.trials=7")
+    assert outcome.code == 2
+    assert "budget.trials: was 2, is 7" in outcome.err
+    assert "the data set: its digest was other images" in outcome.err
