@@ -25,6 +25,7 @@ _KINDS: dict[str, type[Any]] = {
     "judged": TrialJudged,
     "ended": TrialEnded,
 }
+_FIELDS = {name: frozenset(field.name for field in fields(kind)) for name, kind in _KINDS.items()}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -44,7 +45,7 @@ def decode(kind: str, text: str) -> SweepEvent:
     if cls is None:
         raise ValueError(f"unknown ledger event {kind!r}; known are {', '.join(_KINDS)}")
     payload = json.loads(text)
-    known = {field.name for field in fields(cls)}
+    known = _FIELDS[kind]
     values = {name: value for name, value in payload.items() if name in known}
     for name in ("metrics", "known"):
         if name in values:

@@ -134,18 +134,21 @@ class RecordBook:
         record = self._known(event.trial_id)
         match event:
             case TrialStarted():
-                changed = replace(
-                    record, state="running", attempts=event.attempt, started_at=event.seconds
+                return replace(
+                    record,
+                    state="running",
+                    attempts=event.attempt,
+                    started_at=event.seconds,
+                    changed_at=event.seconds,
                 )
             case TrialProfiled():
-                changed = _profiled(record, event)
+                return _profiled(record, event)
             case EpochReported():
-                changed = _trained(record, event)
+                return _trained(record, event)
             case TrialJudged():
-                changed = replace(record, verdict=event)
+                return replace(record, verdict=event, changed_at=event.seconds)
             case TrialEnded():
-                changed = _ended(record, event)
-        return replace(changed, changed_at=event.seconds)
+                return _ended(record, event)
 
     def _asked(self, event: TrialAsked) -> TrialRecord:
         known = self._trials.get(event.trial_id)
@@ -190,6 +193,7 @@ def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
         state="running",
         metrics={**record.metrics, **event.metrics},
         details={**record.details, **event.details},
+        changed_at=event.seconds,
     )
 
 
@@ -201,6 +205,7 @@ def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
         metrics={**record.metrics, **event.metrics},
         epochs_done=event.epoch,
         history=(*before, (event.epoch, event.metrics)),
+        changed_at=event.seconds,
     )
 
 
@@ -214,4 +219,5 @@ def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:
         artifacts=event.artifacts or record.artifacts,
         started_at=None,
         busy_seconds=record.busy_seconds + max(0.0, event.seconds - began),
+        changed_at=event.seconds,
     )

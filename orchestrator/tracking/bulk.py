@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrator.tracking.updates import RunUpdate
 
 _ROWS_PER_STATEMENT = 500
+_FEW = 200
+"""Runs that are found fast enough without statistics."""
 
 
 class BulkDatabase:
@@ -42,6 +44,7 @@ class BulkDatabase:
         make: Any = sqlalchemy_store.SqlAlchemyStore
         self._store = make(uri, "unused")
         self._experiment = int(experiment_id)
+        self._made = self._counted = 0
         self._artifacts = str(self._store.get_experiment(experiment_id).artifact_location)
 
     def write(
@@ -81,6 +84,9 @@ class BulkDatabase:
                 rows.make(run, self._experiment, user)
             rows.add(run_id, update)
         self._commit(rows)
+        self._made += len(made)
+        if self._made > 2 * self._counted + _FEW:
+            self.count_rows()
         return made
 
     def add(self, run_id: str, update: RunUpdate) -> None:
@@ -108,6 +114,18 @@ class BulkDatabase:
             for run_id, key, value in session.execute(query):
                 found.setdefault(run_id, {})[key] = value
         return found
+
+    def count_rows(self) -> None:
+        """Let the database count its rows, without which it sorts ten thousand runs by their tags.
+
+        Source: measured on SQLite, the first page of a sweep's view: 11 s before, 0.5 s after.
+        """
+        import sqlalchemy as sql  # noqa: PLC0415 - comes with MLflow
+
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            for table in ("runs", "tags", "params", "metrics", "latest_metrics"):
+                session.execute(sql.text(f"ANALYZE {table}"))
+        self._counted = self._made
 
     def _artifact_uri(self, run_id: str) -> str:
         from mlflow.utils import uri  # noqa: PLC0415 - takes two seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -71,6 +72,12 @@ class ChildRuns:
             token = runs.token
             if not token:
                 return
+
+    def settle(self) -> None:
+        """Let the store make ready to be asked."""
+        if self._bulk is not None:
+            with suppress(Exception):  # it only answers faster afterwards
+                self._bulk.count_rows()
 
     def write_parent(self, update: RunUpdate) -> None:
         """Write ``update`` to the sweep's own run."""

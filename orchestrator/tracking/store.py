@@ -119,6 +119,7 @@ class MlflowStore:
         """End the sweep's own run."""
         with told_apart("end the sweep's run"):
             self._client.set_terminated(self.parent_run_id, status, ended_ms)
+        self._trials.settle()
 
     def _artifact_location(self) -> str | None:
         if self._artifact_root is None or is_remote(self.uri):
