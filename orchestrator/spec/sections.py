@@ -95,6 +95,7 @@ RULES: Mapping[str, Any] = {
     "tracking.experiment": _TEXT,
     "storage.root": _TEXT,
     "storage.cache": _TEXT,
+    "storage.disk_budget_gb": _POSITIVE,
 }
 
 

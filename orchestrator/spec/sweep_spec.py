@@ -83,6 +83,9 @@ class Storage:
     """Folder of sweeps, ledgers and the default tracking store; absolute."""
     cache: str | None = None
     """Folder of decoded images, soft labels and profiles; None takes ``cache`` in ``root``."""
+    disk_budget_gb: float | None = None
+    """What the weights of all trials may take, GB of 1e9 bytes, > 0: beyond it those of dominated
+    trials that are over are removed, those on the front never; None keeps all."""
 
     @property
     def cache_dir(self) -> Path:
