@@ -14,6 +14,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import adopt_plan
 from orchestrator.provenance import git_commit, versions
 from orchestrator.results import keep_reference, make_report, save_report
+from orchestrator.retention import Retention
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.history import History
@@ -100,13 +101,14 @@ def launch(
         ledger.set_fact(FINISHED, False)
         _warm_start(spec, folder, ledger, data, hooks)
         tracker = _Tracker(spec, folder, ledger, data)
+        retention = _retention(spec, folder, tracker)
         summary = None
         try:
             summary = run_sweep(
                 spec,
                 folder,
                 num_classes=len(data.class_names),
-                hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer)),
+                hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer, *retention)),
             )
         finally:
             hooks.stage("writing the report")
@@ -119,7 +121,11 @@ def launch(
             files=save_report(report, folder.report),
             interrupted=summary.interrupted,
             place=place,
-            problems=(*summary.lane_faults, *tracker.problems),
+            problems=(
+                *summary.lane_faults,
+                *tracker.problems,
+                *filter(None, (each.tidy() for each in retention)),
+            ),
         )
 
 
@@ -138,6 +144,21 @@ def _warm_start(
         dataset_digest=data.digest,
     )
     hooks.stage(f"warm start: {known.trials} trials of {len(known.sweeps)} earlier sweep(s)")
+
+
+def _retention(spec: SweepSpec, folder: SweepFolder, tracker: _Tracker) -> tuple[Retention, ...]:
+    """Return what keeps the sweep within its disk budget; nothing where it has none."""
+    budget = spec.storage.disk_budget_gb
+    if budget is None:
+        return ()
+    return (
+        Retention(
+            folder.trials,
+            spec.objectives,
+            budget_gb=budget,
+            copied=lambda: tracker.writer.cursor,
+        ),
+    )
 
 
 def sound_data(spec: SweepSpec) -> DataReport:

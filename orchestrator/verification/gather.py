@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.retention import REMOVED
 from orchestrator.verification.files import SweepFiles, TrialFiles
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def read_files(folder: SweepFolder) -> SweepFiles:
 
 def _trial(folder: Path) -> TrialFiles:
     # Reading weights needs torch, which takes seconds to import.
-    from trainables.training.checkpoint import best_soundness, was_removed  # noqa: PLC0415
+    from trainables.training.checkpoint import best_soundness  # noqa: PLC0415
     from trainables.training.state import last_soundness  # noqa: PLC0415
 
     return TrialFiles(
@@ -34,7 +35,7 @@ def _trial(folder: Path) -> TrialFiles:
         ),
         best=best_soundness(folder),
         last=last_soundness(folder),
-        removed=was_removed(folder),
+        removed=(folder / REMOVED).is_file(),
     )
 
 

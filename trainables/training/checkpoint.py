@@ -21,8 +21,6 @@ BEST_WEIGHTS = "best.safetensors"
 """Weights of the best epoch, with their metadata and digest in the file's own header."""
 BEST_METADATA = "best.json"
 """The same metadata for readers without safetensors, with the file's SHA-256."""
-REMOVED = "removed.json"
-"""Says that a trial's weights were removed, and why."""
 PREVIOUS_BEST = "best.previous.safetensors"
 """The best weights before those, while the trial is not over."""
 
@@ -116,25 +114,6 @@ def best_soundness(folder: Path) -> Soundness:
     if not (folder / BEST_WEIGHTS).is_file():
         return "absent"
     return "sound" if _is_sound_best(folder / BEST_WEIGHTS) else "torn"
-
-
-def remove_weights(folder: Path, reason: str) -> int:
-    """Remove the weights and what can be made of them for want of room; return the bytes freed.
-
-    ``REMOVED`` is written first, so that a crash leaves no trial that lacks them without a word.
-    """
-    write_atomically(folder / REMOVED, json.dumps({"reason": reason}).encode())
-    freed = 0
-    for pattern in ("best*.safetensors", "last*.pt", "*.pt2", "*.pte", "*.onnx"):
-        for path in folder.glob(pattern):
-            freed += path.stat().st_size
-            path.unlink()
-    return freed
-
-
-def was_removed(folder: Path) -> bool:
-    """Whether the weights in ``folder`` were removed for want of room."""
-    return (folder / REMOVED).is_file()
 
 
 def _describe(folder: Path, metadata: Mapping[str, Any], digest: str) -> None:
