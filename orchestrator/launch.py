@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.continuity import FINISHED, settle_identity
 from orchestrator.engine import RunHooks, resolutions, run_sweep, scored_alike
+from orchestrator.exporting.export import Exported
+from orchestrator.exporting.finish import leave_artifacts, log_exported
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import adopt_plan
@@ -102,7 +104,7 @@ def launch(
         _warm_start(spec, folder, ledger, data, hooks)
         tracker = _Tracker(spec, folder, ledger, data)
         retention = _retention(spec, folder, tracker)
-        summary = None
+        summary, exported = None, Exported()
         try:
             summary = run_sweep(
                 spec,
@@ -110,6 +112,9 @@ def launch(
                 num_classes=len(data.class_names),
                 hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer, *retention)),
             )
+            if not summary.interrupted:
+                exported = leave_artifacts(spec, folder, ledger, len(data.class_names), hooks)
+                summary = replace(summary, interrupted=exported.interrupted)
         finally:
             hooks.stage("writing the report")
             place = tracker.close(summary)
@@ -123,6 +128,8 @@ def launch(
             place=place,
             problems=(
                 *summary.lane_faults,
+                *exported.problems,
+                *log_exported(spec, folder, exported),
                 *tracker.problems,
                 *filter(None, (each.tidy() for each in retention)),
             ),

@@ -10,9 +10,11 @@ from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import load_plan
 from orchestrator.planning.score import score_plan
 from orchestrator.records import fold
+from orchestrator.report.ablation import REFERENCES, ablate, kept_references
 from orchestrator.report.model import build_report
 from orchestrator.report.text import to_csv, to_json
 from orchestrator.spec.parse import load_spec
+from trainables.artifacts.record import read_all_artifacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +58,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     with Ledger(folder.ledger) as ledger:
         records = fold(event for _, event in ledger.events())
         kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
+        costs = kept_references(ledger.fact(REFERENCES))
     workers = spec.resources.train_workers
     report = build_report(
         records,
@@ -64,6 +67,12 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         reference_point=kept,
         epochs=spec.budget.epochs,
         workers_per_trial=workers,
+    )
+    front = [row.trial_id for row in report.front]
+    report = replace(
+        report,
+        ablations=ablate(records.trials, front, costs),
+        artifacts=read_all_artifacts(folder.trials),
     )
     plan = load_plan(folder.path)
     if plan is None:

@@ -12,6 +12,7 @@ import typer
 from orchestrator.cli import (
     data,
     doctor,
+    export,
     extend,
     logs,
     models,
@@ -56,7 +57,18 @@ app = typer.Typer(
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
 CLUSTER_VERBS = (submit, status, logs, stop)
-for verb in (*VERBS, *CLUSTER_VERBS, extend, profile, plan, papers, simulate, verify, doctor):
+for verb in (
+    *VERBS,
+    *CLUSTER_VERBS,
+    export,
+    extend,
+    profile,
+    plan,
+    papers,
+    simulate,
+    verify,
+    doctor,
+):
     verb.register(app)
 
 

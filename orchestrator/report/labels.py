@@ -36,6 +36,8 @@ _LABELS = {
     "latency_iqr_ms": Label("latency IQR", "ms", digits=2),
     "flops": Label("FLOPs", "G", 1e-9),
     "macs": Label("MACs", "G", 1e-9),
+    "bops": Label("BOPs", "G", 1e-9, 1),
+    "float_miou": Label("float mIoU", digits=4),
     "params": Label("parameters", "M", 1e-6, 2),
     "size_mb": Label("size", "MB", digits=2),
     "peak_memory_mb": Label("peak memory", "MB", digits=0),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from orchestrator.events import Objective
     from orchestrator.planning.score import Scored
     from orchestrator.records import RecordState, SweepRecords, TrialRecord
+    from orchestrator.report.ablation import Ablation
     from search_spaces.domains import Value
+    from trainables.artifacts.record import Artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,10 @@ class SweepReport:
     """What the sweep cost."""
     plan: tuple[Scored, ...] = ()
     """What its plan said against what came; empty without a plan."""
+    ablations: tuple[Ablation, ...] = ()
+    """What compression brought to each compressed trial of the front, in its order."""
+    artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    """What lies there to be deployed, by trial."""
 
     @property
     def hypervolume_share(self) -> float:

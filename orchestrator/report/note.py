@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.report.deployables import deployable_markdown
 from orchestrator.report.labels import label
 from orchestrator.report.text import brief, counts_line, effort_line, volume_line
 
@@ -55,6 +56,8 @@ def to_markdown(
     left = len(report.front) - len(rows)
     if left:
         tail = ["", f"{left} more are in `pareto/trials.csv`.", *tail]
+    elif room > 0:
+        tail = [*deployable_markdown(report, room), *tail]
     return "\n".join([*head, *rows, *tail])[:MAX_CHARACTERS]
 
 

@@ -15,6 +15,7 @@ from orchestrator.report.axes import (
     staircase,
     value_of,
 )
+from orchestrator.report.deployables import deployable_html
 from orchestrator.report.labels import label
 from orchestrator.report.text import brief, counts_line
 
@@ -59,7 +60,7 @@ def to_html(report: SweepReport) -> str:
         div_id="pareto",
         config={"displaylogo": False},
     )
-    return page
+    return page.replace("</body>", f"{deployable_html(report)}</body>")
 
 
 def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from orchestrator.planning.score import score_line
+from orchestrator.report.deployables import deployable_facts, deployable_tables
 from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _sweep_facts(report: SweepReport) -> dict[str, object]:
             }
             for each in report.plan
         ],
+        **deployable_facts(report),
     }
 
 
@@ -170,6 +172,7 @@ def summary(report: SweepReport) -> Group:
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
-        return Group(front_table(report), *(Text(line) for line in lines))
+        below = deployable_tables(report)
+        return Group(front_table(report), *(Text(line) for line in lines), *below)
     lines.append("no trial completed, so there is no front")
     return Group(*(Text(line) for line in lines))

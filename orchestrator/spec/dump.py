@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
 
-_SECTIONS = ("budget", "search", "training", "target", "resources", "tracking", "storage")
+_SECTIONS = (
+    "budget",
+    "search",
+    "training",
+    "target",
+    "resources",
+    "artifacts",
+    "tracking",
+    "storage",
+)
 _RANGES = {Float: False, Int: False, LogFloat: True, LogInt: True}
 
 

@@ -22,6 +22,7 @@ from orchestrator.spec.rules import (
 from orchestrator.spec.sections import read_section
 from orchestrator.spec.sweep_spec import (
     DEFAULT_BUDGET,
+    Artifacts,
     SearchConfig,
     Storage,
     SweepSpec,
@@ -46,6 +47,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "training": TrainingConfig,
     "target": TargetConfig,
     "resources": Resources,
+    "artifacts": Artifacts,
     "tracking": Tracking,
     "storage": Storage,
 }

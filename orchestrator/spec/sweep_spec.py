@@ -12,7 +12,13 @@ from orchestrator.events import Objective
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER
 from orchestrator.searchers.registry import DEFAULT_SEARCHER
 from orchestrator.sweep import SweepBudget
-from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
+from trainables.config import (
+    ArtifactFormat,
+    DataConfig,
+    TargetConfig,
+    TeacherConfig,
+    TrainingConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +36,8 @@ DEFAULT_OBJECTIVES = (
 )
 
 DEFAULT_BUDGET = SweepBudget(trials=16, epochs=10)
+
+ExportedTrials: TypeAlias = Literal["front", "knee", "none"]
 
 CostGateMode: TypeAlias = Literal["full", "constraints"]
 
@@ -63,6 +71,21 @@ class SearchConfig:
     warm_start: bool | tuple[str, ...] = False
     """Sweeps whose trials the searcher knows from the start, by their names in the tracking store;
     true takes all on the same data with the same objectives and target."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifacts:
+    """What is left to be deployed when the sweep ends."""
+
+    trials: ExportedTrials = "front"
+    """Which trials leave artifacts: all on the front, its knee point alone, or none; any other one
+    does by ``segsweep export``."""
+    formats: tuple[ArtifactFormat, ...] | None = None
+    """What each leaves: ``pte`` (ExecuTorch with XNNPACK), ``onnx``, ``pt2`` (torch); None takes
+    those whose libraries are installed."""
+    images: int | None = 200
+    """Validation images, spread over the set, on which an artifact is compared with its model,
+    >= 1; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +144,8 @@ class SweepSpec:
     """Where latency is measured."""
     resources: Resources = field(default_factory=Resources)
     """What a lane holds."""
+    artifacts: Artifacts = field(default_factory=Artifacts)
+    """What is left to be deployed."""
     tracking: Tracking = field(default_factory=Tracking)
     """Where the record is kept."""
     storage: Storage = field(default_factory=Storage)

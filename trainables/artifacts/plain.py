@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING
 
 import torch
+from torch.fx import GraphModule
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+    from torch.fx import Node
 
 _SPARE = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 """What an exporter notes of a node's origin, absolute paths included; a third of a small file."""
 
 
-def in_plain_operators(exported: Any) -> Any:  # noqa: ANN401 - torch.export's own types
-    """Return the exported program without the operators that only torchao brings.
+def in_plain_operators(program: nn.Module) -> nn.Module:
+    """Return a copy of an int8 program without the operators that only torchao brings.
 
-    It computes the very same, weights stay int8, and it loads where nothing but torch is installed.
-    What the exporter noted of the origin of each node is gone; a program without such operators
-    loses only that.
+    It computes the very same, weights stay int8, and its export loads where nothing but torch is
+    installed. Any other model comes back itself.
     """
-    quantized = any(
-        "quantized_decomposed" in str(node.target)
-        for node in exported.graph.nodes
-        if node.op == "call_function"
-    )
-    if quantized:
-        known = torch.ops.quantized_decomposed
-        exported = exported.run_decompositions(
-            {
-                known.quantize_per_tensor.default: _quantize,
-                known.dequantize_per_tensor.default: _dequantize,
-                known.dequantize_per_channel.default: _dequantize_channels,
-            }
-        )
+    if not isinstance(program, GraphModule) or not any(map(_is_foreign, program.graph.nodes)):
+        return program
+    plain = copy.deepcopy(program)
+    known = torch.ops.quantized_decomposed
+    same = {
+        known.quantize_per_tensor.default: _quantize,
+        known.dequantize_per_tensor.default: _dequantize,
+        known.dequantize_per_channel.default: _dequantize_channels,
+    }
+    for node in plain.graph.nodes:
+        node.target = same.get(node.target, node.target) if _is_foreign(node) else node.target
+    plain.recompile()
+    return plain
+
+
+def forget_origins(exported: ExportedProgram) -> None:
+    """Take out what the exporter noted of the place in the code that each node comes from."""
     for node in exported.graph.nodes:
         for name in _SPARE:
             node.meta.pop(name, None)
-    return exported
+
+
+def _is_foreign(node: Node) -> bool:
+    return node.op == "call_function" and "quantized_decomposed" in str(node.target)
 
 
 def _quantize(  # noqa: PLR0917 - the operator's own signature

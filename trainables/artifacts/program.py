@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
-from trainables.artifacts.plain import in_plain_operators
+from trainables.artifacts.plain import forget_origins, in_plain_operators
 from trainables.compression.extras import need
 from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
 from trainables.training.atomic import file_digest, write_atomically
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+    from torch.export import ExportedProgram
 
     from search_spaces.config import Resolution
 
@@ -25,22 +26,32 @@ INT8_OPERATORS = b"quantized_decomposed"
 """Name of the operators that importing torchao registers, as it stands in a ``.pt2`` file."""
 
 
-def export_program(model: nn.Module, resolution: Resolution, *, batch: int | None = None) -> Any:  # noqa: ANN401 - a torch.export.ExportedProgram, or what a library takes for one
+def export_program(
+    model: nn.Module, resolution: Resolution, *, batch: int | None = None, plain: bool = False
+) -> ExportedProgram:
     """Return the exported program of a deployed ``model`` on the CPU.
 
     Args:
         model: As ``trainables.compression.deployed.deploy`` returns it.
         resolution: Height and width of the images.
         batch: Number of images, >= 1; None leaves it free from 1 to 4096.
+        plain: Write it in torch's own operators, for those who only run it; what is to be lowered
+            further must keep torchao's.
     """
-    plain = model.program if isinstance(model, FrozenProgram) else model.eval()
+    body = model.program if isinstance(model, FrozenProgram) else model.eval()
     # Weights in NHWC order, as they are trained, confuse XNNPACK's lowering.
-    plain = plain.to(memory_format=torch.contiguous_format)
+    body = body.to(memory_format=torch.contiguous_format)
     size = (batch or 2, 3, resolution.height, resolution.width)
     free = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
     shapes = ({0: free},) if batch is None else None
+    body = in_plain_operators(body) if plain else body
     with torch.no_grad():
-        return torch.export.export(plain, (torch.zeros(size),), dynamic_shapes=shapes, strict=False)
+        exported = torch.export.export(
+            body, (torch.zeros(size),), dynamic_shapes=shapes, strict=False
+        )
+    if plain:
+        forget_origins(exported)
+    return exported
 
 
 def save_program(
@@ -52,12 +63,10 @@ def save_program(
         model: As ``trainables.compression.deployed.deploy`` returns it.
         resolution: Height and width of the images.
         path: File that is written whole or not at all.
-        plain: Write it in torch's own operators, for those who only run it; what is to be lowered
-            further must keep torchao's.
+        plain: As in ``export_program``.
     """
-    exported = export_program(model, resolution)
     buffer = io.BytesIO()
-    torch.export.save(in_plain_operators(exported) if plain else exported, buffer)
+    torch.export.save(export_program(model, resolution, plain=plain), buffer)
     write_atomically(path, buffer.getvalue())
     return file_digest(path)
 

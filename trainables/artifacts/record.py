@@ -84,6 +84,12 @@ def read_artifacts(folder: Path) -> dict[str, Artifact]:
     return {artifact.format: artifact for artifact in found}
 
 
+def read_all_artifacts(trials: Path) -> dict[str, tuple[Artifact, ...]]:
+    """Return the artifacts of all trials whose folders are in ``trials``, by trial, sorted."""
+    folders = sorted(path.parent for path in trials.glob(f"*/{FOLDER}/{RECORD}"))
+    return {folder.parent.name: tuple(read_artifacts(folder).values()) for folder in folders}
+
+
 def _artifact(folder: Path, fact: dict[str, object]) -> Artifact:
     verified = fact["verification"]
     known = Verification(**verified) if isinstance(verified, dict) else None

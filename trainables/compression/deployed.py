@@ -15,6 +15,7 @@ from trainables.compression.quantization import (
 )
 from trainables.compression.structured import prune_channels
 from trainables.compression.unstructured import bake_masks, mask_weights
+from trainables.cost.shape import INT8
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from search_spaces.config import TrialConfig
     from trainables.models.build import SegmentationModel
-
-INT8 = ("ptq_int8", "qat_int8")
-"""Values of ``quantization`` whose artifact computes with 8-bit integers."""
 
 
 def build_pruned(config: TrialConfig, num_classes: int) -> SegmentationModel:

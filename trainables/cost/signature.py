@@ -8,26 +8,12 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from trainables.compression.deployed import INT8
 from trainables.cost.host import device_name, runtime_name
+from trainables.cost.shape import cost_shape
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
     from trainables.config import TargetConfig
-
-SHAPING_FIELDS = (
-    "arch",
-    "backbone",
-    "last_expansion",
-    "width",
-    "output_stride",
-    "decoder_convs",
-    "resolution",
-    "quantization",
-    "pruning",
-    "pruning_ratio",
-)
-"""Dimensions of a configuration that latency depends on; none of the training's are among them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +54,7 @@ def cost_signature(
     their ranges were found, and so are dense ones whichever of their weights are 0.
     """
     parts = {
-        "shape": _shape(config),
+        "shape": cost_shape(config),
         "num_classes": num_classes,
         "target": asdict(target),
         "host": asdict(host),
@@ -76,13 +62,3 @@ def cost_signature(
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _shape(config: TrialConfig) -> dict[str, object]:
-    shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
-    shape["resolution"] = str(config.resolution)
-    if config.quantization in INT8:
-        shape["quantization"] = "int8"
-    if config.pruning != "structured":
-        shape |= {"pruning": "none", "pruning_ratio": None}
-    return shape

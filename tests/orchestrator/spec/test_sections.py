@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cluster.resources import Resources
 from orchestrator.spec.sections import RULES, read_section
-from orchestrator.spec.sweep_spec import SearchConfig, Storage, Tracking
+from orchestrator.spec.sweep_spec import Artifacts, SearchConfig, Storage, Tracking
 from orchestrator.sweep import SweepBudget
 from search_spaces.faults import Fault
 from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
@@ -21,6 +21,7 @@ KINDS = {
     "budget": SweepBudget,
     "search": SearchConfig,
     "resources": Resources,
+    "artifacts": Artifacts,
     "tracking": Tracking,
     "storage": Storage,
 }

@@ -1,0 +1,45 @@
+"""What a configuration's cost depends on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
+
+SHAPING_FIELDS = (
+    "arch",
+    "backbone",
+    "last_expansion",
+    "width",
+    "output_stride",
+    "decoder_convs",
+    "resolution",
+    "quantization",
+    "pruning",
+    "pruning_ratio",
+)
+"""Dimensions of a configuration that latency depends on; none of the training's are among them."""
+INT8 = ("ptq_int8", "qat_int8")
+"""Values of ``quantization`` whose artifact computes with 8-bit integers."""
+
+
+def cost_shape(config: TrialConfig) -> dict[str, object]:
+    """Return JSON values that are equal for configurations of equal cost.
+
+    Int8 models are alike however their ranges were found, and so are dense ones whichever of their
+    weights are 0.
+    """
+    shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
+    shape["resolution"] = str(config.resolution)
+    if config.quantization in INT8:
+        shape["quantization"] = "int8"
+    if config.pruning != "structured":
+        shape |= {"pruning": "none", "pruning_ratio": None}
+    return shape
+
+
+def shape_key(config: TrialConfig) -> str:
+    """Return the shape as a line of text."""
+    return json.dumps(cost_shape(config), sort_keys=True, separators=(",", ":"))
