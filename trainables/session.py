@@ -36,6 +36,17 @@ class TrialSession(Protocol):
 
 
 @runtime_checkable
+class HearsPreemption(Protocol):
+    """What a session may offer besides, where machines are taken away with a notice."""
+
+    def preemption_noticed(self) -> bool:
+        """Whether the trial is to save its state at once, as its machine goes; true once.
+
+        Called by all ranks at the same steps, equal on all.
+        """
+
+
+@runtime_checkable
 class MetersEnergy(Protocol):
     """What a session may offer besides, where the devices tell how much energy they use."""
 

@@ -49,15 +49,17 @@ class ShuffledBatches(Sampler[list[int]]):
         self._count, self._seed = count, seed
         self._rank, self._world_size = rank, world_size
         self._epoch = 0
+        self._skipped = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Shuffle for ``epoch`` from now on."""
-        self._epoch = epoch
+    def set_epoch(self, epoch: int, *, skipped: int = 0) -> None:
+        """Shuffle for ``epoch`` from now on, and leave its first ``skipped`` batches out."""
+        self._epoch, self._skipped = epoch, skipped
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(derive_seed("order", self._seed, self._epoch))
         order = torch.randperm(self._count, generator=generator).tolist()
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+        first, end = self._skipped * self.batch_size, len(self) * self.batch_size
+        for start in range(first, end, self.batch_size):
             yield order[start : start + self.batch_size][self._rank :: self._world_size]
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +14,7 @@ from trainables.compression.deployed import deploy
 from trainables.compression.quantization import QuantizationAwareModel
 from trainables.compression.stages import stages
 from trainables.compression.unstructured import bake_masks
+from trainables.session import HearsPreemption
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
@@ -26,7 +27,7 @@ from trainables.training.compute import Compute
 from trainables.training.evaluation import check_stop, evaluate
 from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.pacer import Pacer
-from trainables.training.plan import Progress
+from trainables.training.plan import PartialEpoch, Progress
 from trainables.training.seeds import seed_everything
 from trainables.training.state import load_last, save_last
 from trainables.training.step import TrainStep
@@ -85,6 +86,8 @@ class Trainer:
         self._val_loader = make_loader(self.val, order, workers=workers, device=device)
         self._stages = list(stages(plan.config, plan.epochs))
         self._changed = False
+        self._partial: PartialEpoch | None = None
+        self._random: torch.Tensor | None = None
         self.step = self._make_step()
         self._pacer = Pacer()
 
@@ -94,8 +97,11 @@ class Trainer:
         if state is None:
             return False
         self.progress = Progress(**state["progress"])
-        self._change_model(before=self.progress.epoch)
+        partial = state.get("partial")
+        self._change_model(before=self.progress.epoch + (partial is not None))
         self.step.load_state_dict(state["step"])
+        if partial is not None:
+            self._partial, self._random = PartialEpoch(**partial), state["random"]
         return True
 
     def fit(self, on_epoch: Callable[[int, dict[str, float]], None]) -> None:
@@ -110,7 +116,9 @@ class Trainer:
             TrialStoppedError: the session asked the trial to end; the best is on disk.
         """
         while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
-            self._changed = self._change_model(before=self.progress.epoch + 1)
+            self._changed = self._change_model(before=self.progress.epoch + 1) or (
+                self._partial is not None and self._partial.changed
+            )
             epoch, metrics = self._run_epoch()
             self.progress.history.append(metrics)
             self._ranks.everywhere(lambda: on_epoch(epoch, metrics))  # noqa: B023 - called at once
@@ -188,8 +196,9 @@ class Trainer:
     def _run_epoch(self) -> tuple[int, dict[str, float]]:
         start = time.perf_counter()
         epoch = self.progress.epoch + 1
-        rate = self.step.learning_rate
-        train_loss = self._train_epoch(epoch)
+        done = self._partial or self._nothing_of(epoch)
+        self._partial = None
+        train_loss = self._train_epoch(done)
         self._ranks.average_buffers(self.model)
         if isinstance(self.model, QuantizationAwareModel):
             self._share_state()  # zero points are whole numbers, which have no mean
@@ -204,21 +213,40 @@ class Trainer:
             "val_loss": scores.loss,
             "miou": scores.miou,
             "pixel_accuracy": scores.pixel_accuracy,
-            "learning_rate": rate,
+            "learning_rate": done.learning_rate,
             "epoch_seconds": seconds,
         }
 
-    def _train_epoch(self, epoch: int) -> float:
-        """Train one epoch; return the mean loss over its valid pixels."""
+    def _nothing_of(self, epoch: int) -> PartialEpoch:
+        return PartialEpoch(
+            epoch=epoch,
+            steps=0,
+            loss=0.0,
+            pixels=0.0,
+            learning_rate=self.step.learning_rate,
+            changed=self._changed,
+        )
+
+    def _train_epoch(self, done: PartialEpoch) -> float:
+        """Train what is left of an epoch; return the mean loss over all its valid pixels."""
+        epoch = done.epoch
         seed_everything("epoch", self.plan.seed, epoch, self._ranks.rank)
-        self._batches.set_epoch(epoch)
+        self._batches.set_epoch(epoch, skipped=done.steps)
         self._train.set_epoch(epoch)
         self.model.train()
         batches = iter(self._train_loader)
-        loss = torch.zeros((), dtype=torch.float64, device=self.compute.device)
-        pixels = 0.0
-        for step in range(len(self._batches)):
+        if self._random is not None:
+            torch.set_rng_state(self._random)
+            self._random = None
+        begun = done.loss if self._ranks.rank == 0 else 0.0
+        loss = torch.tensor(begun, dtype=torch.float64, device=self.compute.device)
+        pixels = done.pixels
+        for step in range(done.steps, len(self._batches)):
             check_stop(self._session)
+            if self._preempted():
+                so_far = self._ranks.total(float(loss))
+                partial = replace(done, steps=step, loss=so_far, pixels=pixels)
+                self._ranks.on_first(lambda: self._save(partial))  # noqa: B023 - called at once
             batch, valid = self._next(batches)
             loss += self.step(batch, valid)
             pixels += valid
@@ -227,6 +255,10 @@ class Trainer:
                 if not math.isfinite(total):
                     raise DivergedError(_diverged(epoch, step, self.plan.config.learning_rate))
         return total / pixels if pixels else 0.0
+
+    def _preempted(self) -> bool:
+        session = self._session
+        return isinstance(session, HearsPreemption) and session.preemption_noticed()
 
     def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
         """Return this rank's next batch and the number of valid pixels on all ranks."""
@@ -269,6 +301,8 @@ class Trainer:
             return None
         progress: dict[str, Any] = state["progress"]
         newest = progress["best_epoch"]
+        if newest == 0:
+            return state
         best = restore_best(
             self.plan.folder,
             lambda facts: facts["epoch"] <= newest and self._alike(facts["epoch"], newest),
@@ -288,12 +322,14 @@ class Trainer:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}
         save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
 
-    def _save(self) -> None:
+    def _save(self, partial: PartialEpoch | None = None) -> None:
         state = {
             "identity": self._identity(),
             "step": self.step.state_dict(),
             "progress": asdict(self.progress),
         }
+        if partial is not None:
+            state |= {"partial": asdict(partial), "random": torch.get_rng_state()}
         with self._pacer:
             save_last(self.plan.folder, state)
 

@@ -32,6 +32,24 @@ class Plan:
 
 
 @dataclass(kw_only=True, slots=True)
+class PartialEpoch:
+    """How far an epoch has come that was saved before its end."""
+
+    epoch: int
+    """The epoch, from 1."""
+    steps: int
+    """Batches trained."""
+    loss: float
+    """Sum of the loss over their valid pixels on all ranks."""
+    pixels: float
+    """Their valid pixels on all ranks."""
+    learning_rate: float
+    """Learning rate as the epoch began."""
+    changed: bool
+    """Whether the model was changed before the epoch."""
+
+
+@dataclass(kw_only=True, slots=True)
 class Progress:
     """How far a training has come."""
 

@@ -94,6 +94,55 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit(
     assert all(torch.equal(weights(resumed)[name], value) for name, value in weights(whole).items())
 
 
+class NoticedSession(LocalSession):
+    """Has a notice before the given question, and an end some questions later."""
+
+    noticed_at = 0
+    asked = 0
+
+    def preemption_noticed(self) -> bool:
+        self.asked += 1
+        return self.asked == self.noticed_at
+
+    def should_stop(self) -> bool:
+        return self.asked > self.noticed_at
+
+
+@pytest.mark.parametrize("noticed_at", [2, 4])  # the middle of the first epoch, of the second
+def test_a_notice_saves_the_state_in_the_middle_of_an_epoch(
+    make_trainer: Callable[..., Trainer], noticed_at: int
+) -> None:
+    values = {"epochs": 3, "schedule": "cosine"}
+    whole = make_trainer(folder="whole", **values)
+    expected = fit(whole)
+
+    session = NoticedSession()
+    session.noticed_at = noticed_at
+    broken = make_trainer(folder="cut", session=session, **values)
+    with pytest.raises(TrialStoppedError):
+        broken.fit(lambda *_: None)
+
+    resumed = make_trainer(folder="cut", **values)
+    steps: list[float] = []
+    assert resumed.resume()
+    assert resumed.progress.epoch == resumed_epochs(noticed_at)
+    original = resumed.step.__class__.__call__
+
+    def counted(*arguments: Any) -> Any:
+        steps.append(1)
+        return original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resumed.step.__class__, "__call__", counted)
+        assert fit(resumed) == expected[resumed_epochs(noticed_at) :]
+    assert len(steps) == 2 * (3 - resumed_epochs(noticed_at)) - 1
+    assert all(torch.equal(weights(resumed)[name], value) for name, value in weights(whole).items())
+
+
+def resumed_epochs(noticed_at: int) -> int:
+    return noticed_at // 2 - 1
+
+
 def test_a_state_of_another_configuration_is_not_gone_on_from(
     make_trainer: Callable[..., Trainer],
 ) -> None:
