@@ -192,7 +192,7 @@ def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
             run_trials(
                 sweep,
                 pool.switchboard,
-                lanes=options.lanes,
+                lanes=lambda: options.lanes,
                 make_task=lambda asked: task_of(asked, folder),
                 stop_requested=lambda: False,
                 storage=storage,

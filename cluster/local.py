@@ -7,14 +7,20 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cluster.nodes import nodes_of
+from cluster.telemetry import list_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cluster.nodes import Node
 
 _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # keep CUDA_VISIBLE_DEVICES as the user set it
@@ -28,6 +34,7 @@ _SETTINGS = {
 _LOCAL_SETTINGS = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process a lane; this machine sends no notice
 }
+_SURVEY_SECONDS = 60.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -91,6 +98,31 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         )
     finally:
         ray.shutdown()
+
+
+def survey() -> tuple[Node, ...]:
+    """Return the nodes of the connected cluster; those with GPUs are asked how large these are."""
+    found = nodes_of(ray.nodes())  # type: ignore[no-untyped-call]
+    asked = {node.node_id: _gpu_memory(node.node_id) for node in found if node.gpus}
+    return tuple(
+        replace(node, gpu_memory_mb=_answer(asked[node.node_id])) if node.gpus else node
+        for node in found
+    )
+
+
+def _gpu_memory(node_id: str) -> Any:  # noqa: ANN401 - an object reference
+    strategy = NodeAffinitySchedulingStrategy(node_id=node_id, soft=False)
+    task: Any = ray.remote(list_gpus)
+    return task.options(num_cpus=0, scheduling_strategy=strategy).remote()
+
+
+def _answer(reference: Any) -> float | None:  # noqa: ANN401 - an object reference
+    """Return the memory of the smallest GPU of a node, MB; None where it does not say in time."""
+    try:
+        gpus = ray.get(reference, timeout=_SURVEY_SECONDS)
+    except ray.exceptions.RayError:
+        return None
+    return min((gpu.memory_total_mb for gpu in gpus if gpu.memory_total_mb), default=None)
 
 
 def _alive() -> int:

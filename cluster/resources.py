@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping  # noqa: TC003 - the spec's reader looks the type up
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cluster.packing import LaneShape, room
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cluster.nodes import Node
+
+Packing: TypeAlias = Literal["fixed", "memory"]
+"""Shares of a GPU as they are given, or worked out from the memory that trainings need."""
 
 
 class ResourceError(ValueError):
@@ -23,6 +35,15 @@ class Resources:
     gpus_per_worker: float | None = None
     """GPUs of each rank, >= 0; below 1 several ranks share one; None takes one where there is one,
     else none."""
+    packing: Packing = "fixed"
+    """``memory`` gives lanes the part of a GPU that most configurations fit in, larger ones to the
+    others; ``gpus_per_worker`` is then left out."""
+    memory_gb_per_worker: float | None = None
+    """Host memory kept for each rank, GB of 1e9 bytes, > 0; None keeps none."""
+    gpu_type: str | None = None
+    """Type of GPU that lanes need, as Ray calls it (``H100``, ``A10G``, ...); None takes any."""
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that the nodes of lanes must have, such as ``ray.io/market-type: spot``."""
     address: str | None = None
     """Address of a running Ray cluster (``auto`` finds it); None starts a local Ray."""
 
@@ -32,6 +53,45 @@ def gpus_per_worker(resources: Resources, *, available_gpus: float) -> float:
     if resources.gpus_per_worker is not None:
         return resources.gpus_per_worker
     return 1.0 if available_gpus >= 1 else 0.0
+
+
+def lane_shape(resources: Resources, *, available_gpus: float, name: str = "lane") -> LaneShape:
+    """Return what one lane holds, with what is left open settled by what is available."""
+    return LaneShape(
+        name=name,
+        workers=resources.train_workers,
+        cpus=resources.cpus_per_worker,
+        gpus=gpus_per_worker(resources, available_gpus=available_gpus),
+        memory_mb=1000 * (resources.memory_gb_per_worker or 0),
+        gpu_type=resources.gpu_type,
+        labels=resources.node_labels,
+    )
+
+
+def lanes_on(resources: Resources, shape: LaneShape, nodes: Sequence[Node]) -> int:
+    """Return the number of lanes of ``shape`` to start on these nodes, >= 1.
+
+    Raises:
+        ResourceError: Not one lane fits, or fewer than ``resources.lanes`` do.
+    """
+    fitting = room(nodes, shape)
+    wanted = 1 if resources.lanes is None else resources.lanes
+    if fitting >= wanted:
+        return fitting if resources.lanes is None else resources.lanes
+    suitable = [node for node in nodes if node.suits(shape.gpu_type, shape.labels)]
+    offers = ", ".join(f"{node.cpus:g} CPU(s) with {node.gpus} GPU(s)" for node in suitable[:8])
+    constraint = "".join(
+        f" {name}={value}"
+        for name, value in [("gpu_type", shape.gpu_type), *shape.labels.items()]
+        if value
+    )
+    raise ResourceError(
+        f"{wanted} lane(s) of {shape.workers} train worker(s) with {shape.cpus:g} CPU(s) and "
+        f"{shape.gpus:g} GPU(s) each do not fit on the {len(suitable)} of {len(nodes)} node(s) "
+        f"that suit{constraint or ' them'} ({offers or 'none'}): room for {fitting}; lower "
+        f"resources.lanes, resources.train_workers, resources.cpus_per_worker or "
+        f"resources.gpus_per_worker"
+    )
 
 
 def plan_lanes(resources: Resources, *, available_cpus: float, available_gpus: float) -> int:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.local import connected
-from cluster.resources import gpus_per_worker, plan_lanes
+from cluster.local import connected, survey
 from orchestrator.clock import SweepClock
 from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
-from orchestrator.lanes.pool import LanePlan, LanePool
+from orchestrator.lanes.elastic import Elastic
+from orchestrator.lanes.pool import LanePool
+from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.ledger import Ledger
 from orchestrator.ray_tune import run_trials
 from orchestrator.schedulers.registry import make_scheduler
@@ -28,8 +30,8 @@ from trainables.training.seeds import trial_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
-    from cluster.local import ClusterCapacity
     from orchestrator.events import TrialAsked
     from orchestrator.folders import SweepFolder
     from orchestrator.schedulers.base import Scheduler
@@ -97,24 +99,36 @@ def run_sweep(
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
         with connected(spec.resources.address) as capacity:
-            return _run_on(capacity, spec, folder, sweep, hooks)
+            sizing = LaneSizing(spec, num_classes)
+            return _run_on(spec, folder, sweep, hooks, sizing=sizing, local=capacity.local)
 
 
 def _run_on(
-    capacity: ClusterCapacity, spec: SweepSpec, folder: SweepFolder, sweep: Sweep, hooks: RunHooks
+    spec: SweepSpec,
+    folder: SweepFolder,
+    sweep: Sweep,
+    hooks: RunHooks,
+    *,
+    sizing: LaneSizing,
+    local: bool,
 ) -> RunSummary:
-    plan = lane_plan(spec, cpus=capacity.cpus, gpus=capacity.gpus)
-    hooks.stage(f"warming {plan.lanes} lane(s) of {plan.train_workers} worker(s)")
+    plans = sizing.plans(survey())
+    hooks.stage(f"warming {', '.join(map(str, plans))}")
     storage = folder.path / "ray"
-    with LanePool(plan, storage=str(storage), quiet_path=quiet_path()) as pool:
+    with (
+        LanePool(
+            plans, storage=str(storage), quiet_path=quiet_path(), name=folder.sweep_id
+        ) as pool,
+        _following(pool, lambda: sizing.counts(plans, survey()), local=local),
+    ):
         try:
             soft_labels = _prepare_teacher(spec, pool, hooks)
             if not hooks.stop_requested():
                 run_trials(
                     sweep,
                     pool.switchboard,
-                    lanes=plan.lanes,
-                    make_task=_task_maker(spec, folder, soft_labels),
+                    lanes=lambda: pool.size,
+                    make_task=_task_maker(spec, folder, soft_labels, sizing.need_mb),
                     stop_requested=hooks.stop_requested,
                     storage=storage,
                 )
@@ -124,19 +138,11 @@ def _run_on(
         return RunSummary(interrupted=interrupted, lane_faults=tuple(pool.faults))
 
 
-def lane_plan(spec: SweepSpec, *, cpus: float, gpus: float) -> LanePlan:
-    """Return the lanes that ``spec`` gets on a cluster of so many CPU cores and GPUs.
-
-    Raises:
-        ResourceError: not one lane fits, or fewer than the spec asks for.
-    """
-    resources = spec.resources
-    return LanePlan(
-        lanes=plan_lanes(resources, available_cpus=cpus, available_gpus=gpus),
-        train_workers=resources.train_workers,
-        cpus_per_worker=resources.cpus_per_worker,
-        gpus_per_worker=gpus_per_worker(resources, available_gpus=gpus),
-    )
+def _following(
+    pool: LanePool, room: Callable[[], list[int]], *, local: bool
+) -> AbstractContextManager[object]:
+    """Return a context in which the lanes follow the cluster; one machine stays as it is."""
+    return nullcontext() if local else Elastic(room, pool.resize)
 
 
 def quiet_path() -> str:
@@ -233,7 +239,10 @@ def _hopeless_rule(spec: SweepSpec) -> HopelessRule | None:
 
 
 def _task_maker(
-    spec: SweepSpec, folder: SweepFolder, soft_labels: str | None
+    spec: SweepSpec,
+    folder: SweepFolder,
+    soft_labels: str | None,
+    need_mb: Callable[[Config], float | None],
 ) -> Callable[[TrialAsked], TrialTask]:
     training = scored_alike(spec)
 
@@ -250,6 +259,7 @@ def _task_maker(
             cache_dir=str(spec.storage.cache_dir),
             output_dir=str(folder.trials / asked.trial_id),
             soft_labels=soft_labels,
+            memory_mb=need_mb(asked.config),
         )
 
     return make

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _TRIAL_ACTOR_BYTES = 200 * 2**20
 """What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
+_MOST_TRIALS_AT_ONCE = 4096
+"""More lanes than these are not filled; below, their number decides, which may change."""
 QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
@@ -88,17 +90,29 @@ class _Unsaved:
 class SearchAdapter(_Unsaved, TuneSearcher):
     """Gives Tune the sweep's next trial."""
 
-    def __init__(self, sweep: Sweep, make_task: Callable[[TrialAsked], TrialTask]) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        make_task: Callable[[TrialAsked], TrialTask],
+        lanes: Callable[[], int],
+    ) -> None:
         super().__init__(metric=None, mode=None)
+        self._lanes = lanes
+        self._open: set[str] = set()
         self._sweep = sweep
         self._make_task = make_task
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """Return the next trial's task; FINISHED when the sweep proposes nothing more."""
-        del trial_id
+        """Return the next trial's task; FINISHED when the sweep proposes nothing more.
+
+        None while as many trials run as there are lanes now.
+        """
+        if len(self._open) >= max(1, self._lanes()):
+            return None
         found = self._sweep.next_trial()
         if found is None:
             return None if self._sweep.proposes else TuneSearcher.FINISHED
+        self._open.add(trial_id)
         asked, attempt = found
         return {"task": replace(self._make_task(asked), resume=attempt > 1)}
 
@@ -108,7 +122,9 @@ class SearchAdapter(_Unsaved, TuneSearcher):
         result: dict[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
     ) -> None:
-        """Do nothing: the schedule adapter records ends."""
+        """Count it no more; the schedule adapter records ends."""
+        del result, error
+        self._open.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Leave nothing: the ledger holds the state."""
@@ -177,7 +193,7 @@ def run_trials(
     sweep: Sweep,
     switchboard: Any,  # noqa: ANN401 - a Ray actor handle
     *,
-    lanes: int,
+    lanes: Callable[[], int],
     make_task: Callable[[TrialAsked], TrialTask],
     stop_requested: Callable[[], bool],
     storage: Path,
@@ -191,10 +207,10 @@ def run_trials(
     tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=SearchAdapter(sweep, make_task),
+            search_alg=SearchAdapter(sweep, make_task, lanes),
             scheduler=ScheduleAdapter(sweep, switchboard),
             num_samples=-1,
-            max_concurrent_trials=lanes,
+            max_concurrent_trials=_MOST_TRIALS_AT_ONCE,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

@@ -44,6 +44,8 @@ class TrialTask:
     """Costs measured before under the same signature, so that they are not measured again."""
     resume: bool = False
     """Go on from the last checkpoint in ``output_dir`` if there is a sound one."""
+    memory_mb: float | None = None
+    """Device memory that the training takes at most, as far as is known, MB of 1e6 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

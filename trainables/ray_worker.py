@@ -54,6 +54,12 @@ class LaneSetup:
     """Trials after which the lane is recycled, >= 1."""
     max_growth_mb: float = 2048.0
     """Growth of a worker's resident memory over its first idle state at which it is recycled."""
+    memory_mb: float | None = None
+    """Device memory that a trial here may take, MB of 1e6 bytes; None: whatever there is."""
+    memory_fraction: float | None = None
+    """Share of its GPU's memory that each rank is held to, (0, 1]; None holds it to nothing."""
+    place: Callable[[], dict[str, object]] | None = None
+    """Says where a worker is, for whoever looks at the cluster; None says nothing."""
 
 
 def lane_loop(setup: dict[str, LaneSetup]) -> None:
@@ -74,6 +80,7 @@ class _Lane:
 
     def run(self) -> None:
         device = ray.train.torch.get_device()
+        self._enter(device)
         gc.collect()
         gc.freeze()  # what is loaded by now stays; collecting after a trial looks at the rest alone
         for _ in range(self._setup.max_trials):
@@ -96,12 +103,22 @@ class _Lane:
             if self._agree_worn() or out_of_memory:
                 return
 
+    def _enter(self, device: torch.device) -> None:
+        """Keep to the lane's share of the GPU; say where the lane is."""
+        if device.type == "cuda" and self._setup.memory_fraction is not None:
+            torch.cuda.set_per_process_memory_fraction(self._setup.memory_fraction, device)
+        if self._rank == 0 and self._setup.place is not None:
+            node = ray.get_runtime_context().get_node_id()
+            place = {"node_id": node, **self._setup.place()}
+            ray.get(self._setup.switchboard.announce.remote(self._setup.lane, place))
+
     def _receive(self) -> LaneTask | None:
         while True:
             order = None
             if self._rank == 0:
+                setup = self._setup
                 order = ray.get(
-                    self._setup.switchboard.take.remote(self._setup.lane, _IDLE_SECONDS)
+                    setup.switchboard.take.remote(setup.lane, _IDLE_SECONDS, setup.memory_mb)
                 )
             order = self._share(order)
             if order == "close":

@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from cluster.telemetry import energy_counter
+from cluster.whereabouts import whereabouts
+from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.switchboard import Switchboard
 from trainables.messages import TrialDone
 from trainables.ray_worker import LaneSetup, lane_loop
 
+__all__ = ["NAMESPACE", "LanePlan", "LanePool"]
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from trainables.messages import LaneTask, TrialMessage
     from trainables.ray_worker import TrialRunner
 
 _LOG = logging.getLogger(__name__)
 _MAX_STARTS_IN_A_ROW = 3
+_STARTING_SECONDS = 20.0
+"""How long a lane that is not up may take to end: it may wait for a node that never comes."""
 _POLL_SECONDS = 0.3
+NAMESPACE = "segsweep"
+"""Ray namespace of the switchboards, by whose names a cluster's sweeps are found."""
 _MAX_CALLS = 10_000
 """Calls that may wait at the switchboard at once; each lane and each trial holds a few."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LanePlan:
-    """How many lanes there are and what each holds."""
-
-    lanes: int
-    """Warm worker groups, >= 1; as many trials run at once."""
-    train_workers: int = 1
-    """Ray Train ranks per lane, >= 1; more than one trains with DDP."""
-    cpus_per_worker: float = 1.0
-    """CPU share of each rank, > 0."""
-    gpus_per_worker: float = 0.0
-    """GPU share of each rank, >= 0."""
-    max_trials: int = 200
-    """Trials after which a lane is recycled, >= 1."""
 
 
 class LanePool:
@@ -50,29 +43,58 @@ class LanePool:
 
     def __init__(
         self,
-        plan: LanePlan,
+        plans: LanePlan | Sequence[LanePlan],
         *,
         storage: str,
         quiet_path: str,
         runner: TrialRunner | None = None,
+        name: str = "sweep",
     ) -> None:
-        self._plan = plan
+        self._plans = (plans,) if isinstance(plans, LanePlan) else tuple(plans)
         self._storage = storage
         self._quiet_path = quiet_path
         self._runner = runner
         self._closing = threading.Event()
-        self._alive = plan.lanes
         self._lock = threading.Lock()
         self.faults: list[str] = []
         """Why lanes died, oldest first."""
+        sizes = [plan.memory_mb for plan in self._plans if plan.memory_mb is not None]
         actor: Any = ray.remote(Switchboard)
-        self.switchboard: Any = actor.options(num_cpus=0, max_concurrency=_MAX_CALLS).remote()
-        self._threads = [
-            threading.Thread(target=self._keep, args=(f"lane{i}",), name=f"lane{i}", daemon=True)
-            for i in range(plan.lanes)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.switchboard: Any = actor.options(
+            num_cpus=0,
+            max_concurrency=_MAX_CALLS,
+            namespace=NAMESPACE,
+            name=f"{name}/{uuid4().hex[:8]}",
+        ).remote(largest_mb=max(sizes, default=None))
+        self._started = [0] * len(self._plans)
+        self._wanted = [0] * len(self._plans)
+        self._alive = 0
+        self._threads: list[threading.Thread] = []
+        self.resize([plan.lanes for plan in self._plans])
+
+    @property
+    def size(self) -> int:
+        """Lanes that fit on the cluster as it is now; as many trials may run at once."""
+        return sum(self._wanted)
+
+    def resize(self, lanes: Sequence[int]) -> None:
+        """Have so many lanes of each plan; a lane whose node is gone waits for another one.
+
+        Lanes beyond the number are not ended: the cluster took them, and may give them back.
+        """
+        with self._lock:
+            self._wanted = list(lanes)
+            for number, (plan, wanted) in enumerate(zip(self._plans, lanes, strict=True)):
+                for _ in range(wanted - self._started[number]):
+                    self._start(plan)
+                self._started[number] = max(self._started[number], wanted)
+
+    def _start(self, plan: LanePlan) -> None:
+        lane = f"lane{len(self._threads)}"
+        thread = threading.Thread(target=self._keep, args=(lane, plan), name=lane, daemon=True)
+        self._alive += 1
+        self._threads.append(thread)
+        thread.start()
 
     def run(
         self,
@@ -99,8 +121,11 @@ class LanePool:
         """Cancel what runs, end the lanes' workers, free their resources."""
         self._closing.set()
         ray.get(self.switchboard.close.remote())
-        for thread in self._threads:
-            thread.join(timeout_s)
+        up = {str(lane["lane"]) for lane in ray.get(self.switchboard.lanes.remote())}
+        begin = time.monotonic()
+        for thread in sorted(self._threads, key=lambda each: each.name not in up):
+            patience = timeout_s if thread.name in up else _STARTING_SECONDS
+            thread.join(max(0.0, begin + patience - time.monotonic()))
         ray.kill(self.switchboard)
 
     def __enter__(self) -> Self:
@@ -109,11 +134,11 @@ class LanePool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _keep(self, lane: str) -> None:
+    def _keep(self, lane: str, plan: LanePlan) -> None:
         failures = 0
         while not self._closing.is_set() and failures < _MAX_STARTS_IN_A_ROW:
             try:
-                self._fit(lane)
+                self._fit(lane, plan)
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever killed the lane is its reason
                 failures += 1
@@ -134,25 +159,29 @@ class LanePool:
                     )
                 )
 
-    def _fit(self, lane: str) -> None:
-        gpu = self._plan.gpus_per_worker > 0
-        resources = {"CPU": self._plan.cpus_per_worker}
-        if gpu:
-            resources["GPU"] = self._plan.gpus_per_worker
+    def _fit(self, lane: str, plan: LanePlan) -> None:
+        gpu = plan.gpus_per_worker > 0
         setup = LaneSetup(
             lane=lane,
             switchboard=self.switchboard,
             quiet_path=self._quiet_path,
             energy=energy_counter if gpu else None,
             runner=self._runner,
-            max_trials=self._plan.max_trials,
+            max_trials=plan.max_trials,
+            memory_mb=plan.memory_mb,
+            memory_fraction=plan.memory_fraction,
+            place=whereabouts,
         )
         TorchTrainer(
             lane_loop,
             train_loop_config={"setup": setup},
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-            scaling_config=ScalingConfig(
-                num_workers=self._plan.train_workers, use_gpu=gpu, resources_per_worker=resources
+            scaling_config=ScalingConfig(  # type: ignore[call-arg] # typed as that of Train v1
+                num_workers=plan.train_workers,
+                use_gpu=gpu,
+                resources_per_worker=plan.resources,
+                accelerator_type=plan.gpu_type,
+                label_selector=dict(plan.labels) or None,
             ),
             run_config=RunConfig(
                 name=lane, storage_path=self._storage, failure_config=FailureConfig(max_failures=0)

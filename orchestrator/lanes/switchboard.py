@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from orchestrator.lanes.choice import Waiting, choose
 from trainables.messages import TrialDone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainables.messages import LaneTask, TrialMessage
 
 Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
@@ -22,6 +27,8 @@ class _Entry:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     lost: int = 0
     """Lanes that died while they ran the trial."""
+    need_mb: float | None = None
+    since: float = 0.0
     done: bool = False
 
 
@@ -33,12 +40,21 @@ class Switchboard:
     have died of it.
     """
 
-    def __init__(self, max_lost: int = 3) -> None:
+    def __init__(
+        self,
+        max_lost: int = 3,
+        largest_mb: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_lost = max_lost
+        self._largest_mb = largest_mb
+        self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._queue: deque[str] = deque()
         self._arrived = asyncio.Condition()
         self._in_flight: dict[str, str] = {}
+        self._capacities: dict[str, float | None] = {}
+        self._places: dict[str, dict[str, object]] = {}
         self._closing = False
 
     async def submit(self, task: LaneTask) -> None:
@@ -46,26 +62,30 @@ class Switchboard:
         entry = self._entries.get(task.trial_id)
         if entry is not None and not entry.done:
             return
-        self._entries[task.trial_id] = _Entry(task)
+        need = getattr(task, "memory_mb", None)
+        self._entries[task.trial_id] = _Entry(task, need_mb=need)
         await self._enqueue(task.trial_id)
 
-    async def take(self, lane: str, timeout_s: float) -> Order:
+    async def take(self, lane: str, timeout_s: float, memory_mb: float | None = None) -> Order:
         """Return the next task for ``lane``; ``"idle"`` after the timeout; ``"close"`` at the end.
 
         A lane that takes again without having ended its task lost it in a restart: the task is
-        queued again first.
+        queued again first. ``memory_mb`` is what a trial on the lane may take of its device; None
+        has room for any.
         """
         if lane in self._in_flight:
             await self.lane_lost(lane, "the lane's workers were restarted")
         try:
             async with asyncio.timeout(timeout_s), self._arrived:
-                while not self._queue and not self._closing:
+                while (place := self._choose(memory_mb)) is None and not self._closing:
                     await self._arrived.wait()
-                if self._closing:
+                if self._closing or place is None:
                     return "close"
-                trial_id = self._queue.popleft()
+                trial_id = self._queue[place]
+                del self._queue[place]
         except TimeoutError:
             return "idle"
+        self._capacities[lane] = memory_mb
         self._in_flight[lane] = trial_id
         return self._entries[trial_id].task
 
@@ -76,6 +96,11 @@ class Switchboard:
         entry = self._entries[message.trial_id]
         if isinstance(message, TrialDone):
             del self._in_flight[lane]
+            if self._did_not_fit(lane, message, entry):
+                entry.need_mb = math.inf
+                entry.task = replace(entry.task, resume=True)
+                await self._enqueue(message.trial_id, first=True)
+                return
             self._finish(entry)
         entry.messages.put_nowait(message)
 
@@ -105,6 +130,7 @@ class Switchboard:
 
     async def lane_lost(self, lane: str, reason: str) -> None:
         """Queue what ran on ``lane`` again, ahead of all others; after too many losses end it."""
+        self._places.pop(lane, None)
         trial_id = self._in_flight.pop(lane, None)
         if trial_id is None:
             return
@@ -129,6 +155,17 @@ class Switchboard:
             self._finish(entry)
             entry.messages.put_nowait(_end(trial_id, "failed", reason))
 
+    async def announce(self, lane: str, place: dict[str, object]) -> None:
+        """Take note that ``lane`` is up with where it is, such as its node."""
+        self._places[lane] = place
+
+    async def lanes(self) -> list[dict[str, object]]:
+        """Return each lane that is up: its name, where it is, the trial that it runs or None."""
+        return [
+            {"lane": lane, **place, "trial": self._in_flight.get(lane)}
+            for lane, place in sorted(self._places.items())
+        ]
+
     async def snapshot(self) -> dict[str, str]:
         """Return which trial runs on which lane."""
         return dict(self._in_flight)
@@ -147,7 +184,21 @@ class Switchboard:
                 self._queue.appendleft(trial_id)
             else:
                 self._queue.append(trial_id)
-            self._arrived.notify()
+            self._entries[trial_id].since = self._clock()
+            self._arrived.notify_all()
+
+    def _choose(self, capacity_mb: float | None) -> int | None:
+        waiting = [
+            Waiting(need_mb=entry.need_mb, since=entry.since)
+            for entry in (self._entries[trial_id] for trial_id in self._queue)
+        ]
+        return choose(waiting, capacity_mb, self._largest_mb, now=self._clock())
+
+    def _did_not_fit(self, lane: str, done: TrialDone, entry: _Entry) -> bool:
+        """Whether a larger lane may still have the memory that the trial lacked here."""
+        capacity = self._capacities.get(lane)
+        small = capacity is not None and capacity < (self._largest_mb or 0)
+        return done.state == "infeasible" and small and not entry.cancelled.is_set()
 
     @staticmethod
     def _finish(entry: _Entry) -> None:

@@ -68,6 +68,10 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
     gpus = resources.gpus_per_worker
     if gpus is not None and gpus > 1 and not float(gpus).is_integer():
         yield Fault("resources.gpus_per_worker", f"above 1 it must be a whole number, got {gpus:g}")
+    if resources.packing == "memory" and gpus is not None:
+        yield Fault(
+            "resources.gpus_per_worker", "is worked out where resources.packing is memory; leave it"
+        )
     if "batch_size" not in space.names:
         return
     smallest = min(_ends(space["batch_size"].domain), default=resources.train_workers)

@@ -1,0 +1,17 @@
+"""Where a process runs: its node with the GPUs it may use."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from cluster.telemetry import list_gpus, visible_gpus
+
+
+def whereabouts() -> dict[str, object]:
+    """Return ``node``, ``pid`` and ``gpus``, the identities of the GPUs this process may use."""
+    return {
+        "node": socket.gethostname(),
+        "pid": os.getpid(),
+        "gpus": list(visible_gpus(os.environ, list_gpus())),
+    }

@@ -1,0 +1,165 @@
+"""The lanes that a sweep gets on the nodes of a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cluster.memory import MemoryModel, learn, size_lanes
+from cluster.packing import Demand, LaneShape, pack
+from cluster.resources import lane_shape, lanes_on
+from orchestrator.lanes.plan import LanePlan
+from orchestrator.planning.experience import gather
+from search_spaces.config import TrialConfig
+from trainables.cost.training_memory import training_memory_mb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cluster.nodes import Node
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from search_spaces.space import Config
+
+SAMPLES = 40
+"""Configurations whose memory the sizes of lanes are worked out from."""
+
+
+class LaneSizing:
+    """The lanes of one sweep: how large, how many, which a configuration needs."""
+
+    def __init__(self, spec: SweepSpec, num_classes: int) -> None:
+        """Learn from earlier sweeps what memory trainings take, where the spec packs by it."""
+        self._spec = spec
+        self._need: Callable[[Config], float] | None = None
+        self.model = MemoryModel()
+        if spec.resources.packing == "memory":
+            self._need = worked_out_needs(spec, num_classes)
+            self.model = memory_model(spec, self._need)
+
+    def need_mb(self, config: Config) -> float | None:
+        """Return the memory that a configuration takes at most, MB; None where none is packed."""
+        return None if self._need is None else self.model.upper_mb(self._need(config))
+
+    def plans(self, nodes: Sequence[Node]) -> tuple[LanePlan, ...]:
+        """Return the lanes to begin with; see ``lane_plans``."""
+        if self._need is None:
+            return lane_plans(self._spec, nodes)
+        rng = np.random.default_rng(self._spec.search.seed)
+        drawn = [self._spec.space.sample(rng) for _ in range(SAMPLES)]
+        return lane_plans(
+            self._spec, nodes, [self.model.upper_mb(self._need(config)) for config in drawn]
+        )
+
+    def counts(self, plans: Sequence[LanePlan], nodes: Sequence[Node]) -> list[int]:
+        """Return how many lanes of each plan there is room for now; see ``lane_counts``."""
+        if len(plans) > 1:
+            now = {plan.gpus_per_worker: plan.lanes for plan in self.plans(nodes)}
+            if set(now) == {plan.gpus_per_worker for plan in plans}:
+                return [now[plan.gpus_per_worker] for plan in plans]
+        return lane_counts(plans, nodes, self._spec.resources.lanes)
+
+
+def lane_plans(
+    spec: SweepSpec, nodes: Sequence[Node], needs_mb: Sequence[float] = ()
+) -> tuple[LanePlan, ...]:
+    """Return the lanes that ``spec`` gets on these nodes, the smallest first.
+
+    Args:
+        spec: What is run.
+        nodes: The nodes of the cluster.
+        needs_mb: Device memory that sample configurations take at most, MB; used where the spec
+            packs by memory.
+
+    Raises:
+        ResourceError: not one lane fits, or fewer than the spec asks for.
+    """
+    resources = spec.resources
+    shape = lane_shape(resources, available_gpus=sum(node.gpus for node in nodes))
+    suitable = [node for node in nodes if node.suits(shape.gpu_type, shape.labels)]
+    memories = [node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb]
+    if resources.packing == "fixed" or not needs_mb or not memories:
+        return (_plan(shape, lanes_on(resources, shape, nodes), memory_mb=None),)
+    sizes = size_lanes(
+        needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=min(memories)
+    )
+    demands = [
+        Demand(
+            shape=replace(shape, name=f"1/{round(1 / size.share)}", gpus=size.share),
+            at_most=max(1, round(size.gpus / size.share) // shape.workers),
+        )
+        for size in sizes
+    ]
+    places = pack(nodes, demands)
+    if places is None:
+        return (_plan(shape, lanes_on(resources, shape, nodes), memory_mb=None),)
+    return tuple(
+        _plan(
+            demand.shape,
+            sum(place.shape == demand.shape.name for place in places),
+            memory_mb=size.memory_mb,
+        )
+        for demand, size in zip(demands, sizes, strict=True)
+    )
+
+
+def lane_counts(plans: Sequence[LanePlan], nodes: Sequence[Node], most: int | None) -> list[int]:
+    """Return how many lanes of each plan fit on the nodes as they are now.
+
+    Args:
+        plans: The lanes that the sweep began with.
+        nodes: The nodes of the cluster now.
+        most: Lanes that the spec asks for; None takes what fits.
+    """
+    demands = [
+        Demand(shape=_shape(plan, str(number)), at_least=0, at_most=most)
+        for number, plan in enumerate(plans)
+    ]
+    places = pack(nodes, demands) or ()
+    return [sum(place.shape == str(number) for place in places) for number in range(len(plans))]
+
+
+def memory_model(spec: SweepSpec, need: Callable[[Config], float]) -> MemoryModel:
+    """Return what the trials of earlier sweeps in the storage folder say about memory."""
+    return learn(
+        (need(past.config), past.costs["peak_memory_mb"])
+        for past in gather(spec)
+        if "peak_memory_mb" in past.costs
+    )
+
+
+def worked_out_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], float]:
+    """Return a function from a configuration to the memory that is worked out for a rank, MB."""
+
+    def need(config: Config) -> float:
+        typed = TrialConfig.from_mapping(config)
+        images = -(-typed.batch_size // spec.resources.train_workers)
+        return training_memory_mb(typed, num_classes, images)
+
+    return need
+
+
+def _plan(shape: LaneShape, lanes: int, *, memory_mb: float | None) -> LanePlan:
+    return LanePlan(
+        lanes=lanes,
+        train_workers=shape.workers,
+        cpus_per_worker=shape.cpus,
+        gpus_per_worker=shape.gpus,
+        memory_mb=memory_mb,
+        host_memory_mb=shape.memory_mb,
+        gpu_type=shape.gpu_type,
+        labels=shape.labels,
+    )
+
+
+def _shape(plan: LanePlan, name: str) -> LaneShape:
+    return LaneShape(
+        name=name,
+        workers=plan.train_workers,
+        cpus=plan.cpus_per_worker,
+        gpus=plan.gpus_per_worker,
+        memory_mb=plan.host_memory_mb,
+        gpu_type=plan.gpu_type,
+        labels=plan.labels,
+    )
