@@ -10,6 +10,7 @@ import torch
 
 from search_spaces.config import Resolution, TrialConfig
 from trainables.artifacts.program import PROGRAM
+from trainables.blame import blame
 from trainables.compression.unstructured import sparsity
 from trainables.cost.cache import ProfileCache
 from trainables.cost.memory import PeakMemory
@@ -45,13 +46,14 @@ def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
     """Return how the trial ended; its costs and epochs are reported to ``session`` before.
 
     Called by every rank. What the configuration or the data do wrong ends the trial (``failed``
-    with the reason, ``infeasible`` where memory does not suffice), not the process. The metrics of
-    a trial that did not come to its end are those known by then: costs, the best epoch's scores.
-    A complete or broken trial leaves no state to go on from; a stopped one does.
+    with the reason, ``infeasible`` where memory does not suffice), not the process. A disk that is
+    full preempts it; what a device, the network or another process does wrong is raised. The
+    metrics of a trial that did not come to its end are those known by then: costs, the best epoch's scores.
+    A complete or broken trial leaves no state to go on from; a stopped or preempted one does.
     """
     trial = _Trial(task, session)
     state, reason = _outcome(trial)
-    if state != "stopped" and session.rank == 0:
+    if state not in {"stopped", "preempted"} and session.rank == 0:
         remove_last(trial.folder)
     done = TrialDone(
         trial_id=task.trial_id,
@@ -72,7 +74,12 @@ def _outcome(trial: _Trial) -> tuple[TrialState, str]:
         return "stopped", f"asked to stop after epoch {trial.epoch}"
     except DoesNotFitError as error:
         return "infeasible", str(error)
-    except Exception as error:  # noqa: BLE001 - one broken configuration must not end the sweep
+    except Exception as error:
+        cause = blame(error)
+        if cause == "infrastructure":
+            raise  # the lane ends with it, and another one goes on from the checkpoint
+        if cause == "storage":
+            return "preempted", f"its files cannot be written: {describe_error(error)}"
         if trial.session.rank == 0 and write_traceback(trial.folder, error):
             trial.artifacts.append(TRACEBACK)
         return "failed", describe_error(error)

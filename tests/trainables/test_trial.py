@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import gc
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,3 +182,28 @@ def test_an_ended_trial_keeps_no_model(make_task: Callable[..., TrialTask]) -> N
     run_trial(make_task("ok"), LocalSession())
     run_trial(make_task("bad", config={**SMALLEST, "distill_alpha": 0.5}), LocalSession())
     assert parameters() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "state"), [(errno.ENOSPC, "preempted"), (errno.EROFS, "preempted")]
+)
+def test_a_full_disk_is_not_charged_to_the_trial(
+    make_task: Callable[..., TrialTask], monkeypatch: pytest.MonkeyPatch, number: int, state: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("trainables.training.loop.save_best", full)
+    done = run_trial(make_task(), LocalSession())
+    assert done.state == state
+    assert os.strerror(number) in done.reason
+
+
+def test_a_broken_network_ends_the_process_and_not_the_trial(
+    make_task: Callable[..., TrialTask],
+) -> None:
+    def gone(_: object) -> None:
+        raise ConnectionResetError("the switchboard is gone")
+
+    with pytest.raises(ConnectionResetError):
+        run_trial(make_task(), LocalSession(on_message=gone))

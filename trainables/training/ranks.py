@@ -8,15 +8,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from trainables.blame import Blame, BlamedError, blame
 from trainables.training.memory import DoesNotFitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+_WEIGHT: tuple[Blame, ...] = ("storage", "infrastructure", "own")
+"""Of several failures at once the first of these is taken for the cause."""
 
 
-class PeerFailedError(RuntimeError):
+class PeerFailedError(BlamedError):
     """Another rank of the trial could not go on, so this one does not either."""
 
 
@@ -116,16 +119,24 @@ class Ranks:
             self._group = None
 
     def _raise_together(self, error: Exception | None) -> None:
-        mine = None if error is None else (isinstance(error, DoesNotFitError), _describe(error))
-        told: list[tuple[bool, str] | None] = [None] * self.world_size
+        mine = None if error is None else (_blame(error), _describe(error))
+        told: list[tuple[Blame, str] | None] = [None] * self.world_size
         dist.all_gather_object(told, mine, group=self._group)
         if error is not None:
             raise error
         failures = [(rank, failure) for rank, failure in enumerate(told) if failure is not None]
         text = "; ".join(f"rank {rank}: {failure[1]}" for rank, failure in failures)
-        if all(failure[0] for _, failure in failures):
+        blames = {failure[0] for _, failure in failures}
+        if blames == {"memory"}:
             raise DoesNotFitError(text)
-        raise PeerFailedError(text)
+        worst = next((each for each in _WEIGHT if each in blames), "own")
+        raise PeerFailedError(text, worst)
+
+
+def _blame(error: Exception) -> Blame:
+    """Return ``memory`` where not even one image fits; running out of it otherwise is a bug."""
+    found = blame(error)
+    return "own" if found == "memory" and not isinstance(error, DoesNotFitError) else found
 
 
 def _describe(error: Exception) -> str:

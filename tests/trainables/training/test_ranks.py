@@ -39,5 +39,5 @@ def test_several_ranks_need_a_process_group() -> None:
 
 
 def test_the_error_survives_pickling() -> None:
-    error = pickle.loads(pickle.dumps(PeerFailedError("rank 1")))  # noqa: S301 - our own bytes
+    error = pickle.loads(pickle.dumps(PeerFailedError("rank 1", "own")))  # noqa: S301 - our own bytes
     assert str(error) == "rank 1"
