@@ -25,7 +25,7 @@ OPTIONAL: Mapping[str, str] = {
     "executorch": "int8 on mobile processors",
     "torch-pruning": "structured pruning",
     "onnxruntime": "ONNX models",
-    "psycopg2-binary": "MLflow on PostgreSQL",
+    "psycopg": "MLflow on PostgreSQL",
 }
 """Packages of the extras with what they are for."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +34,9 @@ def connect(uri: str) -> MlflowClient:
 
     Nothing global changes but MLflow's environment variables where they are unset, and the level of
     its noisiest loggers. A SQLite store's folder is made.
+
+    Raises:
+        TrackingRefusedError: the database's driver is not installed.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -41,6 +45,10 @@ def connect(uri: str) -> MlflowClient:
     logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
     from mlflow import MlflowClient  # noqa: PLC0415 - takes two seconds
 
+    if uri.startswith("postgresql:") and find_spec("psycopg") is None:
+        raise TrackingRefusedError(
+            f"{uri} needs the PostgreSQL driver; install it with pip install 'segsweep[postgres]'"
+        )
     folder = sqlite_folder(uri)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

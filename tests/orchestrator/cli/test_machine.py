@@ -24,7 +24,7 @@ GOOD = MachineFacts(
         "executorch 1",
         "torch-pruning 1",
         "onnxruntime 1",
-        "psycopg2-binary 1",
+        "psycopg 1",
     ),
     cpus=8,
     memory_total=64 * GIB,
