@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cluster.local import connected, survey
 from orchestrator.clock import SweepClock
+from orchestrator.events import TrialEnded
 from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
 from orchestrator.lanes.elastic import Elastic
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
-    from orchestrator.events import TrialAsked
+    from orchestrator.events import SweepEvent, TrialAsked
     from orchestrator.folders import SweepFolder
     from orchestrator.schedulers.base import Scheduler
     from orchestrator.searchers.base import Searcher
@@ -72,6 +73,8 @@ class RunSummary:
     """Whether trials or proposals are left that ``resume`` would go on with."""
     lane_faults: tuple[str, ...] = ()
     """Why lanes died, oldest first."""
+    trouble: str | None = None
+    """What of disk, lanes or Ray ended the run early; None where nothing did."""
 
 
 def run_sweep(
@@ -93,14 +96,42 @@ def run_sweep(
     """
     with Ledger(folder.ledger) as ledger:
         ledger.set_fact(CLASSES, num_classes)
+        trouble = _Trouble(hooks.stop_requested)
+        hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
         sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners)
         sweep.replay(event for _, event in ledger.events())
+        trouble.begin()
         if not sweep.proposes:
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
         with connected(spec.resources.address) as capacity:
             sizing = LaneSizing(spec, num_classes)
-            return _run_on(spec, folder, sweep, hooks, sizing=sizing, local=capacity.local)
+            summary = _run_on(spec, folder, sweep, hooks, sizing=sizing, local=capacity.local)
+        return replace(summary, trouble=trouble.reason)
+
+
+class _Trouble:
+    """Stops the sweep when a trial is preempted, which is never the trial's own fault."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
+        self._begun = False
+        self.reason: str | None = None
+
+    def begin(self) -> None:
+        """Look from now on; what an earlier run met is over."""
+        self._begun = True
+
+    def stops(self) -> bool:
+        """Whether the sweep is to end, as asked for or as it cannot go on."""
+        return self.reason is not None or self._asked()
+
+    def on_event(self, event: SweepEvent) -> None:
+        """Take note of the first trial that was preempted though nobody asked for an end."""
+        if not (isinstance(event, TrialEnded) and event.state == "preempted"):
+            return
+        if self._begun and not self.stops():
+            self.reason = event.reason
 
 
 def _run_on(
@@ -213,6 +244,7 @@ def sweep_searcher(
         spec.objectives,
         seed=spec.search.seed,
         max_epochs=spec.budget.epochs,
+        trials=spec.budget.trials,
         constraints=spec.constraints,
         known_cost=costs,
     )

@@ -62,6 +62,8 @@ class Launched:
     """Whether there is more to do, which ``resume`` goes on with."""
     place: SweepPlace | None
     """Where it is in MLflow; None where the tracking store did not answer."""
+    trouble: str | None = None
+    """What ended it early though nobody asked for it; None where nothing did."""
     problems: tuple[str, ...] = ()
     """What went wrong beside the trials: lanes that died, a tracking store that was away."""
 
@@ -126,6 +128,7 @@ def launch(
             files=save_report(report, folder.report),
             interrupted=summary.interrupted,
             place=place,
+            trouble=summary.trouble,
             problems=(
                 *summary.lane_faults,
                 *exported.problems,

@@ -166,11 +166,15 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
             )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
-        """Record a trial whose Tune actor could not be kept alive as failed."""
+        """Record a trial whose Tune actor could not be kept alive as preempted.
+
+        The actor holds no model, so whatever ended it is no fault of the configuration.
+        """
         del tune_controller
         task: TrialTask = trial.config["task"]
         self._switchboard.cancel.remote(task.trial_id)
-        self._sweep.ended(task.trial_id, "failed", f"Ray Tune gave it up: {trial.error_file}", {})
+        reason = f"Ray Tune gave it up: {trial.error_file}"
+        self._sweep.ended(task.trial_id, "preempted", reason, {})
 
 
 class StopRequest(_Unsaved, Stopper):

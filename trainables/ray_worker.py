@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _IDLE_SECONDS = 20.0
 """How often an idle lane's ranks meet, well under the process group's timeout."""
+_NOTICE_SECONDS = 5.0
+"""How often it is asked whether the machine is going to be taken away; Ray looks as often."""
 
 
 class TrialRunner(Protocol):
@@ -180,6 +183,9 @@ class _LaneSession:
             setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
         )
         self._stop = False
+        self._asked_at = time.monotonic()
+        self._noticed = False
+        self._told = False
 
     def report(self, message: TrialMessage) -> None:
         """Hand ``message`` to the switchboard, from rank 0 only."""
@@ -197,11 +203,21 @@ class _LaneSession:
             self._stand_back()
         if self._cancelled is not None and not self._stop:
             self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
+        ask = time.monotonic() - self._asked_at >= _NOTICE_SECONDS
         if self._group is not None:
-            flag = torch.tensor([self._stop], dtype=torch.uint8)
-            dist.broadcast(flag, src=0, group=self._group)
-            self._stop = bool(flag.item())
+            flags = torch.tensor([self._stop, ask], dtype=torch.uint8)
+            dist.broadcast(flags, src=0, group=self._group)
+            self._stop, ask = (bool(flag) for flag in flags.tolist())
+        if ask:
+            self._ask_for_notice()
         return self._stop
+
+    def preemption_noticed(self) -> bool:
+        """Whether Ray said that a machine of this lane goes; true once, equal on all ranks."""
+        if not self._noticed or self._told:
+            return False
+        self._told = True
+        return True
 
     def measuring(self) -> AbstractContextManager[bool]:
         """Hold everything else on this node still; the body learns whether that was reached."""
@@ -216,6 +232,15 @@ class _LaneSession:
         self._training.close()
         self.report(done)
         ray.get(self._sent)
+
+    def _ask_for_notice(self) -> None:
+        """Ask Ray, on all ranks at the same step, as it compares what they hear."""
+        self._asked_at = time.monotonic()
+        if self._noticed or ray.train.get_preemption_info() is None:
+            return
+        self._noticed = True
+        if self.rank == 0:
+            self._setup.switchboard.noticed.remote(self._setup.lane)
 
     def _stand_back(self) -> None:
         if not self._in_training:

@@ -48,7 +48,8 @@ def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
     Called by every rank. What the configuration or the data do wrong ends the trial (``failed``
     with the reason, ``infeasible`` where memory does not suffice), not the process. A disk that is
     full preempts it; what a device, the network or another process does wrong is raised. The
-    metrics of a trial that did not come to its end are those known by then: costs, the best epoch's scores.
+    metrics of a trial that did not come to its end are those known by then: costs, the best epoch's
+    scores.
     A complete or broken trial leaves no state to go on from; a stopped or preempted one does.
     """
     trial = _Trial(task, session)

@@ -45,6 +45,8 @@ RESUME_EPILOG = examples(
 )
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+TROUBLE = 2
+"""Exit code where disk, lanes or Ray ended the sweep early, which the user can mend."""
 
 Name: TypeAlias = Annotated[
     str | None,
@@ -175,6 +177,8 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     _print(launched, as_json=as_json)
     if launched.interrupted and signals.asked():
         raise typer.Exit(INTERRUPTED)
+    if launched.trouble is not None:
+        raise typer.Exit(TROUBLE)
 
 
 def _print(launched: Launched, *, as_json: bool) -> None:
@@ -188,6 +192,8 @@ def _print(launched: Launched, *, as_json: bool) -> None:
         say(f"look at it: segsweep ui {launched.folder.sweep_id}")
     for problem in launched.problems:
         tell(f"warning: {problem}")
+    if launched.trouble is not None:
+        tell(f"error: {launched.trouble}")
     if launched.interrupted:
         tell(f"stopped early; go on with: segsweep resume {launched.folder.sweep_id}")
 

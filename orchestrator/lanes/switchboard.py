@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
     from trainables.messages import LaneTask, TrialMessage
 
+_NODE_LOSSES = (
+    "node has died",
+    "node was terminated",
+    "node is dead",
+    "node died",
+    "node failure",
+    "raylet died",
+    "preempt",
+)
 Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 
 
@@ -26,7 +35,9 @@ class _Entry:
     messages: asyncio.Queue[TrialMessage] = field(default_factory=asyncio.Queue)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     lost: int = 0
-    """Lanes that died while they ran the trial."""
+    """Lanes that died while they ran the trial, and may have died of it."""
+    noticed: bool = False
+    """Whether the machine of the lane that runs it was said to go."""
     need_mb: float | None = None
     since: float = 0.0
     done: bool = False
@@ -56,6 +67,7 @@ class Switchboard:
         self._capacities: dict[str, float | None] = {}
         self._places: dict[str, dict[str, object]] = {}
         self._closing = False
+        self._abandoned: str | None = None
 
     async def submit(self, task: LaneTask) -> None:
         """Queue ``task``; a trial that is queued or running already is left alone."""
@@ -64,7 +76,10 @@ class Switchboard:
             return
         need = getattr(task, "memory_mb", None)
         self._entries[task.trial_id] = _Entry(task, need_mb=need)
-        await self._enqueue(task.trial_id)
+        if self._abandoned is not None:
+            await self._preempt(task.trial_id, self._abandoned)
+        else:
+            await self._enqueue(task.trial_id)
 
     async def take(self, lane: str, timeout_s: float, memory_mb: float | None = None) -> Order:
         """Return the next task for ``lane``; ``"idle"`` after the timeout; ``"close"`` at the end.
@@ -129,13 +144,17 @@ class Switchboard:
             await entry.cancelled.wait()
 
     async def lane_lost(self, lane: str, reason: str) -> None:
-        """Queue what ran on ``lane`` again, ahead of all others; after too many losses end it."""
+        """Queue what ran on ``lane`` again, ahead of all others; after too many losses end it.
+
+        A machine that is lost, or was said to go, is no fault of the trial and does not count.
+        """
         self._places.pop(lane, None)
         trial_id = self._in_flight.pop(lane, None)
         if trial_id is None:
             return
         entry = self._entries[trial_id]
-        entry.lost += 1
+        entry.lost += not (entry.noticed or is_loss_of_node(reason))
+        entry.noticed = False
         if entry.cancelled.is_set() or entry.lost >= self._max_lost:
             self._finish(entry)
             state: Literal["stopped", "failed"] = (
@@ -148,12 +167,18 @@ class Switchboard:
         await self._enqueue(trial_id, first=True)
 
     async def fail_waiting(self, reason: str) -> None:
-        """End every trial that waits for a lane, as failed: no lane is left to run it."""
+        """End every trial that waits for a lane, and that will: no lane is left to run it.
+
+        It is none of their faults, so they are preempted.
+        """
+        self._abandoned = reason
         while self._queue:
-            trial_id = self._queue.popleft()
-            entry = self._entries[trial_id]
-            self._finish(entry)
-            entry.messages.put_nowait(_end(trial_id, "failed", reason))
+            await self._preempt(self._queue.popleft(), reason)
+
+    async def noticed(self, lane: str) -> None:
+        """Take note that the machine of ``lane`` was said to go."""
+        if lane in self._in_flight:
+            self._entries[self._in_flight[lane]].noticed = True
 
     async def announce(self, lane: str, place: dict[str, object]) -> None:
         """Take note that ``lane`` is up with where it is, such as its node."""
@@ -177,6 +202,11 @@ class Switchboard:
             entry.cancelled.set()
         async with self._arrived:
             self._arrived.notify_all()
+
+    async def _preempt(self, trial_id: str, reason: str) -> None:
+        entry = self._entries[trial_id]
+        self._finish(entry)
+        entry.messages.put_nowait(_end(trial_id, "preempted", reason))
 
     async def _enqueue(self, trial_id: str, *, first: bool = False) -> None:
         async with self._arrived:
@@ -206,5 +236,11 @@ class Switchboard:
         entry.cancelled.set()
 
 
-def _end(trial_id: str, state: Literal["stopped", "failed"], reason: str) -> TrialDone:
+def is_loss_of_node(reason: str) -> bool:
+    """Whether Ray's words say that a machine was lost, with all that ran on it."""
+    text = reason.lower()
+    return any(each in text for each in _NODE_LOSSES)
+
+
+def _end(trial_id: str, state: Literal["stopped", "failed", "preempted"], reason: str) -> TrialDone:
     return TrialDone(trial_id=trial_id, state=state, reason=reason, metrics={})

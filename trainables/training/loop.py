@@ -323,7 +323,7 @@ class Trainer:
         save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
 
     def _save(self, partial: PartialEpoch | None = None) -> None:
-        state = {
+        state: dict[str, Any] = {
             "identity": self._identity(),
             "step": self.step.state_dict(),
             "progress": asdict(self.progress),

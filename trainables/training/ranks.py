@@ -129,7 +129,7 @@ class Ranks:
         blames = {failure[0] for _, failure in failures}
         if blames == {"memory"}:
             raise DoesNotFitError(text)
-        worst = next((each for each in _WEIGHT if each in blames), "own")
+        worst: Blame = next((each for each in _WEIGHT if each in blames), "own")
         raise PeerFailedError(text, worst)
 
 

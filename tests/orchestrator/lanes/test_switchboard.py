@@ -127,3 +127,37 @@ async def test_without_lanes_waiting_trials_fail_and_closing_sends_lanes_home() 
     await asyncio.sleep(0)
     await board.close()
     assert await waiting == "close"
+
+
+@asynchronous
+async def test_machines_that_are_lost_are_not_charged_to_the_trial() -> None:
+    board = Switchboard(max_lost=2)
+    await board.submit(task("a"))
+    for _ in range(4):
+        await board.take("lane", 1)
+        await board.lane_lost("lane", "ActorDiedError: The actor died because its node has died.")
+    for _ in range(4):
+        await board.take("lane", 1)
+        await board.noticed("lane")
+        await board.lane_lost("lane", "the lane's workers were restarted")
+    taken = await board.take("lane", 1)
+    assert isinstance(taken, TrialTask)
+    assert taken.resume
+    await board.lane_lost("lane", "SIGSEGV")
+    await board.take("lane", 1)
+    await board.lane_lost("lane", "SIGSEGV")
+    end = await board.next_message("a")
+    assert isinstance(end, TrialDone)
+    assert end.state == "failed"
+
+
+@asynchronous
+async def test_trials_without_any_lane_left_are_preempted_now_and_later() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.fail_waiting("no lane is left")
+    await board.submit(task("b"))
+    for trial_id in ("a", "b"):
+        end = await board.next_message(trial_id)
+        assert isinstance(end, TrialDone)
+        assert (end.state, end.reason) == ("preempted", "no lane is left")
