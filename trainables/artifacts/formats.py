@@ -86,6 +86,8 @@ def _onnx(model: nn.Module, resolution: Resolution) -> bytes:
         raise RuntimeError("torch.onnx.export returned nothing")
     proto = program.model_proto
     _give_each_its_own(proto.graph)
+    for part in (*proto.graph.node, *proto.graph.value_info, proto.graph, proto):
+        del part.metadata_props[:]  # where in the code it comes from, absolute paths included
     return bytes(proto.SerializeToString())
 
 
