@@ -48,7 +48,7 @@ class GpuReading:
 
 def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a module)
     """Return a reading of every GPU of this node; empty where there is no driver."""
-    with _session(nvml) as answers:
+    with open_session(nvml) as answers:
         if not answers:
             return ()
         return tuple(_read(nvml, index) for index in range(_count(nvml)))
@@ -123,7 +123,7 @@ class EnergyMeter:
         self._uuids = uuids
         self._nvml = nvml
         self._clock = clock
-        self._session = _session(nvml)
+        self._session = open_session(nvml)
         self._handles: list[Any] = []
         self._counters: list[int] | None = None
         self._sampler: _PowerSampler | None = None
@@ -166,28 +166,26 @@ class EnergyMeter:
             self.method = None if self.joules is None else "nvml-power-sampled"
         self._counters = self._sampler = None
         self._session.__exit__(kind, error, trace)
-        self._session = _session(self._nvml)
+        self._session = open_session(self._nvml)
 
     def _find(self) -> list[Any]:
         """Return the GPUs' handles; none at all if one cannot be had."""
         nvml = self._nvml
         if self._uuids is None:
-            found = [_ask(nvml.nvmlDeviceGetHandleByIndex, i) for i in range(_count(nvml))]
+            found = [ask(nvml.nvmlDeviceGetHandleByIndex, i) for i in range(_count(nvml))]
         else:
-            found = [_ask(nvml.nvmlDeviceGetHandleByUUID, uuid) for uuid in self._uuids]
+            found = [ask(nvml.nvmlDeviceGetHandleByUUID, uuid) for uuid in self._uuids]
         return [] if None in found else found
 
     def _energy(self) -> list[int] | None:
         """Return each counter, millijoules since the driver was loaded; None without counters."""
-        values = [
-            _ask(self._nvml.nvmlDeviceGetTotalEnergyConsumption, gpu) for gpu in self._handles
-        ]
+        values = [ask(self._nvml.nvmlDeviceGetTotalEnergyConsumption, gpu) for gpu in self._handles]
         found = [int(value) for value in values if value is not None]
         return found if len(found) == len(values) else None
 
     def _power(self) -> float | None:
         """Return the power of all devices now, watts; None if one does not say."""
-        values = [_ask(self._nvml.nvmlDeviceGetPowerUsage, gpu) for gpu in self._handles]
+        values = [ask(self._nvml.nvmlDeviceGetPowerUsage, gpu) for gpu in self._handles]
         found = [float(value) for value in values if value is not None]
         return sum(found) / 1e3 if len(found) == len(values) else None
 
@@ -229,7 +227,7 @@ class _PowerSampler(threading.Thread):
 
 
 @contextmanager
-def _session(nvml: Any) -> Iterator[bool]:  # noqa: ANN401 (a module)
+def open_session(nvml: Any) -> Iterator[bool]:  # noqa: ANN401 (a module)
     """Keep the library open inside; yields whether it answers."""
     try:
         nvml.nvmlInit()
@@ -246,15 +244,15 @@ def _session(nvml: Any) -> Iterator[bool]:  # noqa: ANN401 (a module)
 
 
 def _count(nvml: Any) -> int:  # noqa: ANN401 (a module)
-    return int(_ask(nvml.nvmlDeviceGetCount) or 0)
+    return int(ask(nvml.nvmlDeviceGetCount) or 0)
 
 
 def _read(nvml: Any, index: int) -> GpuReading:  # noqa: ANN401 (a module)
     gpu = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _ask(nvml.nvmlDeviceGetMemoryInfo, gpu)
-    load = _ask(nvml.nvmlDeviceGetUtilizationRates, gpu)
-    power = _ask(nvml.nvmlDeviceGetPowerUsage, gpu)
-    heat = _ask(nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
+    memory = ask(nvml.nvmlDeviceGetMemoryInfo, gpu)
+    load = ask(nvml.nvmlDeviceGetUtilizationRates, gpu)
+    power = ask(nvml.nvmlDeviceGetPowerUsage, gpu)
+    heat = ask(nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
     return GpuReading(
         index=index,
         uuid=str(nvml.nvmlDeviceGetUUID(gpu)),
@@ -267,7 +265,7 @@ def _read(nvml: Any, index: int) -> GpuReading:  # noqa: ANN401 (a module)
     )
 
 
-def _ask(question: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (ctypes values)
+def ask(question: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (ctypes values)
     """Return the answer; None where the device has none (not supported, lost, no permission)."""
     try:
         return question(*arguments)
@@ -283,12 +281,12 @@ def energy_counter(device_index: int | None, nvml: Any = pynvml) -> float | None
     """
     if device_index is None:
         return None
-    with _session(nvml) as answers:
+    with open_session(nvml) as answers:
         if not answers:
             return None
         seen = visible_gpus(os.environ, list_gpus(nvml))
         if device_index >= len(seen):
             return None
-        handle = _ask(nvml.nvmlDeviceGetHandleByUUID, seen[device_index])
-        used = None if handle is None else _ask(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+        handle = ask(nvml.nvmlDeviceGetHandleByUUID, seen[device_index])
+        used = None if handle is None else ask(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
         return None if used is None else float(used) / 1000.0

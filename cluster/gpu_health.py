@@ -1,0 +1,88 @@
+"""Whether a GPU is fit to train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cluster.gpu_sample import GpuSample
+
+Verdict: TypeAlias = Literal["fit", "suspect", "sick"]
+"""Fit to train on, to be watched, or to be taken out: its trial goes on elsewhere."""
+
+THERMAL_SECONDS = 120.0
+"""How long a GPU may be slowed down by its heat before it is taken out."""
+LOST_SAMPLES = 3
+"""Samples in a row without an answer after which a GPU counts as lost from the bus."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """What is thought of a GPU and why."""
+
+    uuid: str
+    """Identity of the GPU."""
+    verdict: Verdict
+    """Whether it is fit."""
+    reason: str = ""
+    """Why it is not; empty where it is fit."""
+
+
+def judge(uuid: str, samples: Sequence[GpuSample | None]) -> Health:
+    """Return what is to be thought of a GPU whose samples these are, the oldest first.
+
+    A sample of None is one that the device did not answer. Sick is a GPU that is lost from the bus,
+    that counted an uncorrected ECC error since the first sample, that waits for rows to be remapped
+    after one, or that its heat has slowed down for long without a pause. Figures that a device does
+    not tell say nothing against it, nor do errors from before the first sample.
+
+    Source: NVIDIA, "GPU Debug Guidelines" (XID 48, 63, 64, 74, 79: reset or replace the GPU).
+    """
+    lost = _trailing_lost(samples)
+    seen = [sample for sample in samples if sample is not None]
+    hot = _throttled_seconds(seen)
+    if reason := _sickness(lost, seen, hot):
+        return Health(uuid=uuid, verdict="sick", reason=reason)
+    if hot > 0:
+        reason = f"slowed down by its heat for {hot:.0f} s"
+        return Health(uuid=uuid, verdict="suspect", reason=reason)
+    if lost:
+        return Health(uuid=uuid, verdict="suspect", reason=f"no answer to {lost} question(s)")
+    return Health(uuid=uuid, verdict="fit")
+
+
+def _sickness(lost: int, seen: Sequence[GpuSample], hot: float) -> str | None:
+    if lost >= LOST_SAMPLES:
+        return f"lost: no answer to {lost} questions"
+    if not seen:
+        return None
+    before, after = seen[0].ecc_uncorrected, seen[-1].ecc_uncorrected
+    if before is not None and after is not None and after > before:
+        return f"{after - before} uncorrected ECC error(s) in its memory"
+    if seen[-1].remap_pending:
+        return "rows of its memory wait to be remapped, which needs a reset"
+    if hot >= THERMAL_SECONDS:
+        return f"slowed down by its heat for {hot:.0f} s"
+    return None
+
+
+def _trailing_lost(samples: Sequence[GpuSample | None]) -> int:
+    count = 0
+    for sample in reversed(samples):
+        if sample is not None:
+            break
+        count += 1
+    return count
+
+
+def _throttled_seconds(seen: Sequence[GpuSample]) -> float:
+    """Return how long the GPU has been slowed down by heat without a pause, up to its last word."""
+    begin = None
+    for sample in reversed(seen):
+        if not sample.slowed_by_heat:
+            break
+        begin = sample.at
+    return 0.0 if begin is None else seen[-1].at - begin
