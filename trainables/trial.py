@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from search_spaces.config import Resolution, TrialConfig
-from trainables.artifacts.program import PROGRAM
+from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST
 from trainables.blame import blame
 from trainables.compression.unstructured import sparsity
 from trainables.cost.cache import ProfileCache
@@ -22,6 +22,7 @@ from trainables.distillation.soft_label_files import open_soft_labels
 from trainables.failure import TRACEBACK, describe_error, write_traceback
 from trainables.messages import EpochDone, Profiled, TrialDone
 from trainables.models.build import build_model
+from trainables.training.atomic import file_digest, write_atomically
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
 from trainables.training.energy import EnergyUse
 from trainables.training.evaluation import TrialStoppedError
@@ -249,7 +250,8 @@ class _Trial:
         if "artifact_bytes" in self.metrics:
             self.metrics["size_mb"] = self.metrics["artifact_bytes"] / MB
         if quantized:
-            self.artifacts.append(PROGRAM)
+            write_atomically(self.folder / PROGRAM_DIGEST, file_digest(deployed).encode())
+            self.artifacts += [PROGRAM, PROGRAM_DIGEST]
         val = trainer.val
         self.artifacts += [BEST_WEIGHTS, BEST_METADATA]
         self.artifacts.append(write_class_iou(self.folder, scores, val.class_names))

@@ -146,6 +146,11 @@ def run_extension(
         raise CliError(f"{out} holds a model already; give another folder as --out")
     before, after = load_spec(old), load_spec(data)
     trained = load_trained(model)
+    if trained.config.quantization != "none" or trained.config.pruning == "structured":
+        raise CliError(
+            f"{model} is compressed (quantization={trained.config.quantization}, "
+            f"pruning={trained.config.pruning}); extend a model without and compress the result"
+        )
     _show(sound_data(before), "old")
     _show(sound_data(after), "new")
     return extend_model(

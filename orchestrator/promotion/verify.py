@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,19 +11,26 @@ import numpy as np
 import torch
 
 from search_spaces.resolution import Resolution
+from trainables.artifacts.formats import write_artifact
+from trainables.compression.deployed import build_pruned
 from trainables.cost.host import device_name
-from trainables.cost.latency import measure_latency
+from trainables.cost.latency import measure_artifact, measure_latency
+from trainables.cost.profile import PRECISION
 from trainables.cost.quiet import QuietNode
+from trainables.cost.size import MB
+from trainables.cost.targets import artifact_format
 from trainables.data.cache import cached_split
 from trainables.data.layouts.registry import open_layout
 from trainables.training.metrics import confusion_matrix, mean_iou
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
     from orchestrator.spec.sweep_spec import SweepSpec
+    from trainables.cost.latency import LatencyMeasurement
     from trainables.inference.trained import TrainedModel
 
 MEASUREMENTS = 3
@@ -97,27 +105,46 @@ def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[
     return np.concatenate(found)
 
 
-def latency_again(trained: TrainedModel, spec: SweepSpec, good_enough: float) -> float:
-    """Return the model's latency, ms, measured as in the sweep; the best of a few times.
+def measure_again(trained: TrainedModel, spec: SweepSpec, good_enough: float) -> dict[str, float]:
+    """Return the model's ``latency_ms``, measured as in the sweep; the best of a few times.
 
-    It is measured again while it is above ``good_enough``, ms.
+    It is measured again while it is above ``good_enough``, ms. Where the target runs an artifact
+    that one is made, and its ``size_mb`` is returned besides.
 
     Raises:
-        RuntimeError: the target needs a GPU and there is none.
+        RuntimeError: the target needs a GPU and there is none, or cannot load the artifact.
+        MissingExtraError: an exporter or a runtime is not installed.
     """
-    best = float("inf")
-    for _ in range(MEASUREMENTS):
-        with quiet_node():
-            found = measure_latency(
-                trained.module,
-                trained.config.resolution,
-                spec.target,
-                channels_last=spec.training.channels_last,
-            )
-        best = min(best, found.latency_ms)
-        if best <= good_enough:
-            break
-    return best
+    with tempfile.TemporaryDirectory(prefix="segsweep-promote-") as folder:
+        sizes, measure = _timed(trained, spec, Path(folder))
+        best = float("inf")
+        for _ in range(MEASUREMENTS):
+            with quiet_node():
+                best = min(best, measure().latency_ms)
+            if best <= good_enough:
+                break
+    return {**sizes, "latency_ms": best}
+
+
+def _timed(
+    trained: TrainedModel, spec: SweepSpec, folder: Path
+) -> tuple[dict[str, float], Callable[[], LatencyMeasurement]]:
+    """Return the size of what the target runs, if that is a file, with what times it once."""
+    config, target = trained.config, spec.target
+    suffix = artifact_format(target)
+    if suffix is None:
+        # The sweep timed a half-precision network itself, not the program that converts for it.
+        half = config.quantization == "fp16"
+        module = build_pruned(config, len(trained.class_names)).half() if half else trained.module
+        return {}, lambda: measure_latency(
+            module, config.resolution, target, channels_last=spec.training.channels_last
+        )
+    path = folder / f"model.{suffix}"
+    write_artifact(trained.module, config.resolution, path, batch_size=target.batch_size)
+    precision = PRECISION[config.quantization]
+    return {"size_mb": path.stat().st_size / MB}, lambda: measure_artifact(
+        path, config.resolution, target, precision=precision
+    )
 
 
 def machine(spec: SweepSpec) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
 from trainables.artifacts.formats import FORMATS, write_artifact
-from trainables.artifacts.program import PROGRAM, load_program
+from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST, load_program
 from trainables.artifacts.record import RECORD, Artifact, read_artifacts, record_text
 from trainables.artifacts.verify import verify
 from trainables.compression.deployed import build_pruned
@@ -132,6 +132,7 @@ def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
                 f"{program} is not there: quantization={config.quantization} ships a program that "
                 "a trial writes when it is complete"
             )
+        _check_program(program)
         return load_program(program), config, num_classes
     model = build_pruned(config, num_classes)
     try:
@@ -139,6 +140,17 @@ def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit its configuration: {error}") from error
     return model.eval(), config, num_classes
+
+
+def _check_program(program: Path) -> None:
+    """Refuse a program that is not the one the trial wrote down."""
+    recorded = program.with_name(PROGRAM_DIGEST)
+    found = file_digest(program)
+    if recorded.is_file() and recorded.read_text(encoding="ascii") != found:
+        raise CheckpointError(
+            f"{program} is not the program that was saved: its SHA-256 is {found}, not that in "
+            f"{recorded.name}"
+        )
 
 
 def _write(model: nn.Module, config: TrialConfig, path: Path, source: str) -> Artifact:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "deployed.pt2"
 """What ships of a quantized trial, in the trial's folder."""
+PROGRAM_DIGEST = "deployed.sha256"
+"""Its digest, beside it."""
 INT8_OPERATORS = b"quantized_decomposed"
 """Name of the operators that importing torchao registers, as it stands in a ``.pt2`` file."""
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from trainables.artifacts.program import save_program
 from trainables.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from trainables.inference import predictor
 from trainables.inference.predictor import DESCRIPTION, PROGRAM
-from trainables.training.atomic import file_digest, write_atomically
+from trainables.training.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import nn
-
-    from search_spaces.config import Resolution
     from trainables.inference.trained import TrainedModel
 
 PREDICTOR = "predictor.py"
 """The code that runs a packed model, beside it."""
-_MAX_BATCH = 1024
 _MB = 10**6
 
 
@@ -47,8 +41,9 @@ class PackedModel:
 def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> PackedModel:
     """Write ``trained`` into ``folder`` and return what was written.
 
-    The program is a ``torch.export`` archive, which holds plain tensors and a graph, so nothing is
-    unpickled when it is loaded; the number of images in a batch is free, their size is not.
+    The program is a ``torch.export`` archive, which holds plain tensors and a graph in torch's own
+    operators, so nothing is unpickled when it is loaded and int8 models need no further library;
+    the number of images in a batch is free, their size is not.
 
     Args:
         trained: The model.
@@ -58,8 +53,7 @@ def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> Packe
     folder.mkdir(parents=True, exist_ok=True)
     resolution = trained.config.resolution
     program = folder / PROGRAM
-    export_program(trained.module, resolution, program)
-    digest = file_digest(program)
+    digest = save_program(trained.module, resolution, program, plain=True)
     description = {
         **facts,
         "format": 1,
@@ -86,17 +80,3 @@ def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> Packe
         size_mb=program.stat().st_size / _MB,
         description=description,
     )
-
-
-def export_program(module: nn.Module, resolution: Resolution, path: Path) -> None:
-    """Write ``module`` as an exported program that takes any number of images of ``resolution``."""
-    example = torch.zeros(2, 3, resolution.height, resolution.width)
-    batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
-    with warnings.catch_warnings():
-        # torch's own exporter uses what its next version will not have.
-        warnings.simplefilter("ignore")
-        program = torch.export.export(module.eval(), (example,), dynamic_shapes=({0: batch},))
-        for node in program.graph.nodes:
-            # where this package lies on the machine that trained is nobody's business
-            node.meta.pop("stack_trace", None)
-        torch.export.save(program, path)

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.config import TrialConfig
-from trainables.models.build import build_model
+from trainables.artifacts.export import load_deployed
 from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_METADATA,
@@ -22,10 +21,12 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from search_spaces.config import TrialConfig
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedModel:
-    """A model with the weights of its best epoch, in evaluation mode on the CPU."""
+    """A model as it ships, with the weights of its best epoch, in evaluation mode on the CPU."""
 
     module: nn.Module
     """Takes normalised images N x 3 x H x W, returns logits N x C x H x W."""
@@ -40,32 +41,20 @@ class TrainedModel:
 
 
 def load_trained(folder: Path) -> TrainedModel:
-    """Return the model of the trial whose files are in ``folder``; its digest must be right.
+    """Return what ships of the trial whose files are in ``folder``; their digests must be right.
+
+    That is the network with the channels that pruning left, or the int8 or half-precision program.
 
     Raises:
-        CheckpointError: files are missing or torn, or the deployed model is not the float model
-            that they hold.
+        CheckpointError: files are missing or torn, or do not fit each other.
+        MissingExtraError: the model is pruned or int8, and a library is not installed.
     """
-    weights, facts = load_weights(folder / BEST_WEIGHTS, recorded_digest(folder))
-    config = TrialConfig.from_mapping(facts["config"])
-    if config.quantization != "none" or config.pruning == "structured":
-        raise CheckpointError(
-            f"{folder / BEST_WEIGHTS} holds a float model, but what is deployed of this trial has "
-            f"quantization={config.quantization}, pruning={config.pruning}; "
-            "choose a trial without them"
-        )
-    names = tuple(str(name) for name in facts["class_names"])
-    module = build_model(config, len(names))
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the weights in {folder} do not fit the model they name: {error}"
-        ) from error
+    _, facts = load_weights(folder / BEST_WEIGHTS, recorded_digest(folder))
+    module, config, _ = load_deployed(folder)
     return TrainedModel(
-        module=module.eval(),
+        module=module,
         config=config,
-        class_names=names,
+        class_names=tuple(str(name) for name in facts["class_names"]),
         digest=file_digest(folder / BEST_WEIGHTS),
         facts=facts,
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from search_spaces.config import TrialConfig
+from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST
 from trainables.inference.trained import load_trained
 from trainables.models.build import build_model
 from trainables.training.checkpoint import (
@@ -52,11 +53,19 @@ def test_files_that_were_changed_are_refused(tmp_path: Path) -> None:
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     save(tmp_path, {"backbone": "mobilenet_v3_small"}, classes=3)
-    with pytest.raises(CheckpointError, match="do not fit the model they name"):
+    with pytest.raises(CheckpointError, match="does not fit its configuration"):
         load_trained(tmp_path)
 
 
-def test_what_ships_compressed_is_not_its_float_model(tmp_path: Path) -> None:
+def test_a_quantized_model_without_its_program_is_refused(tmp_path: Path) -> None:
     save(tmp_path, {"backbone": "mobilenet_v3_small", "quantization": "ptq_int8"})
     with pytest.raises(CheckpointError, match="quantization="):
+        load_trained(tmp_path)
+
+
+def test_a_program_that_was_changed_is_refused(tmp_path: Path) -> None:
+    save(tmp_path, {"backbone": "mobilenet_v3_small", "quantization": "fp16"})
+    (tmp_path / PROGRAM).write_bytes(b"another")
+    (tmp_path / PROGRAM_DIGEST).write_text("0" * 64)
+    with pytest.raises(CheckpointError, match="not the program that was saved"):
         load_trained(tmp_path)
