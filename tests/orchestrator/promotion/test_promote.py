@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from orchestrator.cli.main import main
 from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled, TrialStarted
 from orchestrator.folders import SweepFolder, new_sweep
+from orchestrator.launch import artifact_root
 from orchestrator.ledger import Ledger
 from orchestrator.promotion.bounds import Limits
 from orchestrator.promotion.promote import carry_out, make_plan
@@ -25,16 +27,18 @@ from orchestrator.promotion.versions import ModelRef
 from orchestrator.results import make_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
+from orchestrator.tracking.global_store import global_store
+from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.registry import ModelRegistry
 from orchestrator.tracking.registry_model import load_registered
+from orchestrator.tracking.store import MlflowStore
+from orchestrator.tracking.writer import MlflowWriter
 from trainables.local_session import LocalSession
 from trainables.messages import Profiled, TrialTask
 from trainables.training.checkpoint import BEST_WEIGHTS
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.promotion.promote import Promotion
     from orchestrator.spec.sweep_spec import SweepSpec
 
@@ -48,30 +52,23 @@ CONFIG: dict[str, str | int | float] = {
 PATIENT = Tolerances(latency=50.0, latency_noise=1.0)
 """A busy machine is no reason for a test to fail."""
 NO_LIMITS = Limits()
-ONLY_MLFLOW = """
-import hashlib, json, sys
+WITHOUT_US = """
+import importlib.util, json, runpy, sys
+packages, script, *arguments = sys.argv[1:]
+sys.path.append(packages)  # without what its .pth files add, which is where this package is
+ours = ("orchestrator", "trainables", "search_spaces", "cluster")
+assert not any(map(importlib.util.find_spec, ours))
 unpickled = []
 def hook(event, args):
     if event == "pickle.find_class":
-        unpickled.append(args)
+        unpickled.append([str(each) for each in args])
 sys.addaudithook(hook)
-import mlflow, numpy
-from PIL import Image
-uri, name, path = sys.argv[1:]
-mlflow.set_tracking_uri(uri)
-model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
-image = numpy.asarray(Image.open(path).convert("RGB"))[None]
-mask = model.predict(image)
-ours = [m for m in sys.modules if m.split(".")[0] in
-        ("orchestrator", "trainables", "search_spaces", "cluster")]
-print(json.dumps({
-    "mask": hashlib.sha256(mask.tobytes()).hexdigest(), "shape": mask.shape, "ours": ours,
-    "unpickled": [list(map(str, each)) for each in unpickled],
-    "classes": model.metadata.metadata["class_names"],
-    "example": model.metadata.saved_input_example_info["type"],
-    "signature": model.metadata.signature.inputs.to_dict(),
-}))
+sys.argv = [script, *arguments]
+runpy.run_path(script, run_name="__main__")
+print(json.dumps([each for each in unpickled if each[0] not in {"builtins", "collections"}]))
 """
+"""Runs a script in a process that has every package but this one."""
+SCRIPT = Path(__file__).parents[3] / "examples" / "mlflow_only.py"
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,26 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> SmallSweep:
                 trial_id="t00000", state="complete", reason="", metrics=done.metrics, seconds=2
             )
         )
+    _track(spec, folder)
     return SmallSweep(spec, folder, ModelRegistry(spec.tracking_uri))
+
+
+def _track(spec: SweepSpec, folder: SweepFolder) -> None:
+    """Write the sweep to MLflow, as a run of it does."""
+    info = SweepInfo(
+        sweep_id=folder.sweep_id,
+        objectives=spec.objectives,
+        started_ms=1_760_000_000_000,
+        trials_dir=folder.trials,
+        experiment=spec.tracking.experiment,
+    )
+    store = MlflowStore(spec.tracking_uri, info, artifact_root=artifact_root(spec))
+    with Ledger(folder.ledger) as ledger:
+        writer = MlflowWriter(
+            info=info, events=ledger, store=store, cursor_path=folder.path / "cursor.json"
+        )
+        writer.start()
+        assert writer.close(timeout=120), writer.problems
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +185,14 @@ def test_a_sound_trial_becomes_champion_with_its_evidence(
     assert {"promotion.json", "requirements.txt", "input_example.json", "MLmodel"} <= files
 
 
-def test_a_process_that_knows_only_mlflow_predicts_the_same_mask(
+def test_a_script_that_knows_only_mlflow_finds_the_front_and_predicts_the_same_mask(
     sweep: SmallSweep, champion: Promotion, picture: Path, tmp_path: Path
 ) -> None:
     assert champion.promoted
+    packages, theirs = sysconfig.get_path("purelib"), tmp_path / "theirs.png"
+    script = [WITHOUT_US, packages, str(SCRIPT), sweep.registry.uri, "street"]
     done = subprocess.run(
-        [sys.executable, "-I", "-c", ONLY_MLFLOW, sweep.registry.uri, "street", str(picture)],
+        [sys.executable, "-I", "-S", "-c", *script, str(picture), str(theirs)],
         capture_output=True,
         text=True,
         check=False,
@@ -182,24 +200,31 @@ def test_a_process_that_knows_only_mlflow_predicts_the_same_mask(
         env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
     )
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    assert answer["ours"] == []
-    assert [
-        each for each in answer["unpickled"] if each[0] not in {"builtins", "collections"}
-    ] == []
-    assert answer["shape"] == [1, 70, 111]
-    assert answer["example"] == "ndarray"
-    assert answer["signature"][0]["tensor-spec"]["shape"] == [-1, -1, -1, 3]
-    model = load_registered(sweep.registry.uri, sweep.registry.find(ModelRef("street")))
-    assert answer["classes"] == list(model.class_names)
+    front, shares, unpickled = done.stdout.strip().splitlines()[-3:]
+    assert front.startswith("t00000  mIoU 0.")
+    assert json.loads(unpickled) == []
     out = tmp_path / "out"
     arguments = ["predict", "street@champion", str(picture), "--out", str(out)]
     with pytest.raises(SystemExit) as caught:
         main([*arguments, "--tracking", sweep.registry.uri])
     assert caught.value.code == 0
     mask = np.asarray(Image.open(out / "masks/photo.png"))
-    assert hashlib.sha256(mask.tobytes()).hexdigest() == answer["mask"]
-    assert (out / "shares.csv").read_text().startswith("image,road")
+    assert mask.shape == (70, 111)
+    assert (mask == np.asarray(Image.open(theirs))).all()
+    model = load_registered(sweep.registry.uri, sweep.registry.find(ModelRef("street")))
+    assert shares.startswith(f"{model.class_names[0]} ")
+    assert (out / "shares.csv").read_text().startswith(f"image,{model.class_names[0]}")
+
+
+def test_the_model_says_what_it_takes(sweep: SmallSweep, champion: Promotion) -> None:
+    assert champion.version is not None
+    with global_store(sweep.registry.uri):
+        from mlflow.models import Model
+
+        found = Model.load("models:/street@champion")
+    assert (found.saved_input_example_info or {})["type"] == "ndarray"
+    assert found.signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, -1, -1, 3)
+    assert (found.metadata or {})["trial_id"] == "t00000"
 
 
 @pytest.mark.parametrize("gate", ["miou", "constraints", "digest"])

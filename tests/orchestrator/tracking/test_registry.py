@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,21 +117,41 @@ def test_a_promotion_that_compared_with_another_champion_moves_nothing(store: St
     assert store.aliases("stale") == {CHAMPION: 2, PREVIOUS: 1}
 
 
-def test_of_promotions_at_once_one_wins_and_there_is_one_champion(store: Store) -> None:
-    one, *others = store.versions("race", 5)
+RIVAL = """
+import sys
+from pathlib import Path
+from orchestrator.promotion.versions import ModelRef
+from orchestrator.tracking.registry import ChampionMovedError, ModelRegistry
+uri, number, gate = sys.argv[1:]
+registry = ModelRegistry(uri)
+one, mine = (registry.find(ModelRef("race", None, each)) for each in (1, int(number)))
+Path(gate, number).touch()
+while len(list(Path(gate).iterdir())) < 2:
+    pass
+try:
+    registry.crown(mine, expected=one)
+except ChampionMovedError:
+    print("lost")
+else:
+    print("won")
+"""
+"""A process that promotes as soon as the other one is ready to."""
+
+
+def test_of_two_processes_that_promote_at_once_one_wins(store: Store, tmp_path: Path) -> None:
+    one, *_ = store.versions("race", 3)
     store.registry.crown(one, expected=None)
-
-    def promote(version: ModelVersion) -> bool:
-        try:
-            ModelRegistry(store.uri).crown(version, expected=one)
-        except ChampionMovedError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(len(others)) as pool:
-        won = list(pool.map(promote, others))
-    assert sum(won) == 1
-    assert store.aliases("race") == {CHAMPION: others[won.index(True)].version, PREVIOUS: 1}
+    rivals = [
+        subprocess.Popen(
+            [sys.executable, "-c", RIVAL, store.uri, str(number), str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in (2, 3)
+    ]
+    ends = [rival.communicate(timeout=120)[0].strip() for rival in rivals]
+    assert sorted(ends) == ["lost", "won"]
+    assert store.aliases("race") == {CHAMPION: 2 + ends.index("won"), PREVIOUS: 1}
 
 
 def test_a_promotion_that_died_between_its_moves_left_a_champion(store: Store) -> None:
