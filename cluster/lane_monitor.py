@@ -56,6 +56,7 @@ class LaneMonitor:
         }
         self._fresh: dict[str, list[GpuSample]] = {uuid: [] for uuid in self.uuids}
         self._idle: dict[str, list[float]] = {uuid: [] for uuid in self.uuids}
+        self._sick: dict[str, str] = {}
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._process = psutil.Process()
@@ -77,6 +78,8 @@ class LaneMonitor:
                 idle = self._idle[uuid]
                 if len(idle) < _IDLE_SAMPLES and each.power_w is not None:
                     idle.append(each.power_w)
+            judged = [judge(uuid, tuple(seen)) for uuid, seen in self._history.items()]
+            self._sick = {each.uuid: each.reason for each in judged if each.verdict == "sick"}
 
     def take(self) -> dict[str, float]:
         """Return what was seen since the last call, by the names of MLflow's system metrics."""
@@ -92,12 +95,9 @@ class LaneMonitor:
         samples = [(watts[uuid], seen) for uuid, seen in fresh.items() if seen]
         return metrics | {f"{_PREFIX}{k}": v for k, v in summarize(samples).items()}
 
-    def unfit(self) -> str | None:
-        """Return why a GPU of the lane is not to be used any more; None while all are fit."""
-        with self._lock:
-            found = [judge(uuid, tuple(seen)) for uuid, seen in self._history.items()]
-        reasons = [f"{each.uuid}: {each.reason}" for each in found if each.verdict == "sick"]
-        return "; ".join(reasons) or None
+    def unfit(self) -> dict[str, str]:
+        """Return why GPUs of the lane are not to be used any more, by their identity."""
+        return self._sick
 
     def close(self) -> None:
         """End the sampling."""

@@ -79,7 +79,8 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
             "include_dashboard": False,
         }
     else:
-        arguments["address"] = address
+        named = os.environ.get("RAY_ADDRESS") if address == "auto" else None
+        arguments["address"] = named or address  # a job's own cluster before any other on the node
     _log_notices()
     try:
         with warnings.catch_warnings():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -17,14 +17,14 @@ import torch
 import torch.distributed as dist
 
 from trainables.cost.quiet import QuietNode
-from trainables.messages import TeacherTask, TrialDone, TrialTask
+from trainables.messages import EpochDone, TeacherTask, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from trainables.messages import LaneTask, TrialMessage
-    from trainables.session import TrialSession
+    from trainables.session import LaneWatch, TrialSession
 
 _IDLE_SECONDS = 20.0
 """How often an idle lane's ranks meet, well under the process group's timeout."""
@@ -63,6 +63,24 @@ class LaneSetup:
     """Share of its GPU's memory that each rank is held to, (0, 1]; None holds it to nothing."""
     place: Callable[[], dict[str, object]] | None = None
     """Says where a worker is, for whoever looks at the cluster; None says nothing."""
+    watch: Callable[[], LaneWatch] | None = None
+    """Begins to watch the devices of rank 0; None watches nothing."""
+
+
+class UnfitLaneError(RuntimeError):
+    """A device of the lane is not to be used any more."""
+
+
+class _LeaveLane(BaseException):
+    """Ends a trial in mid-step without a word on how it went.
+
+    Attributes:
+        unfit: Why devices are not to be used any more, by their identity.
+    """
+
+    def __init__(self, unfit: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{device}: {why}" for device, why in unfit.items()))
+        self.unfit = unfit
 
 
 def lane_loop(setup: dict[str, LaneSetup]) -> None:
@@ -80,8 +98,25 @@ class _Lane:
         self._runner = setup.runner or _real_runner()
         self._quiet = QuietNode(Path(setup.quiet_path))
         self._resting_mb: float | None = None
+        watched = self._rank == 0 and setup.watch is not None
+        self._watch: LaneWatch | None = setup.watch() if watched and setup.watch else None
 
     def run(self) -> None:
+        """Run trials until told to close, or until the lane is worn out.
+
+        Raises:
+            UnfitLaneError: a device of the lane is not to be used any more.
+        """
+        try:
+            self._run()
+        except _LeaveLane as leaving:
+            ray.get(self._setup.switchboard.ban.remote(leaving.unfit))
+            raise UnfitLaneError(str(leaving)) from None
+        finally:
+            if self._watch is not None:
+                self._watch.close()
+
+    def _run(self) -> None:
         device = ray.train.torch.get_device()
         self._enter(device)
         gc.collect()
@@ -98,6 +133,7 @@ class _Lane:
                 device=device,
                 group=self._group,
                 quiet=self._quiet,
+                watch=self._watch,
             )
             done = self._runner(task, session)
             session.close(done)
@@ -169,6 +205,7 @@ class _LaneSession:
         device: torch.device,
         group: dist.ProcessGroup | None,
         quiet: QuietNode,
+        watch: LaneWatch | None = None,
     ) -> None:
         self.rank = rank
         self.world_size = world_size
@@ -176,6 +213,7 @@ class _LaneSession:
         self._setup = setup
         self._group = group
         self._quiet = quiet
+        self._watch = watch
         self._training = ExitStack()
         self._in_training = False
         self._sent: list[Any] = []
@@ -189,6 +227,8 @@ class _LaneSession:
 
     def report(self, message: TrialMessage) -> None:
         """Hand ``message`` to the switchboard, from rank 0 only."""
+        if isinstance(message, EpochDone) and self._watch is not None:
+            message = replace(message, metrics={**message.metrics, **self._watch.take()})
         if self.rank == 0:
             self._sent.append(self._setup.switchboard.emit.remote(self._setup.lane, message))
 
@@ -201,6 +241,10 @@ class _LaneSession:
         """
         if self.rank == 0:
             self._stand_back()
+            unfit = {} if self._watch is None else self._watch.unfit()
+            if unfit:
+                self._training.close()
+                raise _LeaveLane(unfit)
         if self._cancelled is not None and not self._stop:
             self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
         ask = time.monotonic() - self._asked_at >= _NOTICE_SECONDS

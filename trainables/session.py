@@ -52,3 +52,16 @@ class MetersEnergy(Protocol):
 
     def energy_joules(self) -> float | None:
         """Energy this rank's device has used since a fixed moment, J; None: not known."""
+
+
+class LaneWatch(Protocol):
+    """Watches the devices of a lane."""
+
+    def take(self) -> dict[str, float]:
+        """Return figures of the devices since the last call, by the names they are kept under."""
+
+    def unfit(self) -> dict[str, str]:
+        """Return why devices of the lane are not to be used any more, by their identity."""
+
+    def close(self) -> None:
+        """End it."""

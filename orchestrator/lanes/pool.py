@@ -12,6 +12,7 @@ import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from cluster.lane_monitor import LaneMonitor
 from cluster.telemetry import energy_counter
 from cluster.whereabouts import whereabouts
 from orchestrator.lanes.plan import LanePlan
@@ -171,6 +172,7 @@ class LanePool:
             memory_mb=plan.memory_mb,
             memory_fraction=plan.memory_fraction,
             place=whereabouts,
+            watch=LaneMonitor,
         )
         TorchTrainer(
             lane_loop,

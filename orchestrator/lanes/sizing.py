@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
-SAMPLES = 40
+SAMPLES = 24
 """Configurations whose memory the sizes of lanes are worked out from."""
 
 
@@ -44,7 +44,7 @@ class LaneSizing:
 
     def plans(self, nodes: Sequence[Node]) -> tuple[LanePlan, ...]:
         """Return the lanes to begin with; see ``lane_plans``."""
-        if self._need is None:
+        if self._need is None or not any(node.gpu_memory_mb for node in nodes):
             return lane_plans(self._spec, nodes)
         rng = np.random.default_rng(self._spec.search.seed)
         drawn = [self._spec.space.sample(rng) for _ in range(SAMPLES)]

@@ -66,6 +66,7 @@ class Switchboard:
         self._in_flight: dict[str, str] = {}
         self._capacities: dict[str, float | None] = {}
         self._places: dict[str, dict[str, object]] = {}
+        self._banned: dict[str, str] = {}
         self._closing = False
         self._abandoned: str | None = None
 
@@ -92,7 +93,7 @@ class Switchboard:
             await self.lane_lost(lane, "the lane's workers were restarted")
         try:
             async with asyncio.timeout(timeout_s), self._arrived:
-                while (place := self._choose(memory_mb)) is None and not self._closing:
+                while (place := self._choose(lane, memory_mb)) is None and not self._closing:
                     await self._arrived.wait()
                 if self._closing or place is None:
                     return "close"
@@ -181,13 +182,20 @@ class Switchboard:
             self._entries[self._in_flight[lane]].noticed = True
 
     async def announce(self, lane: str, place: dict[str, object]) -> None:
-        """Take note that ``lane`` is up with where it is, such as its node."""
+        """Take note that ``lane`` is up with where it is, such as its node.
+
+        One that holds a device that was banned gets no trial: it keeps the device from others.
+        """
         self._places[lane] = place
 
+    async def ban(self, devices: dict[str, str]) -> None:
+        """Use the devices no more; ``devices`` says why of each, by its identity."""
+        self._banned.update(devices)
+
     async def lanes(self) -> list[dict[str, object]]:
-        """Return each lane that is up: its name, where it is, the trial that it runs or None."""
+        """Return each lane that is up: name, place, trial or None, why it is out or None."""
         return [
-            {"lane": lane, **place, "trial": self._in_flight.get(lane)}
+            {"lane": lane, **place, "trial": self._in_flight.get(lane), "out": self._out(lane)}
             for lane, place in sorted(self._places.items())
         ]
 
@@ -217,7 +225,15 @@ class Switchboard:
             self._entries[trial_id].since = self._clock()
             self._arrived.notify_all()
 
-    def _choose(self, capacity_mb: float | None) -> int | None:
+    def _out(self, lane: str) -> str | None:
+        """Return why the lane gets no trial; None where it may."""
+        devices = self._places.get(lane, {}).get("gpus")
+        held = devices if isinstance(devices, list) else []
+        return next((self._banned[each] for each in held if each in self._banned), None)
+
+    def _choose(self, lane: str, capacity_mb: float | None) -> int | None:
+        if self._out(lane) is not None:
+            return None
         waiting = [
             Waiting(need_mb=entry.need_mb, since=entry.since)
             for entry in (self._entries[trial_id] for trial_id in self._queue)

@@ -107,9 +107,11 @@ class Projector:
 
     def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
         at_ms = self._info.at_ms(event.seconds)
+        system = [name for name in event.metrics if name.startswith(names.SYSTEM_PREFIX)]
+        curves = [name for name in event.metrics if name not in system][:MAX_EPOCH_KEYS]
+        keys = {**{name: names.EPOCH_PREFIX + name for name in curves}, **{n: n for n in system}}
         return tuple(
-            Point(names.EPOCH_PREFIX + name, value, event.epoch, at_ms)
-            for name, value in list(event.metrics.items())[:MAX_EPOCH_KEYS]
+            Point(key, event.metrics[name], event.epoch, at_ms) for name, key in keys.items()
         )
 
     def _ended_run(self, event: TrialEnded, record: TrialRecord) -> RunUpdate:

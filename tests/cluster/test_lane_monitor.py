@@ -77,10 +77,10 @@ def test_a_monitor_tells_each_stretch_once_and_takes_a_lost_gpu_out() -> None:
         assert first["system/gpu_energy_above_idle_joules"] == pytest.approx(1.5 * (150 - idle))
         monitor.look()
         assert monitor.take()["system/gpu_energy_above_idle_joules"] == pytest.approx(150 - idle)
-        assert monitor.unfit() is None
+        assert monitor.unfit() == {}
         for _ in range(3):
             monitor.look()
-        assert monitor.unfit() == "GPU-a: lost: no answer to 3 questions"
+        assert monitor.unfit() == {"GPU-a": "lost: no answer to 3 questions"}
     finally:
         monitor.close()
 
@@ -91,5 +91,5 @@ def test_without_a_driver_only_the_process_is_told() -> None:
     monitor = LaneMonitor()
     assert monitor.uuids == ()
     assert set(monitor.take()) == {"system/lane_cpu_percentage", "system/lane_memory_megabytes"}
-    assert monitor.unfit() is None
+    assert monitor.unfit() == {}
     monitor.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -161,3 +162,36 @@ async def test_trials_without_any_lane_left_are_preempted_now_and_later() -> Non
         end = await board.next_message(trial_id)
         assert isinstance(end, TrialDone)
         assert (end.state, end.reason) == ("preempted", "no lane is left")
+
+
+@asynchronous
+async def test_a_trial_that_lacks_memory_on_a_small_lane_goes_to_a_large_one() -> None:
+    board = Switchboard(largest_mb=40.0)
+    await board.submit(replace(task("a"), memory_mb=5.0))
+    assert isinstance(await board.take("small", 1, 10.0), TrialTask)
+    await board.emit("small", replace(done("a"), state="infeasible", reason="out of memory"))
+    assert await board.take("small", 0.01, 10.0) == "idle"
+    again = await board.take("large", 1, 40.0)
+    assert isinstance(again, TrialTask)
+    assert again.resume
+    await board.emit("large", replace(done("a"), state="infeasible", reason="out of memory"))
+    end = await board.next_message("a")
+    assert isinstance(end, TrialDone)
+    assert end.state == "infeasible"
+
+
+@asynchronous
+async def test_a_lane_with_a_banned_device_gets_no_trial() -> None:
+    board = Switchboard()
+    await board.announce("sick", {"node": "n", "gpus": ["GPU-a"]})
+    await board.announce("sound", {"node": "n", "gpus": ["GPU-b"]})
+    await board.ban({"GPU-a": "lost"})
+    await board.submit(task("a"))
+    assert await board.take("sick", 0.01) == "idle"
+    assert isinstance(await board.take("sound", 1), TrialTask)
+    assert await board.lanes() == [
+        {"lane": "sick", "node": "n", "gpus": ["GPU-a"], "trial": None, "out": "lost"},
+        {"lane": "sound", "node": "n", "gpus": ["GPU-b"], "trial": "a", "out": None},
+    ]
+    await board.lane_lost("sound", "killed")
+    assert [each["lane"] for each in await board.lanes()] == ["sick"]

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.nodes import Node
+from cluster.resources import ResourceError
+from orchestrator.lanes.plan import LanePlan
+from orchestrator.lanes.sizing import LaneSizing, lane_counts, lane_plans
+from orchestrator.spec.parse import load_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from search_spaces.space import Config
+
+BOX = Node(node_id="box", cpus=64, gpus=8, gpu_memory_mb=80_000, gpu_type="H100")
+
+
+def spec(tmp_path: Path, *overrides: str) -> SweepSpec:
+    return load_spec(overrides=[f"storage.root={tmp_path}", *overrides])
+
+
+def test_lanes_are_counted_node_by_node(tmp_path: Path) -> None:
+    nodes = [Node(node_id=str(i), cpus=3) for i in range(2)]
+    (plan,) = lane_plans(spec(tmp_path, "resources.cpus_per_worker=2"), nodes)
+    assert (plan.lanes, plan.resources) == (2, {"CPU": 2.0})
+    wanted = spec(tmp_path, "resources.cpus_per_worker=2", "resources.lanes=3")
+    with pytest.raises(ResourceError, match="room for 2"):
+        lane_plans(wanted, nodes)
+
+
+def test_labels_and_types_choose_the_nodes(tmp_path: Path) -> None:
+    nodes = [
+        Node(node_id="a", cpus=4, labels={"kind": "train"}),
+        Node(node_id="b", cpus=64, labels={"kind": "serve"}),
+        BOX,
+    ]
+    labelled = spec(tmp_path, "resources.node_labels={kind: train}", "resources.gpus_per_worker=0")
+    assert [plan.lanes for plan in lane_plans(labelled, nodes)] == [4]
+    typed = spec(tmp_path, "resources.gpu_type=H100")
+    (plan,) = lane_plans(typed, nodes)
+    assert (plan.lanes, plan.gpus_per_worker, plan.gpu_type) == (8, 1.0, "H100")
+    with pytest.raises(ResourceError, match=r"0 of 3 node.* gpu_type=L4"):
+        lane_plans(spec(tmp_path, "resources.gpu_type=L4"), nodes)
+
+
+def test_a_share_of_a_gpu_is_held_to_its_share_of_the_memory(tmp_path: Path) -> None:
+    (plan,) = lane_plans(spec(tmp_path, "resources.gpus_per_worker=0.25"), [BOX])
+    assert (plan.lanes, plan.memory_fraction) == (32, 0.25)
+    (whole,) = lane_plans(spec(tmp_path), [BOX])
+    assert (whole.lanes, whole.memory_fraction) == (8, None)
+
+
+def test_lanes_by_memory_come_in_two_sizes(tmp_path: Path) -> None:
+    packed = spec(tmp_path, "resources.packing=memory")
+    small, large = lane_plans(packed, [BOX], [3_000.0] * 9 + [30_000.0])
+    assert (small.gpus_per_worker, small.lanes) == (1 / 8, 48)
+    assert (large.gpus_per_worker, large.lanes) == (1 / 2, 4)
+    assert small.memory_mb is not None
+    assert large.memory_mb is not None
+    assert 3_000 <= small.memory_mb < 30_000 <= large.memory_mb
+    assert lane_counts([small, large], [BOX], None) != [0, 0]
+
+
+def test_without_gpus_there_is_one_size(tmp_path: Path) -> None:
+    packed = spec(tmp_path, "resources.packing=memory")
+    sizing = LaneSizing(packed, 8)
+    (plan,) = sizing.plans([Node(node_id="a", cpus=2)])
+    assert plan == LanePlan(lanes=2)
+    assert sizing.counts([plan], [Node(node_id=n, cpus=2) for n in "ab"]) == [4]
+    assert sizing.counts([plan], []) == [0]
+
+
+def test_what_a_configuration_needs_is_known_only_where_lanes_are_packed_by_it(
+    tmp_path: Path,
+) -> None:
+    config: Config = {
+        "arch": "deeplabv3",
+        "backbone": "mobilenet_v2",
+        "output_stride": 32,
+        "resolution": "64x96",
+        "batch_size": 4,
+    }
+    assert LaneSizing(spec(tmp_path), 8).need_mb(config) is None
+    packed = LaneSizing(spec(tmp_path, "resources.packing=memory"), 8)
+    need = packed.need_mb(config)
+    assert need is not None
+    assert packed.model.profiles == 0
+    assert 20 < need < 2000
