@@ -26,6 +26,7 @@ from orchestrator.warm_start import kept_warm_start
 from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
+from trainables.masking import expand, mask_ray_token
 from trainables.messages import EpochDone, TeacherTask, TrialTask
 from trainables.training.seeds import trial_seed
 
@@ -104,7 +105,9 @@ def run_sweep(
         if not sweep.proposes:
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
-        with connected(spec.resources.address) as capacity:
+        mask_ray_token()
+        address = spec.resources.address
+        with connected(None if address is None else expand(address)) as capacity:
             sizing = LaneSizing(spec, num_classes)
             summary = _run_on(spec, folder, sweep, hooks, sizing=sizing, local=capacity.local)
         return replace(summary, trouble=trouble.reason)

@@ -141,6 +141,7 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
             world.objectives,
             seed=seed,
             max_epochs=spec.budget.epochs,
+            trials=spec.budget.trials,
             constraints=spec.constraints,
             known_cost=world.known,
             reference_point=world.reference_point,

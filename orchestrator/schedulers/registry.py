@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.schedulers.base import Scheduler
 
 DEFAULT_SCHEDULER = "mo-asha"
-FINAL_SHARE = 2 / 3
+FINAL_SHARE = 1 / 2
 """Share of the trials that passes a rung of ``mo-asha`` in the end."""
 _NAMES = ("mo-asha", "mo-asha-promote", "asha", "none")
 

@@ -64,8 +64,9 @@ class CandidatePool:
             if self._novelty.excess(config) > 0:
                 continue
             self.configs.append(config)
-            self.known.append(self._novelty.known(config))
-            self._vectors.append(self._encoder.encode(config))
+            known = self._novelty.known(config)
+            self.known.append(known)
+            self._vectors.append(self._encoder.encode(config, known))
 
 
 def neighbour(

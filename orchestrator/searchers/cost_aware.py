@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from orchestrator.events import EpochReported, TrialAsked
-from orchestrator.hypervolume_gain import CostCells
 from orchestrator.pareto import non_dominated_ranks
 from orchestrator.searchers.candidates import CandidatePool, neighbour
-from orchestrator.searchers.cost_table import CostTable
+from orchestrator.searchers.cost_table import CostPredictor, CostTable
 from orchestrator.searchers.curve_model import CurveModel
 from orchestrator.searchers.encoding import Encoder
+from orchestrator.searchers.promise import Promise
 from orchestrator.searchers.trial_memory import TrialMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from orchestrator.events import SweepEvent
@@ -28,15 +25,23 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+Scored: TypeAlias = "tuple[float, Config]"
 STARTUP_TRIALS = 10
 """Trials with an epoch before anything is learned from them."""
-REFINED = 24
-"""Neighbours of the best candidates that are looked at last."""
-REFINED_WIDTH = 0.07
+SMALL_SWEEP = 16
+"""Trials of a sweep that is random altogether, as there is next to nothing to learn from."""
+REFINED_WIDTHS = (0.1, 0.05, 0.02)
+"""Rounds in which the best candidates are bettered, each with the width of its steps."""
+REFINED = 40
+"""Neighbours that are looked at in a round."""
+REFINED_PARENTS = 4
 PARENTS = 20
-PENDING = 64
-"""Running trials that are taken into account, the latest ones."""
 DEEPEST = 80
+BATCH_FROM = 400
+"""Trials from which on several proposals are planned at once."""
+BATCH_GROWTH = 100
+"""Trials by which a plan grows by one proposal."""
+LARGEST_BATCH = 64
 
 
 class CostAwareSearcher:
@@ -49,18 +54,27 @@ class CostAwareSearcher:
     A candidate's worth is its expected gain of hypervolume over what all trials reached so far and
     what the running ones are believed to reach.
 
-    Until ten trials have an epoch, proposals are random.
+    Until ten trials have an epoch, proposals are random; those of a small sweep all are, so that
+    they depend on the seed alone. In sweeps of many hundred trials proposals are planned a few at a
+    time, so that each stays cheap.
     """
 
     def __init__(self, problem: SearchProblem, novelty: Novelty) -> None:
         self._problem = problem
         self._novelty = novelty
-        self._encoder = Encoder(problem.space)
+        self._encoder = Encoder(
+            problem.space,
+            problem.known_cost and novelty.known,
+            [objective.name for objective in problem.objectives],
+        )
         self._learned = problem.learned
         self._memory = TrialMemory(self._encoder, self._learned)
         self._model = CurveModel(self._encoder, self._memory, max_epochs=problem.max_epochs)
         self._costs = CostTable(problem, self._encoder, self._memory)
+        self._pace = CostPredictor("epoch_seconds", self._encoder)
         self._pool = CandidatePool(problem.space, self._encoder, novelty)
+        self._small = problem.trials is not None and problem.trials <= SMALL_SWEEP
+        self._planned: list[Config] = []
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of trials, costs and epochs; refit the model now and then."""
@@ -68,43 +82,66 @@ class CostAwareSearcher:
             self._novelty.add(event.config)
             if self._problem.space.faults(event.config):
                 return
-            self._memory.observe(event)
-            rng = np.random.default_rng((self._problem.seed, event.number, 1))
-            self._pool.refresh(rng, self._parents())
-        else:
-            self._memory.observe(event)
+        self._memory.observe(event)
         self._costs.observe(event)
         self._model.outdate()
-        if isinstance(event, EpochReported) and event.epoch == 1:
+        if isinstance(event, TrialAsked):
+            self._prepare(event.number)
+        elif isinstance(event, EpochReported) and event.epoch == 1:
             self._model.fit_if_due()
+            trial = self._memory.trials.get(event.trial_id)
+            if trial is not None:
+                self._pace.take_value(trial.number, trial.vector, trial.epoch_seconds)
 
     def propose(self, number: int) -> Config | None:
         """Return the most promising new configuration; None when the space has no further one."""
         rng = np.random.default_rng((self._problem.seed, number))
-        if self._model.observations < STARTUP_TRIALS or not self._pool.configs:
-            return self._novelty.fresh(rng)
-        promise = Promise(self._memory, self._model, self._costs)
+        ranked = self._planned or self._ranked(rng)
+        found = next((config for config in ranked if self._novelty.is_new(config)), None)
+        return self._novelty.fresh(rng) if found is None else found
+
+    def _prepare(self, number: int) -> None:
+        """Look for candidates after trial ``number`` was asked for; plan ahead where that pays.
+
+        A plan is made here and not in ``propose``, so that a replayed searcher makes the same.
+        """
+        ahead = 0 if number < BATCH_FROM else 1 + (number - BATCH_FROM) // BATCH_GROWTH
+        if ahead and number % min(ahead, LARGEST_BATCH):
+            return
+        rng = np.random.default_rng((self._problem.seed, number, 1))
+        self._pool.refresh(rng, self._parents())
+        self._planned = self._ranked(rng) if ahead else []
+
+    def _ranked(self, rng: np.random.Generator) -> list[Config]:
+        """Return the most promising configurations, the best first; none before the start."""
+        if self._small or self._model.observations < STARTUP_TRIALS or not self._pool.configs:
+            return []
+        promise = Promise(self._memory, self._model, self._costs, self._pace)
         scores = promise.of(self._pool.vectors, self._pool.known)
         order = np.argsort(-scores, kind="stable")
-        found = self._first_new([self._pool.configs[i] for i in order])
-        near = self._refined(rng, [self._pool.configs[i] for i in order[:4]])
-        if near:
-            vectors = np.array([self._encoder.encode(config) for config in near])
-            near_scores = promise.of(vectors, [self._novelty.known(config) for config in near])
-            best = int(np.argmax(near_scores))
-            if found is None or near_scores[best] > scores[order[0]]:
-                found = near[best]
-        return found if found is not None else self._novelty.fresh(rng)
+        ranked = [(float(scores[i]), self._pool.configs[i]) for i in order]
+        best = [entry for entry in ranked if self._novelty.is_new(entry[1])][:PARENTS]
+        for width in REFINED_WIDTHS:
+            best = self._refined(rng, promise, best or ranked[:1], width)
+        return [config for _, config in [*best, *ranked]]
 
-    def _refined(self, rng: np.random.Generator, parents: Sequence[Config]) -> list[Config]:
-        near = (
-            neighbour(self._problem.space, parents[i % len(parents)], rng, width=REFINED_WIDTH)
+    def _refined(
+        self, rng: np.random.Generator, promise: Promise, best: list[Scored], width: float
+    ) -> list[Scored]:
+        """Return the best of ``best`` with their neighbours, the most promising first."""
+        parents = [config for _, config in best[:REFINED_PARENTS]]
+        drawn = (
+            neighbour(self._problem.space, parents[i % len(parents)], rng, width=width)
             for i in range(REFINED)
         )
-        return [config for config in near if self._novelty.allows(config)]
-
-    def _first_new(self, configs: Sequence[Config]) -> Config | None:
-        return next((config for config in configs if self._novelty.is_new(config)), None)
+        near = [config for config in drawn if self._novelty.allows(config)]
+        if not near:
+            return best
+        known = [self._novelty.known(config) for config in near]
+        vectors = np.array([self._encoder.encode(c, k) for c, k in zip(near, known, strict=True)])
+        scores = promise.of(vectors, known)
+        scored = [*best, *zip(scores.tolist(), near, strict=True)]
+        return sorted(scored, key=lambda entry: -entry[0])[:PARENTS]
 
     def _parents(self) -> list[Config]:
         """Configurations of the best among the deepest trials."""
@@ -116,24 +153,3 @@ class CostAwareSearcher:
         layers = non_dominated_ranks(points, self._costs.point_objectives)
         order = np.lexsort((np.arange(len(deepest)), layers))
         return [deepest[i].config for i in order[:PARENTS]]
-
-
-class Promise:
-    """The expected gain of hypervolume, as things stand when it is made."""
-
-    def __init__(self, memory: TrialMemory, model: CurveModel, costs: CostTable) -> None:
-        self._costs = costs
-        running = memory.running[-PENDING:]
-        self._outlook, believed = model.believing(running)
-        reached, reached_costs = costs.front()
-        y = np.concatenate([model.squash(reached), believed])
-        k = np.vstack([reached_costs, costs.of_trials(running)])
-        self._cells = CostCells(*costs.box())
-        self._best = self._cells.best(y, k, model.ceiling(costs.worst_learned))
-
-    def of(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
-        """Return the gain of each candidate, 0 for those that break a predicted constraint."""
-        mean, deviation = self._outlook.predict_final(vectors)
-        costs, feasible = self._costs.of_candidates(vectors, known)
-        gain = self._cells.gain(mean, deviation, costs, self._best)
-        return np.where(feasible, gain, -math.inf)

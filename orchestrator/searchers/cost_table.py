@@ -129,10 +129,13 @@ class CostPredictor:
 
     def take(self, trial: Memory) -> None:
         """Note the trial's value if it has one; learn anew when there are a fifth more."""
-        value = trial.metrics.get(self._name, math.nan)
+        self.take_value(trial.number, trial.vector, trial.metrics.get(self._name, math.nan))
+
+    def take_value(self, number: int, vector: Array, value: float) -> None:
+        """Note a trial's value unless it is no number."""
         if not math.isfinite(value):
             return
-        self._taken[trial.number] = (trial.vector, value)
+        self._taken[number] = (vector, value)
         if len(self._taken) >= self._next:
             self._next = math.ceil(PREDICTION_GROWTH * len(self._taken))
             self._learn()

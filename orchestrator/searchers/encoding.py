@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy as np
 from search_spaces.domains import Categorical, LogFloat, LogInt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from search_spaces.domains import Domain, Value
-    from search_spaces.space import SearchSpace
+    from search_spaces.space import Config, SearchSpace
 
+SCALE_SAMPLES = 48
+"""Random configurations from which the range of a known metric is read."""
 MISMATCH = math.sqrt(0.5)
 """Height of a category's column, so that two different categories are at distance 1."""
 
@@ -25,27 +28,47 @@ class Encoder:
     """Turns configurations into vectors: numbers to [0, 1] in their scale, categories to columns.
 
     An inactive dimension stands in the middle of its range; that it is inactive shows in the
-    columns of the dimension its condition reads.
+    columns of the dimension its condition reads. What is known of a configuration before training
+    comes behind, a column each: two networks of one size are alike in a way their dimensions do
+    not show.
+
+    Args:
+        space: what may be tried.
+        known_cost: metrics that need no training; None for no such columns.
+        names: the metrics that become columns; those it does not give are left out.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        known_cost: Callable[[Config], Mapping[str, float]] | None = None,
+        names: Iterable[str] = (),
+    ) -> None:
         self._space = space
+        self._known_cost = known_cost
         self._slices: list[slice] = []
         start = 0
         for dimension in space:
             width = columns_of(dimension.domain)
             self._slices.append(slice(start, start + width))
             start += width
-        self.width = start
+        self._scales = {} if known_cost is None else _scales(space, known_cost, names)
+        self._costs = slice(start, start + len(self._scales))
+        self.width = self._costs.stop
         """Number of columns."""
-        self.groups = np.concatenate(
-            [np.full(s.stop - s.start, i, dtype=np.intp) for i, s in enumerate(self._slices)]
-        )
-        """For each column the index of its dimension."""
+        widths = [s.stop - s.start for s in self._slices] + [1] * len(self._scales)
+        self.groups = np.repeat(np.arange(len(widths)), widths)
+        """For each column the index of its dimension, known metrics counted behind them."""
 
-    def encode(self, config: Mapping[str, Value]) -> NDArray[np.float64]:
-        """Return the vector of ``config``."""
+    def encode(
+        self, config: Config, known: Mapping[str, float] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the vector of ``config``; ``known`` saves working out what is known of it."""
         vector = np.zeros(self.width)
+        if self._known_cost is not None and self._scales:
+            if known is None or not self._scales.keys() <= known.keys():
+                known = self._known_cost(config)
+            vector[self._costs] = [scale(known[name]) for name, scale in self._scales.items()]
         for dimension, where in zip(self._space, self._slices, strict=True):
             if isinstance(dimension.domain, Categorical):
                 if dimension.name in config:
@@ -54,6 +77,39 @@ class Encoder:
             else:
                 vector[where] = to_unit(dimension.domain, config.get(dimension.name))
         return vector
+
+
+@dataclass(frozen=True, slots=True)
+class CostScale:
+    """Maps what a metric usually is to [0, 1], by its logarithm where it is always positive."""
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    def __call__(self, value: float) -> float:
+        """Return where ``value`` stands; a little outside [0, 1] where it is unusual."""
+        if self.logarithmic:
+            value = math.log(max(value, math.exp(self.low) / 10))
+        return min(max((value - self.low) / (self.high - self.low), -0.5), 1.5)
+
+
+def _scales(
+    space: SearchSpace,
+    known_cost: Callable[[Config], Mapping[str, float]],
+    names: Iterable[str],
+) -> dict[str, CostScale]:
+    """Return the scale of every metric that differs among a few random configurations."""
+    rng = np.random.default_rng(0)
+    samples = [known_cost(space.sample(rng)) for _ in range(SCALE_SAMPLES)]
+    scales: dict[str, CostScale] = {}
+    for name in names:
+        values = np.array([sample.get(name, math.nan) for sample in samples])
+        logarithmic = bool((values > 0).all())
+        values = np.log(values) if logarithmic else values
+        if np.isfinite(values).all() and values.max() > values.min():
+            scales[name] = CostScale(float(values.min()), float(values.max()), logarithmic)
+    return scales
 
 
 def columns_of(domain: Domain) -> int:

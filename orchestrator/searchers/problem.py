@@ -27,6 +27,8 @@ class SearchProblem:
     """Seed of all proposals, >= 0."""
     max_epochs: int = 1
     """Epochs of a full training, >= 1."""
+    trials: int | None = None
+    """Trials that the budget allows, >= 1; None without a limit."""
     constraints: Sequence[Constraint] = ()
     """Bounds on metrics."""
     known_cost: Callable[[Config], Mapping[str, float]] | None = None

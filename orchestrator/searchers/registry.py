@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.searchers.base import Searcher
     from search_spaces.space import Config, SearchSpace
 
-DEFAULT_SEARCHER = "random"
+DEFAULT_SEARCHER = "cost-aware"
 
 
 def make_searcher(
@@ -26,6 +26,7 @@ def make_searcher(
     *,
     seed: int = 0,
     max_epochs: int = 1,
+    trials: int | None = None,
     constraints: Sequence[Constraint] = (),
     known_cost: Callable[[Config], Mapping[str, float]] | None = None,
     reference_point: Mapping[str, float] | None = None,
@@ -38,6 +39,7 @@ def make_searcher(
         objectives: what is wanted, in the order of the spec; at least one.
         seed: seed of all proposals, >= 0.
         max_epochs: epochs of a full training, >= 1.
+        trials: trials that the budget allows, >= 1; None without a limit.
         constraints: bounds on metrics; those on known metrics are kept when proposing.
         known_cost: metrics of a configuration that need no training.
         reference_point: objective values beyond which nothing counts.
@@ -56,6 +58,7 @@ def make_searcher(
         objectives=tuple(objectives),
         seed=seed,
         max_epochs=max_epochs,
+        trials=trials,
         constraints=tuple(constraints),
         known_cost=known_cost,
         reference_point=dict(reference_point or {}),

@@ -40,8 +40,11 @@ class Memory:
     curve: dict[int, float] = field(default_factory=dict)
     """Best value so far after each reported epoch."""
     epoch: int = 0
-    running: bool = True
     failed: bool = False
+    began: tuple[float, int] = (0.0, 0)
+    """Second of the sweep at which it was started last, with the epochs it had then."""
+    epoch_seconds: float = math.nan
+    """Mean duration of the epochs since then, seconds."""
 
     @property
     def best(self) -> float:
@@ -65,6 +68,7 @@ class TrialMemory:
         """Every trial, by identity, in order of proposal."""
         self.seen: list[Memory] = []
         """Trials with at least one epoch, or a failure, in order of their first."""
+        self._running: dict[str, Memory] = {}
         self._ranked: list[tuple[tuple[int, float, int], Memory]] = []
 
     def observe(self, event: SweepEvent) -> None:
@@ -77,14 +81,16 @@ class TrialMemory:
             return
         match event:
             case TrialStarted():
-                trial.running = True
+                self._running[event.trial_id] = trial
+                trial.began = (event.seconds, trial.epoch)
             case TrialProfiled():
                 trial.metrics.update(event.metrics)
             case EpochReported():
                 self._report(trial, event)
             case TrialJudged() if event.action == "pause":
-                trial.running = False
+                self._running.pop(event.trial_id, None)
             case TrialEnded():
+                self._running.pop(event.trial_id, None)
                 self._end(trial, event)
             case _:
                 pass
@@ -92,7 +98,7 @@ class TrialMemory:
     @property
     def running(self) -> list[Memory]:
         """Trials that hold a lane, in order of proposal."""
-        return [trial for trial in self.trials.values() if trial.running]
+        return sorted(self._running.values(), key=lambda trial: trial.number)
 
     def deepest(self, count: int) -> list[Memory]:
         """Return the ``count`` trials with most epochs, the better first among equals."""
@@ -108,9 +114,13 @@ class TrialMemory:
         return deepest + list(itertools.islice(recent, count - len(deepest)))
 
     def _begin(self, event: TrialAsked) -> None:
-        self.trials[event.trial_id] = Memory(
-            event.number, event.config, self._encoder.encode(event.config), dict(event.known)
+        trial = Memory(
+            event.number,
+            event.config,
+            self._encoder.encode(event.config, event.known),
+            dict(event.known),
         )
+        self.trials[event.trial_id] = self._running[event.trial_id] = trial
 
     def _report(self, trial: Memory, event: EpochReported) -> None:
         value = self._sign * event.metrics.get(self._learned, math.nan)
@@ -123,10 +133,12 @@ class TrialMemory:
             self.seen.append(trial)
         trial.curve[event.epoch] = min(value, trial.best)
         trial.epoch = event.epoch
+        second, epochs = trial.began
+        if event.epoch > epochs:
+            trial.epoch_seconds = (event.seconds - second) / (event.epoch - epochs)
         bisect.insort(self._ranked, (trial.rank, trial), key=lambda entry: entry[0])
 
     def _end(self, trial: Memory, event: TrialEnded) -> None:
-        trial.running = False
         trial.metrics.update({n: v for n, v in event.metrics.items() if n != self._learned})
         if event.state in FAILED_STATES:
             self._fail(trial)
