@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from orchestrator.codec import decode, encode
+from trainables.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ class Ledger:
             LedgerError: the file cannot be written (a full disk, a read-only folder).
         """
         kind, payload = encode(event)
+        payload = mask(payload)
         try:
             with self._lock, self._connection:
                 cursor = self._connection.execute(
@@ -88,7 +90,7 @@ class Ledger:
             with self._lock, self._connection:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
-                    (name, json.dumps(value)),
+                    (name, mask(json.dumps(value))),
                 )
         except sqlite3.Error as error:
             raise LedgerError(f"cannot write the ledger {self.path}: {error}") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from trainables.masking import mask
+
 TRACEBACK = "error.txt"
 """File with the traceback of a trial that failed."""
 _HERE = Path(__file__).parent
@@ -16,7 +18,7 @@ def describe_error(error: Exception) -> str:
     The place is the innermost one in this package's own code, where there is one: a line deep in a
     library says little about what was asked of it.
     """
-    message = " ".join(str(error).split()) or "no message"
+    message = mask(" ".join(str(error).split())) or "no message"
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return f"{type(error).__name__}: {message}"
@@ -29,7 +31,7 @@ def write_traceback(folder: Path, error: Exception) -> bool:
     """Write the traceback of ``error`` into ``folder``; whether that could be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text = "".join(traceback.format_exception(error))
+        text = mask("".join(traceback.format_exception(error)))
         (folder / TRACEBACK).write_text(text, encoding="utf-8")
     except OSError:
         return False

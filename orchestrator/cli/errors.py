@@ -8,6 +8,8 @@ import time
 import traceback
 from pathlib import Path
 
+from trainables.masking import mask
+
 
 class CliError(Exception):
     """A command cannot do what was asked; the message says why and what to do."""
@@ -33,6 +35,7 @@ USER_ERRORS = frozenset(
         "trainables.data.cache.CacheError",
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
+        "trainables.masking.SecretError",
     }
 )
 """Classes whose message is all a user needs; by name, so that none has to be imported for it."""
@@ -62,7 +65,7 @@ def user_message(error: BaseException) -> str | None:
 
 def write_error_log(error: BaseException, folder: Path) -> Path:
     """Return the file that holds the traceback: in ``folder``, else in the temporary folder."""
-    text = "".join(traceback.format_exception(error))
+    text = mask("".join(traceback.format_exception(error)))
     name = f"segsweep-error-{time.strftime('%Y%m%d-%H%M%S')}.log"
     for place in (folder, Path(tempfile.gettempdir())):
         try:

@@ -9,19 +9,21 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from trainables.masking import mask
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
 def say(text: str = "") -> None:
     """Print a line of the result."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{mask(text)}\n")
     sys.stdout.flush()
 
 
 def tell(text: str) -> None:
     """Print a line about the result, such as progress or an error, where it is in no pipe's way."""
-    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.write(f"{printable(mask(text))}\n")
     sys.stderr.flush()
 
 

@@ -19,6 +19,7 @@ from orchestrator.spec.rules import (
     target_faults,
     teacher_faults,
 )
+from orchestrator.spec.secrets import secret_faults
 from orchestrator.spec.sections import read_section
 from orchestrator.spec.sweep_spec import (
     DEFAULT_BUDGET,
@@ -108,6 +109,7 @@ def parse_spec(settings: object, source: str = "the spec") -> SweepSpec:
         Fault(str(key), unknown_name(key, KEYS, kind="key")) for key in settings if key not in KEYS
     ]
     found += _rule_faults(parts, sound_space)
+    found += secret_faults(settings)
     if found:
         raise SpecError(found, source)
     return SweepSpec(**parts)

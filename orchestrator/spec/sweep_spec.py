@@ -19,6 +19,7 @@ from trainables.config import (
     TeacherConfig,
     TrainingConfig,
 )
+from trainables.masking import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,5 +154,9 @@ class SweepSpec:
 
     @property
     def tracking_uri(self) -> str:
-        """Address of the tracking store, with the default settled."""
-        return self.tracking.uri or f"sqlite:///{Path(self.storage.root) / 'mlflow.db'}"
+        """Address of the tracking store, with the default settled and secrets put in.
+
+        Raises:
+            SecretError: it names a variable that the environment does not have.
+        """
+        return expand(self.tracking.uri or f"sqlite:///{Path(self.storage.root) / 'mlflow.db'}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
 from trainables.cost.runtimes.base import ArtifactError
+from trainables.masking import expand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from search_spaces.config import Resolution
@@ -42,13 +45,19 @@ def command_line(target: TargetConfig, artifact: Path, resolution: Resolution) -
         "width": resolution.width,
     }
     try:
-        words = [word.format(**known) for word in shlex.split(target.command)]
+        words = [_filled(word, known) for word in shlex.split(target.command)]
     except (KeyError, IndexError) as error:
         allowed = ", ".join(f"{{{name}}}" for name in known)
         raise ValueError(
             f"target.command has the placeholder {error}; allowed are {allowed}"
         ) from error
     return words if "{artifact}" in target.command else [*words, str(artifact)]
+
+
+def _filled(word: str, known: Mapping[str, object]) -> str:
+    """Return ``word`` with its placeholders and secrets put in; neither is split into words."""
+    named = re.sub(r"\$\{(\w+)\}", r"${{\1}}", word)
+    return expand(named.format(**known))
 
 
 def run_command(target: TargetConfig, artifact: Path, resolution: Resolution) -> list[float]:

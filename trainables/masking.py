@@ -1,0 +1,95 @@
+"""Secrets that settings name by ``${NAME}``, kept out of everything that is written."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SHORTEST = 4
+"""Shorter values are not masked: they would be found in the middle of words."""
+_known: dict[str, str] = {}
+
+
+class SecretError(ValueError):
+    """A setting names a variable that is not in the environment."""
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the variables that ``text`` names, in order."""
+    return tuple(_NAMED.findall(text))
+
+
+def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return ``text`` with the variables it names put in; from now on their values are masked.
+
+    Raises:
+        SecretError: a variable is not set.
+    """
+    missing = sorted({name for name in names_in(text) if not environment.get(name)})
+    if missing:
+        raise SecretError(
+            f"the spec names {', '.join('${' + name + '}' for name in missing)}, but the "
+            "environment has no such variable; set it and try again"
+        )
+    for name in names_in(text):
+        _keep(name, environment[name])
+    return _NAMED.sub(lambda found: environment[found.group(1)], text)
+
+
+def mask(text: str) -> str:
+    """Return ``text`` with every secret that was put into a setting as the name it has there."""
+    for value, name in sorted(_known.items(), key=lambda each: -len(each[0])):
+        text = text.replace(value, name)
+    return text
+
+
+def forget() -> None:
+    """Mask nothing any more."""
+    _known.clear()
+
+
+def _keep(name: str, value: str) -> None:
+    if len(value) < _SHORTEST:
+        return
+    if not _known:
+        _mask_logs()
+    for form in (value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]):
+        _known[form] = "${" + name + "}"
+
+
+def _mask_logs() -> None:
+    """Have every log record of this process masked as it is made."""
+    make = logging.getLogRecordFactory()
+    if getattr(make, "masks", False):
+        return
+
+    def masked(*arguments: object, **named: object) -> logging.LogRecord:
+        record = make(*arguments, **named)
+        try:
+            record.msg, record.args = mask(record.getMessage()), ()
+        except (TypeError, ValueError):  # a faulty record; logging itself complains about it
+            return record
+        return record
+
+    masked.masks = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(masked)
+
+
+def mask_ray_token(environment: Mapping[str, str] = os.environ) -> None:
+    """Mask the token by which the processes of a Ray cluster know each other."""
+    place = environment.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
+    tokens = [environment.get("RAY_AUTH_TOKEN", "")]
+    with suppress(OSError, UnicodeDecodeError):
+        tokens.append(Path(place).expanduser().read_text(encoding="utf-8").strip())
+    for token in filter(None, tokens):
+        _keep("RAY_AUTH_TOKEN", token)
