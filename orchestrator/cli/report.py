@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli.options import AsJson, StorageRoot, examples
 from orchestrator.cli.output import say
+from orchestrator.cli.pages import print_where
 from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def report(
     from orchestrator.folders import find_sweep
     from orchestrator.report.text import to_json
     from orchestrator.results import read_report, save_report
+    from orchestrator.spec.parse import load_spec
 
     folder = find_sweep(storage_root(storage), sweep)
     found = read_report(folder)
@@ -60,6 +62,7 @@ def report(
         say(to_json(found))
     else:
         print_report(found, save_report(found, folder.report))
+        print_where(folder, load_spec(folder.spec))
 
 
 def print_report(found: SweepReport, files: Iterable[Path]) -> None:

@@ -21,6 +21,7 @@ from orchestrator.cli.options import (
     examples,
 )
 from orchestrator.cli.output import say, tell
+from orchestrator.cli.pages import print_where
 from orchestrator.cli.report import SweepName, print_report
 from orchestrator.cli.sweeps import storage_root
 
@@ -183,13 +184,14 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
 
 def _print(launched: Launched, *, as_json: bool) -> None:
     from orchestrator.report.text import to_json
+    from orchestrator.spec.parse import load_spec
 
     if as_json:
         say(to_json(launched.report))
     else:
         print_report(launched.report, launched.files)
         say(f"sweep {launched.folder.path}")
-        say(f"look at it: segsweep ui {launched.folder.sweep_id}")
+        print_where(launched.folder, load_spec(launched.folder.spec))
     for problem in launched.problems:
         tell(f"warning: {problem}")
     if launched.trouble is not None:

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from orchestrator.cli.options import StorageRoot, examples
-from orchestrator.cli.output import say, tell
+from orchestrator.cli.output import tell
+from orchestrator.cli.pages import noted_ui, print_pages
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
 from orchestrator.cli.sweeps import storage_root
-
-if TYPE_CHECKING:
-    from orchestrator.folders import SweepFolder
 
 EPILOG = examples(
     "segsweep ui", "segsweep ui demo-20260131-120000 --port 5000", "segsweep ui --host 0.0.0.0"
@@ -43,7 +41,8 @@ def ui(
 ) -> None:
     """Serve MLflow, print the address of a sweep.
 
-    It ends with Ctrl-C. Where the sweep is tracked by a server, only the address is printed.
+    It ends with Ctrl-C; while it runs, run and report print the addresses too. Where the sweep is
+    tracked by a server, only they are printed.
     """
     from orchestrator.folders import find_sweep
     from orchestrator.launch import artifact_root
@@ -54,29 +53,15 @@ def ui(
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)
     if is_remote(spec.tracking_uri):
-        print_addresses(spec.tracking_uri, folder)
+        print_pages(spec.tracking_uri, folder)
         return
     plan = plan_server(spec.tracking_uri, artifact_root(spec), host=host, port=port)
     tell(f"starting MLflow on {plan.address}")
-    with serving(plan, log=Path(spec.storage.root) / "logs" / "mlflow-server.log") as base:
-        print_addresses(base, folder)
+    log = Path(spec.storage.root) / "logs" / "mlflow-server.log"
+    with serving(plan, log=log) as base, noted_ui(spec, base):
+        print_pages(base, folder)
         tell("Ctrl-C ends it")
         _wait()
-
-
-def print_addresses(base: str, folder: SweepFolder) -> None:
-    """Print where the sweep is below an MLflow server's address."""
-    from orchestrator.launch import known_place
-
-    place = known_place(folder)
-    if place is None:
-        say(f"MLflow        {base}")
-        tell(f"sweep {folder.sweep_id} has no page in MLflow yet")
-        return
-    say(f"sweep         {place.page(base)}")
-    say(f"charts        {place.view(base)}")
-    say(f"front         {place.front(base)}")
-    say(f"comparison    {place.comparison(base)}")
 
 
 def _wait() -> None:

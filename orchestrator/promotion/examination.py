@@ -133,7 +133,8 @@ class Examination:
         try:
             with self._fresh(self.version, self.candidate.ground.images) as model:
                 self._judge_reload(model, found)
-                self.say("comparing with the champion on the same images")
+                if self.candidate.plan.champion is not None:
+                    self.say("comparing with the champion on the same images")
                 compared = self._compare(model, found, measured)
         except FreshProcessError as error:
             compared = None
