@@ -166,6 +166,7 @@ def _run_on(
                     stop_requested=hooks.stop_requested,
                     storage=storage,
                 )
+            sweep.settle()
         finally:
             interrupted = bool(sweep.running) or sweep.proposes
             sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")

@@ -26,6 +26,8 @@ _TRIAL_ACTOR_BYTES = 200 * 2**20
 """What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
 _MOST_TRIALS_AT_ONCE = 4096
 """More lanes than these are not filled; below, their number decides, which may change."""
+_LOST_ACTORS = 16
+"""Actors of one trial that may die with their nodes; none of them holds anything."""
 QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
@@ -134,7 +136,7 @@ class SearchAdapter(_Unsaved, TuneSearcher):
 
 
 class ScheduleAdapter(_Unsaved, FIFOScheduler):
-    """Hands Tune's results to the sweep; a stop goes to the lane, whose end then ends the trial."""
+    """Hands Tune's results to the sweep; a stop or pause goes to the lane, which then lets go."""
 
     def __init__(self, sweep: Sweep, switchboard: Any) -> None:  # noqa: ANN401
         super().__init__()  # type: ignore[no-untyped-call]
@@ -152,7 +154,7 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
                 decision = self._sweep.epoch(message.trial_id, message.epoch, message.metrics)
             case _:
                 return str(TrialScheduler.CONTINUE)
-        if decision.action == "stop":
+        if decision.action != "continue":
             self._switchboard.cancel.remote(message.trial_id)
         return str(TrialScheduler.CONTINUE)
 
@@ -221,7 +223,7 @@ def run_trials(
         run_config=tune.RunConfig(
             name="tune",
             storage_path=str(storage),
-            failure_config=tune.FailureConfig(max_failures=2),
+            failure_config=tune.FailureConfig(max_failures=_LOST_ACTORS),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             stop=StopRequest(stop_requested),
             verbose=0,

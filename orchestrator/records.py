@@ -146,7 +146,7 @@ class RecordBook:
             case EpochReported():
                 return _trained(record, event)
             case TrialJudged():
-                return replace(record, verdict=event, changed_at=event.seconds)
+                return _judged(record, event)
             case TrialEnded():
                 return _ended(record, event)
 
@@ -207,6 +207,14 @@ def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
         history=(*before, (event.epoch, event.metrics)),
         changed_at=event.seconds,
     )
+
+
+def _judged(record: TrialRecord, event: TrialJudged) -> TrialRecord:
+    record = replace(record, verdict=event, changed_at=event.seconds)
+    if event.action != "pause" or record.started_at is None:
+        return record
+    busy = record.busy_seconds + max(0.0, event.seconds - record.started_at)
+    return replace(record, started_at=None, busy_seconds=busy)
 
 
 def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:

@@ -62,6 +62,17 @@ class _Running:
     profiled: bool = False
     preempted: bool = False
     stopping: str | None = None
+    paused: str | None = None
+    """Why it waits at a rung; None while it does not."""
+    leaving: bool = False
+    """Whether it was paused and its lane has not let go of it yet."""
+
+    @property
+    def settled(self) -> Decision | None:
+        """What its lane is told whatever it reports; None while it trains."""
+        if self.stopping:
+            return Decision(action="stop", reason="the trial is over")
+        return Decision(action="pause", reason="the trial is paused") if self.paused else None
 
 
 class Sweep:
@@ -119,9 +130,10 @@ class Sweep:
             running.started = None
         self._decide_on(last)
         for trial_id, running in list(self._live.items()):
+            running.leaving = False
             if running.stopping:
                 self.ended(trial_id, "stopped", running.stopping, {})
-        self._waiting = list(self._live)
+        self._waiting = [trial_id for trial_id, each in self._live.items() if not each.paused]
 
     def request_stop(self) -> None:
         """Propose nothing more; running trials are left to whoever runs them."""
@@ -139,22 +151,33 @@ class Sweep:
             return False
         if self._waiting:
             return True
-        if self._exhausted or self._stagnation.reached:
+        if self._stagnation.reached or self._out_of_hours:
             return False
-        if self._counted >= self._budget.trials:
-            return False
+        if self._scheduler.promote() is not None:
+            return True
+        return not self._exhausted and self._counted < self._budget.trials
+
+    @property
+    def _out_of_hours(self) -> bool:
         hours = self._budget.device_hours
-        return hours is None or self._worker_seconds < hours * 3600
+        return hours is not None and self._worker_seconds >= hours * 3600
 
     def next_trial(self) -> tuple[TrialAsked, int] | None:
         """Return the next trial to start with its attempt, from 1; None when there is none.
 
-        Configurations that the cost gate settles are recorded as infeasible and passed over.
+        Trials that were interrupted come first, then paused ones that are taken up again, then new
+        ones. Configurations that the cost gate settles are recorded as infeasible and passed over.
+        None with ``proposes`` still true means that a paused trial's lane has not let go of it yet.
         """
-        if self._stopped:
+        if not self.proposes:
             return None
-        if self._waiting:
-            return self._start(self._waiting.pop(0))
+        again = self._waiting.pop(0) if self._waiting else self._scheduler.promote()
+        if again is None:
+            return self._new_trial()
+        return None if self._live[again].leaving else self._start(again)
+
+    def _new_trial(self) -> tuple[TrialAsked, int] | None:
+        """Return the first proposal that the cost gate lets pass."""
         while self._rejected_in_a_row < _MAX_REJECTED_IN_A_ROW:
             if not self.proposes:
                 return None
@@ -210,8 +233,10 @@ class Sweep:
         recorded twice.
         """
         running = self._live.get(trial_id)
-        if running is None or running.stopping:
+        if running is None:
             return Decision(action="stop", reason="the trial is over")
+        if running.settled is not None:
+            return running.settled
         if epoch <= running.epoch:
             return CONTINUE
         self._record(
@@ -235,6 +260,9 @@ class Sweep:
         """
         running = self._live.get(trial_id)
         if running is None:
+            return
+        if state == "stopped" and running.leaving:
+            running.leaving = False
             return
         if state == "stopped" and running.stopping:
             reason = running.stopping
@@ -260,8 +288,16 @@ class Sweep:
     def interrupt(self, reason: str) -> None:
         """Record every trial that is not over as preempted; a resumed sweep starts them again."""
         for trial_id, running in list(self._live.items()):
-            if not running.preempted:
+            if not (running.preempted or running.paused):
                 self.ended(trial_id, "preempted", reason, {})
+
+    def settle(self) -> None:
+        """End the paused trials as stopped if nothing is left that could take one up again."""
+        if self._stopped or self.proposes or not all(each.paused for each in self._live.values()):
+            return
+        for trial_id, running in list(self._live.items()):
+            running.leaving = False
+            self.ended(trial_id, "stopped", f"{running.paused}; not taken up again", {})
 
     def _decide_on(self, last: SweepEvent | None) -> None:
         """Decide what ``last``, the last event of an earlier driver, asks to be decided."""
@@ -301,8 +337,9 @@ class Sweep:
                     seconds=self._clock(),
                 )
             )
-        if decision.action == "stop" and epoch >= self._budget.epochs:
+        if decision.action != "continue" and epoch >= self._budget.epochs:
             return CONTINUE  # it is done anyway, let it finish as complete
+        running.leaving = decision.action == "pause"
         if decision.action == "stop":
             running.stopping = decision.reason or f"stopped after epoch {epoch}"
         return decision
@@ -332,23 +369,34 @@ class Sweep:
             case TrialStarted():
                 running = self._live[event.trial_id]
                 running.attempt, running.started = event.attempt, event.seconds
-                running.preempted = False
+                running.preempted, running.paused = False, None
                 self._rejected_in_a_row = 0
             case EpochReported():
                 self._live[event.trial_id].epoch = event.epoch
             case TrialJudged():
-                if event.action == "stop" and event.rung < self._budget.epochs:
-                    self._live[event.trial_id].stopping = event.reason
+                if event.rung < self._budget.epochs:
+                    self._take_in_verdict(event)
             case TrialEnded():
                 self._take_in_end(event)
             case TrialProfiled():
                 self._live[event.trial_id].profiled = True
 
+    def _take_in_verdict(self, event: TrialJudged) -> None:
+        running = self._live[event.trial_id]
+        if event.action == "stop":
+            running.stopping = event.reason
+        elif event.action == "pause":
+            running.paused = event.reason
+            self._count_time(running, event.seconds)
+
+    def _count_time(self, running: _Running, until: float) -> None:
+        if running.started is not None:
+            self._worker_seconds += self._workers * max(0.0, until - running.started)
+            running.started = None
+
     def _take_in_end(self, event: TrialEnded) -> None:
         running = self._live[event.trial_id]
-        if running.started is not None:
-            self._worker_seconds += self._workers * max(0.0, event.seconds - running.started)
-            running.started = None
+        self._count_time(running, event.seconds)
         if event.state == "preempted":
             running.preempted = True
             return  # kept alive: a resumed sweep starts it again

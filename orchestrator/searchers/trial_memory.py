@@ -41,10 +41,10 @@ class Memory:
     """Best value so far after each reported epoch."""
     epoch: int = 0
     failed: bool = False
-    began: tuple[float, int] = (0.0, 0)
-    """Second of the sweep at which it was started last, with the epochs it had then."""
+    began: float | None = None
+    """Second of the sweep at which it was started first; None before."""
     epoch_seconds: float = math.nan
-    """Mean duration of the epochs since then, seconds."""
+    """Duration of the first epoch, seconds: as it is reported, or since the start."""
 
     @property
     def best(self) -> float:
@@ -82,7 +82,7 @@ class TrialMemory:
         match event:
             case TrialStarted():
                 self._running[event.trial_id] = trial
-                trial.began = (event.seconds, trial.epoch)
+                trial.began = event.seconds if trial.began is None else trial.began
             case TrialProfiled():
                 trial.metrics.update(event.metrics)
             case EpochReported():
@@ -133,9 +133,9 @@ class TrialMemory:
             self.seen.append(trial)
         trial.curve[event.epoch] = min(value, trial.best)
         trial.epoch = event.epoch
-        second, epochs = trial.began
-        if event.epoch > epochs:
-            trial.epoch_seconds = (event.seconds - second) / (event.epoch - epochs)
+        if event.epoch == 1 and trial.began is not None:
+            since_start = event.seconds - trial.began
+            trial.epoch_seconds = event.metrics.get("epoch_seconds", since_start)
         bisect.insort(self._ranked, (trial.rank, trial), key=lambda entry: entry[0])
 
     def _end(self, trial: Memory, event: TrialEnded) -> None:
