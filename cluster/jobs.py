@@ -17,11 +17,13 @@ from ray.job_submission import JobSubmissionClient
 
 from cluster.job_request import Job
 from cluster.local import ClusterError
+from cluster.nodes import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cluster.job_request import JobRequest, JobState
+    from cluster.nodes import Node
 
 
 _ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
@@ -107,11 +109,15 @@ class JobServer:
         with _explained(self.address, job_id):
             return bool(self._client.stop_job(job_id))
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Return what the cluster tells of each node that is alive: resources, labels, address."""
+    def nodes(self) -> list[Node]:
+        """Return the nodes that are alive."""
         with _explained(self.address):
             found = self._get("/api/v0/nodes?detail=1&limit=10000")["data"]["result"]["result"]
-        return [node for node in found if node["state"] == "ALIVE"]
+        return [
+            node_of(node["node_id"], node["resources_total"], node["labels"])
+            for node in found
+            if node["state"] == "ALIVE"
+        ]
 
     def follow(
         self,
@@ -133,7 +139,7 @@ class JobServer:
         while True:
             try:
                 skip = seen
-                for piece in self._pieces(job_id):
+                for piece in self.pieces(job_id):
                     fresh = piece[skip:] if skip < len(piece) else ""
                     skip = max(0, skip - len(piece))
                     seen += len(fresh)
@@ -154,7 +160,7 @@ class JobServer:
                     ) from error
             pause(_RECONNECT_SECONDS)
 
-    def _pieces(self, job_id: str) -> Iterator[str]:
+    def pieces(self, job_id: str) -> Iterator[str]:
         """Yield what the job has written from its beginning on, as long as it runs."""
         with asyncio.Runner() as runner:
             source = self._client.tail_job_logs(job_id)

@@ -1,15 +1,23 @@
-"""The verb ``doctor``: what this machine offers, what is missing."""
+"""The verb ``doctor``: what this machine or a cluster offers, what is missing."""
 
 # ruff: noqa: PLC0415 - what is heavy is imported where it is used
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import bytes_text, say, say_json, say_pairs
+from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, say_table
+from orchestrator.cli.sweeps import OnCluster  # noqa: TC001 - typer reads it
 
-EPILOG = examples("segsweep doctor", "segsweep doctor --json")
+if TYPE_CHECKING:
+    from cluster.nodes import Node
+
+EPILOG = examples(
+    "segsweep doctor", "segsweep doctor --json", "segsweep doctor --address http://head:8265"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,11 +25,18 @@ def register(app: typer.Typer) -> None:
     app.command("doctor", epilog=EPILOG)(doctor)
 
 
-def doctor(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Say what this machine offers.
+def doctor(
+    storage: StorageRoot = None,
+    address: OnCluster = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Say what this machine offers, or with --address what a cluster does.
 
     Leaves with exit code 1 where something is missing without which no sweep runs.
     """
+    if address is not None:
+        _examine_cluster(address, as_json=as_json)
+        return
     from orchestrator.cli.machine import examine, problems
     from orchestrator.spec.sweep_spec import default_storage_root
 
@@ -55,3 +70,32 @@ def doctor(storage: StorageRoot = None, as_json: AsJson = False) -> None:  # noq
             say("nothing is missing")
     if any(problem.fatal for problem in found):
         raise typer.Exit(1)
+
+
+def _examine_cluster(address: str, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from cluster.packing import room
+    from cluster.resources import Resources, lane_shape
+    from orchestrator.cli.remote import connect
+
+    nodes = connect(address).nodes()
+    shape = lane_shape(Resources(), available_gpus=sum(node.gpus for node in nodes))
+    lanes = room(nodes, shape)
+    if as_json:
+        say_json({"address": address, "lanes": lanes, "nodes": [asdict(node) for node in nodes]})
+    else:
+        columns = ("node", "CPUs", "GPUs", "memory", "labels")
+        say_table(columns, [_cells(node) for node in nodes])
+        say(f"{lanes} lane(s) of one train worker each fit on {len(nodes)} node(s)")
+        if not any(node.gpus for node in nodes):
+            say("note: no node has a GPU; trials train on CPUs")
+    if not lanes:
+        raise typer.Exit(1)
+
+
+def _cells(node: Node) -> tuple[str, ...]:
+    gpus = f"{node.gpus} {node.gpu_type or ''}".strip() if node.gpus else "-"
+    memory = "-" if node.memory_mb is None else bytes_text(node.memory_mb * 1e6)
+    labels = " ".join(f"{k}={v}" for k, v in node.labels.items() if k != "ray.io/node-id")
+    return (node.node_id[:12], f"{node.cpus:g}", gpus, memory, labels)

@@ -31,6 +31,7 @@ from orchestrator.cli import (
     submit,
     sweeps,
     teacher,
+    top,
     ui,
     verify,
 )
@@ -56,7 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-CLUSTER_VERBS = (submit, status, logs, stop)
+CLUSTER_VERBS = (submit, status, logs, stop, top)
 for verb in (
     *VERBS,
     *CLUSTER_VERBS,

@@ -11,8 +11,10 @@ from uuid import uuid4
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.lane_monitor import LaneMonitor
+from cluster.probe import NAMESPACE
 from cluster.telemetry import energy_counter
 from cluster.whereabouts import whereabouts
 from orchestrator.lanes.plan import LanePlan
@@ -20,7 +22,7 @@ from orchestrator.lanes.switchboard import Switchboard
 from trainables.messages import TrialDone
 from trainables.ray_worker import LaneSetup, lane_loop
 
-__all__ = ["NAMESPACE", "LanePlan", "LanePool"]
+__all__ = ["LanePlan", "LanePool"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +35,6 @@ _MAX_STARTS_IN_A_ROW = 3
 _STARTING_SECONDS = 20.0
 """How long a lane that is not up may take to end: it may wait for a node that never comes."""
 _POLL_SECONDS = 0.3
-NAMESPACE = "segsweep"
-"""Ray namespace of the switchboards, by whose names a cluster's sweeps are found."""
 _MAX_CALLS = 10_000
 """Calls that may wait at the switchboard at once; each lane and each trial holds a few."""
 
@@ -66,6 +66,10 @@ class LanePool:
             max_concurrency=_MAX_CALLS,
             namespace=NAMESPACE,
             name=f"{name}/{uuid4().hex[:8]}",
+            scheduling_strategy=NodeAffinitySchedulingStrategy(
+                node_id=ray.get_runtime_context().get_node_id(),  # it dies with the driver alone
+                soft=False,
+            ),
         ).remote(largest_mb=max(sizes, default=None))
         self._started = [0] * len(self._plans)
         self._wanted = [0] * len(self._plans)

@@ -99,6 +99,11 @@ def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
     )
 
 
+def python_of(environment: Environment) -> str:
+    """Return the beginning of a command line that runs Python in an environment."""
+    return _PYTHON[environment]
+
+
 def make_submission(
     sweep_id: str, storage: str, working_dir: Path, settings: JobSettings, *, again: int = 0
 ) -> Submission:
@@ -114,7 +119,7 @@ def make_submission(
         settings: How the job's processes are set up.
         again: 0 for the first submission of the sweep, else its place among the further ones.
     """
-    python = _PYTHON["installed" if settings.image else settings.environment]
+    python = python_of("installed" if settings.image else settings.environment)
     resume = ["resume", sweep_id, "--storage", storage]
     verb = resume if again else ["run", SPEC, "--id", sweep_id]
     own = {"PYTHONUNBUFFERED": "1", STORAGE_VARIABLE: storage}
