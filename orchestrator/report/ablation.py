@@ -19,6 +19,8 @@ REFERENCES = "reference_costs"
 """Fact of a ledger that holds costs of configurations by their shape."""
 FIGURES = ("miou", "macs", "bops", "latency_ms", "size_mb")
 """What is compared, in this order."""
+_TELLING = ("arch", "backbone", "batch_size", "learning_rate")
+"""Settings in which trials that differ in their pruning alone are the same."""
 _TRAINING_OF_PRUNING = ("pruning", "pruning_ratio", "pruning_importance", "pruning_when")
 
 
@@ -98,49 +100,48 @@ def ablate(
         front: Identities of those on the front.
         references: Costs by shape.
     """
-    configs = {
-        trial.trial_id: TrialConfig.from_mapping(trial.config)
-        for trial in trials
-        if trial.state == "complete"
-    }
-    known = {trial.trial_id: trial for trial in trials}
+    known = {trial.trial_id: trial for trial in trials if trial.state == "complete"}
     found = []
     for trial_id in front:
-        stages = stages_of(configs[trial_id])
+        if not _compressed(known[trial_id].config):
+            continue
+        config = TrialConfig.from_mapping(known[trial_id].config)
+        stages = stages_of(config)
         if len(stages) > 1:
-            steps = tuple(_step(known, configs, known[trial_id], s, references) for s in stages)
+            steps = tuple(_step(known, config, known[trial_id], s, references) for s in stages)
             found.append(Ablation(trial_id=trial_id, steps=steps))
     return tuple(found)
 
 
 def _step(
     known: Mapping[str, TrialRecord],
-    configs: Mapping[str, TrialConfig],
+    config: TrialConfig,
     trial: TrialRecord,
     stage: TrialConfig,
     references: Mapping[str, Mapping[str, float]],
 ) -> Step:
-    config = configs[trial.trial_id]
     costs = trial.metrics if stage == config else references.get(shape_key(stage), {})
     if stage == config:
         miou, source = trial.metrics.get("miou"), ""
     elif stage.pruning == config.pruning:
         miou, source = trial.metrics.get("float_miou"), "float model"
     else:
-        miou, source = _before_pruning(known, configs, trial)
+        miou, source = _before_pruning(known, config, trial)
     figures = {name: _finite(costs.get(name)) for name in FIGURES} | {"miou": _finite(miou)}
     return Step(name=_name(stage, config), figures=figures, source=source)
 
 
 def _before_pruning(
-    known: Mapping[str, TrialRecord], configs: Mapping[str, TrialConfig], trial: TrialRecord
+    known: Mapping[str, TrialRecord], own: TrialConfig, trial: TrialRecord
 ) -> tuple[float | None, str]:
-    own = configs[trial.trial_id]
     unpruned = dict.fromkeys(_TRAINING_OF_PRUNING[1:], None)
     wanted = replace(own, pruning="none", **unpruned)  # type: ignore[arg-type]
-    for trial_id, config in configs.items():
+    for trial_id, other in known.items():
+        if any(other.config.get(name) != trial.config.get(name) for name in _TELLING):
+            continue  # parsing thousands would take seconds
+        config = TrialConfig.from_mapping(other.config)
         if replace(config, quantization=own.quantization) == wanted:
-            metrics = known[trial_id].metrics
+            metrics = other.metrics
             name = "miou" if config.quantization == "none" else "float_miou"
             if name in metrics:
                 return metrics[name], f"trial {trial_id}"
@@ -149,6 +150,10 @@ def _before_pruning(
     half = trial.history[-1][0] // 2
     before = [figures["miou"] for epoch, figures in trial.history if epoch <= half]
     return (max(before), f"before its pruning, epoch {half}") if before else (None, "")
+
+
+def _compressed(config: Mapping[str, Value]) -> bool:
+    return any(config.get(name, "none") != "none" for name in ("quantization", "pruning"))
 
 
 def _name(stage: TrialConfig, final: TrialConfig) -> str:
