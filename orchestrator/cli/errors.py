@@ -32,10 +32,13 @@ USER_ERRORS = frozenset(
         "orchestrator.submission.find.UnknownSubmissionError",
         "orchestrator.tracking.errors.TrackingError",
         "orchestrator.warm_start.WarmStartError",
+        "trainables.compression.extras.MissingExtraError",
+        "trainables.cost.runtimes.base.ArtifactError",
         "trainables.data.cache.CacheError",
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
         "trainables.masking.SecretError",
+        "trainables.training.checkpoint.CheckpointError",
     }
 )
 """Classes whose message is all a user needs; by name, so that none has to be imported for it."""

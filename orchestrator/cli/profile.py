@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -23,6 +24,8 @@ EPILOG = examples(
     "    --set output_stride=32 --set resolution=224 --set num_classes=21",
     "segsweep profile --set backbone=resnet50 --no-latency --json",
     "segsweep profile --set target.threads=2 --set target.repeats=50",
+    "segsweep profile --set quantization=ptq_int8 --set pruning=structured \\",
+    "    --set target.name=executorch-xnnpack",
 )
 DEFAULT_CLASSES = 19
 
@@ -60,6 +63,8 @@ def profile(
     from trainables.cost.profile import profile_config
 
     _check_target(target)
+    if latency:
+        _check_runnable(config, target)
     cost = profile_config(config, num_classes, target, latency=latency)
     if as_json:
         say_json(_mapping(config, num_classes, cost))
@@ -105,6 +110,21 @@ def _check_target(target: TargetConfig) -> None:
         raise CliError(str(error)) from error
 
 
+def _check_runnable(config: TrialConfig, target: TargetConfig) -> None:
+    """Refuse what the target cannot time."""
+    from orchestrator.cli.errors import CliError
+    from trainables.cost.runtimes.command import command_line
+    from trainables.cost.targets import quantization_fault
+
+    if fault := quantization_fault(target, config.quantization):
+        raise CliError(f"{fault}; or leave the latency out with --no-latency")
+    if target.name == "command":
+        try:
+            command_line(target, Path("artifact"), config.resolution)
+        except ValueError as error:
+            raise CliError(str(error)) from error
+
+
 def _mapping(config: TrialConfig, num_classes: int, cost: CostProfile) -> dict[str, object]:
     return {
         **cost.metrics(),
@@ -122,6 +142,10 @@ def _pairs(config: TrialConfig, num_classes: int, cost: CostProfile) -> list[tup
         ("macs", f"{cost.macs:,} ({count_text(cost.macs)})"),
         ("flops", f"{cost.flops:,} ({count_text(cost.flops)})"),
     ]
+    if cost.bops is not None:
+        pairs.append(("bops", f"{cost.bops:,} ({count_text(cost.bops)})"))
+    if cost.artifact_bytes is not None:
+        pairs.append(("artifact", f"{cost.artifact_bytes / 1e6:.2f} MB"))
     if cost.latency is not None:
         found = cost.latency
         how = ", ".join(f"{name} {value}" for name, value in cost.details().items())
