@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MARK = "SEGSWEEP_FAULTS_MARK"
 """Environment variable by which all processes of one experiment are known."""
+SETTINGS = {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+"""Environment of all experiments; Ray's workers would wait for whatever else the machine does."""
 _SHARED = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory is
 
 
@@ -79,7 +81,7 @@ class Experiment:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of all processes of the experiment."""
-        return {**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1"}
+        return {**os.environ, MARK: self.mark, **SETTINGS}
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a verb."""

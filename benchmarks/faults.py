@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.faultkit import (
     MARK,
+    SETTINGS,
     Experiment,
     marked,
     orphaned_segments,
@@ -95,7 +96,7 @@ def kills(folder: Path, *, count: int, trials: int = 12, seed: int = 0) -> dict[
 def stops(folder: Path, *, count: int, seed: int = 0) -> dict[str, object]:
     """Cancel ``count`` trainings in the middle of an epoch on one lane of two ranks."""
     mark = f"stops-{os.getpid()}"
-    os.environ[MARK] = mark
+    os.environ.update({MARK: mark, **SETTINGS})
     import psutil
     import ray
     from ray.util.placement_group import placement_group_table
@@ -197,7 +198,7 @@ def cluster(folder: Path) -> dict[str, object]:
         tiny_spec(folder / "runs", budget={"trials": 6, "epochs": 6}, resources={"lanes": 2}),
     )
     os.environ[MARK] = experiment.mark
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(SETTINGS)
 
     def begin() -> tuple[Any, list[Any]]:
         made = Cluster(
