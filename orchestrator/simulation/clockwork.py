@@ -17,6 +17,7 @@ from orchestrator.events import (
 )
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.front import GrowingFront
+from orchestrator.simulation.occupancy import FREE, Occupancy, Overheads
 from orchestrator.simulation.result import SeedResult
 from search_spaces.space import config_digest
 
@@ -49,8 +50,17 @@ class Clockwork:
     """
 
     def __init__(
-        self, benchmark: Benchmark, searcher: Searcher, scheduler: Scheduler, *, seed: int
+        self,
+        benchmark: Benchmark,
+        searcher: Searcher,
+        scheduler: Scheduler,
+        *,
+        seed: int,
+        overheads: Overheads = FREE,
     ) -> None:
+        self._overheads = overheads
+        self._occupancy = Occupancy(1)
+        self._driver_free = 0.0
         self._benchmark = benchmark
         self._searcher = searcher
         self._scheduler = scheduler
@@ -72,13 +82,17 @@ class Clockwork:
         The sweep ends earlier when nothing runs and nothing more may be started.
         """
         free = workers
+        self._occupancy = Occupancy(workers)
         while True:
             while free and self._start_one(max_trials):
                 free -= 1
+            if free:
+                self._occupancy.ran_dry(self._now)
             if not self._heap or self._heap[0][0] > seconds:
                 break
             self._now, _, trial_id = heapq.heappop(self._heap)
             if not self._finish_epoch(trial_id):
+                self._occupancy.freed()
                 free += 1
         end = seconds if self._heap else self._now
         return SeedResult(
@@ -88,10 +102,14 @@ class Clockwork:
             completed=self._completed,
             stopped=self._stopped,
             virtual_seconds=end,
+            utilization=self._occupancy.share(end),
+            bottleneck=self._occupancy.bottleneck(),
         )
 
     def _start_one(self, max_trials: int | None) -> bool:
         """Put a trial on a free lane; False where there is none to put."""
+        timer = self._overheads.timer
+        begin = 0.0 if timer is None else timer()
         trial_id = self._scheduler.promote()
         if trial_id is None and (max_trials is None or self._asked < max_trials):
             config = self._searcher.propose(self._asked)
@@ -101,7 +119,11 @@ class Clockwork:
         course = self._courses[trial_id]
         course.attempt += 1
         self._happen(TrialStarted(trial_id=trial_id, attempt=course.attempt, seconds=self._now))
-        self._schedule(trial_id)
+        took = 0.0 if timer is None else timer() - begin
+        self._driver_free = max(self._driver_free, self._now) + took
+        waited, handover = self._driver_free - self._now, self._overheads.handover_seconds
+        self._occupancy.started(self._now, waited=waited, handover=handover)
+        self._schedule(trial_id, delay=waited + handover)
         return True
 
     def _ask(self, config: Config) -> str:
@@ -135,10 +157,12 @@ class Clockwork:
             raise ValueError(f"curve() must return seconds that never fall, for {config} they do")
         return _Course(values, durations, known)
 
-    def _schedule(self, trial_id: str) -> None:
+    def _schedule(self, trial_id: str, *, delay: float = 0.0) -> None:
         course = self._courses[trial_id]
         self._ticket += 1
-        when = self._now + float(course.durations[course.epoch])
+        begin = self._now + delay
+        when = begin + float(course.durations[course.epoch])
+        self._occupancy.trained(begin, when)
         heapq.heappush(self._heap, (when, self._ticket, trial_id))
 
     def _finish_epoch(self, trial_id: str) -> bool:

@@ -21,6 +21,11 @@ class SeedResult:
     """Trials stopped before it by the scheduler."""
     virtual_seconds: float
     """Length of the sweep on the virtual clock, seconds."""
+    utilization: float | None = None
+    """Share of the lanes' time in which they trained, from when all had a trial to when nothing
+    more could be started, [0, 1]; None where that never was."""
+    bottleneck: str = ""
+    """What lanes waited for most."""
 
     def hypervolume_at(self, seconds: float) -> float:
         """Return the hypervolume reached after so many virtual seconds."""

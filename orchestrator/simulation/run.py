@@ -8,12 +8,14 @@ from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.clockwork import Clockwork
+from orchestrator.simulation.occupancy import FREE
 from orchestrator.simulation.result import SimulationResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.simulation.benchmark import Benchmark
+    from orchestrator.simulation.occupancy import Overheads
     from orchestrator.simulation.result import SeedResult
 
 
@@ -28,6 +30,7 @@ def simulate_one(
     grace_period: int = 1,
     reduction_factor: float = 3,
     max_trials: int | None = None,
+    overheads: Overheads = FREE,
 ) -> SeedResult:
     """Return one simulated sweep.
 
@@ -42,6 +45,7 @@ def simulate_one(
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
         max_trials: trials that may be started, >= 1; None without a limit.
+        overheads: what a trial costs besides its training; nothing by default.
 
     Raises:
         ValueError: a name is unknown, a number is out of its range, or the benchmark breaks the
@@ -76,6 +80,7 @@ def simulate_one(
             reference_point=benchmark.reference_point,
         ),
         seed=seed,
+        overheads=overheads,
     )
     return clockwork.run(
         workers=workers,
