@@ -12,7 +12,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,11 @@ class JobDone:
     """Why it failed; None where it did not."""
 
 
+_STOPPED = JobDone({}, "it was stopped")
+Told: TypeAlias = "tuple[int, str | JobDone]"
+"""The place of a job, with what of it is begun or how it ended."""
+
+
 def run_jobs(
     jobs: Sequence[Job],
     *,
@@ -53,31 +58,36 @@ def run_jobs(
         stop_requested: Asked often whether to end early.
     """
     count = min(processes, len(jobs))
+    threads = max(1, (os.cpu_count() or 1) // max(1, count))
     with tempfile.TemporaryFile() as log:
-        workers = [
-            _Worker(log, threads=max(1, (os.cpu_count() or 1) // count)) for _ in jobs[:count]
+        workers = [_Worker(log, threads) for _ in range(count)]
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        for place in range(len(jobs)):
+            waiting.put(place)
+        servants = [
+            threading.Thread(target=_serve, args=(worker, jobs, waiting, told), daemon=True)
+            for worker in workers
         ]
         try:
-            return _drive(jobs, workers, begin, stop_requested)
+            for servant in servants:
+                servant.start()
+            return _listen(len(jobs), told, begin, stop_requested)
         finally:
-            for worker in workers:
+            for worker, servant in zip(workers, servants, strict=True):
                 worker.kill()
+                servant.join()
+                worker.close()
 
 
-def _drive(
-    jobs: Sequence[Job],
-    workers: Sequence[_Worker],
+def _listen(
+    count: int,
+    told: queue.SimpleQueue[Told],
     begin: Callable[[int, str], None],
     stop_requested: Callable[[], bool],
 ) -> dict[int, JobDone]:
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    told: queue.SimpleQueue[tuple[int, str | JobDone]] = queue.SimpleQueue()
-    for place in range(len(jobs)):
-        waiting.put(place)
-    for worker in workers:
-        threading.Thread(target=_serve, args=(worker, jobs, waiting, told), daemon=True).start()
     done: dict[int, JobDone] = {}
-    while len(done) < len(jobs) and not stop_requested():
+    while len(done) < count and not stop_requested():
         with suppress(queue.Empty):
             place, what = told.get(timeout=_POLL_SECONDS)
             if isinstance(what, JobDone):
@@ -91,7 +101,7 @@ def _serve(
     worker: _Worker,
     jobs: Sequence[Job],
     waiting: queue.SimpleQueue[int],
-    told: queue.SimpleQueue[tuple[int, str | JobDone]],
+    told: queue.SimpleQueue[Told],
 ) -> None:
     """Hand jobs to ``worker`` until none is left, or it was killed."""
     while not worker.killed:
@@ -113,14 +123,19 @@ class _Worker:
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "OMP_NUM_THREADS": str(threads),
         }
+        self._lock = threading.Lock()
         self.killed = False
         self._process = self._start()
 
     def do(self, job: Job, begin: Callable[[str], None]) -> JobDone:
         """Return how the job ended."""
-        if self._process.poll() is not None:
-            self._process = self._start()
-        process = self._process
+        with self._lock:
+            if self.killed:
+                return _STOPPED
+            if self._process.poll() is not None:
+                self.close()
+                self._process = self._start()
+            process = self._process
         assert process.stdin is not None  # noqa: S101 - opened with a pipe
         assert process.stdout is not None  # noqa: S101
         try:
@@ -138,13 +153,19 @@ class _Worker:
             pass  # it died; what it said last tells why
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
+        if self.killed:
+            return _STOPPED
         return JobDone({}, f"the process ended with {process.returncode}: {self._last_words()}")
 
     def kill(self) -> None:
         """End the process at once."""
-        self.killed = True
-        self._process.kill()
-        self._process.wait()
+        with self._lock:
+            self.killed = True
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        """Free the pipes of a process that has ended, when nobody reads from them any more."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):

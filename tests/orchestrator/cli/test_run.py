@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from orchestrator.folders import find_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.orchestrator.cli.conftest import Outcome
 
@@ -28,6 +28,7 @@ TINY = tuple(
         "budget.trials=2",
         "teacher=null",
         "target.repeats=2",
+        "artifacts.formats=[pt2]",
     )
     for word in ("--set", setting)
 )
@@ -100,6 +101,9 @@ def test_a_sweep_from_the_command_line(segsweep: Callable[..., Outcome], tmp_pat
     folder = find_sweep(tmp_path / "runs")
     assert folder.sweep_id == found["sweep_id"]
     assert (folder.report / "pareto.png").is_file()
+    (artifact,) = found["artifacts"][found["knee"]]
+    assert Path(artifact["path"]).stat().st_size == artifact["size_bytes"]
+    assert artifact["verification"]["agreement"] > 0.99
     again = segsweep("resume", "tiny", "--json")
     assert json.loads(again.out) == found
 
