@@ -48,7 +48,7 @@ Charged: TypeAlias = Annotated[
     typer.Option(
         "--overheads",
         help="Let lanes wait for what a cluster lets them wait for: decisions, one after the "
-        "other, as long as they take here, with the hand-over of a lane.",
+        "other, at the processor time they take here, with the hand-over of a lane.",
     ),
 ]
 Handover: TypeAlias = Annotated[
@@ -99,7 +99,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     if wrong:
         raise CliError("\n".join(wrong))
     loaded = load_benchmark(benchmark)
-    charged = Overheads(handover_seconds=handover, timer=time.perf_counter) if overheads else FREE
+    charged = Overheads(handover_seconds=handover, timer=time.process_time) if overheads else FREE
     results = []
     for seed in range(seeds):
         result = simulate_one(

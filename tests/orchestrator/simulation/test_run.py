@@ -118,6 +118,8 @@ def test_the_result_is_json_in_the_documented_form() -> None:
         "completed",
         "stopped",
         "virtual_seconds",
+        "utilization",
+        "bottleneck",
     }
 
 
