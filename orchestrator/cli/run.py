@@ -103,7 +103,7 @@ def run(  # noqa: PLR0917 - the options of a command line
     folder = sweep_of_id(Path(parsed.storage.root), sweep_id) if sweep_id else None
     if folder is not None and folder.spec.exists():
         tell(f"going on with sweep {folder.sweep_id}")
-        parsed = load_spec(folder.spec)
+        parsed = load_spec(folder.spec, overrides=overrides or ())  # a new address, for one
     elif folder is None and not anew:
         folder = _offered(parsed)
     _drive(parsed, folder, as_json=as_json)
