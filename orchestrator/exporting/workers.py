@@ -104,7 +104,7 @@ def _serve(
     told: queue.SimpleQueue[Told],
 ) -> None:
     """Hand jobs to ``worker`` until none is left, or it was killed."""
-    while not worker.killed:
+    while not worker.killed():
         try:
             place = waiting.get_nowait()
         except queue.Empty:
@@ -124,13 +124,17 @@ class _Worker:
             "OMP_NUM_THREADS": str(threads),
         }
         self._lock = threading.Lock()
-        self.killed = False
+        self._killed = threading.Event()
         self._process = self._start()
+
+    def killed(self) -> bool:
+        """Return whether the process was ended for good."""
+        return self._killed.is_set()
 
     def do(self, job: Job, begin: Callable[[str], None]) -> JobDone:
         """Return how the job ended."""
         with self._lock:
-            if self.killed:
+            if self._killed.is_set():
                 return _STOPPED
             if self._process.poll() is not None:
                 self.close()
@@ -153,14 +157,14 @@ class _Worker:
             pass  # it died; what it said last tells why
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
-        if self.killed:
+        if self._killed.is_set():
             return _STOPPED
         return JobDone({}, f"the process ended with {process.returncode}: {self._last_words()}")
 
     def kill(self) -> None:
         """End the process at once."""
         with self._lock:
-            self.killed = True
+            self._killed.set()
             self._process.kill()
             self._process.wait()
 
