@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.nodes import nodes_of
@@ -63,7 +64,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     A Ray that was started here listens on localhost alone and is stopped at the end.
 
     Raises:
-        ClusterError: it cannot be started or reached.
+        ClusterError: it cannot be started or reached, or is lost.
     """
     for name, value in (_SETTINGS if address else _SETTINGS | _LOCAL_SETTINGS).items():
         os.environ.setdefault(name, value)
@@ -97,8 +98,17 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
             gpus=float(resources.get("GPU", 0)),
             local=address is None,
         )
+    except RayError as error:
+        raise ClusterError(
+            f"Ray was lost ({type(error).__name__}: {_first_line(error)}); what is done is kept: "
+            "see that Ray is up, then resume"
+        ) from error
     finally:
         ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
 
 
 def survey() -> tuple[Node, ...]:
