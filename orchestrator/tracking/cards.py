@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Card: TypeAlias = dict[str, Any]
-XAxis: TypeAlias = Literal["step", "time-relative"]
+XAxis: TypeAlias = Literal["step", "metric"]
 
 RUNS_PER_CHART = 100
 
@@ -47,15 +47,16 @@ def parallel(
     }
 
 
-def line(uuid: str, section: str, *, metric: str, title: str, x: XAxis = "step") -> Card:
-    """Return a chart of one line per run, ``metric`` over its steps or time."""
+def line(uuid: str, section: str, *, metric: str, title: str, over: str | None = None) -> Card:
+    """Return a chart of one line per run, ``metric`` over its steps, or over another metric."""
+    x: XAxis = "step" if over is None else "metric"
     return {
         **_card(uuid, section, "LINE", title),
         "metricKey": metric,
         "selectedMetricKeys": [metric],
         "lineSmoothness": 0,
         "xAxisKey": x,
-        "selectedXAxisMetricKey": "",
+        "selectedXAxisMetricKey": over or "",
         "xAxisScaleType": "linear",
         "scaleType": "linear",
         "yAxisKey": "metric",

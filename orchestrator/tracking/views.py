@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.report.axes import choose_axes
+from orchestrator.report.labels import label
 from orchestrator.report.text import config_names
 from orchestrator.tracking import cards, names
 from orchestrator.tracking.addresses import COMPARISON_KEY, sweep_key
@@ -35,6 +36,7 @@ def sweep_view(
     search = names.children_filter(report.sweep_id, parent_run_id)
     if front_only:
         search += " AND " + names.tag_filter(pareto="true")
+    first = report.objectives[0]
     aims = [each.name for each in report.objectives]
     keys = list(metric_keys)
     params = _telling_params(report)
@@ -42,8 +44,8 @@ def sweep_view(
         key=sweep_key(report.sweep_id, front_only=front_only),
         name=f"{report.sweep_id}: {'Pareto front' if front_only else 'all trials'}",
         search=search,
-        order_by=_metric(names.PARETO_RANK),
-        ascending=True,
+        order_by=_metric(first.name if front_only else names.PARETO_RANK),
+        ascending=not front_only or first.direction == "minimize",
         columns=(
             *(_metric(name) for name in [names.PARETO_RANK, *aims]),
             *(_tag(name) for name in (names.TRIAL_STATE, names.PARETO)),
@@ -73,7 +75,9 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
     """Return the view that shows the sweeps of an experiment beside each other."""
     best = [f"best_{name}" for name in objectives]
     volume = "hypervolume_share"
-    figures = [volume, "front_size", *best, "completed", "ended", "device_hours"]
+    hours = "device_hours"
+    curves = {volume: "Hypervolume", best[0]: f"Best {label(objectives[0]).title}"}
+    figures = [volume, "front_size", *best, "completed", "ended", hours]
     return SavedView(
         key=COMPARISON_KEY,
         name="Sweeps compared",
@@ -82,16 +86,15 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
         ascending=False,
         columns=(*(_metric(n) for n in figures), _tag(names.DATASET_DIGEST), _tag(names.SEED)),
         cards=(
-            cards.line("volume", "sweeps", metric=volume, title="Hypervolume by trials"),
-            cards.line(
-                "volume-time",
-                "sweeps",
-                metric=volume,
-                title="Hypervolume by time",
-                x="time-relative",
+            *(
+                cards.line(
+                    f"{name}-{over or 'trials'}", "sweeps", metric=name, title=title, over=over
+                )
+                for name, what in curves.items()
+                for over, title in ((None, f"{what} by trials"), (hours, f"{what} by device-hours"))
             ),
             *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in (volume, *best)),
-            cards.scatter("effort", "sweeps", x="device_hours", y=best[0]),
+            cards.scatter("effort", "sweeps", x=hours, y=best[0]),
             *(
                 cards.without(key, "sweeps")
                 for key in [*figures, "hypervolume", "device_hours_saved"]

@@ -204,20 +204,22 @@ def test_sweeps_can_be_compared(
     browser: WebDriver, served: ServedSweep, shoot: Callable[[str], Path]
 ) -> None:
     open_page(browser, served.place.comparison(served.base))
-    plots = await_value(
-        lambda: [
-            plot
-            for plot in browser.execute_script(_PLOTS)
-            if plot["traces"] and len(plot["traces"][0]["x"]) == len(served.report.curve)
-        ],
-        "the hypervolume's curve",
+    shares = [served.report.share_of(point.hypervolume) for point in served.report.curve]
+
+    def curves() -> list[list[float]]:
+        """Return where the points of the hypervolume's charts are on their horizontal axes."""
+        traces = [t for plot in browser.execute_script(_PLOTS) for t in plot["traces"][:1]]
+        return [t["x"] for t in traces if t["y"] == pytest.approx(shares)]
+
+    by_trials, by_hours = await_value(
+        lambda: found if len(found := curves()) == 2 else None, "the hypervolume's two curves"
     )
     close_assistant(browser)
     time.sleep(3)
     shoot("sweeps-compared")
-    curve = plots[0]["traces"][0]["y"]
-    shares = [served.report.share_of(point.hypervolume) for point in served.report.curve]
-    assert curve == pytest.approx(shares)
+    assert by_trials == [point.ended for point in served.report.curve]
+    assert by_hours == sorted(by_hours)
+    assert 0 < by_hours[-1] <= served.report.effort.device_hours
 
 
 def test_an_unknown_view_still_opens_the_experiment(
