@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
     from trainables.messages import TrialState
 
-_MAX_REJECTED_IN_A_ROW = 500
+MAX_REJECTED_IN_A_ROW = 500
+"""Proposals in a row that the cost gate settles before the space counts as exhausted."""
 
 
 class SweepListener(Protocol):
@@ -178,7 +179,7 @@ class Sweep:
 
     def _new_trial(self) -> tuple[TrialAsked, int] | None:
         """Return the first proposal that the cost gate lets pass."""
-        while self._rejected_in_a_row < _MAX_REJECTED_IN_A_ROW:
+        while self._rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
             if not self.proposes:
                 return None
             number = self._asked

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.events import EpochReported, TrialStarted
+from orchestrator.gate import CostGate
+from orchestrator.hopeless import HopelessRule
 from orchestrator.planning.world import World
 from orchestrator.schedulers.registry import make_scheduler
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation.clockwork import Clockwork
+from orchestrator.stagnation import Stagnation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,8 +102,7 @@ def forecast(
 ) -> Forecast:
     """Return what ``simulations`` sweeps did, each in a world of its own.
 
-    The searcher, the scheduler, their settings and the limits of the budget are those of ``spec``
-    but for the cost gate and the stop at stagnation, which are not simulated.
+    The searcher, the scheduler, the cost gate and the limits of the budget are those of ``spec``.
 
     Args:
         spec: What is planned.
@@ -156,10 +158,25 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
     )
     hours = spec.budget.device_hours
     lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers
-    result = Clockwork(world, watch, scheduler, seed=seed).run(
+    patience = spec.budget.stagnation_trials
+    clockwork = Clockwork(
+        world,
+        watch,
+        scheduler,
+        seed=seed,
+        gate=_gate(spec, world),
+        stagnation=Stagnation(world.objectives, patience=patience),
+    )
+    result = clockwork.run(
         workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
     )
     return result, watch
+
+
+def _gate(spec: SweepSpec, world: World) -> CostGate:
+    judges_all = spec.search.cost_gate == "full"
+    hopeless = HopelessRule(spec.space, world.objectives) if judges_all else None
+    return CostGate(spec.constraints, world.known, hopeless)
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -19,15 +19,18 @@ from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.front import GrowingFront
 from orchestrator.simulation.occupancy import FREE, Occupancy, Overheads
 from orchestrator.simulation.result import SeedResult
+from orchestrator.sweep import MAX_REJECTED_IN_A_ROW
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.events import SweepEvent
+    from orchestrator.gate import CostGate
     from orchestrator.schedulers.base import Decision, Scheduler
     from orchestrator.searchers.base import Searcher
     from orchestrator.simulation.benchmark import Benchmark
+    from orchestrator.stagnation import Stagnation
     from search_spaces.space import Config
 
 
@@ -46,7 +49,8 @@ class Clockwork:
     """Runs one sweep: whenever a lane is free, a paused trial is taken up or a new one proposed.
 
     Every epoch's end is an entry of a heap, so that a step costs the logarithm of the number of
-    lanes besides what the searcher and the scheduler cost.
+    lanes besides what the searcher and the scheduler cost. What ``gate`` settles costs no time and
+    counts neither as started nor towards the number of trials; ``stagnation`` ends the proposals.
     """
 
     def __init__(
@@ -57,6 +61,8 @@ class Clockwork:
         *,
         seed: int,
         overheads: Overheads = FREE,
+        gate: CostGate | None = None,
+        stagnation: Stagnation | None = None,
     ) -> None:
         self._overheads = overheads
         self._occupancy = Occupancy(1)
@@ -65,6 +71,10 @@ class Clockwork:
         self._searcher = searcher
         self._scheduler = scheduler
         self._seed = seed
+        self._gate = gate
+        self._stagnation = stagnation
+        self._rejected_in_a_row = 0
+        self._started = 0
         self._objectives = objectives_of(benchmark)
         self._front = GrowingFront(self._objectives, benchmark.reference_point)
         self._heap: list[tuple[float, int, str]] = []
@@ -98,7 +108,7 @@ class Clockwork:
         return SeedResult(
             hypervolume=self._front.hypervolume,
             curve=(*self._curve, (end, self._front.hypervolume)),
-            started=self._asked,
+            started=self._started,
             completed=self._completed,
             stopped=self._stopped,
             virtual_seconds=end,
@@ -110,10 +120,11 @@ class Clockwork:
         """Put a trial on a free lane; False where there is none to put."""
         timer = self._overheads.timer
         begin = 0.0 if timer is None else timer()
+        if self._stagnation is not None and self._stagnation.reached:
+            return False
         trial_id = self._scheduler.promote()
-        if trial_id is None and (max_trials is None or self._asked < max_trials):
-            config = self._searcher.propose(self._asked)
-            trial_id = None if config is None else self._ask(config)
+        if trial_id is None and (max_trials is None or self._started < max_trials):
+            trial_id = self._new_trial()
         if trial_id is None:
             return False
         course = self._courses[trial_id]
@@ -125,6 +136,30 @@ class Clockwork:
         self._occupancy.started(self._now, waited=waited, handover=handover)
         self._schedule(trial_id, delay=waited + handover)
         return True
+
+    def _new_trial(self) -> str | None:
+        """Return the first proposal that the gate lets pass; None when there is no other."""
+        while self._rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
+            config = self._searcher.propose(self._asked)
+            if config is None:
+                return None
+            trial_id = self._ask(config)
+            known = self._courses[trial_id].known
+            verdict = None if self._gate is None else self._gate.judge(known, config)
+            if verdict is None:
+                self._rejected_in_a_row = 0
+                self._started += 1
+                return trial_id
+            self._rejected_in_a_row += 1
+            ended = TrialEnded(
+                trial_id=trial_id,
+                state="infeasible",
+                reason=verdict,
+                metrics=known,
+                seconds=self._now,
+            )
+            self._end(trial_id, ended)
+        return None
 
     def _ask(self, config: Config) -> str:
         trial_id = f"t{self._asked:05d}"
@@ -220,3 +255,7 @@ class Clockwork:
     def _happen(self, event: SweepEvent) -> None:
         self._searcher.observe(event)
         self._scheduler.observe(event)
+        if self._gate is not None:
+            self._gate.observe(event)
+        if self._stagnation is not None:
+            self._stagnation.observe(event)
