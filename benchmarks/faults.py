@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def kills(folder: Path, *, count: int, trials: int = 12, seed: int = 0) -> dict[str, object]:
-    """Kill one sweep ``count`` times at random moments, then let it finish."""
+def kills(
+    folder: Path, *, count: int, trials: int = 8, span: float = 90.0, seed: int = 0
+) -> dict[str, object]:
+    """Kill one sweep ``count`` times within ``span`` seconds of a start, then let it finish."""
     rng = random.Random(seed)
     experiment = Experiment(folder, tiny_spec(folder / "runs", budget={"trials": trials}))
     before, everything, points = shared_segments(), 0, []
@@ -53,21 +55,9 @@ def kills(folder: Path, *, count: int, trials: int = 12, seed: int = 0) -> dict[
         experiment.start()
         begun = experiment.count()
         whole = rng.random() < 0.4
-        if rng.random() < 0.25:
-            moment = rng.uniform(0.5, 25.0)
-            wait_for(lambda: False, moment, must=False)
-            points.append(f"{moment:.1f} s after the start")
-        else:
-            more = rng.randint(1, 6)
-            wait_for(
-                lambda: (
-                    experiment.count() >= begun + more  # noqa: B023 - called at once
-                    or experiment.ended()
-                ),
-                300,
-            )
-            time.sleep(rng.uniform(0, 0.4))
-            points.append(f"{experiment.count()} events")
+        moment = rng.uniform(0.5, span)
+        wait_for(experiment.ended, moment, must=False)
+        points.append(f"{moment:.1f} s after its start, {experiment.count() - begun} events")
         if experiment.ended():
             if experiment.driver.returncode == 0:
                 break
@@ -76,7 +66,7 @@ def kills(folder: Path, *, count: int, trials: int = 12, seed: int = 0) -> dict[
         experiment.kill(everything=whole)
         everything += whole
         number += 1
-        print(f"kill {number}/{count}: {'all of Ray' if whole else 'driver'} at {points[-1]}")
+        print(f"kill {number}/{count}: {'all of Ray' if whole else 'driver'} {points[-1]}")
     experiment.start()
     code = experiment.wait(900)
     return {
