@@ -137,7 +137,7 @@ class History:
             metrics={
                 name: float(value)
                 for name, value in run.data.metrics.items()
-                if not name.startswith(names.EPOCH_PREFIX)
+                if not name.startswith((names.EPOCH_PREFIX, names.SYSTEM_PREFIX))
             },
             curve=tuple(sorted(curve.items())),
         )
