@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 
+SYSTEM_PREFIX = "system/"
+"""Before the name of a figure of the machine rather than of the configuration; MLflow shows these
+apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:

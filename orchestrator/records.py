@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from orchestrator.events import (
+    SYSTEM_PREFIX,
     EpochReported,
     TrialAsked,
     TrialEnded,
@@ -199,10 +200,11 @@ def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
 
 def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
     before = tuple(entry for entry in record.history if entry[0] < event.epoch)
+    own = {k: v for k, v in event.metrics.items() if not k.startswith(SYSTEM_PREFIX)}
     return replace(
         record,
         state="running",
-        metrics={**record.metrics, **event.metrics},
+        metrics={**record.metrics, **own},
         epochs_done=event.epoch,
         history=(*before, (event.epoch, event.metrics)),
         changed_at=event.seconds,

@@ -44,9 +44,6 @@ EPOCH_PREFIX = "epoch/"
 """Before the name of a figure that is measured every epoch, so that ``miou`` is the deployed
 model's and ``epoch/miou`` the learning curve."""
 
-SYSTEM_PREFIX = "system/"
-"""Before the name of a figure of the machine; MLflow shows these apart from the model's."""
-
 STATUS: Mapping[RecordState, RunStatus] = MappingProxyType(
     {
         "pending": "RUNNING",

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled, TrialStarted
+from orchestrator.events import (
+    SYSTEM_PREFIX,
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialProfiled,
+    TrialStarted,
+)
 from orchestrator.pareto import non_dominated_ranks
 from orchestrator.records import RecordBook
 from orchestrator.report.text import brief
@@ -107,7 +114,7 @@ class Projector:
 
     def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
         at_ms = self._info.at_ms(event.seconds)
-        system = [name for name in event.metrics if name.startswith(names.SYSTEM_PREFIX)]
+        system = [name for name in event.metrics if name.startswith(SYSTEM_PREFIX)]
         curves = [name for name in event.metrics if name not in system][:MAX_EPOCH_KEYS]
         keys = {**{name: names.EPOCH_PREFIX + name for name in curves}, **{n: n for n in system}}
         return tuple(

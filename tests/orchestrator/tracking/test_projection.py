@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,3 +159,21 @@ def _info(objectives: tuple[Objective, ...]) -> SweepInfo:
     from orchestrator.tracking.info import SweepInfo
 
     return SweepInfo(sweep_id="s", objectives=objectives, started_ms=0, trials_dir=Path())
+
+
+def test_figures_of_the_machine_stand_apart_under_their_own_names(
+    demo_events: Callable[..., list[SweepEvent]], info: SweepInfo
+) -> None:
+    projector = Projector(info)
+    told = {"system/gpu_power_usage_watts": 301.0, "system/lane_cpu_percentage": 99.0}
+    for event in demo_events(1):
+        if not isinstance(event, EpochReported):
+            projector.observe(event)
+            continue
+        update, _ = projector.observe(replace(event, metrics={**event.metrics, **told}))
+        assert update is not None
+        found = {point.key: point.value for point in update.points}
+        assert told.items() <= found.items()
+        assert {f"epoch/{name}" for name in event.metrics} <= found.keys()
+    (record,) = projector.records.trials
+    assert not [name for name in record.metrics if name.startswith("system/")]
