@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_sweep_whose_driver_and_ray_are_killed_ends_as_if_nothing_had_happened(
     folder: Path,
 ) -> None:
-    found = faults.kills(folder, count=2, trials=3)
+    found = faults.kills(folder, count=2, trials=3, span=40)
     assert found["findings"] == []
     assert found["exit code of the last resume"] == 0
     assert (found["trials"], found["ends"]) == (3, 3)
