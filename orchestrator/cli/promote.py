@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -175,6 +176,7 @@ def _carry_out(
     if not as_json:
         for line in plan.lines():
             say(line)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the version says so
     try:
         promotion = carry_out(plan, spec, folder, registry, request, say=tell)
     except (CheckpointError, RetrainingError) as error:

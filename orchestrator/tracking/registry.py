@@ -61,11 +61,17 @@ class ModelRegistry:
         """
         found = self._find(ref)
         if found is None:
-            known = ", ".join(self.model_names()) or "none"
-            raise UnknownModelError(
-                f"there is no model {ref} in {self.uri}; registered models are {known}"
-            )
+            raise UnknownModelError(self._nothing(ref))
         return found
+
+    def _nothing(self, ref: ModelRef) -> str:
+        known = self.model_names()
+        if ref.name in known:
+            return f"there is no {ref}; 'segsweep models {ref.name}' shows what there is"
+        return (
+            f"there is no model {ref} in {self.uri}; "
+            f"registered models are {', '.join(known) or 'none'}"
+        )
 
     def champion(self, name: str) -> ModelVersion | None:
         """Return the version in use; None for a model without one, or no such model."""

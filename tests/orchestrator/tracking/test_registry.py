@@ -186,5 +186,5 @@ def test_what_is_not_there_is_said_with_what_is(store: Store) -> None:
         store.registry.find(ModelRef("nothing"))
     with pytest.raises(UnknownModelError, match="there is no model 'nothing'"):
         store.registry.versions("nothing")
-    with pytest.raises(UnknownModelError):
+    with pytest.raises(UnknownModelError, match="there is no first/99; 'segsweep models first'"):
         store.registry.find(ModelRef("first", None, 99))
