@@ -72,6 +72,7 @@ class Metered(LocalSession):
         return self.joules
 
 
+@pytest.mark.slow
 def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., TrialTask]) -> None:
     session, task = Metered(), make_task(measured={})
     done = run_trial(task, session)
@@ -112,6 +113,7 @@ def test_the_same_task_gives_the_same_numbers(make_task: Callable[..., TrialTask
     assert first.metrics["latency_ms"] == 1.5
 
 
+@pytest.mark.slow
 def test_a_stop_ends_it_with_what_is_known(make_task: Callable[..., TrialTask]) -> None:
     asked: list[bool] = []
 

@@ -165,6 +165,7 @@ def _cases() -> list[object]:
 
 
 @pytest.mark.parametrize("config", _cases())
+@pytest.mark.slow
 def test_a_second_counter_agrees_within_one_percent(config: TrialConfig) -> None:
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -69,6 +69,7 @@ def test_the_logits_are_the_teachers_own_and_computed_once(
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == written
 
 
+@pytest.mark.slow
 def test_students_learn_from_them_at_another_resolution(
     teacher: Path, tiny_data: DataConfig, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def train(tiny_data: DataConfig, tmp_path: Path) -> Callable[..., TeacherInfo]:
     return run
 
 
+@pytest.mark.slow
 def test_a_teacher_is_trained_once_and_says_what_it_is(
     train: Callable[..., TeacherInfo], tmp_path: Path
 ) -> None:
