@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import replace
@@ -164,6 +165,7 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     from orchestrator.launch import launch
     from orchestrator.live import LiveModel
 
+    _leave_job_folder(spec.storage.root)
     model = LiveModel(
         trials=spec.budget.trials, epochs=spec.budget.epochs, objectives=spec.objectives
     )
@@ -180,6 +182,17 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
         raise typer.Exit(INTERRUPTED)
     if launched.trouble is not None:
         raise typer.Exit(TROUBLE)
+
+
+def _leave_job_folder(root: str) -> None:
+    """Work in the storage root where this is a Ray job: the job's folder may be cleaned away.
+
+    Under ``uv run`` Ray takes the working folder for the code of the workers; it is kept there.
+    """
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ or "UV" in os.environ:
+        return
+    os.makedirs(root, exist_ok=True)  # noqa: PTH103 - pathlib is not loaded for --help
+    os.chdir(root)
 
 
 def _print(launched: Launched, *, as_json: bool) -> None:
