@@ -170,9 +170,13 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Record a trial whose Tune actor could not be kept alive as preempted.
 
-        The actor holds no model, so whatever ended it is no fault of the configuration.
+        The actor holds no model, so whatever ended it is no fault of the configuration. Tune tells
+        of an actor that it starts anew too, after it has noted the error: that one attaches to the
+        trial, which runs on.
         """
         del tune_controller
+        if trial.status == trial.ERROR and trial.should_recover():
+            return
         task: TrialTask = trial.config["task"]
         self._switchboard.cancel.remote(task.trial_id)
         reason = f"Ray Tune gave it up: {trial.error_file}"
