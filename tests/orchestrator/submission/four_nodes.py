@@ -27,9 +27,9 @@ def common() -> dict[str, Any]:
     return {"object_store_memory": 100 * 2**20, "dashboard_agent_listen_port": free_port()}
 
 
-def main(folder: str) -> None:
+def main() -> None:
     port = free_port()
-    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port, "temp_dir": folder}
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port}
     cluster = Cluster(initialize_head=True, head_node_args={**head, **common()})
     nodes: dict[str, Any] = {}
 
@@ -44,14 +44,14 @@ def main(folder: str) -> None:
     sys.stdout.flush()
     for line in sys.stdin:
         match line.split():
-            case ["kill", name]:
-                cluster.remove_node(nodes.pop(name), allow_graceful=False)
-            case ["add", name, cpus, kind]:
-                add(name, int(cpus), kind)
+            case ["kill", gone]:
+                cluster.remove_node(nodes.pop(gone), allow_graceful=False)
+            case ["add", joined, cores, place]:
+                add(joined, int(cores), place)
         sys.stdout.write("done\n")
         sys.stdout.flush()
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ray, pytest.mark.e2e]
 TOKEN = "0123456789abcdef" * 3
-TRIALS = 4
-PATIENCE = 240.0
+TRIALS = 6
+PATIENCE = 400.0
 
 
 @dataclass
@@ -48,7 +48,7 @@ class FourNodes:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -68,8 +68,8 @@ def nodes() -> Iterator[FourNodes]:
     with (
         tempfile.TemporaryDirectory(prefix="four-", dir="/tmp") as folder,  # short, for sockets
         subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("four_nodes.py")), folder],
-            env=environment,
+            [sys.executable, str(Path(__file__).with_name("four_nodes.py"))],
+            env={**environment, "RAY_TMPDIR": folder},  # else another cluster here is found
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,6 +101,10 @@ def records(root: Path) -> SweepRecords:
         return fold(event for _, event in ledger.events())
 
 
+def begun(root: Path) -> int:
+    return len(records(root).trials) if list(root.glob("sweeps/*/ledger.db")) else 0
+
+
 def epochs(root: Path) -> int:
     if not list(root.glob("sweeps/*/ledger.db")):
         return 0
@@ -120,7 +124,7 @@ def test_a_wrong_token_is_said_and_no_token_is_shown(nodes: FourNodes) -> None:
 def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_path: Path) -> None:
     settings = (
         f"budget.trials={TRIALS}",
-        "budget.epochs=2",
+        "budget.epochs=1",
         "resources.node_labels={kind: train}",
         "artifacts.trials=none",
     )
@@ -132,19 +136,25 @@ def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_pat
     assert TOKEN not in sent.stdout + sent.stderr
     until(lambda: find_running(nodes) == "running")
     until(lambda: epochs(tmp_path) > 0)
-    assert "epoch 1/2" in nodes.segsweep("logs").stdout
+    assert "epoch 1/1" in nodes.segsweep("logs").stdout
 
     stopped = nodes.segsweep("stop", "--json")
     assert json.loads(stopped.stdout)["state"] == "stopped"
-    begun = len(records(tmp_path).trials)
-    assert begun >= 2, "one lane on each of the two nodes that suit"
-    assert begun < TRIALS
+    assert begun(tmp_path) < TRIALS
 
     sweep_id = find_sweep(tmp_path).sweep_id
     again = nodes.segsweep("submit", "--resume", sweep_id, "--installed", "--detach")
     assert again.returncode == 0, again.stderr
     before = epochs(tmp_path)
     until(lambda: epochs(tmp_path) > before)
+    seen = nodes.segsweep("top", "--installed", "--json")
+    assert seen.returncode == 0, seen.stderr
+    (sweep,) = json.loads(seen.stdout)["sweeps"]
+    assert sweep["sweep_id"] == sweep_id
+    assert {lane["lane"] for lane in sweep["lanes"]} <= {"lane0", "lane1"}
+    assert {lane["trial"] for lane in sweep["lanes"]} & {
+        t.trial_id for t in records(tmp_path).trials
+    }
     nodes.tell("kill first")
     nodes.tell("add third 1 train")
     until(lambda: find_running(nodes) not in {"pending", "running"})
@@ -153,6 +163,8 @@ def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_pat
     assert [trial.state for trial in found.trials] == ["complete"] * TRIALS
     listed = json.loads(nodes.segsweep("list", "--address", nodes.address, "--json").stdout)
     assert [row["state"] for row in listed] == ["succeeded", "stopped"]
+    offered = json.loads(nodes.segsweep("doctor", "--address", nodes.address, "--json").stdout)
+    assert sorted(node["cpus"] for node in offered["nodes"]) == [0, 1, 1, 2]
     assert {row["sweep_id"] for row in listed} == {sweep_id}
 
 
