@@ -203,8 +203,9 @@ def orphaned_segments(before: frozenset[str]) -> list[str]:
 
 
 def shared_segments() -> frozenset[str]:
-    """Return the names of all segments of shared memory."""
-    return frozenset(path.name for path in _SHARED.iterdir()) if _SHARED.is_dir() else frozenset()
+    """Return the names of all segments of shared memory; folders there hold files of programs."""
+    paths = _SHARED.iterdir() if _SHARED.is_dir() else ()
+    return frozenset(path.name for path in paths if path.is_file())
 
 
 def wait_for(
