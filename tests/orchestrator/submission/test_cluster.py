@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.ray, pytest.mark.e2e]
 TOKEN = "0123456789abcdef" * 3
-TRIALS = 6
+TRIALS = 5
 PATIENCE = 400.0
 
 
@@ -152,9 +152,8 @@ def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_pat
     (sweep,) = json.loads(seen.stdout)["sweeps"]
     assert sweep["sweep_id"] == sweep_id
     assert {lane["lane"] for lane in sweep["lanes"]} <= {"lane0", "lane1"}
-    assert {lane["trial"] for lane in sweep["lanes"]} & {
-        t.trial_id for t in records(tmp_path).trials
-    }
+    known = {None, *(trial.trial_id for trial in records(tmp_path).trials)}
+    assert {lane["trial"] for lane in sweep["lanes"]} <= known  # between two trials none runs
     nodes.tell("kill first")
     nodes.tell("add third 1 train")
     until(lambda: find_running(nodes) not in {"pending", "running"})
