@@ -282,6 +282,8 @@ def tracking(folder: Path, *, away: float = 60.0) -> dict[str, object]:
         meanwhile = experiment.count("ended") - ends
         running = serve()
         code = experiment.wait(600)
+        experiment.start()  # writes the rest, where the sweep was over before the server was back
+        again = experiment.wait(300)
         found = experiment.verify()
     finally:
         with suppress(ProcessLookupError):
@@ -291,6 +293,7 @@ def tracking(folder: Path, *, away: float = 60.0) -> dict[str, object]:
         "seconds away": away,
         "trials that ended meanwhile": meanwhile,
         "exit code": code,
+        "exit code of a resume": again,
         "findings": found,
     }
 
