@@ -61,13 +61,13 @@ class Encoder:
         """For each column the index of its dimension, known metrics counted behind them."""
 
     def encode(
-        self, config: Config, known: Mapping[str, float] | None = None
+        self, config: Mapping[str, Value], known: Mapping[str, float] | None = None
     ) -> NDArray[np.float64]:
         """Return the vector of ``config``; ``known`` saves working out what is known of it."""
         vector = np.zeros(self.width)
         if self._known_cost is not None and self._scales:
             if known is None or not self._scales.keys() <= known.keys():
-                known = self._known_cost(config)
+                known = self._known_cost(dict(config))
             vector[self._costs] = [scale(known[name]) for name, scale in self._scales.items()]
         for dimension, where in zip(self._space, self._slices, strict=True):
             if isinstance(dimension.domain, Categorical):
