@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,23 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
 
 
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """Address of an empty database."""
+    import psycopg
+    import psycopg.sql
+
+    name = f"sweeps_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+        )
+    return f"{postgres_server.rpartition('/')[0]}/{name}"
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Address of an empty database of a PostgreSQL that lives as long as the tests."""
+def postgres_server() -> Iterator[str]:
+    """Address of a PostgreSQL that lives as long as the tests."""
     initdb, server = program("initdb"), program("postgres")
     if initdb is None or server is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
