@@ -46,6 +46,7 @@ def test_stops_in_the_middle_of_an_epoch_leave_nothing_behind(folder: Path) -> N
     assert found["leaked shared memory"] == []
 
 
+@pytest.mark.nodes
 def test_a_cluster_that_loses_a_worker_a_node_and_its_control_store(folder: Path) -> None:
     found = faults.cluster(folder)
     assert found["findings"] == []

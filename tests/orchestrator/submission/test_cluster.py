@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from orchestrator.records import SweepRecords
 
-pytestmark = [pytest.mark.ray, pytest.mark.e2e]
+pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.nodes]
 TOKEN = "0123456789abcdef" * 3
 TRIALS = 5
 PATIENCE = 400.0
