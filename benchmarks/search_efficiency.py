@@ -1,18 +1,21 @@
 """How much hypervolume a sweep's budget buys: our searcher and scheduler against others.
 
-Simulated sweeps on the synthetic benchmarks, all methods with the same seeds, lanes and budget.
-Regret is one minus the hypervolume relative to a dense search without noise, so that luck may bring
-it slightly below zero. Writes the figures as JSON and as a table.
+Simulated sweeps on the recorded and synthetic benchmarks, all methods with the same seeds, lanes
+and budget. Regret is one minus the hypervolume relative to a dense search without noise, so that
+luck may bring it slightly below zero. Writes the figures as JSON and as a table. Syne Tune takes
+part where --syne-tune names the Python of an environment that has it (see syne_tune_moasha.py).
 
-Run: python benchmarks/search_efficiency.py --seeds 10 --out benchmarks/search_efficiency.json
+Run: python benchmarks/search_efficiency.py --seeds 10 --syne-tune syne/bin/python
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,22 +24,26 @@ import numpy as np
 
 from orchestrator.pareto import hypervolume, pareto_front
 from orchestrator.searchers.candidates import neighbour
+from orchestrator.simulation.load import load_benchmark
+from orchestrator.simulation.result import SeedResult
 from orchestrator.simulation.run import simulate_one
-from orchestrator.simulation.synthetic import backbones, crossing, rugged
 
 if TYPE_CHECKING:
-    from orchestrator.simulation.result import SeedResult
+    from orchestrator.simulation.recorded import Recorded
     from orchestrator.simulation.synthetic import Backbones, Crossing, Rugged
     from search_spaces.space import Config
 
-    Synthetic = Backbones | Crossing | Rugged
+    Known = Backbones | Crossing | Recorded | Rugged
+    """Benchmarks of which the final values are known without luck."""
 
-BENCHMARKS: dict[str, Synthetic] = {
-    "crossing": crossing,
-    "backbones": backbones,
-    "rugged": rugged,
+BENCHMARKS = {
+    "camvid": "orchestrator.simulation.recorded:camvid",
+    "crossing": "orchestrator.simulation.synthetic:crossing",
+    "backbones": "orchestrator.simulation.synthetic:backbones",
+    "rugged": "orchestrator.simulation.synthetic:rugged",
 }
 OURS = "cost-aware + mo-asha"
+SYNE_TUNE = "Syne Tune MOASHA"
 METHODS: dict[str, tuple[str, str]] = {
     "random": ("random", "none"),
     "NSGA-II": ("nsga2", "none"),
@@ -46,10 +53,11 @@ METHODS: dict[str, tuple[str, str]] = {
     "cost-aware, no stopping": ("cost-aware", "none"),
     OURS: ("cost-aware", "mo-asha"),
 }
-OTHERS = tuple(METHODS)[:4]
+OTHERS = (*tuple(METHODS)[:4], SYNE_TUNE)
+"""What ours is held against."""
 
 
-def dense_reference(benchmark: Synthetic, *, samples: int = 20_000, rounds: int = 40) -> float:
+def dense_reference(benchmark: Known, *, samples: int = 20_000, rounds: int = 40) -> float:
     """Return the hypervolume of the best noise-free final values that a long search finds."""
     rng = np.random.default_rng(0)
     names = [objective.name for objective in benchmark.objectives[1:]]
@@ -72,7 +80,7 @@ def dense_reference(benchmark: Synthetic, *, samples: int = 20_000, rounds: int 
     return hypervolume(points, benchmark.objectives, benchmark.reference_point)
 
 
-def _point(benchmark: Synthetic, config: Config, names: list[str]) -> list[float]:
+def _point(benchmark: Known, config: Config, names: list[str]) -> list[float]:
     known = benchmark.known(config)
     return [benchmark.final(config), *(known[name] for name in names)]
 
@@ -111,32 +119,61 @@ def machine() -> dict[str, object]:
     return {"cpu": model, "system": platform.system(), "python": platform.python_version()}
 
 
-def run(name: str, *, seeds: int, workers: int, budget: float) -> dict[str, object]:
-    benchmark = BENCHMARKS[name]
-    reference = dense_reference(benchmark)
+def ours(name: str, method: str, given: argparse.Namespace) -> list[SeedResult]:
+    """Return the sweeps of one of ``METHODS``."""
+    searcher, scheduler = METHODS[method]
+    return [
+        simulate_one(
+            load_benchmark(BENCHMARKS[name]),
+            searcher=searcher,
+            scheduler=scheduler,
+            workers=given.workers,
+            budget=given.budget,
+            seed=seed,
+        )
+        for seed in range(given.seeds)
+    ]
+
+
+def syne_tune(name: str, given: argparse.Namespace) -> list[SeedResult]:
+    """Return the sweeps of Syne Tune, which has an environment of its own."""
+    script = Path(__file__).with_name("syne_tune_moasha.py")
+    options = {"seeds": given.seeds, "workers": given.workers, "budget": given.budget}
+    done = subprocess.run(
+        [
+            str(given.syne_tune),
+            str(script),
+            BENCHMARKS[name],
+            *(f"--{option}={value}" for option, value in options.items()),
+        ],
+        env={**os.environ, "PYTHONPATH": str(script.parents[1])},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    seeds = json.loads(done.stdout)["seeds"]
+    return [SeedResult(**{**seed, "curve": tuple(map(tuple, seed["curve"]))}) for seed in seeds]
+
+
+def run(name: str, given: argparse.Namespace) -> dict[str, object]:
+    """Return the figures of every method on one benchmark."""
+    reference = dense_reference(load_benchmark(BENCHMARKS[name]))  # type: ignore[arg-type]
     figures: dict[str, dict[str, object]] = {}
-    target: float | None = None
-    for method, (searcher, scheduler) in METHODS.items():
+    methods = [*([SYNE_TUNE] if given.syne_tune else []), *METHODS]
+    for method in methods:
         began = time.process_time()
-        results = [
-            simulate_one(
-                benchmark,
-                searcher=searcher,
-                scheduler=scheduler,
-                workers=workers,
-                budget=budget,
-                seed=seed,
-            )
-            for seed in range(seeds)
-        ]
+        theirs = method == SYNE_TUNE
+        results = syne_tune(name, given) if theirs else ours(name, method, given)
         cpu = time.process_time() - began
+        target = None
         if method == OURS:
-            target = max(float(str(figures[other]["hypervolume"])) for other in OTHERS)
-        found = summary(results, reference, target if method == OURS else None)
-        found["cpu_ms_per_trial"] = 1000 * cpu / sum(result.started for result in results)
+            target = max(float(str(figures[o]["hypervolume"])) for o in OTHERS if o in figures)
+        found = summary(results, reference, target)
+        if not theirs:
+            found["cpu_ms_per_trial"] = 1000 * cpu / sum(result.started for result in results)
         figures[method] = found
         print(f"{name:10} {method:40} {json.dumps(found)}", flush=True)
-    best = min(float(str(figures[other]["regret"])) for other in OTHERS)
+    best = min(float(str(figures[other]["regret"])) for other in OTHERS if other in figures)
     return {
         "reference_hypervolume": reference,
         "methods": figures,
@@ -150,6 +187,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--budget", type=float, default=30)
     parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
+    parser.add_argument("--syne-tune", type=Path, default=None, metavar="PYTHON")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     report = {
@@ -157,10 +195,7 @@ def main() -> None:
         "seeds": given.seeds,
         "workers": given.workers,
         "budget": given.budget,
-        "benchmarks": {
-            name: run(name, seeds=given.seeds, workers=given.workers, budget=given.budget)
-            for name in given.benchmarks
-        },
+        "benchmarks": {name: run(name, given) for name in given.benchmarks},
     }
     if given.out is not None:
         given.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -83,8 +83,8 @@ class Recorded:
     """A recorded sweep, asked between its trials with the help of a forest.
 
     FLOPs are counted, as in a real sweep. The learning curve of a configuration is the mean of what
-    the trees of a forest grown on the recorded curves say, the duration of its epochs likewise; luck
-    is added to every epoch as large as the recorded curves are rough.
+    the trees of a forest grown on the recorded curves say, the duration of its epochs likewise;
+    luck as large as the recorded curves are rough is added to every epoch.
 
     Source: Eggensperger et al. 2015, Efficient Benchmarking of Hyperparameter Optimizers via
     Surrogates; Geurts et al. 2006, Extremely Randomized Trees.
@@ -100,7 +100,10 @@ class Recorded:
     @cached_property
     def space(self) -> SearchSpace:
         """What was searched."""
-        return parse_space(self.recording.space)
+        space, faults = parse_space(dict(self.recording.space))
+        if space is None:
+            raise ValueError(f"the recorded space is faulty: {'; '.join(map(str, faults))}")
+        return space
 
     @property
     def max_epochs(self) -> int:
