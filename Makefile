@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 SERIAL := ray or browser or e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nodes unit lint install lock docs clean
+.PHONY: help demo test long unit lint install lock docs clean
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,10 +19,10 @@ demo: $(READY) ## Run a sweep on generated street scenes, from images to a Paret
 
 test: $(READY) lint unit ## Check style and types, then run every test that this machine can run.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not ($(SERIAL))"
-	$(BIN)/pytest -m "($(SERIAL)) and not nodes"
+	$(BIN)/pytest -m "($(SERIAL)) and not long"
 
-nodes: $(READY) ## Run the tests that start a Ray cluster of several nodes and kill some.
-	$(BIN)/pytest -m nodes
+long: $(READY) ## Run the tests that kill sweeps, fill disks, take nodes from a Ray cluster.
+	$(BIN)/pytest -m long
 
 unit: $(READY) ## Run the fast tests alone.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not (slow or gpu or $(SERIAL))"

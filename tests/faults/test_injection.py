@@ -22,6 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "x"
 
 
+@pytest.mark.long
 def test_a_sweep_whose_driver_and_ray_are_killed_ends_as_if_nothing_had_happened(
     folder: Path,
 ) -> None:
@@ -46,7 +47,7 @@ def test_stops_in_the_middle_of_an_epoch_leave_nothing_behind(folder: Path) -> N
     assert found["leaked shared memory"] == []
 
 
-@pytest.mark.nodes
+@pytest.mark.long
 def test_a_cluster_that_loses_a_worker_a_node_and_its_control_store(folder: Path) -> None:
     found = faults.cluster(folder)
     assert found["findings"] == []
@@ -66,6 +67,7 @@ def tmpfs(tmp_path: Path) -> None:
     subprocess.run(["umount", str(trial)], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_a_sweep_that_room_lets_go_on(folder: Path, tmpfs: None) -> None:
     del tmpfs
     found = faults.disk(folder)
