@@ -18,10 +18,10 @@ demo: $(READY) ## Run a sweep on generated street scenes, from images to a Paret
 	$(BIN)/segsweep run
 
 test: $(READY) lint unit ## Check style and types, then run every test that this machine can run.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not ($(SERIAL))"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not (long or $(SERIAL))"
 	$(BIN)/pytest -m "($(SERIAL)) and not long"
 
-long: $(READY) ## Run the tests that kill sweeps, fill disks, take nodes from a Ray cluster.
+long: $(READY) ## Run the longest tests: killed sweeps, full disks, Ray clusters, every kind of compression.
 	$(BIN)/pytest -m long
 
 unit: $(READY) ## Run the fast tests alone.

@@ -30,7 +30,7 @@ from trainables.trial import run_trial
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FULL = os.environ.get("SEGSWEEP_FULL_MATRIX") == "1"
 CHEAPEST = "lraspp"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.folders import SweepFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.long]
 
 CONFIG: dict[str, str | int | float] = {
     "arch": "lraspp",
