@@ -50,6 +50,9 @@ CLASSES = "num_classes"
 """Fact of a ledger that says how many classes the data set has."""
 
 
+DRIVERS = "drivers"
+"""Fact of a ledger that says how many processes have driven the sweep, so that the workers of an
+earlier one are known for what they are."""
 class TeacherFailedError(RuntimeError):
     """The teacher could not be trained, so no student can be."""
 
@@ -109,7 +112,15 @@ def run_sweep(
         address = spec.resources.address
         with connected(None if address is None else expand(address)) as capacity:
             sizing = LaneSizing(spec, num_classes)
-            summary = _run_on(spec, folder, sweep, hooks, sizing=sizing, local=capacity.local)
+            summary = _run_on(
+                spec,
+                folder,
+                sweep,
+                hooks,
+                sizing=sizing,
+                local=capacity.local,
+                driver=_next_driver(ledger),
+            )
         return replace(summary, trouble=trouble.reason)
 
 
@@ -147,11 +158,16 @@ def _run_on(
     local: bool,
 ) -> RunSummary:
     plans = sizing.plans(survey())
+    driver: int,
     hooks.stage(f"warming {', '.join(map(str, plans))}")
     storage = folder.path / "ray"
     with (
         LanePool(
-            plans, storage=str(storage), quiet_path=quiet_path(), name=folder.sweep_id
+            plans,
+            storage=str(storage),
+            quiet_path=quiet_path(),
+            name=folder.sweep_id,
+            driver=driver,
         ) as pool,
         _following(pool, lambda: sizing.counts(plans, survey()), local=local),
     ):
@@ -175,6 +191,14 @@ def _run_on(
 
 def _following(
     pool: LanePool, room: Callable[[], list[int]], *, local: bool
+def _next_driver(ledger: Ledger) -> int:
+    """Return the number of this driver, from 1; the lock lets one take a number at a time."""
+    before = ledger.fact(DRIVERS)
+    number = 1 + (before if isinstance(before, int) else 0)
+    ledger.set_fact(DRIVERS, number)
+    return number
+
+
 ) -> AbstractContextManager[object]:
     """Return a context in which the lanes follow the cluster; one machine stays as it is."""
     return nullcontext() if local else Elastic(room, pool.resize)

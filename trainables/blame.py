@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Literal, TypeAlias
 
+from trainables.training.claim import ClaimLostError
 from trainables.training.memory import is_out_of_memory
 
 Blame: TypeAlias = Literal["own", "memory", "storage", "infrastructure"]
@@ -81,6 +82,8 @@ def _is_storage(error: BaseException) -> bool:
 def _is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return isinstance(error, ConnectionError) or error.errno in _BROKEN
+    if isinstance(error, ClaimLostError):
+        return True
     if any(
         f"{kind.__module__}.{kind.__name__}".startswith(_CLASSES) for kind in type(error).__mro__
     ):

@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from trainables.masking import mask
+from trainables.training.claim import ClaimLostError, changing
 
 TRACEBACK = "error.txt"
 """File with the traceback of a trial that failed."""
@@ -32,7 +33,8 @@ def write_traceback(folder: Path, error: Exception) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = mask("".join(traceback.format_exception(error)))
-        (folder / TRACEBACK).write_text(text, encoding="utf-8")
-    except OSError:
+        with changing(folder / TRACEBACK):
+            (folder / TRACEBACK).write_text(text, encoding="utf-8")
+    except (OSError, ClaimLostError):
         return False
     return True

@@ -24,6 +24,7 @@ from trainables.messages import EpochDone, Profiled, TrialDone
 from trainables.models.build import build_model
 from trainables.training.atomic import file_digest, write_atomically
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
+from trainables.training.claim import Claim, writing_under
 from trainables.training.energy import EnergyUse
 from trainables.training.evaluation import TrialStoppedError
 from trainables.training.loop import Trainer
@@ -52,11 +53,14 @@ def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
     metrics of a trial that did not come to its end are those known by then: costs, the best epoch's
     scores.
     A complete or broken trial leaves no state to go on from; a stopped or preempted one does.
+    Its folder is claimed first: one whose folder was claimed by a later turn raises, and changes
+    nothing there any more.
     """
     trial = _Trial(task, session)
-    state, reason = _outcome(trial)
-    if state not in {"stopped", "preempted"} and session.rank == 0:
-        remove_last(trial.folder)
+    with writing_under(trial.claim):
+        state, reason = _outcome(trial)
+        if state not in {"stopped", "preempted"} and session.rank == 0:
+            remove_last(trial.folder)
     done = TrialDone(
         trial_id=task.trial_id,
         state=state,
@@ -105,10 +109,16 @@ class _Trial:
     def folder(self) -> Path:
         return Path(self.task.output_dir)
 
+    @property
+    def claim(self) -> Claim | None:
+        return None if self.task.turn is None else Claim(self.folder, self.task.turn)
+
     def run(self) -> str:
         """Run the trial to its end; return a note on it, usually empty."""
         ranks = Ranks(self.session.rank, self.session.world_size)
         try:
+            if self.claim is not None:
+                ranks.on_first(self.claim.take)
             plan, model, datasets = ranks.everywhere(self._prepare)
             trainer = Trainer(plan, model, datasets, session=self.session, ranks=ranks)
             ranks.on_first(lambda: self._profile(trainer))

@@ -50,7 +50,9 @@ class LanePool:
         quiet_path: str,
         runner: TrialRunner | None = None,
         name: str = "sweep",
+        driver: int = 1,
     ) -> None:
+        """Start the lanes of ``plans`` for the ``driver``-th process that drives the sweep."""
         self._plans = (plans,) if isinstance(plans, LanePlan) else tuple(plans)
         self._storage = storage
         self._quiet_path = quiet_path
@@ -70,7 +72,7 @@ class LanePool:
                 node_id=ray.get_runtime_context().get_node_id(),  # it dies with the driver alone
                 soft=False,
             ),
-        ).remote(largest_mb=max(sizes, default=None))
+        ).remote(largest_mb=max(sizes, default=None), driver=driver)
         self._started = [0] * len(self._plans)
         self._wanted = [0] * len(self._plans)
         self._alive = 0

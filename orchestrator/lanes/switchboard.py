@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.lanes.choice import Waiting, choose
-from trainables.messages import TrialDone
+from trainables.messages import TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +55,13 @@ class Switchboard:
         self,
         max_lost: int = 3,
         largest_mb: float | None = None,
+        driver: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_lost = max_lost
         self._largest_mb = largest_mb
+        self._driver = driver
+        self._turns = 0
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._queue: deque[str] = deque()
@@ -103,7 +106,7 @@ class Switchboard:
             return "idle"
         self._capacities[lane] = memory_mb
         self._in_flight[lane] = trial_id
-        return self._entries[trial_id].task
+        return self._in_turn(self._entries[trial_id].task)
 
     async def emit(self, lane: str, message: TrialMessage) -> None:
         """Pass on what the trial on ``lane`` said; any other trial's words are dropped."""
@@ -224,6 +227,13 @@ class Switchboard:
                 self._queue.append(trial_id)
             self._entries[trial_id].since = self._clock()
             self._arrived.notify_all()
+
+    def _in_turn(self, task: LaneTask) -> LaneTask:
+        """Return the task with the turn that shuts every earlier lane out of its folder."""
+        self._turns += 1
+        return (
+            replace(task, turn=(self._driver, self._turns)) if isinstance(task, TrialTask) else task
+        )
 
     def _out(self, lane: str) -> str | None:
         """Return why the lane gets no trial; None where it may."""

@@ -15,6 +15,7 @@ from trainables import trial
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.local_session import LocalSession
 from trainables.messages import EpochDone, Profiled, TrialTask
+from trainables.training.claim import ClaimLostError
 from trainables.training.state import LAST
 from trainables.trial import run_trial
 
@@ -209,3 +210,33 @@ def test_a_broken_network_ends_the_process_and_not_the_trial(
 
     with pytest.raises(ConnectionResetError):
         run_trial(make_task(), LocalSession(on_message=gone))
+
+
+@pytest.mark.slow
+def test_a_ghost_changes_nothing_of_the_trial_that_goes_on_elsewhere(
+    make_task: Callable[..., TrialTask], tmp_path: Path
+) -> None:
+    """A worker that stood still while its driver was killed wakes up in the middle of an epoch."""
+    folder = tmp_path / "t0"
+    asked, after = 0, {}
+
+    def contents() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def stands_still() -> bool:
+        nonlocal asked, after
+        asked += 1
+        if asked == 5:  # two steps and one of validation an epoch: after the second one's first
+            assert (folder / LAST).exists()
+            task = make_task(epochs=3, turn=(2, 1), resume=True)
+            session = LocalSession()
+            assert run_trial(task, session).state == "complete"
+            heard = [each.epoch for each in session.messages if isinstance(each, EpochDone)]
+            assert heard == [1, 2, 3]
+            after = contents()
+        return False
+
+    with pytest.raises(ClaimLostError, match="goes on elsewhere"):
+        run_trial(make_task(epochs=3, turn=(1, 1)), LocalSession(stop=stands_still))
+    assert asked >= 5
+    assert contents() == after

@@ -7,27 +7,54 @@ import os
 import tempfile
 from pathlib import Path
 
+from trainables.training.claim import changing
+
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Make ``path`` hold ``data`` or leave it as it was, whenever the process or machine dies."""
+    """Make ``path`` hold ``data`` or leave it as it was, whenever the process or machine dies.
+
+    Raises:
+        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_draft_prefix(path.name))
+    with changing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_draft_prefix(path.name))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        move(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     _settle(path.parent)
 
 
+def move(path: Path, target: Path) -> None:
+    """Give the file at ``path`` the name ``target``, whose own file is lost.
+
+    Raises:
+        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+    """
+    with changing(target):
+        path.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Remove the file at ``path`` if there is one.
+
+    Raises:
+        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+    """
+    with changing(path):
+        path.unlink(missing_ok=True)
+
+
 def remove_drafts(path: Path) -> None:
     """Remove what processes that were killed while they wrote ``path`` left beside it."""
     for draft in path.parent.glob(f"{_draft_prefix(path.name)}*"):
-        draft.unlink(missing_ok=True)
+        remove(draft)
 
 
 def file_digest(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import safetensors.torch
 from safetensors import safe_open
 
-from trainables.training.atomic import file_digest, write_atomically
+from trainables.training.atomic import file_digest, move, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +83,7 @@ def save_best(folder: Path, weights: Mapping[str, Tensor], metadata: Mapping[str
     weights beside the former JSON; ``restore_best`` brings both in line when the trial goes on.
     """
     if _is_sound_best(folder / BEST_WEIGHTS):
-        (folder / BEST_WEIGHTS).replace(folder / PREVIOUS_BEST)
+        move(folder / BEST_WEIGHTS, folder / PREVIOUS_BEST)
     digest = save_weights(folder / BEST_WEIGHTS, weights, metadata)
     _describe(folder, metadata, digest)
     return digest
@@ -103,7 +103,7 @@ def restore_best(
             continue
         if wanted(metadata):
             if name != BEST_WEIGHTS:
-                (folder / name).replace(folder / BEST_WEIGHTS)
+                move(folder / name, folder / BEST_WEIGHTS)
             _describe(folder, metadata, file_digest(folder / BEST_WEIGHTS))
             return metadata
     return None

@@ -10,6 +10,7 @@ import torch
 
 from trainables.pictures import prediction_picture, save_picture
 from trainables.training.atomic import write_atomically
+from trainables.training.claim import changing
 from trainables.training.loss import resize_logits
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def write_pictures(
             dataset.picture(index), mask.numpy(), prediction.numpy(), dataset.class_names
         )
         names.append(f"{PICTURES}/val-{index:04d}.png")
-        save_picture(picture, folder / names[-1])
+        with changing(folder / names[-1]):
+            save_picture(picture, folder / names[-1])
     return names
 
 

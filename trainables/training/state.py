@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainables.training.atomic import remove_drafts, write_atomically
+from trainables.training.atomic import move, remove, remove_drafts, write_atomically
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, PREVIOUS_BEST
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def save_last(folder: Path, state: Mapping[str, Any]) -> None:
     torch.save(dict(state), buffer)
     data = buffer.getvalue()
     if (folder / LAST).exists() and _sealed(folder / LAST) is not None:
-        (folder / LAST).replace(folder / _PREVIOUS)
+        move(folder / LAST, folder / _PREVIOUS)
     write_atomically(folder / LAST, data + hashlib.sha256(data).digest())
 
 
@@ -58,7 +58,7 @@ def load_last(folder: Path) -> dict[str, Any] | None:
 def remove_last(folder: Path) -> None:
     """Remove the state to go on from, which a trial that has ended no longer needs."""
     for name in _STATES:
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
     for name in (LAST, BEST_WEIGHTS, BEST_METADATA):
         remove_drafts(folder / name)
 

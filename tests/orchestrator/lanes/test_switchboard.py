@@ -195,3 +195,18 @@ async def test_a_lane_with_a_banned_device_gets_no_trial() -> None:
     ]
     await board.lane_lost("sound", "killed")
     assert [each["lane"] for each in await board.lanes()] == ["sick"]
+
+
+@asynchronous
+async def test_every_hand_out_has_a_later_turn_than_the_ones_before() -> None:
+    turns = []
+    for driver in (1, 2):
+        board = Switchboard(driver=driver)
+        await board.submit(task("a"))
+        for _ in range(2):
+            taken = await board.take("lane", 1)
+            assert isinstance(taken, TrialTask)
+            assert taken.turn is not None
+            turns.append(taken.turn)
+            await board.lane_lost("lane", "killed")
+    assert turns == sorted(set(turns))
