@@ -108,7 +108,9 @@ class TargetConfig:
     warmup: int = 3
     """Forward passes before timing, >= 0."""
     repeats: int = 15
-    """Timed forward passes, >= 1; their median is ``latency_ms``."""
+    """Timed forward passes of a round, >= 1; the quietest round's median is ``latency_ms``."""
+    rounds: int = 8
+    """The most rounds, >= 1; the second that agrees with the quietest is the last."""
     batch_size: int = 1
     """Images per forward pass, >= 1."""
     command: str | None = None

@@ -77,6 +77,7 @@ RULES: Mapping[str, Any] = {
     "target.threads": _COUNT,
     "target.warmup": _NOT_NEGATIVE,
     "target.repeats": _COUNT,
+    "target.rounds": _COUNT,
     "target.batch_size": _COUNT,
     "budget.trials": _COUNT,
     "budget.epochs": _COUNT,
@@ -98,6 +99,7 @@ RULES: Mapping[str, Any] = {
     "tracking.experiment": _TEXT,
     "storage.root": _TEXT,
     "storage.cache": _TEXT,
+    "storage.mirror": _TEXT,
     "storage.disk_budget_gb": _POSITIVE,
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from trainables.cost.host import clock_state, device_name, device_of, runtime_name
+from trainables.cost.rounds import quietest_round
 from trainables.cost.runtimes.command import run_command
 from trainables.cost.runtimes.registry import open_artifact
 
@@ -33,7 +34,7 @@ class LatencyMeasurement:
     """How long one forward pass takes, with all that the figure depends on."""
 
     latency_ms: float
-    """Median over the timed passes, milliseconds per batch, > 0; lower is better."""
+    """Median pass of the quietest round, milliseconds per batch, > 0; lower is better."""
     latency_iqr_ms: float
     """Distance of the quartiles, milliseconds, >= 0; large where the machine was busy."""
     latency_p10_ms: float
@@ -57,7 +58,9 @@ class LatencyMeasurement:
     warmup: int
     """Passes before the timing, >= 0."""
     repeats: int
-    """Timed passes, >= 1."""
+    """Timed passes of a round, >= 1."""
+    rounds: int = 1
+    """Rounds that were run until two agreed, >= 1."""
     clock: str = "unknown"
     """What is known of the processor's or the GPU's clock."""
 
@@ -90,9 +93,12 @@ def measure_latency(
     with _steady(target.threads), torch.inference_mode():
         for _ in range(target.warmup):
             timed(images)
-        times = timer(lambda: timed(images), target.repeats)
+        times, rounds = quietest_round(
+            lambda: timer(lambda: timed(images), target.repeats), rounds=target.rounds
+        )
     return _summarised(
         times,
+        rounds,
         target,
         resolution,
         precision=PRECISIONS.get(dtype, str(dtype)),
@@ -118,18 +124,22 @@ def measure_artifact(
     """
     if target.name == "command":
         times: Sequence[float] = run_command(target, artifact, resolution)
+        rounds = 1
     else:
         run = open_artifact(artifact, threads=target.threads)
         images = torch.rand(target.batch_size, 3, resolution.height, resolution.width)
         with _steady(target.threads), torch.inference_mode():
             for _ in range(target.warmup):
                 run(images)
-            times = _time_cpu(lambda: run(images), target.repeats)
-    return _summarised(times, target, resolution, precision=precision, channels_last=False)
+            times, rounds = quietest_round(
+                lambda: _time_cpu(lambda: run(images), target.repeats), rounds=target.rounds
+            )
+    return _summarised(times, rounds, target, resolution, precision=precision, channels_last=False)
 
 
 def _summarised(
     times: Sequence[float],
+    rounds: int,
     target: TargetConfig,
     resolution: Resolution,
     *,
@@ -151,6 +161,7 @@ def _summarised(
         resolution=str(resolution),
         warmup=target.warmup,
         repeats=len(times),
+        rounds=rounds,
         clock=clock_state(target),
     )
 

@@ -41,7 +41,7 @@ class _Probe(nn.Module):
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_every_pass_runs_as_the_target_says(*, channels_last: bool) -> None:
     calls: list[dict[str, object]] = []
-    target = TargetConfig(threads=1, warmup=2, repeats=4, batch_size=3)
+    target = TargetConfig(threads=1, warmup=2, repeats=4, rounds=1, batch_size=3)
     measured = measure_latency(_Probe(calls), SIZE, target, channels_last=channels_last)
     assert len(calls) == 6
     expected = {
@@ -70,6 +70,7 @@ def test_the_figures_are_positive_and_in_order() -> None:
 def test_half_precision_is_timed_as_such() -> None:
     measured = measure_latency(nn.Conv2d(3, 4, 3).half(), SIZE, TargetConfig(repeats=1, warmup=0))
     assert measured.precision == "fp16"
+    assert 2 <= measured.rounds <= TargetConfig().rounds
     assert measured.latency_iqr_ms == 0
 
 
