@@ -14,11 +14,11 @@ from orchestrator.events import (
     TrialProfiled,
     TrialStarted,
 )
-from orchestrator.schedulers.base import CONTINUE, Decision
+from orchestrator.schedulers.base import CONTINUE, Decision, judgement
 from orchestrator.stagnation import Stagnation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.gate import CostGate
@@ -95,6 +95,7 @@ class Sweep:
         clock: Callable[[], float],
         workers_per_trial: int = 1,
         listeners: Iterable[SweepListener] = (),
+        baselines: Collection[str] = (),
     ) -> None:
         self._objectives = tuple(objectives)
         self._budget = budget
@@ -105,7 +106,9 @@ class Sweep:
         self._clock = clock
         self._workers = workers_per_trial
         self._listeners = tuple(listeners)
-        self._stagnation = Stagnation(objectives, patience=budget.stagnation_trials)
+        self._stagnation = Stagnation(
+            objectives, patience=budget.stagnation_trials, unseen=baselines
+        )
         self._live: dict[str, _Running] = {}
         self._waiting: list[str] = []
         self._asked = 0
@@ -326,18 +329,10 @@ class Sweep:
     def _judge_epoch(self, running: _Running, epoch: int) -> Decision:
         trial_id = running.asked.trial_id
         decision = self._scheduler.decide(trial_id)
-        if decision.rung is not None and decision.rank is not None and decision.of is not None:
-            self._record(
-                TrialJudged(
-                    trial_id=trial_id,
-                    action=decision.action,
-                    rung=decision.rung,
-                    rank=decision.rank,
-                    of=decision.of,
-                    reason=decision.reason,
-                    seconds=self._clock(),
-                )
-            )
+        if decision.rung is not None:
+            judged = judgement(trial_id, decision, seconds=self._clock())
+            if judged is not None:
+                self._record(judged)
         if decision.action != "continue" and epoch >= self._budget.epochs:
             return CONTINUE  # it is done anyway, let it finish as complete
         running.leaving = decision.action == "pause"

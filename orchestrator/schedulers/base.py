@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from orchestrator.events import TrialJudged
+
 if TYPE_CHECKING:
     from orchestrator.events import SweepEvent
 
@@ -26,6 +28,21 @@ class Decision:
 
 
 CONTINUE = Decision(action="continue")
+
+
+def judgement(trial_id: str, decision: Decision, *, seconds: float) -> TrialJudged | None:
+    """Return the event that keeps ``decision`` for the report; None between rungs."""
+    if decision.rung is None or decision.rank is None or decision.of is None:
+        return None
+    return TrialJudged(
+        trial_id=trial_id,
+        action=decision.action,
+        rung=decision.rung,
+        rank=decision.rank,
+        of=decision.of,
+        reason=decision.reason,
+        seconds=seconds,
+    )
 
 
 class Scheduler(Protocol):

@@ -105,6 +105,8 @@ class CostAwareSearcher:
 
         A plan is made here and not in ``propose``, so that a replayed searcher makes the same.
         """
+        if self._small:
+            return
         ahead = 0 if number < BATCH_FROM else 1 + (number - BATCH_FROM) // BATCH_GROWTH
         if ahead and number % min(ahead, LARGEST_BATCH):
             return

@@ -12,9 +12,9 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
-    TrialJudged,
     TrialStarted,
 )
+from orchestrator.schedulers.base import judgement
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.front import GrowingFront
 from orchestrator.simulation.occupancy import FREE, Occupancy, Overheads
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from orchestrator.gate import CostGate
-    from orchestrator.schedulers.base import Decision, Scheduler
+    from orchestrator.schedulers.base import Scheduler
     from orchestrator.searchers.base import Searcher
     from orchestrator.simulation.benchmark import Benchmark
     from orchestrator.stagnation import Stagnation
@@ -222,7 +222,9 @@ class Clockwork:
             self._end(trial_id, TrialEnded(trial_id=trial_id, state="complete", metrics=point))
             return False
         decision = self._scheduler.decide(trial_id)
-        self._judged(trial_id, decision)
+        judged = judgement(trial_id, decision, seconds=self._now)
+        if judged is not None:
+            self._happen(judged)
         if decision.action == "stop":
             self._stopped += 1
             self._end(
@@ -231,22 +233,6 @@ class Clockwork:
         elif decision.action == "continue":
             self._schedule(trial_id)
         return decision.action == "continue"
-
-    def _judged(self, trial_id: str, decision: Decision) -> None:
-        """Let a judgement be seen, as the ledger of a real sweep does."""
-        if decision.rung is None or decision.rank is None or decision.of is None:
-            return
-        self._happen(
-            TrialJudged(
-                trial_id=trial_id,
-                action=decision.action,
-                rung=decision.rung,
-                rank=decision.rank,
-                of=decision.of,
-                reason=decision.reason,
-                seconds=self._now,
-            )
-        )
 
     def _end(self, trial_id: str, event: TrialEnded) -> None:
         del self._courses[trial_id]
