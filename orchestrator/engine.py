@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.local import connected, survey
+from orchestrator.baselines.baseline import names_by_digest
+from orchestrator.baselines.deciders import sparing_baselines, with_baselines
 from orchestrator.clock import SweepClock
 from orchestrator.events import TrialEnded
 from orchestrator.gate import CostGate
@@ -48,11 +50,11 @@ TEACHER = "teacher"
 """Name under which a lane trains the teacher."""
 CLASSES = "num_classes"
 """Fact of a ledger that says how many classes the data set has."""
-
-
 DRIVERS = "drivers"
 """Fact of a ledger that says how many processes have driven the sweep, so that the workers of an
 earlier one are known for what they are."""
+
+
 class TeacherFailedError(RuntimeError):
     """The teacher could not be trained, so no student can be."""
 
@@ -156,9 +158,9 @@ def _run_on(
     *,
     sizing: LaneSizing,
     local: bool,
+    driver: int,
 ) -> RunSummary:
     plans = sizing.plans(survey())
-    driver: int,
     hooks.stage(f"warming {', '.join(map(str, plans))}")
     storage = folder.path / "ray"
     with (
@@ -189,8 +191,6 @@ def _run_on(
         return RunSummary(interrupted=interrupted, lane_faults=tuple(pool.faults))
 
 
-def _following(
-    pool: LanePool, room: Callable[[], list[int]], *, local: bool
 def _next_driver(ledger: Ledger) -> int:
     """Return the number of this driver, from 1; the lock lets one take a number at a time."""
     before = ledger.fact(DRIVERS)
@@ -199,6 +199,8 @@ def _next_driver(ledger: Ledger) -> int:
     return number
 
 
+def _following(
+    pool: LanePool, room: Callable[[], list[int]], *, local: bool
 ) -> AbstractContextManager[object]:
     """Return a context in which the lanes follow the cluster; one machine stays as it is."""
     return nullcontext() if local else Elastic(room, pool.resize)
@@ -223,6 +225,12 @@ def resolutions(space: SearchSpace) -> tuple[Resolution, ...]:
     """Return the resolutions that trials of the space may have, in the space's order."""
     choices = getattr(space["resolution"].domain, "choices", ())
     return tuple(Resolution.parse(choice) for choice in choices)
+
+
+def decoded_resolutions(spec: SweepSpec) -> tuple[Resolution, ...]:
+    """Return the resolutions that trials may have, those of baselines outside the space last."""
+    given = (Resolution.parse(each.config["resolution"]) for each in spec.baselines)
+    return tuple(dict.fromkeys([*resolutions(spec.space), *given]))
 
 
 def largest_resolution(space: SearchSpace) -> Resolution:
@@ -259,13 +267,17 @@ def _make_sweep(
         clock=SweepClock(float(begun), at_least=last),  # type: ignore[arg-type]
         workers_per_trial=spec.resources.train_workers,
         listeners=listeners,
+        baselines=names_by_digest(spec.baselines),
     )
 
 
 def sweep_searcher(
     spec: SweepSpec, ledger: Ledger, costs: Callable[[Config], Mapping[str, float]]
 ) -> Searcher:
-    """Return the searcher as the sweep of ``spec`` began with, its warm start observed."""
+    """Return the searcher as the sweep of ``spec`` began with, its warm start observed.
+
+    It proposes the baselines first.
+    """
     searcher = make_searcher(
         spec.search.searcher,
         spec.space,
@@ -278,24 +290,25 @@ def sweep_searcher(
     )
     for event in kept_warm_start(ledger).events:
         searcher.observe(event)
-    return searcher
+    return with_baselines(searcher, spec.baselines, spec.space)
 
 
 def sweep_scheduler(spec: SweepSpec) -> Scheduler:
     """Return the scheduler as the sweep of ``spec`` began with."""
-    return make_scheduler(
+    scheduler = make_scheduler(
         spec.search.scheduler,
         spec.objectives,
         max_epochs=spec.budget.epochs,
         grace_period=spec.search.grace_period,
         reduction_factor=spec.search.reduction_factor,
     )
+    return sparing_baselines(scheduler, spec.baselines)
 
 
 def _hopeless_rule(spec: SweepSpec) -> HopelessRule | None:
     if spec.search.cost_gate == "constraints":
         return None
-    return HopelessRule(spec.space, spec.objectives)
+    return HopelessRule(spec.space, spec.objectives, spared=names_by_digest(spec.baselines))
 
 
 def _task_maker(

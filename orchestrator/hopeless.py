@@ -11,9 +11,10 @@ import numpy as np
 
 from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled
 from orchestrator.searchers.encoding import Encoder
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,8 +63,21 @@ class HopelessRule:
     residuals; in the order of arrival, so that no trial judges itself.
     """
 
-    def __init__(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        """Take what the trials are about; the objectives besides mIoU are the costs."""
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        *,
+        spared: Collection[str] = (),
+    ) -> None:
+        """Take what the trials are about.
+
+        Args:
+            space: What may be tried.
+            objectives: Those besides mIoU are the costs.
+            spared: Digests of configurations that are never settled.
+        """
+        self._spared = frozenset(spared)
         self._space = space
         self._encoder = Encoder(space)
         self._costs = tuple(o for o in objectives if o.name != LEARNED)
@@ -82,7 +96,7 @@ class HopelessRule:
             metrics: What is known of it; without all of the costs it is not judged.
         """
         costs = self._cost_values(metrics)
-        if costs is None or self._streak >= STREAK:
+        if costs is None or self._streak >= STREAK or config_digest(config) in self._spared:
             return None
         bound = self.bound(config, metrics)
         if bound is None:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.continuity import FINISHED, settle_identity
-from orchestrator.engine import RunHooks, resolutions, run_sweep, scored_alike
+from orchestrator.engine import RunHooks, decoded_resolutions, run_sweep, scored_alike
 from orchestrator.exporting.export import Exported
 from orchestrator.exporting.finish import leave_artifacts, log_exported
 from orchestrator.folders import new_sweep
@@ -190,7 +191,7 @@ def decode_images(spec: SweepSpec, stage: Callable[[str], None]) -> None:
         CacheError: the cache folder cannot take the decoded images.
     """
     training = scored_alike(spec)
-    for resolution in resolutions(spec.space):
+    for resolution in decoded_resolutions(spec):
         stage(f"decoding the images at {resolution}")
         build_datasets(
             spec.data,
@@ -271,6 +272,7 @@ def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
         spec_text=dump_spec(spec),
         workers_per_trial=spec.resources.train_workers,
         epochs=spec.budget.epochs,
+        baselines=names_by_digest(spec.baselines),
     )
 
 

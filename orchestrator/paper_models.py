@@ -12,14 +12,24 @@ if TYPE_CHECKING:
 CITYSCAPES, VOC, ADE20K = 19, 21, 151
 
 
-def _malyshev(name: str, backbone: str, macs: float, why: str) -> PaperModel:
+def _malyshev(
+    name: str, backbone: str, macs: float, why: str, *, distilled: bool = True
+) -> PaperModel:
     config = {
         "arch": "deeplabv3",
         "backbone": backbone,
         "output_stride": 32,
         "resolution": "512x512",
     }
-    return PaperModel(name=name, config=config, classes=CITYSCAPES, macs=macs, why=why)
+    return PaperModel(
+        key=backbone,
+        name=name,
+        config=config,
+        classes=CITYSCAPES,
+        macs=macs,
+        why=why,
+        distilled=distilled,
+    )
 
 
 MALYSHEV = Paper(
@@ -30,7 +40,11 @@ MALYSHEV = Paper(
     "is reproduced.",
     models=(
         _malyshev(
-            "DeepLabv3, ResNet-50", "resnet50", 25.9e9, "resolution not given; 520x520 gives 26.2"
+            "DeepLabv3, ResNet-50",
+            "resnet50",
+            25.9e9,
+            "resolution not given; 520x520 gives 26.2",
+            distilled=False,
         ),
         _malyshev(
             "DeepLabv3-Lite, ResNet-18",
@@ -48,7 +62,7 @@ MALYSHEV = Paper(
 )
 
 
-def _kim(name: str, backbone: str, why: str, **more: object) -> PaperModel:
+def _kim(key: str, name: str, backbone: str, why: str, **more: object) -> PaperModel:
     config: Mapping[str, object] = {
         "arch": "deeplabv3plus",
         "backbone": backbone,
@@ -57,7 +71,7 @@ def _kim(name: str, backbone: str, why: str, **more: object) -> PaperModel:
         "resolution": "256x256",
         **more,
     }
-    return PaperModel(name=name, config=config, classes=VOC, why=why)
+    return PaperModel(key=key, name=name, config=config, classes=VOC, why=why)
 
 
 KIM = Paper(
@@ -66,22 +80,27 @@ KIM = Paper(
     note="The paper states one ratio, 52 % fewer parameters without the last expansion layer; two\n"
     "3x3 decoder convolutions give it. Resolution, number of classes and widths are ours.",
     models=(
-        _kim("MobileNetV3-Large", "mobilenet_v3_large", ""),
+        _kim("large", "MobileNetV3-Large", "mobilenet_v3_large", ""),
         _kim(
+            "large-cut",
             "MobileNetV3-Large without the last expansion",
             "mobilenet_v3_large",
             "the paper's -52 %, to the digit",
             last_expansion=False,
         ),
         _kim(
+            "large-0.75",
             "MobileNetV3-Large, width 0.75",
             "mobilenet_v3_large",
             "the paper shrinks by hyperparameters that it does not name",
             width=0.75,
         ),
-        _kim("MobileNetV3-Large, width 0.5", "mobilenet_v3_large", "as above", width=0.5),
-        _kim("MobileNetV3-Small", "mobilenet_v3_small", ""),
         _kim(
+            "large-0.5", "MobileNetV3-Large, width 0.5", "mobilenet_v3_large", "as above", width=0.5
+        ),
+        _kim("small", "MobileNetV3-Small", "mobilenet_v3_small", ""),
+        _kim(
+            "small-cut",
             "MobileNetV3-Small without the last expansion",
             "mobilenet_v3_small",
             "",
@@ -89,6 +108,9 @@ KIM = Paper(
         ),
     ),
 )
+
+
+_CHOUTI_KEYS = {"mobilenet_v2": "v2", "mobilenet_v3_large": "large", "mobilenet_v3_small": "small"}
 
 
 def _chouti(
@@ -102,7 +124,17 @@ def _chouti(
         "resolution": "224x224",
         **more,
     }
-    return PaperModel(name=name, config=config, classes=VOC, params=params, macs=macs, why=why)
+    key = _CHOUTI_KEYS[backbone]
+    return PaperModel(
+        key=key if params is not None else f"{key}-os16",
+        name=name,
+        config=config,
+        classes=VOC,
+        params=params,
+        macs=macs,
+        why=why,
+        system=params is not None,
+    )
 
 
 _COUNTER = "ptflops also counts BatchNorm, activations and pooling"
@@ -133,6 +165,7 @@ CHOUTI = Paper(
             )
         ),
         PaperModel(
+            key="segformer",
             name="SegFormer-B0",
             config={"arch": "smp/Segformer", "backbone": "smp/mit_b0", "resolution": "224x224"},
             classes=VOC,
@@ -142,9 +175,9 @@ CHOUTI = Paper(
 )
 
 
-def _renaud(name: str, backbone: str, params: float, why: str) -> PaperModel:
+def _renaud(key: str, name: str, backbone: str, params: float, why: str) -> PaperModel:
     config = {"arch": "deconvnet", "backbone": backbone, "resolution": "224x224"}
-    return PaperModel(name=name, config=config, classes=VOC, params=params, why=why)
+    return PaperModel(key=key, name=name, config=config, classes=VOC, params=params, why=why)
 
 
 RENAUD = Paper(
@@ -153,8 +186,9 @@ RENAUD = Paper(
     note="The report gives channels and sizes of every stage, not the kernels; ours are in the\n"
     "page of the paper. It states no MACs.",
     models=(
-        _renaud("DeconvNet, VGG16", "vgg16", 252e6, "rounded in the report"),
+        _renaud("vgg16", "DeconvNet, VGG16", "vgg16", 252e6, "rounded in the report"),
         _renaud(
+            "small",
             "DeconvNet, MobileNetV3-Small",
             "mobilenet_v3_small",
             12e6,

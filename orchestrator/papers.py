@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
-from trainables.cost.macs import static_costs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +20,8 @@ GIGA, MEGA = 1e9, 1e6
 class PaperModel:
     """One model of a paper, as the paper prices it and as this program builds it."""
 
+    key: str = ""
+    """Its name behind the paper's among the baselines of a sweep."""
     name: str
     """What the paper calls it, in short."""
     config: Mapping[str, object]
@@ -33,6 +34,10 @@ class PaperModel:
     """MACs of one image that the paper states, whatever it calls them."""
     why: str = ""
     """Reason of the difference."""
+    system: bool = True
+    """Whether it is one of the paper's systems rather than another reading of one."""
+    distilled: bool = False
+    """Whether the paper trains it with a teacher."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +74,8 @@ def price(model: PaperModel) -> PricedModel:
     Raises:
         LibraryMissingError: its architecture is that of a library that is not installed.
     """
+    from trainables.cost.macs import static_costs  # noqa: PLC0415 - imports torch
+
     costs = static_costs(TrialConfig.from_mapping(model.config), model.classes)
     return PricedModel(model=model, params=costs["params"], macs=costs["macs"])
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import load_plan
 from orchestrator.planning.score import score_plan
@@ -67,6 +68,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         reference_point=kept,
         epochs=spec.budget.epochs,
         workers_per_trial=workers,
+        baselines=names_by_digest(spec.baselines),
     )
     front = [row.trial_id for row in report.front]
     report = replace(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from orchestrator.baselines.baseline import TrialsOf
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
 from orchestrator.pareto import default_reference_point, hypervolume, pareto_front
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
 
@@ -25,7 +26,12 @@ class Stagnation:
     """
 
     def __init__(
-        self, objectives: Sequence[Objective], *, patience: int | None, tolerance: float = 0.01
+        self,
+        objectives: Sequence[Objective],
+        *,
+        patience: int | None,
+        tolerance: float = 0.01,
+        unseen: Collection[str] = (),
     ) -> None:
         """Take the rule.
 
@@ -33,7 +39,9 @@ class Stagnation:
             objectives: What the front is spanned by.
             patience: Trained trials in a row that may end without growth, >= 1; None for ever.
             tolerance: Relative growth that counts as none, >= 0.
+            unseen: Digests of configurations whose trials neither grow the front nor fail to.
         """
+        self._unseen = TrialsOf(unseen)
         self._objectives = tuple(objectives)
         self._patience = patience
         self._tolerance = tolerance
@@ -50,7 +58,7 @@ class Stagnation:
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
-        if self._patience is None:
+        if self._patience is None or self._unseen.observe(event):
             return
         match event:
             case TrialAsked():

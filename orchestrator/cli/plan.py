@@ -121,6 +121,7 @@ def _print(made: SweepPlan) -> None:
             ("cost gate", f"{infeasible} by what is known before training"),
             ("lanes", f"{made.lanes} of {made.train_workers} train worker(s)"),
             ("trials", f"{_range(said.trials)}, at most {made.budget_trials}"),
+            *([("baselines", f"{made.baselines} of them, first")] if made.baselines else []),
             ("complete", _range(said.complete)),
             ("stopped early", _range(said.stopped)),
             ("epochs", _range(said.epochs)),

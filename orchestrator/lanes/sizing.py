@@ -48,6 +48,7 @@ class LaneSizing:
             return lane_plans(self._spec, nodes)
         rng = np.random.default_rng(self._spec.search.seed)
         drawn = [self._spec.space.sample(rng) for _ in range(SAMPLES)]
+        drawn += [dict(each.config) for each in self._spec.baselines]
         return lane_plans(
             self._spec, nodes, [self.model.upper_mb(self._need(config)) for config in drawn]
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.baselines.baseline import names_by_digest
+from orchestrator.baselines.deciders import sparing_baselines, with_baselines
 from orchestrator.events import EpochReported, TrialStarted
 from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
@@ -136,19 +138,18 @@ def forecast(
 
 
 def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
-    watch = _Watch(
-        make_searcher(
-            spec.search.searcher,
-            spec.space,
-            world.objectives,
-            seed=seed,
-            max_epochs=spec.budget.epochs,
-            trials=spec.budget.trials,
-            constraints=spec.constraints,
-            known_cost=world.known,
-            reference_point=world.reference_point,
-        )
+    searcher = make_searcher(
+        spec.search.searcher,
+        spec.space,
+        world.objectives,
+        seed=seed,
+        max_epochs=spec.budget.epochs,
+        trials=spec.budget.trials,
+        constraints=spec.constraints,
+        known_cost=world.known,
+        reference_point=world.reference_point,
     )
+    watch = _Watch(with_baselines(searcher, spec.baselines, spec.space))
     scheduler = make_scheduler(
         spec.search.scheduler,
         world.objectives,
@@ -162,10 +163,12 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
     clockwork = Clockwork(
         world,
         watch,
-        scheduler,
+        sparing_baselines(scheduler, spec.baselines),
         seed=seed,
         gate=_gate(spec, world),
-        stagnation=Stagnation(world.objectives, patience=patience),
+        stagnation=Stagnation(
+            world.objectives, patience=patience, unseen=names_by_digest(spec.baselines)
+        ),
     )
     result = clockwork.run(
         workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
@@ -175,7 +178,8 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
 
 def _gate(spec: SweepSpec, world: World) -> CostGate:
     judges_all = spec.search.cost_gate == "full"
-    hopeless = HopelessRule(spec.space, world.objectives) if judges_all else None
+    spared = names_by_digest(spec.baselines)
+    hopeless = HopelessRule(spec.space, world.objectives, spared=spared) if judges_all else None
     return CostGate(spec.constraints, world.known, hopeless)
 
 

@@ -70,6 +70,8 @@ class SweepPlan:
     """Train workers of each, >= 1."""
     budget_trials: int
     """Trials that are trained at most."""
+    baselines: int = 0
+    """Those of them that are baselines, which come first."""
     reference_point: Mapping[str, float]
     """Where the hypervolume is measured from; objectives without a forecast are left out."""
     basis: str
@@ -127,6 +129,7 @@ def make_plan(
         lanes=lanes,
         train_workers=resources.train_workers,
         budget_trials=spec.budget.trials,
+        baselines=len(spec.baselines),
         reference_point=reference,
         basis=beliefs.basis,
         forecast=forecast(

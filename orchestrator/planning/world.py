@@ -75,7 +75,7 @@ class World:
         """Return the mIoU after each epoch and the seconds to there, the rest of a trial first."""
         luck = self._luck(config_digest(config), seed)
         macs = self.known(config)["macs"]
-        final = float(feature_row(self._encoder, config, macs) @ self._miou)
+        final = float(feature_row(self._encoder, self._inside(config), macs) @ self._miou)
         final += luck.standard_normal() * self._beliefs.miou.noise
         epochs = self.max_epochs
         clean = decay(
@@ -90,6 +90,15 @@ class World:
         )
         values = np.clip(clean + EPOCH_NOISE * luck.standard_normal(epochs), 0.0, 1.0)
         return values, self._beliefs.other_seconds + each * np.arange(1.0, epochs + 1)
+
+    def _inside(self, config: Config) -> Config:
+        """Return what the space knows of a configuration; all of it but for baselines outside."""
+        names = self.space.names
+        return {
+            name: value
+            for name, value in config.items()
+            if name in names and self.space[name].domain.contains(value)
+        }
 
     @staticmethod
     def _luck(digest: str, seed: int) -> np.random.Generator:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FRONT_COLOUR = "#d62728"
 DOMINATED_COLOUR = "#8d99a6"
+BASELINE_COLOUR = "#1d4ed8"
 UNFINISHED_COLOUR = "#d3d9df"
 """Of trials that did not complete."""
 

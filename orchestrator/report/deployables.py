@@ -1,13 +1,14 @@
-"""What a sweep leaves to be deployed, with what compression brought, for every kind of page."""
+"""The tables below a front, for every kind of page: baselines, compression, artifacts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from orchestrator.report.ablation import FIGURES
+from orchestrator.report.baseline_table import baseline_facts, baseline_section
 from orchestrator.report.labels import label
+from orchestrator.report.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +23,8 @@ _DIGEST = 12
 """Digits of a digest that are shown to people."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """A table of words."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 def deployable_sections(report: SweepReport) -> tuple[Section, ...]:
-    """Return a section on compression and one on artifacts, as far as there is something to say."""
+    """Return sections on baselines, compression, artifacts, as far as there is something to say."""
     shown = [row.trial_id for row in report.front]
     shown += [trial_id for trial_id in report.artifacts if trial_id not in shown]
     made = tuple(
@@ -47,6 +39,7 @@ def deployable_sections(report: SweepReport) -> tuple[Section, ...]:
     )
     headings = tuple(label(name).heading for name in FIGURES)
     sections = (
+        baseline_section(report),
         Section(
             title="What compression brought",
             columns=("trial", "model", *headings, "mIoU of"),
@@ -62,8 +55,9 @@ def deployable_sections(report: SweepReport) -> tuple[Section, ...]:
 
 
 def deployable_facts(report: SweepReport) -> dict[str, object]:
-    """Return ablations and artifacts as JSON types."""
+    """Return baselines, ablations and artifacts as JSON types."""
     return {
+        "baselines": baseline_facts(report),
         "ablation": [
             {
                 "trial": ablation.trial_id,

@@ -14,6 +14,8 @@ from orchestrator.pareto import (
 )
 from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
 from orchestrator.report.effort import Effort, effort_of
+from orchestrator.report.standing import Standing, standings
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +49,8 @@ class ReportRow:
     """Layer of non-domination among complete trials, 0 is the front; None for other states."""
     knee: bool = False
     """Whether it is the front's best compromise."""
+    baseline: str = ""
+    """Name of the baseline that it is the trial of; empty for any other trial."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +77,8 @@ class SweepReport:
     """Hypervolume after each completed trial, in order of completion."""
     effort: Effort = field(default_factory=Effort)
     """What the sweep cost."""
+    baselines: tuple[Standing, ...] = ()
+    """Where the baselines stand, in the order of the spec."""
     plan: tuple[Scored, ...] = ()
     """What its plan said against what came; empty without a plan."""
     ablations: tuple[Ablation, ...] = ()
@@ -123,6 +129,7 @@ def build_report(
     reference_point: Mapping[str, float] | None = None,
     epochs: int | None = None,
     workers_per_trial: int = 1,
+    baselines: Mapping[str, str] | None = None,
 ) -> SweepReport:
     """Return what ``records`` amount to; only complete trials are ranked.
 
@@ -137,7 +144,9 @@ def build_report(
             the worst complete trials.
         epochs: Epochs of a full training, for the estimate of what stopping saved; None for none.
         workers_per_trial: Devices a trial holds while it runs.
+        baselines: Name of each baseline by the digest of its configuration, in their order.
     """
+    named = baselines or {}
     complete = records.complete
     points = [[finite_value(trial, each.name) for each in objectives] for trial in complete]
     reference = dict(reference_point or default_reference_point(points, objectives))
@@ -146,7 +155,7 @@ def build_report(
     )
     knee_index = knee_point(points, objectives)
     knee = None if knee_index is None else complete[knee_index].trial_id
-    rows = tuple(_row(trial, objectives, ranks, knee) for trial in records.trials)
+    rows = tuple(_row(trial, objectives, ranks, knee, named) for trial in records.trials)
     front = tuple(
         sorted(
             (row for row in rows if row.rank == 0 and None not in row.objectives.values()),
@@ -163,6 +172,7 @@ def build_report(
         hypervolume=hypervolume(points, objectives, reference),
         reference_point=reference,
         counts=records.counts,
+        baselines=standings(named, records.trials, objectives),
         curve=volume_curve(records, objectives, reference),
         effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
     )
@@ -173,6 +183,7 @@ def _row(
     objectives: Sequence[Objective],
     ranks: Mapping[str, int],
     knee: str | None,
+    named: Mapping[str, str],
 ) -> ReportRow:
     values = {each.name: finite_value(trial, each.name) for each in objectives}
     rank = ranks.get(trial.trial_id)
@@ -187,6 +198,7 @@ def _row(
         reason=trial.reason,
         rank=None if rank is None else int(rank),
         knee=trial.trial_id == knee,
+        baseline=named.get(config_digest(trial.config), "") if named else "",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -17,6 +19,17 @@ Boxes: TypeAlias = NDArray[np.float64]
 
 _PLACES = (("right", -8, 5), ("left", 9, 6), ("left", 9, -5), ("right", -9, -5))
 """Alignment with the distance from the dot in points, the likeliest free place first."""
+_FAR = tuple(
+    (
+        "left" if math.cos(turn) >= 0 else "right",
+        round(reach * math.cos(turn)),
+        round(reach * math.sin(turn)),
+    )
+    for reach in (20, 32, 46, 64, 86)
+    for turn in (math.radians(degrees) for degrees in (-30, 30, 150, -150, -70, 70, -110, 110))
+)
+"""Further places, from which a line leads to the dot."""
+TEXT_COLOUR = "#374151"
 _DOT = 7.0
 """Half the side of the square a dot takes, pixels."""
 _GAP = 2.0
@@ -30,12 +43,25 @@ def name_dots(
     corners: Sequence[tuple[float, float]],
     *,
     most: int,
-) -> None:
-    """Write at most ``most`` of ``names`` (x, y, text) beside their dots.
+    colour: str = TEXT_COLOUR,
+    keep_off: Boxes | None = None,
+    far: bool = False,
+) -> Boxes:
+    """Write at most ``most`` of ``names`` (x, y, text) beside their dots; return their boxes.
 
     A name that would lie on a dot, on another name, on the line through ``corners`` (whose pieces
     are level or upright) or outside the axes is tried at four places and then left out. Limits of
     the axes must be final.
+
+    Args:
+        plot: Where the dots are.
+        names: What is written, in order of importance.
+        dots: All dots.
+        corners: Ends of the pieces of the line.
+        most: Names that are enough.
+        colour: Of the names.
+        keep_off: Boxes that are taken too, pixels.
+        far: Try further places too, with a line to the dot.
     """
     plot.figure.draw_without_rendering()  # type: ignore[union-attr]
     places = _places(plot, dots)
@@ -43,14 +69,18 @@ def name_dots(
     ends = _places(plot, corners)
     lines = np.hstack([np.minimum(ends[:-1], ends[1:]), np.maximum(ends[:-1], ends[1:])])
     taken = np.vstack([taken, lines]) + np.array([-_GAP, -_GAP, _GAP, _GAP])
-    written = 0
+    if keep_off is not None:
+        taken = np.vstack([taken, keep_off])
+    written = np.empty((0, 4))
     for x, y, text in names:
-        if written == most:
-            return
-        place = _write(plot, (x, y), text, taken)
+        if len(written) == most:
+            break
+        place = _write(plot, (x, y), text, taken, colour)
+        if place is None and far:
+            place = _write(plot, (x, y), text, taken, colour, _FAR)
         if place is not None:
-            taken = np.vstack([taken, place])
-            written += 1
+            taken, written = np.vstack([taken, place]), np.vstack([written, place])
+    return written
 
 
 def _places(plot: PlotAxes, points: Sequence[tuple[float, float]]) -> Boxes:
@@ -59,12 +89,18 @@ def _places(plot: PlotAxes, points: Sequence[tuple[float, float]]) -> Boxes:
     return found
 
 
-def _write(
-    plot: PlotAxes, dot: tuple[float, float], text: str, taken: Boxes
+def _write(  # noqa: PLR0917 - what a name is written with
+    plot: PlotAxes,
+    dot: tuple[float, float],
+    text: str,
+    taken: Boxes,
+    colour: str,
+    places: Sequence[tuple[str, int, int]] = _PLACES,
 ) -> tuple[float, ...] | None:
     """Write ``text`` where it lies on nothing; return its box, None where there is no room."""
     frame = plot.get_window_extent()
-    for alignment, right, up in _PLACES:
+    line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+    for alignment, right, up in places:
         note = plot.annotate(
             text,
             dot,
@@ -74,10 +110,12 @@ def _write(
             va="bottom" if up > 0 else "top",
             fontsize=8,
             linespacing=1.1,
-            color="#374151",
+            color=colour,
             zorder=6,
+            arrowprops=line if places is _FAR else None,
         )
-        box = note.get_window_extent()
+        note.get_window_extent()  # settles where the text is; with a line it includes that
+        box = Text.get_window_extent(note)
         inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
         apart = (taken[:, 0] > box.x1) | (taken[:, 2] < box.x0)
         apart |= (taken[:, 1] > box.y1) | (taken[:, 3] < box.y0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.report.deployables import deployable_markdown
 from orchestrator.report.labels import label
-from orchestrator.report.text import brief, counts_line, effort_line, volume_line
+from orchestrator.report.text import counts_line, effort_line, volume_line, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
     name = f"[{row.trial_id}]({address})" if address else row.trial_id
     values = [label(each.name).show(row.objectives[each.name]) for each in report.objectives]
     mark = " ★" if row.knee else ""
-    return "| " + " | ".join([name + mark, *values, _cell(brief(row.config))]) + " |"
+    return "| " + " | ".join([name + mark, *values, _cell(what_it_is(row))]) + " |"
 
 
 def _figures(report: SweepReport) -> list[str]:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.report.axes import (
+    BASELINE_COLOUR,
     DOMINATED_COLOUR,
     FRONT_COLOUR,
     choose_axes,
@@ -44,6 +45,9 @@ def to_html(report: SweepReport) -> str:
     figure.add_trace(_dots(dominated, axes, scale, faint=True))
     figure.add_trace(_dots(on_front, axes, scale, faint=False))
     figure.add_trace(_knee([row for row in on_front if row.knee], axes))
+    baselines = [row for row in rows if row.baseline]
+    if baselines:
+        figure.add_trace(_baselines(baselines, axes))
     figure.update_layout(
         title=f"{escape(report.sweep_id)} · {escape(counts_line(report))}",
         template="plotly_white",
@@ -66,7 +70,9 @@ def to_html(report: SweepReport) -> str:
 def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
     """Return what hovering over a trial shows: figures, then its configuration, whole or brief."""
     names = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
-    lines = [f"<b>{escape(row.trial_id)}</b>" + (" · knee point" if row.knee else "")]
+    marks = [f" · {escape(row.baseline)}"] if row.baseline else []
+    marks += [" · knee point"] if row.knee else []
+    lines = [f"<b>{escape(row.trial_id)}</b>{''.join(marks)}"]
     lines += [
         f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in names
     ]
@@ -142,6 +148,26 @@ def _line(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
             "shape": "hv" if axes.x.direction == "minimize" else "vh",
             "color": FRONT_COLOUR,
             "width": 2,
+        },
+        "hoverinfo": "skip",
+    }
+
+
+def _baselines(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
+    """Return rings around the baselines, with their names."""
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "baselines",
+        **_xy(rows, axes),
+        "text": [escape(row.baseline) for row in rows],
+        "textposition": "bottom right",
+        "textfont": {"color": BASELINE_COLOUR, "size": 11},
+        "marker": {
+            "symbol": "diamond-open",
+            "size": 17,
+            "color": BASELINE_COLOUR,
+            "line": {"width": 1.5},
         },
         "hoverinfo": "skip",
     }

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from orchestrator.report.axes import (
+    BASELINE_COLOUR,
     DOMINATED_COLOUR,
     FRONT_COLOUR,
     choose_axes,
@@ -57,6 +58,8 @@ def draw(report: SweepReport) -> Figure:
     _crosses(plot, drawable(report, axes, "stopped"), axes)
     _dots(plot, dominated, axes, scale, faint=True)
     _dots(plot, on_front, axes, scale, faint=False)
+    baselines = [row for row in rows if row.baseline]
+    _mark_baselines(plot, baselines, axes)
     _mark_knee(plot, on_front, axes)
     if axes.colour is not None and scale is not None:
         _colour_bar(figure, plot, axes.colour, scale)
@@ -64,8 +67,18 @@ def draw(report: SweepReport) -> Figure:
     plot.margins(x=0.08, y=0.12)
     dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
     stairs = staircase(on_front, axes)
-    name_dots(plot, _names(stairs, axes), dots, _corners(stairs, axes), most=_MAX_NAMES)
+    corners = _corners(stairs, axes)
+    named = list(zip(*_xy(baselines, axes), (row.baseline for row in baselines), strict=True))
+    written = name_dots(
+        plot, named, dots, corners, most=len(named), colour=BASELINE_COLOUR, far=True
+    )
+    searched = [row for row in stairs if not row.baseline]
+    name_dots(plot, _names(searched, axes), dots, corners, most=_MAX_NAMES, keep_off=written)
     return figure
+
+
+def _xy(rows: Sequence[ReportRow], axes: Axes) -> tuple[list[float], list[float]]:
+    return shown(rows, axes.x.name), shown(rows, axes.y.name)
 
 
 def _frame(plot: PlotAxes, report: SweepReport, axes: Axes) -> None:
@@ -156,6 +169,14 @@ def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
         x, y, s=330, marker="o", facecolors="none", edgecolors="#111827", linewidths=1.6, zorder=5,
         label=f"knee point ({knee[0].trial_id})",
     )  # fmt: skip
+
+
+def _mark_baselines(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    if rows:
+        plot.scatter(
+            *_xy(rows, axes), s=150, marker="D", facecolors="none", edgecolors=BASELINE_COLOUR,
+            linewidths=1.2, zorder=5, label="baselines",
+        )  # fmt: skip
 
 
 def _names(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float, str]]:

@@ -71,6 +71,7 @@ def _trial_facts(row: ReportRow) -> dict[str, object]:
         "pareto_rank": row.rank,
         "epochs": row.epochs,
         "reason": row.reason,
+        **({"baseline": row.baseline} if row.baseline else {}),
     }
 
 
@@ -84,10 +85,11 @@ def to_csv(report: SweepReport) -> str:
     config = config_names(report.rows)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    named = ["baseline"] if report.baselines else []
     writer.writerow(
         ["trial", "state", "pareto_rank", "knee", "epochs", *objectives, *metrics]
         + [f"config.{name}" for name in config]
-        + ["reason"]
+        + ["reason", *named]
     )
     for row in report.rows:
         writer.writerow(
@@ -95,7 +97,7 @@ def to_csv(report: SweepReport) -> str:
             + [row.objectives[name] for name in objectives]
             + [row.metrics.get(name) for name in metrics]
             + [row.config.get(name) for name in config]
-            + [row.reason]
+            + [row.reason, *([row.baseline] if named else [])]
         )
     return text.getvalue()
 
@@ -113,6 +115,11 @@ def brief(config: Mapping[str, Value]) -> str:
         if name in config and config[name] != "none"
     ]
     return " ".join(shown) or ", ".join(f"{k}={v}" for k, v in list(config.items())[:4])
+
+
+def what_it_is(row: ReportRow) -> str:
+    """Return the name of a baseline, before its configuration in brief."""
+    return f"{row.baseline}: {brief(row.config)}" if row.baseline else brief(row.config)
 
 
 def counts_line(report: SweepReport) -> str:
@@ -157,7 +164,7 @@ def front_table(report: SweepReport) -> Table:
         values = [label(e.name).show(row.objectives[e.name]) for e in report.objectives]
         mark = " ★" if row.knee else ""
         style = "bold" if row.knee else None
-        table.add_row(f"{row.trial_id}{mark}", *values, brief(row.config), style=style)
+        table.add_row(f"{row.trial_id}{mark}", *values, what_it_is(row), style=style)
     return table
 
 

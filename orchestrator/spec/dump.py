@@ -48,6 +48,7 @@ def spec_settings(spec: SweepSpec) -> dict[str, object]:
         "space": _plain(spec.space_source or space_settings(spec.space)),
         "objectives": dict(objectives_text(spec.objectives)),
         "constraints": [constraint_text(constraint) for constraint in spec.constraints],
+        "baselines": {each.name: dict(each.config) for each in spec.baselines},
         **{name: _plain(asdict(getattr(spec, name))) for name in _SECTIONS},
     }
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.resources import Resources
+from orchestrator.baselines.reading import read_baselines
 from orchestrator.spec.aims import read_constraints, read_objectives
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.overrides import lay_over, read_overrides
 from orchestrator.spec.paths import absolute_paths
 from orchestrator.spec.rules import (
+    baseline_faults,
     data_faults,
     resource_faults,
     search_faults,
@@ -34,12 +36,11 @@ from orchestrator.sweep import SweepBudget
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.joint import TeacherIdentity
 from search_spaces.parse import parse_space
+from search_spaces.space import SearchSpace
 from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from search_spaces.space import SearchSpace
 
 _SECTIONS: dict[str, type[Any]] = {
     "data": DataConfig,
@@ -54,7 +55,7 @@ _SECTIONS: dict[str, type[Any]] = {
 }
 DEFAULT_SPACE = "mobile"
 """Preset that a spec without a space searches."""
-KEYS = ("name", "space", "teacher", "objectives", "constraints", *_SECTIONS)
+KEYS = ("name", "space", "teacher", "objectives", "constraints", "baselines", *_SECTIONS)
 
 
 def load_spec(
@@ -140,6 +141,9 @@ def _read_parts(settings: dict[Any, Any]) -> tuple[dict[str, Any], list[Fault]]:
     source = settings.get("space") or DEFAULT_SPACE
     space, space_faults = parse_space(source, teacher=_identity(results.get("teacher")))
     results["space"] = space_faults or space
+    if settings.get("baselines") is not None:
+        known = space or _sound_part(settings) or SearchSpace(())
+        results["baselines"] = read_baselines(settings["baselines"], known)
     results["space_source"] = source if isinstance(source, str | dict) else []
     found = [fault for part in results.values() if isinstance(part, list) for fault in part]
     return {name: part for name, part in results.items() if not isinstance(part, list)}, found
@@ -192,5 +196,12 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
     if space is not None:
         yield from resource_faults(parts.get("resources", Resources()), space)
         yield from target_faults(parts.get("target", TargetConfig()), space)
+    if parts.get("baselines"):
+        yield from baseline_faults(
+            parts["baselines"],
+            parts.get("budget", DEFAULT_BUDGET),
+            parts.get("resources", Resources()),
+            parts.get("target", TargetConfig()),
+        )
     if "search" in parts:
         yield from search_faults(parts["search"])

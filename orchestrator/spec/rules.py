@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.resources import Resources
+    from orchestrator.baselines.baseline import Baseline
     from orchestrator.spec.sweep_spec import SearchConfig
+    from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
     from trainables.config import DataConfig, TargetConfig, TeacherConfig
@@ -92,6 +94,27 @@ def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:
     for value in values_of(space["quantization"].domain):
         if message := quantization_fault(target, str(value)):
             yield Fault("target.name", message)
+
+
+def baseline_faults(
+    baselines: tuple[Baseline, ...], budget: SweepBudget, resources: Resources, target: TargetConfig
+) -> Iterator[Fault]:
+    """Yield what keeps the baselines from being trained as any other trial."""
+    if len(baselines) > budget.trials:
+        yield Fault(
+            "budget.trials",
+            f"{budget.trials} trials are fewer than the {len(baselines)} baselines, which are "
+            f"tried first; give more, or leave some baselines out",
+        )
+    for baseline in baselines:
+        path, images = f"baselines.{baseline.name}", baseline.config["batch_size"]
+        if int(images) < resources.train_workers:
+            yield Fault(
+                f"{path}.batch_size",
+                f"{images} images cannot be shared by {resources.train_workers} train workers",
+            )
+        if message := quantization_fault(target, str(baseline.config["quantization"])):
+            yield Fault(f"{path}.quantization", message)
 
 
 def search_faults(search: SearchConfig) -> Iterator[Fault]:

@@ -24,6 +24,7 @@ from trainables.masking import expand
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.baselines.baseline import Baseline
     from orchestrator.gate import Constraint
     from search_spaces.space import SearchSpace
 
@@ -135,6 +136,8 @@ class SweepSpec:
     """What the front is spanned by, >= 1; ``miou`` is one of them."""
     constraints: tuple[Constraint, ...] = ()
     """Bounds that a trial must keep; one that breaks them is infeasible."""
+    baselines: tuple[Baseline, ...] = ()
+    """Configurations that are tried first, to be compared with what is found."""
     budget: SweepBudget = DEFAULT_BUDGET
     """When the sweep ends."""
     search: SearchConfig = field(default_factory=SearchConfig)

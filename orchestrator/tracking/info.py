@@ -40,6 +40,8 @@ class SweepInfo:
     """Devices a trial holds while it runs, >= 1."""
     epochs: int | None = None
     """Epochs of a full training, >= 1."""
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    """Name of each baseline by the digest of its configuration."""
 
     def at_ms(self, seconds: float) -> int:
         """Return the time ``seconds`` after the sweep's begin, milliseconds since 1970."""

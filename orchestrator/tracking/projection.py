@@ -18,6 +18,7 @@ from orchestrator.records import RecordBook
 from orchestrator.report.text import brief
 from orchestrator.tracking import names
 from orchestrator.tracking.updates import Point, RunUpdate
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,9 +99,10 @@ class Projector:
         ]
 
     def _asked(self, event: TrialAsked, record: TrialRecord) -> RunUpdate:
+        baseline = self._baseline(event)
         return RunUpdate(
             trial_id=event.trial_id,
-            name=f"{event.trial_id} {brief(event.config)}".strip(),
+            name=f"{event.trial_id} {baseline or brief(event.config)}".strip(),
             asked_ms=self._info.at_ms(record.asked_at),
             params=event.config,
             tags={
@@ -108,9 +110,15 @@ class Projector:
                 names.TRIAL_STATE: record.state,
                 names.PARETO: "false",
                 names.RUN_COLOUR: names.colour(record.state, None),
+                **({names.BASELINE: baseline} if baseline else {}),
             },
             points=self._new_figures(event.trial_id, event.known, event.seconds),
         )
+
+    def _baseline(self, event: TrialAsked) -> str | None:
+        """Return the name of the baseline that is tried; None for any other configuration."""
+        known = self._info.baselines
+        return known.get(config_digest(event.config)) if known else None
 
     def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
         at_ms = self._info.at_ms(event.seconds)

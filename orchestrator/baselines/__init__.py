@@ -1,0 +1,1 @@
+"""Named configurations that a sweep trains first, to be compared with what it finds."""
