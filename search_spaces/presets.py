@@ -81,6 +81,8 @@ def malyshev() -> JointChoices:
     ranges are ours. Its ResNet-50 row is the teacher, which is trained without distillation where
     the sweep's teacher is deeplabv3, resnet50 at output stride 32.
 
+    Its vertical flips are a setting of the training, ``vertical_flips``, which the preset brings.
+
     Source:
         Malyshev, Comprehensive optimization of DeepLabv3 for mobile devices, Politekhnicheskiy
         molodezhnyy zhurnal 6(101), 2025.
@@ -185,6 +187,12 @@ PRESETS: Mapping[str, Callable[[], JointChoices]] = MappingProxyType(
     {preset.__name__: preset for preset in (demo, camvid, mobile, malyshev, kim, chouti, renaud)}
 )
 """Each preset by its name."""
+
+
+PRESET_TRAINING: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {"malyshev": MappingProxyType({"vertical_flips": True})}
+)
+"""Settings of a spec's ``training`` section that a preset brings, unless the spec has them."""
 
 
 def preset_summaries() -> dict[str, str]:

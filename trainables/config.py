@@ -20,7 +20,8 @@ class DataConfig:
     format: DataFormat = "synthetic"
     """On-disk layout; ``synthetic`` is generated into ``root`` when it is not there yet."""
     root: str | None = None
-    """Folder of the data set; None only for ``synthetic``, which then lies in the cache folder."""
+    """Folder of the data set, or its address in an object store (``s3://BUCKET/FOLDER``); None only
+    for ``synthetic``, which then lies in the cache folder."""
     train_split: str = "train"
     """Name of the split that is trained on."""
     val_split: str = "val"
@@ -57,6 +58,9 @@ class TrainingConfig:
     """Keep tensors in NHWC memory order (a quarter faster on the CPU)."""
     early_stopping_epochs: int | None = None
     """Stop after so many epochs without a better mIoU, >= 1; None never stops early."""
+    vertical_flips: bool = False
+    """Mirror one of two training images upside down too, as part of the random transforms (not at
+    ``augmentation`` 0); street scenes do not stand on their heads."""
     gradient_clip: float | None = None
     """Largest norm of the gradient, > 0; None does not clip."""
     loader_workers: int = 0

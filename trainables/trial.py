@@ -171,6 +171,7 @@ class _Trial:
             config.resolution,
             task.cache_dir,
             augmentation=config.augmentation,
+            vertical_flips=task.training.vertical_flips,
             seed=task.seed,
             soft_labels=soft,
             mask_resolution=None if scored_at is None else Resolution.parse(scored_at),

@@ -36,6 +36,7 @@ from orchestrator.sweep import SweepBudget
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.joint import TeacherIdentity
 from search_spaces.parse import parse_space
+from search_spaces.presets import PRESET_TRAINING
 from search_spaces.space import SearchSpace
 from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 
@@ -104,6 +105,7 @@ def parse_spec(settings: object, source: str = "the spec") -> SweepSpec:
         raise SpecError(
             [Fault("spec", f"must be a mapping with {', '.join(KEYS)}, got {settings!r}")], source
         )
+    settings = _with_preset_training(settings)
     parts, found = _read_parts(settings)
     sound_space = parts.get("space") or _sound_part(settings)
     found += [
@@ -147,6 +149,16 @@ def _read_parts(settings: dict[Any, Any]) -> tuple[dict[str, Any], list[Fault]]:
     results["space_source"] = source if isinstance(source, str | dict) else []
     found = [fault for part in results.values() if isinstance(part, list) for fault in part]
     return {name: part for name, part in results.items() if not isinstance(part, list)}, found
+
+
+def _with_preset_training(settings: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the settings with what the space's preset brings to the training, where not given."""
+    space, given = settings.get("space"), settings.get("training") or {}
+    name = space.get("preset") if isinstance(space, dict) else space
+    brought = PRESET_TRAINING.get(name) if isinstance(name, str) else None
+    if brought is None or not isinstance(given, dict):
+        return settings
+    return {**settings, "training": {**brought, **given}}
 
 
 def _with_defaults(name: str, section: object) -> object:

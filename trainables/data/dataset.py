@@ -129,14 +129,16 @@ def build_datasets(
     cache_dir: str | Path,
     *,
     augmentation: float = 0.0,
+    vertical_flips: bool = False,
     seed: int = 0,
     soft_labels: NDArray[np.float16] | None = None,
     mask_resolution: Resolution | None = None,
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
     """Return the training and the validation data set at ``resolution``, decoded where needed.
 
-    ``augmentation`` is the strength of the random transforms in [0, 1]; ``soft_labels`` belong to
-    the training samples in their order. ``mask_resolution`` keeps the validation masks at another
+    ``augmentation`` is the strength of the random transforms in [0, 1], to which ``vertical_flips``
+    belong where they are wanted; ``soft_labels`` belong to the training samples in their order.
+    ``mask_resolution`` keeps the validation masks at another
     resolution (None: the same), so that models of different resolutions can be scored on equal
     ground.
 
@@ -148,7 +150,7 @@ def build_datasets(
     train = cached_split(layout, "train", resolution, cache_dir)
     val = cached_split(layout, "val", resolution, cache_dir, mask_resolution=mask_resolution)
     names = layout.class_names
-    transform = train_transform(augmentation, resolution)
+    transform = train_transform(augmentation, resolution, vertical_flips=vertical_flips)
     return (
         SegmentationDataset(train, transform, names, seed=seed, soft_labels=soft_labels),
         SegmentationDataset(val, eval_transform(), names, seed=seed),

@@ -36,7 +36,7 @@ class SoftLabels(tv_tensors.TVTensor):  # type: ignore[misc]
 
 
 class RandomView(v2.Transform):  # type: ignore[misc]
-    """Zoom, shift, rotate and mirror in one resampling, the same for all inputs.
+    """Zoom, shift, rotate, mirror, on request turn over in one resampling, the same for all inputs.
 
     The view is drawn in relative coordinates, so inputs of different height and width stay
     aligned. Outside the image a mask holds ``IGNORE``; image and soft labels repeat their border.
@@ -44,9 +44,15 @@ class RandomView(v2.Transform):  # type: ignore[misc]
 
     _transformed_types = (tv_tensors.Image, tv_tensors.Mask, SoftLabels)
 
-    def __init__(self, strength: float, resolution: Resolution) -> None:
-        """Draw views of ``strength`` in [0, 1] of images of ``resolution``."""
+    def __init__(
+        self, strength: float, resolution: Resolution, *, vertical_flips: bool = False
+    ) -> None:
+        """Draw views of ``strength`` in [0, 1] of images of ``resolution``.
+
+        With ``vertical_flips`` one of two views stands on its head.
+        """
         super().__init__()
+        self.vertical_flips = vertical_flips
         self.strength = strength
         self.aspect = resolution.width / resolution.height
 
@@ -59,12 +65,16 @@ class RandomView(v2.Transform):  # type: ignore[misc]
         radians = math.radians((2 * angle - 1) * MAX_ANGLE * self.strength)
         room = abs(1 - inverse)
         across = -inverse if mirror < 0.5 and self.strength > 0 else inverse
+        down = -inverse if self._on_its_head() else inverse
         cos, sin = math.cos(radians), math.sin(radians)
         theta = [
-            [across * cos, -inverse * sin / self.aspect, (2 * shift_x - 1) * room],
-            [across * sin * self.aspect, inverse * cos, (2 * shift_y - 1) * room],
+            [across * cos, -down * sin / self.aspect, (2 * shift_x - 1) * room],
+            [across * sin * self.aspect, down * cos, (2 * shift_y - 1) * room],
         ]
         return {"theta": torch.tensor([theta]), "grids": {}}
+
+    def _on_its_head(self) -> bool:
+        return self.vertical_flips and self.strength > 0 and float(torch.rand(())) < 0.5
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:  # noqa: ANN401 - torchvision's
         """Return ``inpt`` seen through the view."""
@@ -119,10 +129,13 @@ class JointTransform:
         return outputs[0], outputs[1].long(), outputs[2] if soft is not None else None
 
 
-def train_transform(strength: float, resolution: Resolution) -> JointTransform:
+def train_transform(
+    strength: float, resolution: Resolution, *, vertical_flips: bool = False
+) -> JointTransform:
     """Return the random transform of training samples of ``resolution``.
 
     ``strength`` in [0, 1] scales all ranges together; 0 changes nothing, not even by mirroring.
+    With ``vertical_flips`` images are mirrored upside down too, one of two.
 
     Raises:
         ValueError: ``strength`` is not in [0, 1].
@@ -133,7 +146,7 @@ def train_transform(strength: float, resolution: Resolution) -> JointTransform:
         return eval_transform()
     jitter = JITTER * strength
     return JointTransform(
-        RandomView(strength, resolution),
+        RandomView(strength, resolution, vertical_flips=vertical_flips),
         v2.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter),
     )
 

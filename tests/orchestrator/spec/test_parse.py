@@ -46,6 +46,15 @@ def _paths(error: SpecError) -> set[str]:
     return {fault.path for fault in error.faults}
 
 
+def test_a_preset_brings_settings_of_the_training_that_a_spec_may_change() -> None:
+    assert parse_spec({"space": "malyshev"}).training.vertical_flips
+    other = parse_spec({"space": {"preset": "malyshev", "resolution": 64}, "training": {"seed": 3}})
+    assert (other.training.vertical_flips, other.training.seed) == (True, 3)
+    given = {"space": "malyshev", "training": {"vertical_flips": False}}
+    assert not parse_spec(given).training.vertical_flips
+    assert not parse_spec({"space": "kim"}).training.vertical_flips
+
+
 def test_nothing_given_is_the_demo() -> None:
     spec = load_spec()
     assert spec == parse_spec(demo_settings())

@@ -44,9 +44,9 @@ def sample(height: int = 24, width: int = 32) -> tuple[torch.Tensor, torch.Tenso
 
 
 @settings(max_examples=60, deadline=None)
-@given(strength=STRENGTHS, seed=SEEDS, cells=CELLS)
+@given(strength=STRENGTHS, seed=SEEDS, cells=CELLS, flips=st.booleans())
 def test_image_mask_and_soft_labels_stay_aligned(
-    strength: float, seed: int, cells: tuple[int, int, int, int]
+    *, strength: float, seed: int, cells: tuple[int, int, int, int], flips: bool
 ) -> None:
     rows, columns, tall, wide = cells
     height, width = rows * tall, columns * wide
@@ -55,7 +55,7 @@ def test_image_mask_and_soft_labels_stay_aligned(
     # Every pixel has its own label where there are few, else its column's.
     mask = torch.arange(width, dtype=torch.uint8)[None, :].expand(height, width).contiguous()
     soft = coordinates(rows, columns)
-    view = JointTransform(RandomView(strength, Resolution(height, width)))
+    view = JointTransform(RandomView(strength, Resolution(height, width), vertical_flips=flips))
     moved, labels, logits = view(image, mask, soft, seed=seed)
     assert logits is not None
     seen = undo_normalisation(moved)
@@ -143,6 +143,35 @@ def test_half_of_the_views_are_mirrored() -> None:
         row = undo_normalisation(view(place, mask, seed=seed)[0])[0, 8]
         mirrored += bool(row[4] > row[-4])
     assert 70 < mirrored < 130
+
+
+def test_views_stand_on_their_heads_only_on_request() -> None:
+    place = (coordinates(16, 32) * 255).round().to(torch.uint8)
+    mask = (torch.arange(16).unsqueeze(1) >= 8).expand(16, 32).to(torch.uint8)
+    turned = dict.fromkeys((False, True), 0)
+    for flips in turned:
+        view = JointTransform(RandomView(0.05, Resolution(16, 32), vertical_flips=flips))
+        for seed in range(200):
+            image, labels, _ = view(place, mask, seed=seed)
+            column = undo_normalisation(image)[1, :, 16]
+            assert bool(column[4] > column[-4]) == bool(labels[4, 16] > labels[-4, 16])
+            turned[flips] += bool(column[4] > column[-4])
+    assert turned[False] == 0
+    assert 70 < turned[True] < 130
+
+
+def test_vertical_flips_leave_every_other_draw_as_it_is() -> None:
+    image, mask = sample()
+    plain = train_transform(0.0, Resolution(24, 32), vertical_flips=True)(image, mask, seed=1)
+    assert torch.equal(to_picture(plain[0]), image)
+    views = [
+        RandomView(1.0, Resolution(24, 32), vertical_flips=flips).make_params([])["theta"]
+        for flips in (False, True)
+        for _ in [torch.manual_seed(3)]
+    ]
+    assert torch.equal(views[0][..., 0], views[1][..., 0])
+    assert torch.equal(views[0][..., 2], views[1][..., 2])
+    assert torch.equal(views[0][..., 1].abs(), views[1][..., 1].abs())
 
 
 def test_zooming_out_shows_ignored_pixels_and_zooming_in_none() -> None:
