@@ -31,8 +31,13 @@ FREE = (
     "resources.cpus_per_worker",
     "resources.gpus_per_worker",
     "storage.disk_budget_gb",
+    "storage.mirror",
+    "storage.mirror_seconds",
+    "storage.cache",
+    "data.root",
 )
-"""Settings that no trial's figures depend on, which may change while a sweep is on."""
+"""Settings that no trial's figures depend on, which may change while a sweep is on; what lies at
+``data.root`` is compared by its digest."""
 
 
 class SpecChangedError(ValueError):

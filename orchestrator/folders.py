@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _LOOKERS_SECONDS = 1.0
 """How long a driver waits for those who only look whether there is one."""
@@ -157,10 +157,22 @@ def find_sweep(root: Path, sweep_id: str | None = None) -> SweepFolder:
         raise UnknownSweepError(f"there is no sweep in {root}; start one with 'segsweep run'")
     if sweep_id is None:
         return sweeps[0]
-    exact = [sweep for sweep in sweeps if sweep.sweep_id == sweep_id]
-    matching = exact or [sweep for sweep in sweeps if sweep.sweep_id.startswith(sweep_id)]
+    names = [sweep.sweep_id for sweep in sweeps]
+    return SweepFolder(Path(root), match_sweep(names, sweep_id, where=str(root)))
+
+
+def match_sweep(names: Sequence[str], wanted: str | None, *, where: str) -> str:
+    """Return the one of ``names`` that is ``wanted``, or begins so; the only one for None.
+
+    Raises:
+        UnknownSweepError: there is none, or several.
+    """
+    exact = [name for name in names if name == wanted]
+    matching = exact or [name for name in names if name.startswith(wanted or "")]
     if len(matching) == 1:
         return matching[0]
-    known = ", ".join(sweep.sweep_id for sweep in (matching or sweeps)[:10])
+    known = ", ".join((matching or names)[:10])
+    if wanted is None:
+        raise UnknownSweepError(f"there are several sweeps at {where}; name one of {known}")
     what = "several sweeps begin with" if matching else "there is no sweep"
-    raise UnknownSweepError(f"{what} {sweep_id!r} in {root}; there are {known}")
+    raise UnknownSweepError(f"{what} {wanted!r} in {where}; there are {known}")

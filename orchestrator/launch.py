@@ -14,6 +14,7 @@ from orchestrator.exporting.export import Exported
 from orchestrator.exporting.finish import leave_artifacts, log_exported
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
+from orchestrator.mirroring.mirror import mirrored
 from orchestrator.planning.plan import adopt_plan
 from orchestrator.provenance import git_commit, versions
 from orchestrator.results import keep_reference, make_report, save_report
@@ -30,6 +31,7 @@ from search_spaces.resolution import Resolution
 from trainables.data.check import check_data
 from trainables.data.dataset import build_datasets
 from trainables.data.faults import DataError
+from trainables.data.fetched import pinned
 from trainables.training.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -88,13 +90,15 @@ def launch(
         SpecChangedError: spec or data set are not those that ``folder`` began with.
         WarmStartError: an earlier sweep that the spec names is not there, or does not compare.
         TrackingError: earlier sweeps are asked for and the tracking store does not answer.
+        StoreError: the object store that it is to be copied to does not take it.
         ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
     """
     hooks = hooks or RunHooks()
     spec = settle_spec(spec)
     hooks.stage("checking the data")
-    data = sound_data(spec)
-    decode_images(spec, hooks.stage)
+    there = replace(spec, data=pinned(spec.data))
+    data = sound_data(there)
+    decode_images(there, hooks.stage)
     if folder is None:
         folder = new_sweep(Path(spec.storage.root), spec.name)
     if not folder.spec.exists():
@@ -103,41 +107,55 @@ def launch(
         adopt_plan(spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:
         settle_identity(ledger, spec, data.digest)
-        ledger.set_fact(FINISHED, False)
-        _warm_start(spec, folder, ledger, data, hooks)
-        tracker = _Tracker(spec, folder, ledger, data)
-        retention = _retention(spec, folder, tracker)
-        summary, exported = None, Exported()
-        try:
-            summary = run_sweep(
-                spec,
-                folder,
-                num_classes=len(data.class_names),
-                hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer, *retention)),
-            )
-            if not summary.interrupted:
-                exported = leave_artifacts(spec, folder, ledger, len(data.class_names), hooks)
-                summary = replace(summary, interrupted=exported.interrupted)
-        finally:
-            hooks.stage("writing the report")
-            place = tracker.close(summary)
-        ledger.set_fact(FINISHED, not summary.interrupted)
-        report = make_report(spec, folder)
-        return Launched(
-            folder=folder,
-            report=report,
-            files=save_report(report, folder.report),
-            interrupted=summary.interrupted,
-            place=place,
-            trouble=summary.trouble,
-            problems=(
-                *summary.lane_faults,
-                *exported.problems,
-                *log_exported(spec, folder, exported),
-                *tracker.problems,
-                *filter(None, (each.tidy() for each in retention)),
-            ),
+        with mirrored(spec, folder, ledger) as problems:
+            launched = _run(spec, there, folder, ledger, data, hooks)
+        return replace(launched, problems=(*launched.problems, *problems))
+
+
+def _run(  # noqa: PLR0917 - what a sweep consists of
+    spec: SweepSpec,
+    there: SweepSpec,
+    folder: SweepFolder,
+    ledger: Ledger,
+    data: DataReport,
+    hooks: RunHooks,
+) -> Launched:
+    """Run a settled sweep; ``there`` is its spec with the data bound to what was checked."""
+    ledger.set_fact(FINISHED, False)
+    _warm_start(spec, folder, ledger, data, hooks)
+    tracker = _Tracker(spec, folder, ledger, data)
+    retention = _retention(spec, folder, tracker)
+    summary, exported = None, Exported()
+    try:
+        summary = run_sweep(
+            there,
+            folder,
+            num_classes=len(data.class_names),
+            hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer, *retention)),
         )
+        if not summary.interrupted:
+            exported = leave_artifacts(there, folder, ledger, len(data.class_names), hooks)
+            summary = replace(summary, interrupted=exported.interrupted)
+    finally:
+        hooks.stage("writing the report")
+        place = tracker.close(summary)
+    ledger.set_fact(FINISHED, not summary.interrupted)
+    report = make_report(spec, folder)
+    return Launched(
+        folder=folder,
+        report=report,
+        files=save_report(report, folder.report),
+        interrupted=summary.interrupted,
+        place=place,
+        trouble=summary.trouble,
+        problems=(
+            *summary.lane_faults,
+            *exported.problems,
+            *log_exported(spec, folder, exported),
+            *tracker.problems,
+            *filter(None, (each.tidy() for each in retention)),
+        ),
+    )
 
 
 def _warm_start(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -102,6 +103,23 @@ class Ledger:
                 "SELECT value FROM facts WHERE name = ?", (name,)
             ).fetchone()
         return None if row is None else json.loads(row[0])
+
+    def copy_to(self, path: Path) -> None:
+        """Write the ledger as it is at one moment to a file that is not there yet.
+
+        Events may be appended meanwhile; they wait for nothing.
+
+        Raises:
+            LedgerError: one of the two files cannot be read or written.
+        """
+        try:
+            with (
+                closing(sqlite3.connect(self.path, timeout=30)) as source,
+                closing(sqlite3.connect(path)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot copy the ledger {self.path}: {error}") from error
 
     def close(self) -> None:
         """Release the file; a closed ledger takes nothing more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -19,7 +20,8 @@ from orchestrator.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from orchestrator.events import SweepEvent
 
@@ -124,3 +126,24 @@ def _epoch(top: float, share: float) -> dict[str, float]:
         "learning_rate": 1e-3 * (1 - share) ** 0.9,
         "epoch_seconds": 5.0,
     }
+
+
+@pytest.fixture(scope="session")
+def s3_environment() -> Iterator[dict[str, str]]:
+    """Return the environment of a real S3 server here with the bucket ``tests``."""
+    from tests.s3_server import s3_server
+
+    with s3_server("tests") as environment:
+        yield environment
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
+def store_address(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Return an empty place in an object store: a folder, or one on a real S3 server."""
+    if request.param == "file":
+        return f"file://{tmp_path}/mirror"
+    for name, value in request.getfixturevalue("s3_environment").items():
+        monkeypatch.setenv(name, value)
+    return f"s3://tests/{uuid4().hex}"

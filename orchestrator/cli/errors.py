@@ -28,6 +28,7 @@ USER_ERRORS = frozenset(
         "orchestrator.folders.SweepIdError",
         "orchestrator.folders.UnknownSweepError",
         "orchestrator.ledger.LedgerError",
+        "orchestrator.mirroring.fetch.MirrorConflictError",
         "orchestrator.simulation.load.BenchmarkError",
         "orchestrator.submission.find.UnknownSubmissionError",
         "orchestrator.tracking.errors.TrackingError",
@@ -38,6 +39,7 @@ USER_ERRORS = frozenset(
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
         "trainables.masking.SecretError",
+        "trainables.object_store.StoreError",
         "trainables.training.checkpoint.CheckpointError",
     }
 )

@@ -45,6 +45,16 @@ StorageRoot: TypeAlias = Annotated[
         help="Folder the sweeps are in; $SEGSWEEP_STORAGE, else ./segsweep-runs.",
     ),
 ]
+MirrorAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="URI",
+        show_default=False,
+        help="Fetch the sweep first from the object store that storage.mirror named, such as "
+        "s3://BUCKET/FOLDER, into the storage folder.",
+    ),
+]
 
 
 def examples(*lines: str) -> str:

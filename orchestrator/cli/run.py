@@ -15,6 +15,7 @@ import typer
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.options import (
     AsJson,
+    MirrorAddress,
     Overrides,
     PresetName,
     SpecFile,
@@ -44,6 +45,7 @@ RESUME_EPILOG = examples(
     "segsweep resume",
     "segsweep resume demo-20260131-120000",
     "segsweep resume demo-20260131-120000 --set resources.address=ray://head:10001",
+    "segsweep resume demo-20260131-120000 --from s3://bucket/sweeps --storage /data/runs",
 )
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -113,19 +115,27 @@ def run(  # noqa: PLR0917 - the options of a command line
 def resume(
     sweep: SweepName = None,
     storage: StorageRoot = None,
+    mirror: MirrorAddress = None,
     overrides: Overrides = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Go on with a sweep that was stopped, or whose driver or machine died.
 
     What is trained is not trained again, and no trial is lost or doubled. A spec or data set that
-    is not the one the sweep began with is refused; --set may change resources.address, lanes and
-    shares.
+    is not the one the sweep began with is refused; --set may change resources.address, lanes,
+    shares and where the data set is. With --from it is fetched from its mirror first, on whatever
+    machine; what is here already is not fetched again.
     """
     from orchestrator.folders import find_sweep
     from orchestrator.spec.parse import load_spec
 
-    folder = find_sweep(storage_root(storage), sweep)
+    root = storage_root(storage)
+    if mirror is None:
+        folder = find_sweep(root, sweep)
+    else:
+        from orchestrator.mirroring.fetch import fetch_sweep
+
+        folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), say=tell)
     _drive(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)
 
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.options import AsJson, Overrides, PresetName, SpecFile, examples
+from orchestrator.cli.options import (
+    AsJson,
+    MirrorAddress,
+    Overrides,
+    PresetName,
+    SpecFile,
+    examples,
+)
 from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell
 from orchestrator.cli.remote import Address, connect, follow, say_next
 
@@ -101,6 +108,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
     address: Address = None,
     storage: Storage = None,
     resume: Resume = None,
+    mirror: MirrorAddress = None,
     installed: Installed = False,  # noqa: FBT002
     image: Image = None,
     variables: Variables = None,
@@ -123,6 +131,8 @@ def submit(  # noqa: PLR0917 - the options of a command line
         commit=git_commit(),
     )
     with tempfile.TemporaryDirectory(prefix="segsweep-submit-") as folder:
+        if resume is None and mirror is not None:
+            raise CliError("--from fetches a sweep that is gone on with; give --resume SWEEP too")
         if resume is None:
             from orchestrator.spec.parse import load_spec
 
@@ -132,7 +142,9 @@ def submit(  # noqa: PLR0917 - the options of a command line
         elif spec is not None or overrides or preset or name:
             raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
         else:
-            wanted, code, plan = _resumed(resume, address, storage, Path(folder), settings)
+            wanted, code, plan = _resumed(
+                resume, address, storage, Path(folder), settings, mirror=mirror
+            )
         plan += [
             ("cluster", address or "none named"),
             ("code", f"{code.files} files, {bytes_text(code.size)}, {code.digest}"),
@@ -160,12 +172,21 @@ def _begun(
 
 
 def _resumed(
-    sweep: str, address: str | None, storage: str | None, folder: Path, settings: JobSettings
+    sweep: str,
+    address: str | None,
+    storage: str | None,
+    folder: Path,
+    settings: JobSettings,
+    *,
+    mirror: str | None,
 ) -> tuple[Submission, PackedCode, Plan]:
     from orchestrator.submission.code import pack_code
     from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
     from orchestrator.submission.request import STORAGE, SWEEP, make_submission
+    from trainables.object_store import StoreError, address_fault, shown
 
+    if mirror is not None and (fault := address_fault(mirror)):
+        raise StoreError(f"--from {shown(mirror)}: {fault}")
     jobs = connect(address).jobs()
     try:
         labels = dict(find_job(jobs, sweep).labels)
@@ -175,8 +196,9 @@ def _resumed(
         labels = {SWEEP: sweep, STORAGE: storage}
     again = next_again(jobs, labels[SWEEP])
     place = storage or labels[STORAGE]
-    wanted = make_submission(labels[SWEEP], place, folder, settings, again=again)
+    wanted = make_submission(labels[SWEEP], place, folder, settings, again=again, mirror=mirror)
     plan = [("sweep", wanted.sweep_id), ("goes on in", wanted.storage)]
+    plan += [] if mirror is None else [("fetched from", mirror)]
     return wanted, pack_code(folder, None), plan
 
 

@@ -18,6 +18,7 @@ from orchestrator.spec.rules import (
     data_faults,
     resource_faults,
     search_faults,
+    storage_faults,
     target_faults,
     teacher_faults,
 )
@@ -217,3 +218,5 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
         )
     if "search" in parts:
         yield from search_faults(parts["search"])
+    if "storage" in parts:
+        yield from storage_faults(parts["storage"])

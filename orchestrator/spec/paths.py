@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from trainables.object_store import is_address
+
 _NO_PATHS = frozenset({"none", "torchvision"})
 """What ``training.weights`` may say instead of a path."""
 _PLACES = (
@@ -20,7 +22,7 @@ def absolute_paths(settings: object, base: Path) -> object:
     """Return ``settings`` with every relative path taken as relative to ``base``.
 
     Folders, files and SQLite addresses of the tracking store are treated, ``~`` is the home
-    folder; what is no text is left for the checks that come later.
+    folder; addresses of object stores stay; what is no text is left for the checks that come later.
     """
     for place in _PLACES:
         settings = _change(settings, place, lambda text: _absolute(text, base))
@@ -41,7 +43,7 @@ def _change(settings: object, place: tuple[str, ...], change: object) -> object:
 
 
 def _absolute(text: str, base: Path) -> str:
-    if not text or "\0" in text:
+    if not text or "\0" in text or is_address(text):
         return text
     try:
         path = Path(text).expanduser()

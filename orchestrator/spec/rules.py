@@ -11,13 +11,14 @@ from search_spaces.domains import Categorical, values_of
 from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
 from trainables.cost.targets import quantization_fault
+from trainables.object_store import address_fault, is_address, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.resources import Resources
     from orchestrator.baselines.baseline import Baseline
-    from orchestrator.spec.sweep_spec import SearchConfig
+    from orchestrator.spec.sweep_spec import SearchConfig, Storage
     from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
@@ -32,6 +33,11 @@ def data_faults(data: DataConfig) -> Iterator[Fault]:
             f"the layout {data.format} needs the folder of the data set; give it here or by "
             f"--set data.root=FOLDER",
         )
+    if data.root is not None and is_address(data.root):
+        if data.format == "synthetic":
+            yield Fault("data.root", "scenes are generated into a folder, not into an object store")
+        elif fault := address_fault(data.root):
+            yield Fault("data.root", fault)
     if data.format != "folder":
         return
     names = data.class_names
@@ -115,6 +121,20 @@ def baseline_faults(
             )
         if message := quantization_fault(target, str(baseline.config["quantization"])):
             yield Fault(f"{path}.quantization", message)
+
+
+def storage_faults(storage: Storage) -> Iterator[Fault]:
+    """Yield what keeps the sweep's files from where they are to be."""
+    for name in ("root", "cache"):
+        place = getattr(storage, name)
+        if place is not None and is_address(place):
+            yield Fault(
+                f"storage.{name}",
+                f"must be a folder, as a ledger needs a file system, got {shown(place)}; give a "
+                "folder here and the address as storage.mirror",
+            )
+    if storage.mirror is not None and (fault := address_fault(storage.mirror)):
+        yield Fault("storage.mirror", fault)
 
 
 def search_faults(search: SearchConfig) -> Iterator[Fault]:

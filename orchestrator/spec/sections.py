@@ -100,6 +100,7 @@ RULES: Mapping[str, Any] = {
     "storage.root": _TEXT,
     "storage.cache": _TEXT,
     "storage.mirror": _TEXT,
+    "storage.mirror_seconds": _POSITIVE,
     "storage.disk_budget_gb": _POSITIVE,
 }
 

@@ -108,6 +108,11 @@ class Storage:
     """Folder of sweeps, ledgers and the default tracking store; absolute."""
     cache: str | None = None
     """Folder of decoded images, soft labels and profiles; None takes ``cache`` in ``root``."""
+    mirror: str | None = None
+    """Address in an object store (``s3://BUCKET/FOLDER``) that the sweep is copied to while it
+    runs, from which another machine may go on with it; None copies nothing."""
+    mirror_seconds: float = 30.0
+    """Least time between two passes of copying, seconds, > 0; what a machine takes with it."""
     disk_budget_gb: float | None = None
     """What the weights of all trials may take, GB of 1e9 bytes, > 0: beyond it those of dominated
     trials that are over are removed, those on the front never; None keeps all."""

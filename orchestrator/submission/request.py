@@ -80,7 +80,12 @@ def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
             )
         )
     if not Path(root).is_absolute():
-        faults.append(Fault("storage.root", f"must be an absolute path, got {root!r}"))
+        faults.append(
+            Fault(
+                "storage.root",
+                f"must be an absolute path, got {root!r}; an object store is storage.mirror",
+            )
+        )
     if spec.tracking.uri and any(
         f"//{here}" in spec.tracking.uri for here in ("localhost", "127.")
     ):
@@ -105,7 +110,13 @@ def python_of(environment: Environment) -> str:
 
 
 def make_submission(
-    sweep_id: str, storage: str, working_dir: Path, settings: JobSettings, *, again: int = 0
+    sweep_id: str,
+    storage: str,
+    working_dir: Path,
+    settings: JobSettings,
+    *,
+    again: int = 0,
+    mirror: str | None = None,
 ) -> Submission:
     """Return what is sent for a sweep.
 
@@ -118,9 +129,11 @@ def make_submission(
         working_dir: The packed code.
         settings: How the job's processes are set up.
         again: 0 for the first submission of the sweep, else its place among the further ones.
+        mirror: Object store that a further submission fetches the sweep from; None: it is there.
     """
     python = python_of("installed" if settings.image else settings.environment)
     resume = ["resume", sweep_id, "--storage", storage]
+    resume += [] if mirror is None else ["--from", mirror]
     verb = resume if again else ["run", SPEC, "--id", sweep_id]
     own = {"PYTHONUNBUFFERED": "1", STORAGE_VARIABLE: storage}
     if settings.commit:

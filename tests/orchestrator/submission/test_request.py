@@ -34,6 +34,8 @@ def test_a_further_one_resumes_by_the_id_alone() -> None:
     assert sent.job_id == "night-again2"
     assert sent.command == ("python -m orchestrator.cli.main resume night --storage '/my shared'")
     assert sent.runtime_env()["image_uri"] == "registry/segsweep:1"
+    moved = make_submission("night", "/s", Path("/c"), settings, again=1, mirror="s3://b/a").request
+    assert moved.command.endswith("resume night --storage /s --from s3://b/a")
 
 
 def test_what_is_shown_holds_no_value_of_a_variable() -> None:

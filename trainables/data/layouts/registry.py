@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError
+from trainables.data.fetched import local_copy
 from trainables.data.layouts import ade20k, cityscapes, folder, synthetic, voc
 from trainables.data.layouts.base import config_faults, renamed
 
@@ -19,8 +20,8 @@ def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
     """Return the files, classes and label map of the data set that ``config`` names.
 
     Folders are listed and no image is opened. The scenes of format ``synthetic`` are generated
-    where they are not there yet, below ``cache_dir`` when ``config.root`` is None. Nothing is ever
-    downloaded.
+    where they are not there yet, below ``cache_dir`` when ``config.root`` is None. The files at an
+    address of an object store are copied below ``cache_dir`` first; nothing else is downloaded.
 
     Raises:
         DataError: every fault of settings and folders that can be seen without opening a file.
@@ -28,6 +29,7 @@ def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
     faults = config_faults(config)
     if faults:
         raise DataError(faults)
+    config = local_copy(config, cache_dir)
     match config.format:
         case "synthetic":
             return synthetic.open_synthetic(config, cache_dir)

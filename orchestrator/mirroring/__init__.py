@@ -1,0 +1,1 @@
+"""Sweeps copied to an object store, fetched from there on another machine."""
