@@ -12,8 +12,10 @@ from orchestrator.events import (
     SweepEvent,
     TrialAsked,
     TrialEnded,
+    TrialInterrupted,
     TrialJudged,
     TrialProfiled,
+    TrialRestored,
     TrialStarted,
 )
 
@@ -23,6 +25,8 @@ _KINDS: dict[str, type[Any]] = {
     "profiled": TrialProfiled,
     "epoch": EpochReported,
     "judged": TrialJudged,
+    "interrupted": TrialInterrupted,
+    "restored": TrialRestored,
     "ended": TrialEnded,
 }
 _FIELDS = {name: frozenset(field.name for field in fields(kind)) for name, kind in _KINDS.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from search_spaces.domains import Value
     from search_spaces.space import Config
-    from trainables.messages import TrialState
+    from trainables.messages import Interruption, TrialState
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 
@@ -99,6 +99,35 @@ class TrialEnded:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialInterrupted:
+    """A trial's lane was lost, or was said to be lost soon; the trial itself is not over."""
+
+    trial_id: str
+    cause: Interruption
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRestored:
+    """A trial went on from its state, or from nothing."""
+
+    trial_id: str
+    epoch: int
+    """Whole epochs in the state."""
+    trained_seconds: float
+    """Seconds of training in the state."""
+    seconds: float = 0.0
+
+
 SweepEvent: TypeAlias = (
-    TrialAsked | TrialStarted | TrialProfiled | EpochReported | TrialJudged | TrialEnded
+    TrialAsked
+    | TrialStarted
+    | TrialProfiled
+    | EpochReported
+    | TrialJudged
+    | TrialInterrupted
+    | TrialRestored
+    | TrialEnded
 )

@@ -12,7 +12,7 @@ from ray.tune import Stopper
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
-from trainables.messages import EpochDone, Profiled, TrialDone
+from trainables.messages import EpochDone, Interrupted, Profiled, Restored, TrialDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,12 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
                 decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
             case EpochDone():
                 decision = self._sweep.epoch(message.trial_id, message.epoch, message.metrics)
+            case Interrupted():
+                self._sweep.interrupted(message.trial_id, message.cause, message.reason)
+                return str(TrialScheduler.CONTINUE)
+            case Restored():
+                self._sweep.restored(message.trial_id, message.epoch, message.trained_seconds)
+                return str(TrialScheduler.CONTINUE)
             case _:
                 return str(TrialScheduler.CONTINUE)
         if decision.action != "continue":

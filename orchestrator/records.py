@@ -10,8 +10,10 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialInterrupted,
     TrialJudged,
     TrialProfiled,
+    TrialRestored,
     TrialStarted,
 )
 
@@ -135,21 +137,18 @@ class RecordBook:
         record = self._known(event.trial_id)
         match event:
             case TrialStarted():
-                return replace(
-                    record,
-                    state="running",
-                    attempts=event.attempt,
-                    started_at=event.seconds,
-                    changed_at=event.seconds,
-                )
+                record = _started(record, event)
             case TrialProfiled():
-                return _profiled(record, event)
+                record = _profiled(record, event)
             case EpochReported():
-                return _trained(record, event)
+                record = _trained(record, event)
             case TrialJudged():
-                return _judged(record, event)
+                record = _judged(record, event)
             case TrialEnded():
-                return _ended(record, event)
+                record = _ended(record, event)
+            case TrialInterrupted() | TrialRestored():
+                pass
+        return replace(record, changed_at=event.seconds)
 
     def _asked(self, event: TrialAsked) -> TrialRecord:
         known = self._trials.get(event.trial_id)
@@ -186,6 +185,10 @@ def fold(events: Iterable[SweepEvent]) -> SweepRecords:
     for event in events:
         book.observe(event)
     return book.snapshot()
+
+
+def _started(record: TrialRecord, event: TrialStarted) -> TrialRecord:
+    return replace(record, state="running", attempts=event.attempt, started_at=event.seconds)
 
 
 def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:

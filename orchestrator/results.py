@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.baselines.baseline import names_by_digest
+from orchestrator.interruptions import interruptions_of
 from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import load_plan
 from orchestrator.planning.score import score_plan
@@ -57,9 +58,10 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     The hypervolume is measured from the reference point that the ledger keeps, if it keeps one.
     """
     with Ledger(folder.ledger) as ledger:
-        records = fold(event for _, event in ledger.events())
+        events = [event for _, event in ledger.events()]
         kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
         costs = kept_references(ledger.fact(REFERENCES))
+    records = fold(events)
     workers = spec.resources.train_workers
     report = build_report(
         records,
@@ -73,6 +75,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     front = [row.trial_id for row in report.front]
     report = replace(
         report,
+        interruptions=interruptions_of(events, workers_per_trial=workers),
         ablations=ablate(records.trials, front, costs),
         artifacts=read_all_artifacts(folder.trials),
     )

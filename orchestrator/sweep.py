@@ -10,8 +10,10 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialInterrupted,
     TrialJudged,
     TrialProfiled,
+    TrialRestored,
     TrialStarted,
 )
 from orchestrator.schedulers.base import CONTINUE, Decision, judgement
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.schedulers.base import Scheduler
     from orchestrator.searchers.base import Searcher
     from search_spaces.domains import Value
-    from trainables.messages import TrialState
+    from trainables.messages import Interruption, TrialState
 
 MAX_REJECTED_IN_A_ROW = 500
 """Proposals in a row that the cost gate settles before the space counts as exhausted."""
@@ -288,6 +290,27 @@ class Sweep:
                 seconds=self._clock(),
             )
         )
+
+    def interrupted(self, trial_id: str, cause: Interruption, reason: str) -> None:
+        """Take note that a trial's lane was lost, or will be; another one goes on with it."""
+        if trial_id in self._live:
+            self._record(
+                TrialInterrupted(
+                    trial_id=trial_id, cause=cause, reason=reason, seconds=self._clock()
+                )
+            )
+
+    def restored(self, trial_id: str, epoch: int, trained_seconds: float) -> None:
+        """Take note of what a trial goes on from: whole epochs, seconds of training in all."""
+        if trial_id in self._live:
+            self._record(
+                TrialRestored(
+                    trial_id=trial_id,
+                    epoch=epoch,
+                    trained_seconds=trained_seconds,
+                    seconds=self._clock(),
+                )
+            )
 
     def interrupt(self, reason: str) -> None:
         """Record every trial that is not over as preempted; a resumed sweep starts them again."""

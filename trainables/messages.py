@@ -14,6 +14,11 @@ TrialState: TypeAlias = Literal["complete", "stopped", "infeasible", "preempted"
 worker, or raised."""
 
 
+Interruption: TypeAlias = Literal["notice", "preemption", "node", "worker"]
+"""What came over a trial's lane: its machine was said to go; a machine that was said to go, or was
+taken back, went; a machine was lost; a process ended. The trial runs on after the first."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialTask:
     """Everything a train worker needs to run one trial; survives pickling."""
@@ -113,4 +118,25 @@ class TrialDone:
     """Files for the tracker, relative to the trial's folder."""
 
 
-TrialMessage: TypeAlias = Profiled | EpochDone | TrialDone
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restored:
+    """The trial goes on from a state; what was trained after it is trained once more."""
+
+    trial_id: str
+    epoch: int
+    """Whole epochs in the state, 0 where there is none."""
+    trained_seconds: float
+    """Seconds of training in the state, those of an epoch that is not whole with them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interrupted:
+    """The lane of the trial is lost, or will be."""
+
+    trial_id: str
+    cause: Interruption
+    reason: str
+    """What was said of it; may be empty for a notice."""
+
+
+TrialMessage: TypeAlias = Profiled | EpochDone | Restored | Interrupted | TrialDone

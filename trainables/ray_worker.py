@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _IDLE_SECONDS = 20.0
 """How often an idle lane's ranks meet, well under the process group's timeout."""
-_NOTICE_SECONDS = 5.0
-"""How often it is asked whether the machine is going to be taken away; Ray looks as often."""
+_NOTICE_SECONDS = 2.0
+"""How often it is asked whether a machine of the lane is going to be taken away."""
 
 
 class TrialRunner(Protocol):
@@ -67,6 +67,29 @@ class LaneSetup:
     """Begins to watch the devices of rank 0; None watches nothing."""
 
 
+class _Notices:
+    """Whether Ray said that a machine of the lane goes; asked by all ranks at the same moments."""
+
+    def __init__(self, setup: LaneSetup, rank: int) -> None:
+        self._setup, self._rank = setup, rank
+        self._asked_at = time.monotonic()
+        self.heard = False
+        """Whether it did; equal on all ranks, and true for good."""
+
+    def due(self) -> bool:
+        """Whether it is time to ask again; each rank has its own answer."""
+        return not self.heard and time.monotonic() - self._asked_at >= _NOTICE_SECONDS
+
+    def ask(self) -> None:
+        """Ask Ray, which compares what the ranks hear."""
+        self._asked_at = time.monotonic()
+        if self.heard or ray.train.get_preemption_info() is None:
+            return
+        self.heard = True
+        if self._rank == 0:
+            self._setup.switchboard.noticed.remote(self._setup.lane)
+
+
 class UnfitLaneError(RuntimeError):
     """A device of the lane is not to be used any more."""
 
@@ -97,6 +120,7 @@ class _Lane:
         self._group = _control_group() if self._world > 1 else None
         self._runner = setup.runner or _real_runner()
         self._quiet = QuietNode(Path(setup.quiet_path))
+        self._notices = _Notices(setup, self._rank)
         self._resting_mb: float | None = None
         watched = self._rank == 0 and setup.watch is not None
         self._watch: LaneWatch | None = setup.watch() if watched and setup.watch else None
@@ -133,13 +157,14 @@ class _Lane:
                 device=device,
                 group=self._group,
                 quiet=self._quiet,
+                notices=self._notices,
                 watch=self._watch,
             )
             done = self._runner(task, session)
             session.close(done)
             out_of_memory = done.state == "infeasible" and device.type == "cuda"
             del session, done
-            if self._agree_worn() or out_of_memory:
+            if self._agree_worn() or out_of_memory or self._notices.heard:
                 return
 
     def _enter(self, device: torch.device) -> None:
@@ -160,7 +185,9 @@ class _Lane:
                     setup.switchboard.take.remote(setup.lane, _IDLE_SECONDS, setup.memory_mb)
                 )
             order = self._share(order)
-            if order == "close":
+            if order == "idle":
+                self._notices.ask()
+            if order == "close" or self._notices.heard:
                 return None
             if isinstance(order, TrialTask | TeacherTask):
                 return order
@@ -205,6 +232,7 @@ class _LaneSession:
         device: torch.device,
         group: dist.ProcessGroup | None,
         quiet: QuietNode,
+        notices: _Notices,
         watch: LaneWatch | None = None,
     ) -> None:
         self.rank = rank
@@ -213,6 +241,7 @@ class _LaneSession:
         self._setup = setup
         self._group = group
         self._quiet = quiet
+        self._notices = notices
         self._watch = watch
         self._training = ExitStack()
         self._in_training = False
@@ -221,9 +250,6 @@ class _LaneSession:
             setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
         )
         self._stop = False
-        self._asked_at = time.monotonic()
-        self._noticed = False
-        self._told = False
 
     def report(self, message: TrialMessage) -> None:
         """Hand ``message`` to the switchboard, from rank 0 only."""
@@ -247,21 +273,18 @@ class _LaneSession:
                 raise _LeaveLane(unfit)
         if self._cancelled is not None and not self._stop:
             self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
-        ask = time.monotonic() - self._asked_at >= _NOTICE_SECONDS
+        ask = self._notices.due()
         if self._group is not None:
             flags = torch.tensor([self._stop, ask], dtype=torch.uint8)
             dist.broadcast(flags, src=0, group=self._group)
             self._stop, ask = (bool(flag) for flag in flags.tolist())
         if ask:
-            self._ask_for_notice()
+            self._notices.ask()
         return self._stop
 
     def preemption_noticed(self) -> bool:
-        """Whether Ray said that a machine of this lane goes; true once, equal on all ranks."""
-        if not self._noticed or self._told:
-            return False
-        self._told = True
-        return True
+        """Whether Ray said that a machine of this lane goes; equal on all ranks."""
+        return self._notices.heard
 
     def measuring(self) -> AbstractContextManager[bool]:
         """Hold everything else on this node still; the body learns whether that was reached."""
@@ -276,15 +299,6 @@ class _LaneSession:
         self._training.close()
         self.report(done)
         ray.get(self._sent)
-
-    def _ask_for_notice(self) -> None:
-        """Ask Ray, on all ranks at the same step, as it compares what they hear."""
-        self._asked_at = time.monotonic()
-        if self._noticed or ray.train.get_preemption_info() is None:
-            return
-        self._noticed = True
-        if self.rank == 0:
-            self._setup.switchboard.noticed.remote(self._setup.lane)
 
     def _stand_back(self) -> None:
         if not self._in_training:

@@ -40,9 +40,10 @@ class HearsPreemption(Protocol):
     """What a session may offer besides, where machines are taken away with a notice."""
 
     def preemption_noticed(self) -> bool:
-        """Whether the trial is to save its state at once, as its machine goes; true once.
+        """Whether a machine of the trial was said to go, from the notice on.
 
-        Called by all ranks at the same steps, equal on all.
+        The trial saves its state at once, and often from then on. Called by all ranks at the same
+        steps, equal on all.
         """
 
 

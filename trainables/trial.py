@@ -20,7 +20,7 @@ from trainables.cost.size import MB, artifact_mb
 from trainables.data.dataset import build_datasets
 from trainables.distillation.soft_label_files import open_soft_labels
 from trainables.failure import TRACEBACK, describe_error, write_traceback
-from trainables.messages import EpochDone, Profiled, TrialDone
+from trainables.messages import EpochDone, Profiled, Restored, TrialDone
 from trainables.models.build import build_model
 from trainables.training.atomic import file_digest, write_atomically
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
@@ -122,9 +122,8 @@ class _Trial:
             plan, model, datasets = ranks.everywhere(self._prepare)
             trainer = Trainer(plan, model, datasets, session=self.session, ranks=ranks)
             ranks.on_first(lambda: self._profile(trainer))
-            if self.task.resume and trainer.resume():
-                for epoch, metrics in enumerate(trainer.progress.history, start=1):
-                    self._on_epoch(epoch, metrics)  # whoever heard of it passes it over
+            if self.task.resume:
+                self._go_on(trainer)
             self._fit(trainer, ranks)
             self._finish(trainer, ranks)
         finally:
@@ -133,6 +132,19 @@ class _Trial:
             patience = self.task.training.early_stopping_epochs
             return f"no better mIoU in {patience} epochs, ended after {self.epoch}"
         return ""
+
+    def _go_on(self, trainer: Trainer) -> None:
+        """Go on from the state in the folder, if there is one; say from which."""
+        trainer.resume()
+        self.session.report(
+            Restored(
+                trial_id=self.task.trial_id,
+                epoch=trainer.progress.epoch,
+                trained_seconds=trainer.trained_seconds,
+            )
+        )
+        for epoch, metrics in enumerate(trainer.progress.history, start=1):
+            self._on_epoch(epoch, metrics)  # whoever heard of it passes it over
 
     def _prepare(self) -> _Prepared:
         task = self.task

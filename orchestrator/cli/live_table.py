@@ -11,7 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.cli.output import printable, seconds_text
-from orchestrator.events import EpochReported, TrialEnded, TrialStarted
+from orchestrator.events import EpochReported, TrialEnded, TrialInterrupted, TrialStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,6 +171,10 @@ def _line(event: SweepEvent, row: LiveRow) -> str | None:
             miou = _number(event.metrics.get("miou"), 3)
             loss = _number(event.metrics.get("train_loss"), 3)
             return f"{row.trial_id} epoch {event.epoch}/{row.epochs}: mIoU {miou}, loss {loss}"
+        case TrialInterrupted(cause="notice"):
+            return f"{row.trial_id} will lose its machine; its state is saved"
+        case TrialInterrupted():
+            return f"{row.trial_id} lost its lane ({event.cause}), it goes on: {event.reason}"
         case TrialEnded():
             figures = (
                 f"mIoU {_number(row.miou, 3)}, {_number(row.latency_ms, 1)} ms, "

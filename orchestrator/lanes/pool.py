@@ -18,7 +18,7 @@ from cluster.probe import NAMESPACE
 from cluster.telemetry import energy_counter
 from cluster.whereabouts import whereabouts
 from orchestrator.lanes.plan import LanePlan
-from orchestrator.lanes.switchboard import Switchboard
+from orchestrator.lanes.switchboard import Switchboard, is_loss_of_node
 from trainables.messages import TrialDone
 from trainables.ray_worker import LaneSetup, lane_loop
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_STARTS_IN_A_ROW = 3
+"""Starts of a lane on which no trial comes to its end; lost machines are not counted."""
 _STARTING_SECONDS = 20.0
 """How long a lane that is not up may take to end: it may wait for a node that never comes."""
 _POLL_SECONDS = 0.3
@@ -142,19 +143,21 @@ class LanePool:
         self.close()
 
     def _keep(self, lane: str, plan: LanePlan) -> None:
-        failures = 0
+        failures, ended = 0, 0
         while not self._closing.is_set() and failures < _MAX_STARTS_IN_A_ROW:
             try:
                 self._fit(lane, plan)
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever killed the lane is its reason
-                failures += 1
                 reason = _reason(error)
                 if self._closing.is_set():
                     return
                 self.faults.append(f"{lane}: {reason}")
                 _LOG.warning("%s died and is started anew: %s", lane, reason)
-                ray.get(self.switchboard.lane_lost.remote(lane, reason))
+                before, ended = ended, ray.get(self.switchboard.lane_lost.remote(lane, reason))
+                if ended > before:
+                    failures = 0
+                failures += not is_loss_of_node(reason)
         if self._closing.is_set():
             return
         with self._lock:
@@ -192,7 +195,11 @@ class LanePool:
                 label_selector=dict(plan.labels) or None,
             ),
             run_config=RunConfig(
-                name=lane, storage_path=self._storage, failure_config=FailureConfig(max_failures=0)
+                name=lane,
+                storage_path=self._storage,
+                failure_config=FailureConfig(  # type: ignore[call-arg] # as above
+                    max_failures=0, max_preemption_failures=0
+                ),
             ),
         ).fit()
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.lanes.choice import Waiting, choose
-from trainables.messages import TrialDone, TrialTask
+from trainables.messages import Interrupted, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.messages import LaneTask, TrialMessage
+    from trainables.messages import Interruption, LaneTask, TrialMessage
 
 _NODE_LOSSES = (
     "node has died",
@@ -67,6 +67,7 @@ class Switchboard:
         self._queue: deque[str] = deque()
         self._arrived = asyncio.Condition()
         self._in_flight: dict[str, str] = {}
+        self._ended: Counter[str] = Counter()
         self._capacities: dict[str, float | None] = {}
         self._places: dict[str, dict[str, object]] = {}
         self._banned: dict[str, str] = {}
@@ -115,6 +116,7 @@ class Switchboard:
         entry = self._entries[message.trial_id]
         if isinstance(message, TrialDone):
             del self._in_flight[lane]
+            self._ended[lane] += 1
             if self._did_not_fit(lane, message, entry):
                 entry.need_mb = math.inf
                 entry.task = replace(entry.task, resume=True)
@@ -147,18 +149,24 @@ class Switchboard:
         if entry is not None:
             await entry.cancelled.wait()
 
-    async def lane_lost(self, lane: str, reason: str) -> None:
+    async def lane_lost(self, lane: str, reason: str) -> int:
         """Queue what ran on ``lane`` again, ahead of all others; after too many losses end it.
 
         A machine that is lost, or was said to go, is no fault of the trial and does not count.
+        Return how many trials ended on the lane so far.
         """
         self._places.pop(lane, None)
         trial_id = self._in_flight.pop(lane, None)
-        if trial_id is None:
-            return
+        if trial_id is not None:
+            await self._lose(trial_id, reason)
+        return self._ended[lane]
+
+    async def _lose(self, trial_id: str, reason: str) -> None:
         entry = self._entries[trial_id]
-        entry.lost += not (entry.noticed or is_loss_of_node(reason))
+        cause = _cause(reason, noticed=entry.noticed)
+        entry.lost += cause == "worker"
         entry.noticed = False
+        entry.messages.put_nowait(Interrupted(trial_id=trial_id, cause=cause, reason=reason))
         if entry.cancelled.is_set() or entry.lost >= self._max_lost:
             self._finish(entry)
             state: Literal["stopped", "failed"] = (
@@ -181,8 +189,13 @@ class Switchboard:
 
     async def noticed(self, lane: str) -> None:
         """Take note that the machine of ``lane`` was said to go."""
-        if lane in self._in_flight:
-            self._entries[self._in_flight[lane]].noticed = True
+        trial_id = self._in_flight.get(lane)
+        if trial_id is None:
+            return
+        entry = self._entries[trial_id]
+        if not entry.noticed:
+            entry.messages.put_nowait(Interrupted(trial_id=trial_id, cause="notice", reason=""))
+        entry.noticed = True
 
     async def announce(self, lane: str, place: dict[str, object]) -> None:
         """Take note that ``lane`` is up with where it is, such as its node.
@@ -266,6 +279,12 @@ def is_loss_of_node(reason: str) -> bool:
     """Whether Ray's words say that a machine was lost, with all that ran on it."""
     text = reason.lower()
     return any(each in text for each in _NODE_LOSSES)
+
+
+def _cause(reason: str, *, noticed: bool) -> Interruption:
+    if noticed or "preempt" in reason.lower():
+        return "preemption"
+    return "node" if is_loss_of_node(reason) else "worker"
 
 
 def _end(trial_id: str, state: Literal["stopped", "failed", "preempted"], reason: str) -> TrialDone:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.interruptions import Interruptions
 from orchestrator.pareto import (
     default_reference_point,
     hypervolume,
@@ -79,6 +80,8 @@ class SweepReport:
     """What the sweep cost."""
     baselines: tuple[Standing, ...] = ()
     """Where the baselines stand, in the order of the spec."""
+    interruptions: Interruptions = field(default_factory=Interruptions)
+    """What lost lanes and drivers cost."""
     plan: tuple[Scored, ...] = ()
     """What its plan said against what came; empty without a plan."""
     ablations: tuple[Ablation, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.interruptions import interruptions_line
 from orchestrator.report.deployables import deployable_markdown
 from orchestrator.report.labels import label
 from orchestrator.report.text import counts_line, effort_line, volume_line, what_it_is
@@ -81,6 +82,8 @@ def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
 
 def _figures(report: SweepReport) -> list[str]:
     lines = [f"- {counts_line(report)}", f"- {effort_line(report)}"]
+    if interrupted := interruptions_line(report.interruptions):
+        lines.append(f"- {interrupted}")
     if report.front:
         lines += [
             f"- {volume_line(report)}",

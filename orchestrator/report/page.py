@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.interruptions import interruptions_line
 from orchestrator.report.axes import (
     BASELINE_COLOUR,
     DOMINATED_COLOUR,
@@ -64,7 +65,9 @@ def to_html(report: SweepReport) -> str:
         div_id="pareto",
         config={"displaylogo": False},
     )
-    return page.replace("</body>", f"{deployable_html(report)}</body>")
+    told = interruptions_line(report.interruptions)
+    below = f"<p>{escape(told)}</p>" if told else ""
+    return page.replace("</body>", f"{below}{deployable_html(report)}</body>")
 
 
 def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:

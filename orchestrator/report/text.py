@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+from orchestrator.interruptions import interruptions_line
 from orchestrator.planning.score import score_line
 from orchestrator.report.deployables import deployable_facts, deployable_tables
 from orchestrator.report.labels import label
@@ -47,6 +48,7 @@ def _sweep_facts(report: SweepReport) -> dict[str, object]:
         "best": dict(report.best),
         "device_hours": report.effort.device_hours,
         "device_hours_saved": report.effort.device_hours_saved,
+        "interruptions": report.interruptions.facts(),
         "plan": [
             {
                 "name": each.name,
@@ -174,6 +176,8 @@ def summary(report: SweepReport) -> Group:
     from rich.text import Text  # noqa: PLC0415
 
     lines = [counts_line(report), effort_line(report)]
+    if interrupted := interruptions_line(report.interruptions):
+        lines.append(interrupted)
     if report.plan:
         lines.append(score_line(report.plan))
     if report.front:

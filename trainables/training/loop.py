@@ -87,7 +87,8 @@ class Trainer:
         self._stages = list(stages(plan.config, plan.epochs))
         self._changed = False
         self._partial: PartialEpoch | None = None
-        self._random: torch.Tensor | None = None
+        self._own: dict[str, Any] | None = None
+        self._noticed = False
         self.step = self._make_step()
         self._pacer = Pacer()
 
@@ -101,8 +102,14 @@ class Trainer:
         self._change_model(before=self.progress.epoch + (partial is not None))
         self.step.load_state_dict(state["step"])
         if partial is not None:
-            self._partial, self._random = PartialEpoch(**partial), state["random"]
+            own = state["own"]  # of as many ranks as there were, which a sweep keeps
+            self._partial, self._own = PartialEpoch(**partial), own[self._ranks.rank % len(own)]
         return True
+
+    @property
+    def trained_seconds(self) -> float:
+        """Time spent in training so far, s: epochs that are over, and the state's part of one."""
+        return self.progress.seconds + (0.0 if self._partial is None else self._partial.seconds)
 
     def fit(self, on_epoch: Callable[[int, dict[str, float]], None]) -> None:
         """Train the epochs that are left; ``on_epoch`` is told each one's number and metrics.
@@ -194,11 +201,11 @@ class Trainer:
         )
 
     def _run_epoch(self) -> tuple[int, dict[str, float]]:
-        start = time.perf_counter()
         epoch = self.progress.epoch + 1
         done = self._partial or self._nothing_of(epoch)
         self._partial = None
-        train_loss = self._train_epoch(done)
+        start = time.perf_counter() - done.seconds
+        train_loss = self._train_epoch(done, start)
         self._ranks.average_buffers(self.model)
         if isinstance(self.model, QuantizationAwareModel):
             self._share_state()  # zero points are whole numbers, which have no mean
@@ -227,26 +234,31 @@ class Trainer:
             changed=self._changed,
         )
 
-    def _train_epoch(self, done: PartialEpoch) -> float:
-        """Train what is left of an epoch; return the mean loss over all its valid pixels."""
+    def _train_epoch(self, done: PartialEpoch, start: float) -> float:
+        """Train what is left of an epoch that began at ``start``, seconds of ``perf_counter``.
+
+        Return the mean loss over all its valid pixels.
+        """
         epoch = done.epoch
         seed_everything("epoch", self.plan.seed, epoch, self._ranks.rank)
         self._batches.set_epoch(epoch, skipped=done.steps)
         self._train.set_epoch(epoch)
         self.model.train()
         batches = iter(self._train_loader)
-        if self._random is not None:
-            torch.set_rng_state(self._random)
-            self._random = None
+        if self._own is not None:
+            self.step.load_own_state(self._own)
+            self._own = None
         begun = done.loss if self._ranks.rank == 0 else 0.0
         loss = torch.tensor(begun, dtype=torch.float64, device=self.compute.device)
         pixels = done.pixels
         for step in range(done.steps, len(self._batches)):
             check_stop(self._session)
-            if self._preempted():
+            if self._saves_here():
                 so_far = self._ranks.total(float(loss))
-                partial = replace(done, steps=step, loss=so_far, pixels=pixels)
-                self._ranks.on_first(lambda: self._save(partial))  # noqa: B023 - called at once
+                seconds = time.perf_counter() - start
+                partial = replace(done, steps=step, loss=so_far, pixels=pixels, seconds=seconds)
+                own = self._ranks.gather(self.step.own_state())
+                self._ranks.on_first(lambda: self._save(partial, own))  # noqa: B023 - called at once
             batch, valid = self._next(batches)
             loss += self.step(batch, valid)
             pixels += valid
@@ -256,9 +268,13 @@ class Trainer:
                     raise DivergedError(_diverged(epoch, step, self.plan.config.learning_rate))
         return total / pixels if pixels else 0.0
 
-    def _preempted(self) -> bool:
+    def _saves_here(self) -> bool:
+        """Whether to save in the middle of the epoch: at a notice, and as paced from then on."""
         session = self._session
-        return isinstance(session, HearsPreemption) and session.preemption_noticed()
+        if not (isinstance(session, HearsPreemption) and session.preemption_noticed()):
+            return False
+        first, self._noticed = not self._noticed, True
+        return first or self._ranks.on_first(self._pacer.is_due)
 
     def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
         """Return this rank's next batch and the number of valid pixels on all ranks."""
@@ -322,14 +338,16 @@ class Trainer:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}
         save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
 
-    def _save(self, partial: PartialEpoch | None = None) -> None:
+    def _save(
+        self, partial: PartialEpoch | None = None, own: list[dict[str, Any]] | None = None
+    ) -> None:
         state: dict[str, Any] = {
             "identity": self._identity(),
             "step": self.step.state_dict(),
             "progress": asdict(self.progress),
         }
         if partial is not None:
-            state |= {"partial": asdict(partial), "random": torch.get_rng_state()}
+            state |= {"partial": asdict(partial), "own": own}
         with self._pacer:
             save_last(self.plan.folder, state)
 

@@ -47,6 +47,8 @@ class PartialEpoch:
     """Learning rate as the epoch began."""
     changed: bool
     """Whether the model was changed before the epoch."""
+    seconds: float = 0.0
+    """Time spent on them, s."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -100,6 +100,14 @@ class Ranks:
         dist.broadcast_object_list(values, src=0, group=self._group)
         return cast("T", values[0])
 
+    def gather(self, value: T) -> list[T]:
+        """Return every rank's ``value``, in order of ranks; it is pickled on the way."""
+        if self._group is None:
+            return [value]
+        values: list[T] = [value] * self.world_size
+        dist.all_gather_object(values, value, group=self._group)
+        return values
+
     def average_buffers(self, model: nn.Module) -> None:
         """Give every rank the mean of BatchNorm's running statistics over all ranks."""
         buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]

@@ -131,6 +131,29 @@ class TrainStep:
         self._scaler.load_state_dict(state["scaler"])
         self.micro.parts = state["parts"]
 
+    def own_state(self) -> dict[str, Any]:
+        """Return what of the model differs from rank to rank within an epoch, and what they draw.
+
+        These are BatchNorm's running statistics, the number of parts, the random generators.
+        """
+        device = self._compute.device
+        return {
+            "buffers": {name: each.detach().cpu() for name, each in self.model.named_buffers()},
+            "parts": self.micro.parts,
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Go on from what ``own_state`` returned; right before the step, as others draw too."""
+        buffers = dict(self.model.named_buffers())
+        for name, value in state["buffers"].items():
+            buffers[name].copy_(value)
+        self.micro.parts = state["parts"]
+        torch.set_rng_state(state["random"])
+        if state["device_random"] is not None and self._compute.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device_random"], self._compute.device)
+
     def _alone(self, batch: Batch, scale: float) -> Tensor:
         def attempt(parts: int) -> Tensor:
             total, last = self._forward(batch, parts, scale)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.lanes.switchboard import Switchboard
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.messages import EpochDone, TrialDone, TrialTask
+from trainables.messages import EpochDone, Interrupted, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -100,6 +100,9 @@ async def test_a_trial_whose_lane_died_goes_to_the_next_one_from_its_checkpoint(
     assert again.resume
     await board.emit("lane0", done("a"))  # a ghost's words count for nothing
     await board.lane_lost("lane1", "killed again")
+    for reason in ("killed", "killed again"):
+        lost = await board.next_message("a")
+        assert lost == Interrupted(trial_id="a", cause="worker", reason=reason)
     ended = await board.next_message("a")
     assert isinstance(ended, TrialDone)
     assert ended.state == "failed"
@@ -134,11 +137,13 @@ async def test_without_lanes_waiting_trials_fail_and_closing_sends_lanes_home() 
 async def test_machines_that_are_lost_are_not_charged_to_the_trial() -> None:
     board = Switchboard(max_lost=2)
     await board.submit(task("a"))
+    gone = "ActorDiedError: The actor died because its node has died."
     for _ in range(4):
         await board.take("lane", 1)
-        await board.lane_lost("lane", "ActorDiedError: The actor died because its node has died.")
+        await board.lane_lost("lane", gone)
     for _ in range(4):
         await board.take("lane", 1)
+        await board.noticed("lane")
         await board.noticed("lane")
         await board.lane_lost("lane", "the lane's workers were restarted")
     taken = await board.take("lane", 1)
@@ -147,6 +152,10 @@ async def test_machines_that_are_lost_are_not_charged_to_the_trial() -> None:
     await board.lane_lost("lane", "SIGSEGV")
     await board.take("lane", 1)
     await board.lane_lost("lane", "SIGSEGV")
+    told = [await board.next_message("a") for _ in range(4 + 2 * 4 + 2)]
+    assert [each.cause for each in told if isinstance(each, Interrupted)] == (
+        ["node"] * 4 + ["notice", "preemption"] * 4 + ["worker"] * 2
+    )
     end = await board.next_message("a")
     assert isinstance(end, TrialDone)
     assert end.state == "failed"
@@ -210,3 +219,15 @@ async def test_every_hand_out_has_a_later_turn_than_the_ones_before() -> None:
             turns.append(taken.turn)
             await board.lane_lost("lane", "killed")
     assert turns == sorted(set(turns))
+
+
+@asynchronous
+async def test_a_lane_that_is_lost_is_known_by_the_trials_that_ended_on_it() -> None:
+    board = Switchboard()
+    await board.submit(task("a"))
+    await board.take("lane", 1)
+    assert await board.lane_lost("lane", "killed") == 0
+    await board.take("lane", 1)
+    await board.emit("lane", done("a"))
+    assert await board.lane_lost("lane", "killed") == 1
+    assert await board.lane_lost("other", "killed") == 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from tests.trainables.training import ddp_worker
 from trainables.config import TrainingConfig
 from trainables.local_session import LocalSession
 from trainables.training.checkpoint import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from trainables.config import DataConfig
     from trainables.training.loop import Trainer
 
-WORKER = Path(__file__).with_name("ddp_worker.py")
+WORKER = Path(ddp_worker.__file__)
 
 
 def fit(trainer: Trainer) -> list[dict[str, float]]:
@@ -102,7 +103,7 @@ class NoticedSession(LocalSession):
 
     def preemption_noticed(self) -> bool:
         self.asked += 1
-        return self.asked == self.noticed_at
+        return self.asked >= self.noticed_at
 
     def should_stop(self) -> bool:
         return self.asked > self.noticed_at
@@ -248,6 +249,7 @@ class RankResult:
     epochs: list[dict[str, float]]
     weights: list[float]
     parts: int
+    steps: int
 
 
 def train_ranks(
@@ -278,6 +280,23 @@ def test_two_ranks_train_as_one(tmp_path: Path, tiny_data: DataConfig) -> None:
     for shared, single in zip(first.epochs, alone.epochs, strict=True):
         assert shared == pytest.approx(single, rel=1e-3)
     assert first.weights == pytest.approx(alone.weights, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_ranks_go_on_in_the_middle_of_an_epoch_as_if_nothing_had_been(
+    tmp_path: Path, tiny_data: DataConfig
+) -> None:
+    """Each has its own BatchNorm statistics there, and draws its own dropout."""
+    whole = train_ranks(tmp_path / "whole", 2, tiny_data, "whole")
+    cut = train_ranks(tmp_path / "cut", 2, tiny_data, "cut")
+    assert [rank.error for rank in cut] == ["TrialStoppedError"] * 2
+    resumed = train_ranks(tmp_path / "cut", 2, tiny_data, "resume")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.error is after.error is None
+        assert before.steps == 3 * 4
+        assert after.steps == before.steps - 4 - ddp_worker.CUT
+        assert after.epochs == before.epochs[1:]
+        assert after.weights == before.weights
 
 
 @pytest.mark.slow
