@@ -15,6 +15,7 @@ from orchestrator.exporting.finish import leave_artifacts, log_exported
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.mirroring.mirror import mirrored
+from orchestrator.networks import networks_of
 from orchestrator.planning.plan import adopt_plan
 from orchestrator.provenance import git_commit, versions
 from orchestrator.results import keep_reference, make_report, save_report
@@ -32,6 +33,8 @@ from trainables.data.check import check_data
 from trainables.data.dataset import build_datasets
 from trainables.data.faults import DataError
 from trainables.data.fetched import pinned
+from trainables.models.readiness import check_networks
+from trainables.models.weights import given_weights
 from trainables.training.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -84,6 +87,7 @@ def launch(
 
     Raises:
         SpecError: the spec cannot be run; every fault is in it.
+        UnbuildableError: networks cannot be built, or their weights not be had; all are in it.
         DataError: the data set cannot be used; every fault is in it.
         CacheError: the cache folder cannot take the decoded images.
         SweepBusyError: another process drives the sweep.
@@ -95,6 +99,7 @@ def launch(
     """
     hooks = hooks or RunHooks()
     spec = settle_spec(spec)
+    sound_networks(spec, hooks.stage)
     hooks.stage("checking the data")
     there = replace(spec, data=pinned(spec.data))
     data = sound_data(there)
@@ -188,6 +193,17 @@ def _retention(spec: SweepSpec, folder: SweepFolder, tracker: _Tracker) -> tuple
             copied=lambda: tracker.writer.cursor,
         ),
     )
+
+
+def sound_networks(spec: SweepSpec, stage: Callable[[str], None]) -> None:
+    """Build what may fail to be built, and fetch pretrained weights, before anything is started.
+
+    Raises:
+        UnbuildableError: networks cannot be built, or their weights not be had; all are in it.
+    """
+    if given_weights(spec.training.weights) is not None:
+        stage(f"checking the weights: {spec.training.weights}")
+    check_networks(networks_of(spec), spec.training.weights)
 
 
 def sound_data(spec: SweepSpec) -> DataReport:

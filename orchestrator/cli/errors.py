@@ -40,6 +40,9 @@ USER_ERRORS = frozenset(
         "trainables.distillation.teacher.TeacherError",
         "trainables.masking.SecretError",
         "trainables.object_store.StoreError",
+        "trainables.models.library.LibraryMissingError",
+        "trainables.models.readiness.UnbuildableError",
+        "trainables.models.weights.WeightsError",
         "trainables.training.checkpoint.CheckpointError",
     }
 )

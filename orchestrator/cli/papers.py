@@ -37,19 +37,13 @@ def papers(write: Folder = None, as_json: AsJson = False) -> None:  # noqa: FBT0
     """
     from orchestrator.paper_models import PAPERS
     from orchestrator.papers import page
-    from trainables.models.library import LibraryMissingError
 
-    try:
-        if write is not None:
-            write_pages(write)
-        elif as_json:
-            say_json(_mappings())
-        else:
-            say(page(PAPERS).rstrip())
-    except LibraryMissingError as error:
-        from orchestrator.cli.errors import CliError
-
-        raise CliError(str(error)) from error
+    if write is not None:
+        write_pages(write)
+    elif as_json:
+        say_json(_mappings())
+    else:
+        say(page(PAPERS).rstrip())
 
 
 def write_pages(folder: Path) -> None:

@@ -70,6 +70,25 @@ def test_signals_that_a_library_took_are_taken_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training.weights=absent.pth", "there are no weights of mobilenet_v3_small"),
+        ("space={arch: smp/Unet, backbone: timm/no_such_net}", "smp/Unet on timm/no_such_net"),
+    ],
+)
+def test_networks_that_cannot_be_built_come_before_anything_is_started(
+    segsweep: Callable[..., Outcome], tmp_path: Path, setting: str, message: str
+) -> None:
+    if "smp" in setting:
+        pytest.importorskip("segmentation_models_pytorch")
+    outcome = segsweep("run", "--set", "teacher=null", "--set", setting)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_faults_of_the_spec_come_before_anything_is_started(
     segsweep: Callable[..., Outcome], tmp_path: Path
 ) -> None:
