@@ -5,19 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-
-EnergyMethod: TypeAlias = Literal["nvml-energy-counter", "nvml-power-sampled"]
-"""Difference of the GPU's own energy counter, or the integral of its power over time."""
 
 MB = 1e6
 _log = logging.getLogger(__name__)
@@ -87,143 +82,6 @@ def visible_gpus(environment: Mapping[str, str], gpus: Sequence[GpuReading]) -> 
             break
         found += matches
     return tuple(found)
-
-
-class EnergyMeter:
-    """Context whose ``joules`` says what the given GPUs took while its body ran.
-
-    The figure is that of whole devices: share a GPU and the neighbours are in it.
-
-    Attributes:
-        joules: Energy of all of them together, >= 0; None where nothing could be read.
-        seconds: Length of the body.
-        method: How it was read; None where nothing could be.
-    """
-
-    def __init__(
-        self,
-        uuids: Sequence[str] | None = None,
-        *,
-        sample_seconds: float = 0.1,
-        nvml: Any = pynvml,  # noqa: ANN401 (a module)
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Take the GPUs' identities; None takes all of the node.
-
-        Args:
-            uuids: Identities of the GPUs.
-            sample_seconds: Time between two samples where there are no counters, seconds, > 0.
-            nvml: The management library.
-            clock: Says the time, seconds.
-        """
-        self._sample_seconds = sample_seconds
-        self.joules: float | None = None
-        self.seconds = 0.0
-        self.method: EnergyMethod | None = None
-        self._uuids = uuids
-        self._nvml = nvml
-        self._clock = clock
-        self._session = open_session(nvml)
-        self._handles: list[Any] = []
-        self._counters: list[int] | None = None
-        self._sampler: _PowerSampler | None = None
-        self._start = 0.0
-
-    @property
-    def mean_power_w(self) -> float | None:
-        """Mean power over the body, watts; None where nothing could be read."""
-        if self.joules is None or not self.seconds > 0:
-            return None
-        return self.joules / self.seconds
-
-    def __enter__(self) -> Self:
-        """Read the counters, or begin to sample the power."""
-        self.joules, self.method = None, None
-        self._handles = self._find() if self._session.__enter__() else []
-        self._start = self._clock()
-        if self._handles:
-            self._counters = self._energy()
-            if self._counters is None:
-                self._sampler = _PowerSampler(self._power, self._clock, self._sample_seconds)
-                self._sampler.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Work out the energy."""
-        self.seconds = self._clock() - self._start
-        if self._counters is not None:
-            after = self._energy()
-            if after is not None:
-                self.joules = (sum(after) - sum(self._counters)) / 1e3
-                self.method = "nvml-energy-counter"
-        elif self._sampler is not None:
-            self.joules = self._sampler.stop()
-            self.method = None if self.joules is None else "nvml-power-sampled"
-        self._counters = self._sampler = None
-        self._session.__exit__(kind, error, trace)
-        self._session = open_session(self._nvml)
-
-    def _find(self) -> list[Any]:
-        """Return the GPUs' handles; none at all if one cannot be had."""
-        nvml = self._nvml
-        if self._uuids is None:
-            found = [ask(nvml.nvmlDeviceGetHandleByIndex, i) for i in range(_count(nvml))]
-        else:
-            found = [ask(nvml.nvmlDeviceGetHandleByUUID, uuid) for uuid in self._uuids]
-        return [] if None in found else found
-
-    def _energy(self) -> list[int] | None:
-        """Return each counter, millijoules since the driver was loaded; None without counters."""
-        values = [ask(self._nvml.nvmlDeviceGetTotalEnergyConsumption, gpu) for gpu in self._handles]
-        found = [int(value) for value in values if value is not None]
-        return found if len(found) == len(values) else None
-
-    def _power(self) -> float | None:
-        """Return the power of all devices now, watts; None if one does not say."""
-        values = [ask(self._nvml.nvmlDeviceGetPowerUsage, gpu) for gpu in self._handles]
-        found = [float(value) for value in values if value is not None]
-        return sum(found) / 1e3 if len(found) == len(values) else None
-
-
-class _PowerSampler(threading.Thread):
-    """Thread that adds up power over time by the trapezoidal rule."""
-
-    def __init__(
-        self, power: Callable[[], float | None], clock: Callable[[], float], seconds: float
-    ) -> None:
-        super().__init__(name="power-sampler", daemon=True)
-        self._power = power
-        self._seconds = seconds
-        self._clock = clock
-        self._end = threading.Event()
-        self._last: tuple[float, float] | None = None
-        self._joules = 0.0
-        self._sample()
-
-    def run(self) -> None:
-        while not self._end.wait(self._seconds):
-            self._sample()
-
-    def stop(self) -> float | None:
-        """End the thread and return the energy, joules; None if no power was ever read."""
-        self._end.set()
-        self.join()
-        self._sample()
-        return None if self._last is None else self._joules
-
-    def _sample(self) -> None:
-        power, now = self._power(), self._clock()
-        if power is None:
-            return
-        if self._last is not None:
-            before, then = self._last
-            self._joules += (power + before) / 2 * (now - then)
-        self._last = (power, now)
 
 
 @contextmanager

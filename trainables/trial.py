@@ -243,6 +243,8 @@ class _Trial:
         with energy:
             scores = trainer.evaluate(with_thresholds=True)
         self._note_energy("eval", energy)
+        if energy.joules is not None:
+            self.metrics["eval_energy_per_image_j"] = energy.joules / len(trainer.val)
         self.metrics |= {
             "miou": scores.miou,
             "pixel_accuracy": scores.pixel_accuracy,

@@ -89,6 +89,7 @@ def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., T
     assert done.metrics["miou"] == epoch.metrics["miou"]
     assert done.metrics["mae_50"] <= 1
     assert done.metrics["energy_j"] == 20.0
+    assert done.metrics["eval_energy_per_image_j"] == 10.0 / 4  # of four images
     folder = Path(task.output_dir)
     assert done.metrics["size_mb"] == (folder / "best.safetensors").stat().st_size / 1e6
     assert {"best.safetensors", "best.json", "class_iou.json"} < set(done.artifacts)
