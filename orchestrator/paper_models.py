@@ -22,7 +22,7 @@ def _malyshev(
         "resolution": "512x512",
     }
     return PaperModel(
-        key=backbone,
+        key=f"malyshev-{backbone}",
         name=name,
         config=config,
         classes=CITYSCAPES,
@@ -71,7 +71,7 @@ def _kim(key: str, name: str, backbone: str, why: str, **more: object) -> PaperM
         "resolution": "256x256",
         **more,
     }
-    return PaperModel(key=key, name=name, config=config, classes=VOC, why=why)
+    return PaperModel(key=f"kim-{key}", name=name, config=config, classes=VOC, why=why)
 
 
 KIM = Paper(
@@ -124,7 +124,7 @@ def _chouti(
         "resolution": "224x224",
         **more,
     }
-    key = _CHOUTI_KEYS[backbone]
+    key = f"chouti-{_CHOUTI_KEYS[backbone]}"
     return PaperModel(
         key=key if params is not None else f"{key}-os16",
         name=name,
@@ -165,7 +165,7 @@ CHOUTI = Paper(
             )
         ),
         PaperModel(
-            key="segformer",
+            key="chouti-segformer",
             name="SegFormer-B0",
             config={"arch": "smp/Segformer", "backbone": "smp/mit_b0", "resolution": "224x224"},
             classes=VOC,
@@ -177,7 +177,9 @@ CHOUTI = Paper(
 
 def _renaud(key: str, name: str, backbone: str, params: float, why: str) -> PaperModel:
     config = {"arch": "deconvnet", "backbone": backbone, "resolution": "224x224"}
-    return PaperModel(key=key, name=name, config=config, classes=VOC, params=params, why=why)
+    return PaperModel(
+        key=f"renaud-{key}", name=name, config=config, classes=VOC, params=params, why=why
+    )
 
 
 RENAUD = Paper(

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- begin: segsweep papers -->", "<!-- end: segsweep papers -->"
 """Lines between which a page holds a generated table."""
-COLUMNS = (*("model", "params, M", "paper's", "GMACs", "paper's", "at", "why they differ"),)
+COLUMNS = (
+    *(
+        "model",
+        "params, M",
+        "paper's",
+        "GMACs",
+        "paper's",
+        "at",
+        "why they differ",
+        "as a baseline",
+    ),
+)
 GIGA, MEGA = 1e9, 1e6
 
 
@@ -21,7 +32,7 @@ class PaperModel:
     """One model of a paper, as the paper prices it and as this program builds it."""
 
     key: str = ""
-    """Its name behind the paper's among the baselines of a sweep."""
+    """Its name among the baselines of a sweep; empty for one that is none."""
     name: str
     """What the paper calls it, in short."""
     config: Mapping[str, object]
@@ -84,7 +95,7 @@ def table(paper: Paper) -> list[str]:
     """Return the paper's table as lines of markdown."""
     return [
         f"| {' | '.join(COLUMNS)} |",
-        "|---|--:|--:|--:|--:|---|---|",
+        "|---|--:|--:|--:|--:|---|---|---|",
         *(row(price(model)) for model in paper.models),
     ]
 
@@ -100,6 +111,7 @@ def row(priced: PricedModel) -> str:
         "" if model.macs is None else f"{model.macs / GIGA:g}",
         f"{priced.resolution}, {model.classes} classes",
         model.why,
+        f"`{model.key}`" if model.key else "",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -112,7 +124,9 @@ def page(papers: tuple[Paper, ...]) -> str:
         "Written by `segsweep papers`; a test compares it with what the program counts. MACs are",
         "multiply-accumulates of convolutions, linear layers and matrix products for one image,",
         "half of what PyTorch calls flops. Columns named *paper's* hold what a paper prints, empty",
-        "where it prints nothing.",
+        "where it prints nothing. A sweep takes a model by the name in the last column, such as",
+        "`--set baselines=kim-large`, a paper's own systems by its name, all of them by `papers`;",
+        "what came of that on CamVid is in [papers/mobile.md](papers/mobile.md).",
     ]
     for paper in papers:
         link = f"[{paper.title}](papers/{paper.key}.md)"

@@ -8,9 +8,7 @@ from orchestrator.paper_models import PAPERS
 from search_spaces.config import TrialConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from orchestrator.papers import Paper, PaperModel
+    from orchestrator.papers import PaperModel
 
 ALL = "papers"
 """Word for the systems of all papers."""
@@ -32,22 +30,18 @@ def preset_systems(word: str, *, distilled: bool) -> dict[str, dict[str, Any]] |
         distilled: Whether there is a teacher, from which the systems that have one are distilled.
     """
     found = {
-        name: _settings(model, distilled=distilled)
-        for paper, name, model in _all()
-        if word == name or (model.system and word in {ALL, paper.key})
+        model.key: _settings(model, distilled=distilled)
+        for paper in PAPERS
+        for model in paper.models
+        if word == model.key or (model.system and word in {ALL, paper.key})
     }
     return found or None
 
 
 def system_names() -> tuple[str, ...]:
     """Return every word that ``preset_systems`` knows."""
-    return (ALL, *(paper.key for paper in PAPERS), *(name for _, name, _ in _all()))
-
-
-def _all() -> Iterator[tuple[Paper, str, PaperModel]]:
-    for paper in PAPERS:
-        for model in paper.models:
-            yield paper, f"{paper.key}-{model.key}", model
+    models = (model.key for paper in PAPERS for model in paper.models)
+    return (ALL, *(paper.key for paper in PAPERS), *models)
 
 
 def _settings(model: PaperModel, *, distilled: bool) -> dict[str, Any]:

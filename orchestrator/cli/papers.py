@@ -76,6 +76,7 @@ def _mappings() -> list[dict[str, object]]:
         {
             "paper": paper.key,
             "model": model.name,
+            "baseline": model.key,
             "config": dict(model.config),
             "num_classes": model.classes,
             "params": priced.params,

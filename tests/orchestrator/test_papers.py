@@ -57,6 +57,12 @@ def test_what_differs_by_more_than_rounding_has_a_reason(paper: Paper, model: Pa
             assert model.why, (paper.key, model.name)
 
 
+def test_every_model_has_a_name_of_its_own_as_a_baseline() -> None:
+    names = [model.key for paper in PAPERS for model in paper.models]
+    assert len(set(names)) == len(names)
+    assert all(model.key.startswith(f"{p.key}-") for p in PAPERS for model in p.models)
+
+
 def test_every_paper_is_a_preset() -> None:
     assert {paper.key for paper in PAPERS} <= set(PRESETS)
 
