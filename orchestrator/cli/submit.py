@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,8 @@ from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell
 from orchestrator.cli.remote import Address, connect, follow, say_next
 
 if TYPE_CHECKING:
-    from orchestrator.spec.sweep_spec import SweepSpec
-    from orchestrator.submission.code import PackedCode
-    from orchestrator.submission.request import JobSettings, Submission
+    from orchestrator.cli.submit_plan import Plan
+    from orchestrator.submission.request import Submission
 
 EPILOG = examples(
     "segsweep submit camvid.yaml --address http://head:8265 --storage /shared/sweeps",
@@ -91,10 +89,6 @@ Detach: TypeAlias = Annotated[
 ]
 
 
-Plan: TypeAlias = "list[tuple[str, str]]"
-"""Names with values, to be printed."""
-
-
 def register(app: typer.Typer) -> None:
     """Add the verb to the command."""
     app.command("submit", epilog=EPILOG)(submit)
@@ -121,13 +115,14 @@ def submit(  # noqa: PLR0917 - the options of a command line
     The plan is printed first, then the code that runs here is sent with the locked environment and
     the spec, then the log is shown. Ctrl-C leaves the sweep alone and says how to look again.
     """
+    from orchestrator.cli.submit_plan import begun, resumed, values_of
     from orchestrator.provenance import git_commit
     from orchestrator.submission.request import JobSettings
 
     settings = JobSettings(
         environment="installed" if installed else "locked",
         image=image,
-        variables=_values(variables),
+        variables=values_of(variables),
         commit=git_commit(),
     )
     with tempfile.TemporaryDirectory(prefix="segsweep-submit-") as folder:
@@ -138,11 +133,11 @@ def submit(  # noqa: PLR0917 - the options of a command line
 
             read = load_spec(spec, preset=preset, overrides=overrides or ())
             read = read if name is None else replace(read, name=name)
-            wanted, code, plan = _begun(read, storage, Path(folder), settings)
+            wanted, code, plan = begun(read, storage, Path(folder), settings)
         elif spec is not None or overrides or preset or name:
             raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
         else:
-            wanted, code, plan = _resumed(
+            wanted, code, plan = resumed(
                 resume, address, storage, Path(folder), settings, mirror=mirror
             )
         plan += [
@@ -153,82 +148,6 @@ def submit(  # noqa: PLR0917 - the options of a command line
             ("variables", ", ".join(sorted(wanted.request.environment))),
         ]
         _send(wanted, plan, address, dry_run=dry_run, detach=detach, as_json=as_json)
-
-
-def _begun(
-    spec: SweepSpec, storage: str | None, folder: Path, settings: JobSettings
-) -> tuple[Submission, PackedCode, Plan]:
-    from datetime import datetime
-
-    from orchestrator.folders import sweep_id_for
-    from orchestrator.spec.dump import dump_spec
-    from orchestrator.submission.code import pack_code
-    from orchestrator.submission.request import for_cluster, make_submission
-
-    final = for_cluster(spec, storage)
-    sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - people's own clocks
-    wanted = make_submission(sweep_id, final.storage.root, folder, settings)
-    return wanted, pack_code(folder, dump_spec(final)), _plan(final, wanted)
-
-
-def _resumed(
-    sweep: str,
-    address: str | None,
-    storage: str | None,
-    folder: Path,
-    settings: JobSettings,
-    *,
-    mirror: str | None,
-) -> tuple[Submission, PackedCode, Plan]:
-    from orchestrator.submission.code import pack_code
-    from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
-    from orchestrator.submission.request import STORAGE, SWEEP, make_submission
-    from trainables.object_store import StoreError, address_fault, shown
-
-    if mirror is not None and (fault := address_fault(mirror)):
-        raise StoreError(f"--from {shown(mirror)}: {fault}")
-    jobs = connect(address).jobs()
-    try:
-        labels = dict(find_job(jobs, sweep).labels)
-    except UnknownSubmissionError:
-        if storage is None:
-            raise
-        labels = {SWEEP: sweep, STORAGE: storage}
-    again = next_again(jobs, labels[SWEEP])
-    place = storage or labels[STORAGE]
-    wanted = make_submission(labels[SWEEP], place, folder, settings, again=again, mirror=mirror)
-    plan = [("sweep", wanted.sweep_id), ("goes on in", wanted.storage)]
-    plan += [] if mirror is None else [("fetched from", mirror)]
-    return wanted, pack_code(folder, None), plan
-
-
-def _values(variables: list[str] | None) -> dict[str, str]:
-    found = {}
-    for each in variables or ():
-        name, given, value = each.partition("=")
-        if not given and name not in os.environ:
-            raise CliError(f"--env {name}: this shell has no such variable; give {name}=VALUE")
-        found[name] = value if given else os.environ[name]
-    return found
-
-
-def _plan(spec: SweepSpec, wanted: Submission) -> Plan:
-    resources = spec.resources
-    gpus = resources.gpus_per_worker
-    each = "a GPU where there is one" if gpus is None else f"{gpus:g} GPU(s)"
-    return [
-        ("sweep", wanted.sweep_id),
-        ("trials", f"{spec.budget.trials} of at most {spec.budget.epochs} epochs"),
-        ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in spec.objectives)),
-        ("lanes", "as many as fit" if resources.lanes is None else str(resources.lanes)),
-        (
-            "each lane",
-            f"{resources.train_workers} worker(s) of {resources.cpus_per_worker:g} CPU(s), {each}",
-        ),
-        ("data", f"{spec.data.format} {spec.data.root or '(generated)'}"),
-        ("storage", wanted.storage),
-        ("tracking", spec.tracking_uri),
-    ]
 
 
 def _send(

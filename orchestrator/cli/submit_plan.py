@@ -1,0 +1,120 @@
+"""What is sent to a cluster for a sweep, as the command line asks for it."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.remote import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.submission.code import PackedCode
+    from orchestrator.submission.request import JobSettings, Submission
+
+Plan: TypeAlias = "list[tuple[str, str]]"
+"""Names with values, to be printed."""
+
+
+def begun(
+    spec: SweepSpec, storage: str | None, folder: Path, settings: JobSettings
+) -> tuple[Submission, PackedCode, Plan]:
+    """Return what begins a sweep on a cluster, with its code packed into ``folder``.
+
+    Raises:
+        SpecError: the spec cannot be run there; every fault is in it.
+    """
+    from datetime import datetime
+
+    from orchestrator.folders import sweep_id_for
+    from orchestrator.spec.dump import dump_spec
+    from orchestrator.submission.code import pack_code
+    from orchestrator.submission.request import for_cluster, make_submission
+
+    final = for_cluster(spec, storage)
+    sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - people's own clocks
+    wanted = make_submission(sweep_id, final.storage.root, folder, settings)
+    return wanted, pack_code(folder, dump_spec(final)), _plan(final, wanted)
+
+
+def resumed(
+    sweep: str,
+    address: str | None,
+    storage: str | None,
+    folder: Path,
+    settings: JobSettings,
+    *,
+    mirror: str | None,
+) -> tuple[Submission, PackedCode, Plan]:
+    """Return what goes on with a sweep on a cluster, with the code packed into ``folder``.
+
+    Args:
+        sweep: Id of the sweep, or a unique beginning of it.
+        address: Jobs server of the cluster.
+        storage: Storage root there; None takes that of the sweep's last job.
+        folder: Empty folder; the caller removes it.
+        settings: How the job's processes are set up.
+        mirror: Object store that the sweep is fetched from; None: it is in the storage root.
+
+    Raises:
+        UnknownSubmissionError: the cluster knows no such sweep, or it is running.
+    """
+    from orchestrator.submission.code import pack_code
+    from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
+    from orchestrator.submission.request import STORAGE, SWEEP, make_submission
+    from trainables.object_store import StoreError, address_fault, shown
+
+    if mirror is not None and (fault := address_fault(mirror)):
+        raise StoreError(f"--from {shown(mirror)}: {fault}")
+    jobs = connect(address).jobs()
+    try:
+        labels = dict(find_job(jobs, sweep).labels)
+    except UnknownSubmissionError:
+        if storage is None:
+            raise
+        labels = {SWEEP: sweep, STORAGE: storage}
+    again = next_again(jobs, labels[SWEEP])
+    place = storage or labels[STORAGE]
+    wanted = make_submission(labels[SWEEP], place, folder, settings, again=again, mirror=mirror)
+    plan = [("sweep", wanted.sweep_id), ("goes on in", wanted.storage)]
+    plan += [] if mirror is None else [("fetched from", mirror)]
+    return wanted, pack_code(folder, None), plan
+
+
+def values_of(variables: list[str] | None) -> dict[str, str]:
+    """Return the variables of ``NAME=VALUE`` and ``NAME``, the latter as this shell has them.
+
+    Raises:
+        CliError: this shell has none of that name.
+    """
+    found = {}
+    for each in variables or ():
+        name, given, value = each.partition("=")
+        if not given and name not in os.environ:
+            raise CliError(f"--env {name}: this shell has no such variable; give {name}=VALUE")
+        found[name] = value if given else os.environ[name]
+    return found
+
+
+def _plan(spec: SweepSpec, wanted: Submission) -> Plan:
+    resources = spec.resources
+    gpus = resources.gpus_per_worker
+    each = "a GPU where there is one" if gpus is None else f"{gpus:g} GPU(s)"
+    return [
+        ("sweep", wanted.sweep_id),
+        ("trials", f"{spec.budget.trials} of at most {spec.budget.epochs} epochs"),
+        ("objectives", ", ".join(f"{o.name} ({o.direction})" for o in spec.objectives)),
+        ("lanes", "as many as fit" if resources.lanes is None else str(resources.lanes)),
+        (
+            "each lane",
+            f"{resources.train_workers} worker(s) of {resources.cpus_per_worker:g} CPU(s), {each}",
+        ),
+        ("data", f"{spec.data.format} {spec.data.root or '(generated)'}"),
+        ("storage", wanted.storage),
+        ("tracking", spec.tracking_uri),
+    ]
