@@ -1,10 +1,13 @@
 """Faults injected into small sweeps, each counted, with what was found wrong afterwards.
 
-    python benchmarks/faults.py [kills] [stops] [cluster] [tracking] [disk] [--out FILE.json]
+    python benchmarks/faults.py [kills] [stops] [cluster] [preemption] [ghosts] [tracking] [disk]
+        [--out FILE.json]
 
 ``kills``: kill -9 of the driver, or of everything at once, at random moments of one sweep.
 ``stops``: trials cancelled in the middle of an epoch on a warm lane; what they leave behind.
 ``cluster``: a train worker, a node and the GCS of a Ray cluster of three local nodes killed.
+``preemption``: a node of such a cluster taken back with Ray's notice. ``ghosts``: drivers killed
+whose cluster, and workers, live on.
 ``tracking``: the tracking server killed for a minute. ``disk``: storage on a tmpfs that is full.
 """
 
@@ -28,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.cluster_faults import ghosts, preemption
 from benchmarks.faultkit import (
     MARK,
     SETTINGS,
@@ -383,6 +387,8 @@ def main() -> None:
         "kills": lambda folder: kills(folder, count=given.kills),
         "stops": lambda folder: stops(folder, count=given.stops),
         "cluster": cluster,
+        "preemption": preemption,
+        "ghosts": ghosts,
         "tracking": tracking,
         "disk": disk,
     }

@@ -32,6 +32,9 @@ _SETTINGS = {
 }
 
 
+_CLUSTER_SETTINGS = {
+    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",  # a notice may be no more than half a minute
+}
 _LOCAL_SETTINGS = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process a lane; this machine sends no notice
 }
@@ -66,7 +69,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     Raises:
         ClusterError: it cannot be started or reached, or is lost.
     """
-    for name, value in (_SETTINGS if address else _SETTINGS | _LOCAL_SETTINGS).items():
+    for name, value in (_SETTINGS | (_CLUSTER_SETTINGS if address else _LOCAL_SETTINGS)).items():
         os.environ.setdefault(name, value)
     arguments: dict[str, Any] = {
         "log_to_driver": False,

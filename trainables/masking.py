@@ -1,4 +1,4 @@
-"""Secrets that settings name by ``${NAME}``, kept out of everything that is written."""
+"""Secrets, named by ``${NAME}`` or plain in an address, kept out of everything that is written."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x20\"'<>`]+")
+_SECRET_PARAMETER = re.compile(
+    r"[?&;]([A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api_?key|access_?key|signature)"
+    r"[A-Za-z0-9_.-]*)=([^&;#]+)",
+    re.IGNORECASE,
+)
+_WEB = frozenset({"http", "https", "ws", "wss", "ray", "grpc"})
+"""Schemes whose addresses have an authority that ends at the first slash; database drivers take
+all before the last ``@``."""
+HIDDEN = "***"
+"""What stands in the place of a secret that has no name."""
 _SHORTEST = 4
 """Shorter values are not masked: they would be found in the middle of words."""
 _known: dict[str, str] = {}
@@ -47,10 +58,44 @@ def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with every secret that was put into a setting as the name it has there."""
+    """Return ``text`` with every secret that was put into a setting as the name it has there.
+
+    A password that stands in an address as it is becomes ``HIDDEN``.
+    """
     for value, name in sorted(_known.items(), key=lambda each: -len(each[0])):
         text = text.replace(value, name)
-    return text
+    return _ADDRESS.sub(_without_passwords, text) if "://" in text else text
+
+
+def holds_password(text: str) -> bool:
+    """Whether an address in ``text`` holds a password, a token or a key as it is.
+
+    One that is named by ``${NAME}`` counts for nothing.
+    """
+    return any(True for found in _ADDRESS.finditer(text) for _ in _secrets_of(found.group()))
+
+
+def _without_passwords(found: re.Match[str]) -> str:
+    address = found.group()
+    for start, end in sorted(_secrets_of(address), reverse=True):
+        address = f"{address[:start]}{HIDDEN}{address[end:]}"
+    return address
+
+
+def _secrets_of(address: str) -> Iterator[tuple[int, int]]:
+    """Yield where in an address secrets stand that have no name, begin and end."""
+    scheme, _, rest = address.partition("://")
+    begin = len(scheme) + 3
+    ends = "/?#" if scheme.lower() in _WEB else "?#"
+    authority = re.split(f"[{ends}]", rest, maxsplit=1)[0]
+    who, at, _ = authority.rpartition("@")
+    user, colon, password = who.partition(":")
+    plain = at and colon and password and "/" not in user
+    spans = [(begin + len(user) + 1, begin + len(who))] if plain else []
+    spans += [found.span(2) for found in _SECRET_PARAMETER.finditer(address)]
+    for start, end in spans:
+        if address[start:end] != HIDDEN and not names_in(address[start:end]):
+            yield start, end
 
 
 def forget() -> None:
@@ -61,14 +106,13 @@ def forget() -> None:
 def _keep(name: str, value: str) -> None:
     if len(value) < _SHORTEST:
         return
-    if not _known:
-        _mask_logs()
+    mask_logs()
     for form in (value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]):
         _known[form] = "${" + name + "}"
 
 
-def _mask_logs() -> None:
-    """Have every log record of this process masked as it is made."""
+def mask_logs() -> None:
+    """Have every log record of this process masked as it is made; once is enough."""
     make = logging.getLogRecordFactory()
     if getattr(make, "masks", False):
         return

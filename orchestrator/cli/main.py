@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
 import typer
 
@@ -37,6 +38,7 @@ from orchestrator.cli import (
 )
 from orchestrator.cli.errors import user_message, write_error_log
 from orchestrator.cli.output import tell
+from trainables.masking import mask_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,14 +80,33 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     0 is success, 2 a fault of the input, 1 an error of ours with a log, 130 an interruption.
     """
+    mask_logs()
     try:
-        app(args=arguments, prog_name="segsweep")
-    except KeyboardInterrupt:
+        code = app(args=arguments, prog_name="segsweep", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         tell("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place that can say it in one line
-        sys.exit(explain(error))
-    sys.exit(0)
+        sys.exit(explain_usage(error) if isinstance(error, _UsageError) else explain(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@runtime_checkable
+class _UsageError(Protocol):
+    """What the library of the command line raises, in whichever package of its versions."""
+
+    exit_code: int
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Write what is wrong, with the command's usage."""
+
+
+def explain_usage(error: _UsageError) -> int:
+    """Say what is wrong with the command line, as any other message is said; return the code."""
+    text = io.StringIO()
+    error.show(text)
+    tell(text.getvalue().rstrip())
+    return error.exit_code
 
 
 def explain(error: Exception) -> int:

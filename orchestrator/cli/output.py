@@ -58,7 +58,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(mask(cell)) for cell in row))
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, soft_wrap=width is not None)
     console.print(table)

@@ -48,13 +48,15 @@ def connect(address: str | None) -> JobServer:
         CliError: no address was given.
         ClusterError: nothing answers there, or it wants a token.
     """
+    from trainables.masking import expand
+
     if address is None:
         raise CliError(
             f"no cluster was named; give --address http://HEAD:8265 or set {ADDRESS_VARIABLE}"
         )
     from cluster.jobs import JobServer
 
-    return JobServer(address)
+    return JobServer(expand(address))
 
 
 def follow(server: JobServer, job: Job, sweep_id: str) -> NoReturn:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.client import is_remote
 from orchestrator.tracking.errors import TrackingUnavailableError
+from trainables.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +47,17 @@ class ServerPlan:
 
     @property
     def command(self) -> list[str]:
-        """The command line that starts it."""
+        """The command line that starts it; the store, which may need a password, is not in it."""
         return [
             *(sys.executable, "-m", "mlflow", "server"),
-            *("--backend-store-uri", self.tracking_uri),
             *("--artifacts-destination", self.artifact_root.absolute().as_uri()),
             *("--host", self.host, "--port", str(self.port), "--workers", "1"),
         ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that tell it, unseen by others on the machine, which store it shows."""
+        return {"MLFLOW_BACKEND_STORE_URI": self.tracking_uri}
 
 
 def plan_server(
@@ -64,7 +69,7 @@ def plan_server(
         ValueError: the store is another server, which shows itself.
     """
     if is_remote(tracking_uri):
-        raise ValueError(f"{tracking_uri} is an MLflow server already; open it in a browser")
+        raise ValueError(f"{mask(tracking_uri)} is an MLflow server already; open it in a browser")
     return ServerPlan(
         tracking_uri=tracking_uri,
         artifact_root=artifact_root,
@@ -95,7 +100,7 @@ def serving(plan: ServerPlan, *, log: Path, timeout: float = 180.0) -> Iterator[
     Raises:
         TrackingUnavailableError: it ended by itself or did not answer in time; with its last words.
     """
-    environment = {**_SETTINGS, **os.environ}
+    environment = {**_SETTINGS, **os.environ, **plan.environment}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line

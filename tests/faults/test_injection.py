@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks import faults
+from benchmarks import cluster_faults, faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
 
@@ -54,6 +54,35 @@ def test_a_cluster_that_loses_a_worker_a_node_and_its_control_store(folder: Path
     assert found["exit code after the GCS was lost"] != "hangs"
     assert found["exit code of the resume on a new cluster"] == 0
     assert found["trials"] == 6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("train_workers", [1, 2])
+def test_a_machine_that_is_taken_back_costs_a_trial_almost_nothing(
+    folder: Path, train_workers: int
+) -> None:
+    found = cluster_faults.preemption(folder, train_workers=train_workers)
+    assert found["findings"] == []
+    assert found["exit code"] == 0
+    assert found["the machine went"]
+    assert found["steps of the epoch in that state"]
+    assert found["interruptions"] == ["notice", "preemption"]
+    assert found["attempts charged"] == 1
+    assert found["epochs"] == 8
+    seconds = found["went on from seconds"]
+    assert isinstance(seconds, list)
+    assert len(seconds) == 1
+    assert seconds[0] > 0
+    assert found["device-seconds trained twice"] < 15 * train_workers  # type: ignore[operator]
+
+
+@pytest.mark.long
+def test_workers_of_a_killed_driver_do_not_write_into_the_next_ones_trials(folder: Path) -> None:
+    found = cluster_faults.ghosts(folder)
+    assert found["findings"] == []
+    assert found["exit code"] == 0
+    assert found["driver that had the trial's folder"] == found["drivers"] == 3
+    assert found["epochs"] == 8
 
 
 @pytest.fixture

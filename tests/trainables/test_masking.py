@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.masking import SecretError, expand, forget, mask, mask_ray_token, names_in
+from trainables.masking import (
+    HIDDEN,
+    SecretError,
+    expand,
+    forget,
+    holds_password,
+    mask,
+    mask_logs,
+    mask_ray_token,
+    names_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +72,36 @@ def test_the_ray_token_is_masked(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("file-token\n")
     mask_ray_token({"RAY_AUTH_TOKEN": "env-token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")})
     assert mask("file-token, env-token") == "${RAY_AUTH_TOKEN}, ${RAY_AUTH_TOKEN}"
+
+
+PLAIN = st.text(
+    st.characters(
+        min_codepoint=33, exclude_categories=["Cs", "Z"], exclude_characters="@/?#&;\"'<>`$"
+    ),
+    min_size=1,
+).filter(lambda text: text != HIDDEN and text not in "no answer from postgresql://me:@db/x at all")
+
+
+@given(password=PLAIN, scheme=st.sampled_from(["postgresql", "http", "https", "ray", "mysql+x"]))
+def test_a_plain_password_in_an_address_is_hidden_whatever_its_length(
+    password: str, scheme: str
+) -> None:
+    address = f"{scheme}://me:{password}@db/x"
+    assert holds_password(address)
+    told = mask(f"no answer from {address} at all")
+    assert told == f"no answer from {scheme}://me:{HIDDEN}@db/x at all"
+    assert mask(told) == told
+    assert not holds_password(told)
+    assert HIDDEN in mask(f"{scheme}://db/x?user=me&password={password}&ssl=1")
+
+
+@given(text=st.text())
+def test_masking_never_fails_and_is_done_at_once(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
+    assert holds_password(mask(text)) is False
+
+
+def test_logs_hide_plain_passwords(caplog: pytest.LogCaptureFixture) -> None:
+    mask_logs()
+    logging.getLogger("some.library").warning("no answer from %s", "http://me:pw@db")
+    assert f"http://me:{HIDDEN}@db" in caplog.text

@@ -68,3 +68,26 @@ def test_an_error_of_ours_is_short_and_has_a_log(
     (log,) = (tmp_path / "logs").iterdir()
     assert str(log) in written
     assert "Traceback" in log.read_text()
+
+
+def test_a_password_on_the_command_line_is_never_repeated(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    for words in (
+        ("run", "--storage", str(tmp_path), "--set", "tracking.uri=postgresql://me:geheim@db/x"),
+        ("run", "--storage", str(tmp_path), "--set", "resources.address=ray://me:geheim@head:1"),
+        ("run", "--storage", str(tmp_path), "--set", "tracking.url=https://me:geheim@db/x"),
+        ("run", "--storage", str(tmp_path), "--set", "postgresql://me:geheim@db/x"),
+        ("plan", "--set", "data.root=https://me:geheim@db/x"),
+        ("report", "https://me:geheim@db/x", "--storage", str(tmp_path)),
+        ("list", "https://me:geheim@db/x"),
+        ("--address=https://me:geheim@db/x",),
+        ("status", "--address", "http://me:geheim@127.0.0.1:1"),
+        ("doctor", "--address", "me:geheim@127.0.0.1"),
+    ):
+        outcome = segsweep(*words)
+        assert outcome.code == 2, words
+        assert outcome.err
+        if "://" in " ".join(words):
+            assert "geheim" not in outcome.out + outcome.err
+    assert not any(b"geheim" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

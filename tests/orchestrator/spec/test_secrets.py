@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,3 +59,40 @@ def test_the_ledger_holds_no_secret(tmp_path: Path, password: str) -> None:
         assert ledger.fact("seen") == {"at": "${DB_PASSWORD}"}
     for path in tmp_path.iterdir():
         assert password.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("tracking.uri", "postgresql://me:geheim@db/mlflow"),
+        ("tracking.uri", "postgresql+psycopg://me:ge/heim@db/mlflow"),
+        ("tracking.uri", "postgresql://db/mlflow?user=me&password=geheim"),
+        ("tracking.uri", "https://me:geheim@mlflow.example"),
+        ("resources.address", "ray://me:geheim@head:10001"),
+        ("resources.address", "http://head:8265?token=geheim"),
+        ("target.command", "upload http://me:geheim@phone/{artifact}"),
+        ("data.root", "https://me:geheim@images.example/camvid"),
+    ],
+)
+def test_a_plain_password_is_refused_and_not_repeated(path: str, value: str) -> None:
+    section, key = path.split(".")
+    with pytest.raises(SpecError) as error:
+        parse_spec({section: {key: value}})
+    assert path in {fault.path for fault in error.value.faults}
+    assert "${DB_PASSWORD}" in str(error.value)
+    assert not {"geheim", "heim"} & set(re.split(r"\W+", str(error.value)))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        URI,
+        "sqlite:////data/a:b@c/mlflow.db",
+        "https://mlflow.example:5000/a:b@c",
+        "postgresql://me@db/mlflow",
+        "http://127.0.0.1:5000",
+        "postgresql://db/mlflow?user=me&password=${DB_PASSWORD}",
+    ],
+)
+def test_addresses_without_a_plain_password_pass(uri: str) -> None:
+    assert parse_spec({"tracking": {"uri": uri}}).tracking.uri == uri
