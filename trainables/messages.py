@@ -16,7 +16,8 @@ worker, or raised."""
 
 Interruption: TypeAlias = Literal["notice", "preemption", "node", "worker"]
 """What came over a trial's lane: its machine was said to go; a machine that was said to go, or was
-taken back, went; a machine was lost; a process ended. The trial runs on after the first."""
+taken back, went; a machine was lost, or a device taken out; a process ended. The trial runs on
+after the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from trainables.messages import LaneTask, TrialMessage
     from trainables.ray_worker import TrialRunner
+    from trainables.session import LaneWatch
 
 _LOG = logging.getLogger(__name__)
 _MAX_STARTS_IN_A_ROW = 3
@@ -50,6 +51,8 @@ class LanePool:
         storage: str,
         quiet_path: str,
         runner: TrialRunner | None = None,
+        place: Callable[[], dict[str, object]] = whereabouts,
+        watch: Callable[[], LaneWatch] = LaneMonitor,
         name: str = "sweep",
         driver: int = 1,
     ) -> None:
@@ -58,6 +61,8 @@ class LanePool:
         self._storage = storage
         self._quiet_path = quiet_path
         self._runner = runner
+        self._place = place
+        self._watch = watch
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self.faults: list[str] = []
@@ -96,6 +101,7 @@ class LanePool:
                 for _ in range(wanted - self._started[number]):
                     self._start(plan)
                 self._started[number] = max(self._started[number], wanted)
+        self.switchboard.expect.remote(self.size)
 
     def _start(self, plan: LanePlan) -> None:
         lane = f"lane{len(self._threads)}"
@@ -180,8 +186,8 @@ class LanePool:
             max_trials=plan.max_trials,
             memory_mb=plan.memory_mb,
             memory_fraction=plan.memory_fraction,
-            place=whereabouts,
-            watch=LaneMonitor,
+            place=self._place,
+            watch=self._watch,
         )
         TorchTrainer(
             lane_loop,

@@ -38,6 +38,8 @@ class _Entry:
     """Lanes that died while they ran the trial, and may have died of it."""
     noticed: bool = False
     """Whether the machine of the lane that runs it was said to go."""
+    unfit: bool = False
+    """Whether a device of the lane that runs it was taken out."""
     need_mb: float | None = None
     since: float = 0.0
     done: bool = False
@@ -71,6 +73,7 @@ class Switchboard:
         self._capacities: dict[str, float | None] = {}
         self._places: dict[str, dict[str, object]] = {}
         self._banned: dict[str, str] = {}
+        self._expected: int | None = None
         self._closing = False
         self._abandoned: str | None = None
 
@@ -163,9 +166,9 @@ class Switchboard:
 
     async def _lose(self, trial_id: str, reason: str) -> None:
         entry = self._entries[trial_id]
-        cause = _cause(reason, noticed=entry.noticed)
+        cause = "node" if entry.unfit else _cause(reason, noticed=entry.noticed)
         entry.lost += cause == "worker"
-        entry.noticed = False
+        entry.noticed = entry.unfit = False
         entry.messages.put_nowait(Interrupted(trial_id=trial_id, cause=cause, reason=reason))
         if entry.cancelled.is_set() or entry.lost >= self._max_lost:
             self._finish(entry)
@@ -203,10 +206,22 @@ class Switchboard:
         One that holds a device that was banned gets no trial: it keeps the device from others.
         """
         self._places[lane] = place
+        await self._end_without_lanes()
 
     async def ban(self, devices: dict[str, str]) -> None:
-        """Use the devices no more; ``devices`` says why of each, by its identity."""
+        """Use the devices no more; ``devices`` says why of each, by its identity.
+
+        What runs on them goes on elsewhere and is not to blame.
+        """
         self._banned.update(devices)
+        for lane, trial_id in self._in_flight.items():
+            if self._out(lane) is not None:
+                self._entries[trial_id].unfit = True
+
+    async def expect(self, lanes: int) -> None:
+        """Take note that there are to be so many lanes; where all of them are out, trials end."""
+        self._expected = lanes
+        await self._end_without_lanes()
 
     async def lanes(self) -> list[dict[str, object]]:
         """Return each lane that is up: name, place, trial or None, why it is out or None."""
@@ -226,6 +241,13 @@ class Switchboard:
             entry.cancelled.set()
         async with self._arrived:
             self._arrived.notify_all()
+
+    async def _end_without_lanes(self) -> None:
+        reasons = {self._out(lane) for lane in self._places} - {None}
+        out = sum(self._out(lane) is not None for lane in self._places)
+        if self._expected is not None and 0 < self._expected <= out:
+            told = "; ".join(sorted(map(str, reasons)))
+            await self.fail_waiting(f"every lane's device is taken out: {told}")
 
     async def _preempt(self, trial_id: str, reason: str) -> None:
         entry = self._entries[trial_id]

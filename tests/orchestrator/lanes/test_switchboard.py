@@ -222,6 +222,44 @@ async def test_every_hand_out_has_a_later_turn_than_the_ones_before() -> None:
 
 
 @asynchronous
+async def test_a_trial_is_not_charged_with_a_sick_device() -> None:
+    board = Switchboard(max_lost=1)
+    await board.submit(task("a"))
+    await board.announce("sick", {"gpus": ["GPU-a"]})
+    await board.take("sick", 1)
+    await board.ban({"GPU-a": "lost"})
+    await board.lane_lost("sick", "UnfitLaneError: GPU-a: lost")
+    again = await board.take("sound", 1)
+    assert isinstance(again, TrialTask)
+    assert again.resume
+    told = await board.next_message("a")
+    assert isinstance(told, Interrupted)
+    assert told.cause == "node"
+
+
+@asynchronous
+async def test_where_every_lane_is_out_trials_end_and_say_why() -> None:
+    board = Switchboard()
+    await board.expect(2)
+    await board.submit(task("a"))
+    for lane, device in (("lane0", "GPU-a"), ("lane1", "GPU-b")):
+        await board.announce(lane, {"gpus": [device]})
+    await board.ban({"GPU-a": "lost"})
+    assert isinstance(await board.take("lane1", 1), TrialTask)
+    await board.submit(task("b"))
+    await board.ban({"GPU-b": "1 uncorrected ECC error(s) in its memory"})
+    await board.lane_lost("lane1", "UnfitLaneError: GPU-b")  # it may come up on another one
+    assert await board.take("lane0", 0.01) == "idle"
+    await board.announce("lane1", {"gpus": ["GPU-b"]})
+    ended = await board.next_message("b")
+    assert isinstance(ended, TrialDone)
+    assert ended.state == "preempted"
+    assert ended.reason == (
+        "every lane's device is taken out: 1 uncorrected ECC error(s) in its memory; lost"
+    )
+
+
+@asynchronous
 async def test_a_lane_that_is_lost_is_known_by_the_trials_that_ended_on_it() -> None:
     board = Switchboard()
     await board.submit(task("a"))
