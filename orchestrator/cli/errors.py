@@ -50,8 +50,10 @@ USER_ERRORS = frozenset(
 
 _ENVIRONMENT = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EADDRINUSE}
+    | {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 )
-"""Troubles of the machine: no space left, not writable, not permitted, port taken."""
+"""Troubles of the machine: no space left, not writable, not permitted, port taken; a path that
+cannot be one."""
 
 
 def user_message(error: BaseException) -> str | None:
