@@ -64,7 +64,7 @@ class LaneSetup:
     place: Callable[[], dict[str, object]] | None = None
     """Says where a worker is, for whoever looks at the cluster; None says nothing."""
     watch: Callable[[], LaneWatch] | None = None
-    """Begins to watch the devices of rank 0; None watches nothing."""
+    """Begins to watch the devices of a rank; None watches nothing."""
 
 
 class _Notices:
@@ -122,8 +122,7 @@ class _Lane:
         self._quiet = QuietNode(Path(setup.quiet_path))
         self._notices = _Notices(setup, self._rank)
         self._resting_mb: float | None = None
-        watched = self._rank == 0 and setup.watch is not None
-        self._watch: LaneWatch | None = setup.watch() if watched and setup.watch else None
+        self._watch: LaneWatch | None = None if setup.watch is None else setup.watch()
 
     def run(self) -> None:
         """Run trials until told to close, or until the lane is worn out.
@@ -171,9 +170,14 @@ class _Lane:
         """Keep to the lane's share of the GPU; say where the lane is."""
         if device.type == "cuda" and self._setup.memory_fraction is not None:
             torch.cuda.set_per_process_memory_fraction(self._setup.memory_fraction, device)
-        if self._rank == 0 and self._setup.place is not None:
+        if self._setup.place is None:
+            return
+        own = self._setup.place()
+        gathered = self._gather(own.get("gpus"))
+        devices = list(dict.fromkeys(device for each in gathered for device in each or ()))
+        if self._rank == 0:
             node = ray.get_runtime_context().get_node_id()
-            place = {"node_id": node, **self._setup.place()}
+            place = {"node_id": node, **own, "gpus": devices}
             ray.get(self._setup.switchboard.announce.remote(self._setup.lane, place))
 
     def _receive(self) -> LaneTask | None:
@@ -211,10 +215,11 @@ class _Lane:
         dist.broadcast_object_list(box, src=0, group=self._group)
         return box[0]
 
-    def _gather(self, value: bool) -> list[bool]:  # noqa: FBT001 - one value per rank
+    def _gather(self, value: object) -> list[Any]:
+        """Return the values of all ranks."""
         if self._group is None:
             return [value]
-        values: list[bool] = [False] * self._world
+        values: list[Any] = [None] * self._world
         dist.all_gather_object(values, value, group=self._group)
         return values
 
@@ -267,10 +272,10 @@ class _LaneSession:
         """
         if self.rank == 0:
             self._stand_back()
-            unfit = {} if self._watch is None else self._watch.unfit()
-            if unfit:
-                self._training.close()
-                raise _LeaveLane(unfit)
+        unfit = {} if self._watch is None else self._watch.unfit()
+        if unfit:  # the other ranks wait for this one until Ray ends them all
+            self._training.close()
+            raise _LeaveLane(unfit)
         if self._cancelled is not None and not self._stop:
             self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
         ask = self._notices.due()
