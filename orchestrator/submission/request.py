@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -28,8 +29,10 @@ STORAGE = "segsweep.storage"
 """Label that holds the sweep's storage root on the cluster."""
 
 _CLI = "orchestrator.cli.main"
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""Python that the cluster must have too, as Ray sends it pickles."""
 _PYTHON: Mapping[Environment, str] = {
-    "locked": f"uv run --no-project --with-requirements {LOCK} python",
+    "locked": f"uv run --no-project --python {_VERSION} --with-requirements {LOCK} python",
     "installed": "python",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.e2e, pytest.mark.long]
 TOKEN = "0123456789abcdef" * 3
 TRIALS = 5
 PATIENCE = 400.0
+ROOT = Path(__file__).parents[3]
+UV = shutil.which("uv") or shutil.which("uv", path=ROOT / ".tools" / "bin")
 
 
 @dataclass
@@ -56,13 +59,14 @@ class FourNodes:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[FourNodes]:
     """Start the nodes in a process of their own, where tokens are asked for."""
+    tools = [str(Path(UV).parent)] if UV else []
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
         "OMP_NUM_THREADS": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), *tools, os.environ["PATH"]]),
     }
     environment.pop("RAY_ADDRESS", None)
     with (
@@ -175,3 +179,17 @@ def find_running(nodes: FourNodes) -> str:
     answer = nodes.segsweep("status", "--json")
     assert answer.returncode == 0, answer.stderr
     return str(json.loads(answer.stdout)["state"])
+
+
+@pytest.mark.skipif(UV is None, reason="needs uv, which fills the cluster's environment")
+def test_the_locked_environment_is_made_on_the_cluster(nodes: FourNodes, tmp_path: Path) -> None:
+    one = ("budget.trials=1", "artifacts.trials=none", "resources.lanes=1")
+    sent = nodes.segsweep(
+        *("submit", "--name", "locked", "--detach", "--storage", str(tmp_path)),
+        *(*TINY, *(word for setting in one for word in ("--set", setting))),
+    )
+    assert sent.returncode == 0, sent.stderr
+    assert "locked, by uv" in sent.stdout
+    until(lambda: find_running(nodes) not in {"pending", "running"})
+    assert find_running(nodes) == "succeeded", nodes.segsweep("logs").stdout
+    assert [trial.state for trial in records(tmp_path).trials] == ["complete"]

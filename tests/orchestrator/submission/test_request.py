@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ from orchestrator.submission.request import (
 
 
 def test_a_first_submission_is_a_command_that_may_be_run_again() -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
     sent = make_submission("night", "/shared", Path("/code"), JobSettings()).request
     assert sent.job_id == "night"
     assert sent.command == (
-        "uv run --no-project --with-requirements requirements.lock python "
+        f"uv run --no-project --python {here} --with-requirements requirements.lock python "
         "-m orchestrator.cli.main run spec.yaml --id night"
     )
     assert sent.labels == {SWEEP: "night", STORAGE: "/shared"}
