@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mlflow import MlflowClient
 
 from orchestrator.cli.run import StopSignals
 from orchestrator.folders import find_sweep
@@ -70,6 +71,7 @@ def test_signals_that_a_library_took_are_taken_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.ray  # it starts none, but imports it
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -125,6 +127,43 @@ def test_a_sweep_from_the_command_line(segsweep: Callable[..., Outcome], tmp_pat
     assert artifact["verification"]["agreement"] > 0.99
     again = segsweep("resume", "tiny", "--json")
     assert json.loads(again.out) == found
+
+
+@pytest.mark.e2e
+@pytest.mark.ray
+@pytest.mark.slow
+def test_baselines_are_trained_first_and_named_everywhere(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    words = [*TINY, "--set", "baselines=renaud-small", "--set", "budget.trials=3"]
+    words += ["--set", "baselines.lite={arch: lraspp, width: 0.5, output_stride: 16}"]
+    outcome = segsweep("run", *words, "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert [(each["name"], each["trial"]) for each in found["baselines"]] == [
+        ("renaud-small", "t00000"),
+        ("lite", "t00001"),
+    ]
+    assert found["completed"] == 3
+    for each in found["baselines"]:
+        on_front = each["trial"] in found["front"]
+        assert each["standing"] == ("front" if on_front else "dominated")
+        assert on_front or each["by"] in {"t00000", "t00001", "t00002"}
+    said = segsweep("report").out
+    assert "Baselines" in said
+    assert "renaud-small" in said
+    assert segsweep("verify", "--proposals").code == 0
+    assert _tags(tmp_path / "runs", "baseline") == {"renaud-small", "lite", None}
+    folder = find_sweep(tmp_path / "runs")
+    assert "lite" in (folder.report / "pareto.html").read_text(encoding="utf-8")
+
+
+def _tags(root: Path, name: str) -> set[str | None]:
+    """Return the values of a tag at the trials' runs."""
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(experiments, "tags.`sweep.role` = 'trial'")
+    return {run.data.tags.get(name) for run in runs}
 
 
 @pytest.mark.ray  # it starts none, but imports it

@@ -22,8 +22,8 @@ from orchestrator.planning.plan import (
 )
 from orchestrator.planning.score import Scored, score_line, score_plan
 from orchestrator.records import fold
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.dump import dump_spec, spec_settings
+from orchestrator.spec.parse import load_spec, parse_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,24 @@ def history(spec: SweepSpec, root: Path, *, epoch_seconds: float) -> list[SweepE
         for event in events:
             ledger.append(event)
     return events
+
+
+def test_baselines_are_counted_and_simulated_though_the_space_does_not_have_them(
+    spec: SweepSpec, tmp_path: Path
+) -> None:
+    settings = spec_settings(spec) | {
+        "baselines": {"preset": "renaud", "mine": {"arch": "lraspp"}},
+        "constraints": [],
+        "storage": {"root": str(tmp_path)},
+    }
+    plan = plan_of(parse_spec(settings))
+    assert plan.baselines == 3
+    assert plan.forecast.complete.low >= 3
+    assert plan.forecast.trials.high <= plan.budget_trials
+    assert from_mapping(to_mapping(plan)) == plan
+    without = to_mapping(plan)
+    del without["baselines"]  # a plan of an earlier version
+    assert from_mapping(without).baselines == 0
 
 
 def test_a_plan_says_what_the_budget_and_the_machine_allow(spec: SweepSpec) -> None:
