@@ -1,4 +1,4 @@
-"""Faults of a Ray cluster that outlives its drivers: machines taken back, drivers killed."""
+"""Faults of Ray's parts: machines taken back, drivers killed under a cluster, actors killed."""
 
 # ruff: noqa: PLC0415 - tests import this module, and need no Ray to be collected
 
@@ -102,6 +102,35 @@ def ghosts(folder: Path) -> dict[str, object]:
         "drivers": experiment.starts,
         "driver that had the trial's folder": claimed["driver"],
         "exit code": code,
+        "epochs": experiment.count("epoch"),
+        "findings": experiment.verify("--proposals"),
+    }
+
+
+def actors(folder: Path) -> dict[str, object]:
+    """Kill one after the other the actors that a sweep on this machine stands on."""
+    experiment = _experiment(folder)
+    survived, deaths = [], {}
+    experiment.start()
+    for title in ("LaneTrial", "TrainController", "Switchboard"):
+        at = experiment.count("epoch")
+        wait_for(lambda: experiment.count("epoch") > at or experiment.ended(), 300)  # noqa: B023
+        os.kill(next(iter(experiment.processes(f"ray::{title}"))), signal.SIGKILL)
+        at = experiment.count("epoch")
+        wait_for(lambda: experiment.count("epoch") > at or experiment.ended(), 300)  # noqa: B023
+        if not experiment.ended():
+            survived.append(title)
+            continue
+        deaths[title] = experiment.wait()
+        experiment.start()
+    code = experiment.wait(400)
+    experiment.wait_gone()
+    return {
+        "survived": survived,
+        "exit codes of the others": deaths,
+        "exit code at the end": code,
+        "tracebacks": experiment.log.read_text().count("Traceback"),
+        "interruptions": [e["cause"] for kind, e in _events(experiment) if kind == "interrupted"],
         "epochs": experiment.count("epoch"),
         "findings": experiment.verify("--proposals"),
     }

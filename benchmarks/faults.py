@@ -1,13 +1,13 @@
 """Faults injected into small sweeps, each counted, with what was found wrong afterwards.
 
-    python benchmarks/faults.py [kills] [stops] [cluster] [preemption] [ghosts] [tracking] [disk]
-        [--out FILE.json]
+    python benchmarks/faults.py [kills] [stops] [cluster] [preemption] [ghosts] [actors]
+        [tracking] [disk] [--out FILE.json]
 
 ``kills``: kill -9 of the driver, or of everything at once, at random moments of one sweep.
 ``stops``: trials cancelled in the middle of an epoch on a warm lane; what they leave behind.
 ``cluster``: a train worker, a node and the GCS of a Ray cluster of three local nodes killed.
 ``preemption``: a node of such a cluster taken back with Ray's notice. ``ghosts``: drivers killed
-whose cluster, and workers, live on.
+whose cluster, and workers, live on. ``actors``: those that a sweep on one machine stands on.
 ``tracking``: the tracking server killed for a minute. ``disk``: storage on a tmpfs that is full.
 """
 
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.cluster_faults import ghosts, preemption
+from benchmarks.cluster_faults import actors, ghosts, preemption
 from benchmarks.faultkit import (
     MARK,
     SETTINGS,
@@ -340,7 +340,7 @@ def disk(folder: Path) -> dict[str, object]:
 
 
 def _rooms(mount: Path) -> Iterator[str]:
-    """Leave a little room, none, then all of it."""
+    """Leave a little room, none, all of it but nothing to be written, then all of it."""
     ballast = mount / "ballast"
     for free in (6 * 2**20, 64 * 2**10):
         ballast.unlink(missing_ok=True)
@@ -348,6 +348,10 @@ def _rooms(mount: Path) -> Iterator[str]:
         ballast.write_bytes(bytes(max(0, left - free)))
         yield f"{free >> 10} KiB free"
     ballast.unlink()
+    remount = ["mount", "-o", "remount,ro", str(mount)]
+    subprocess.run(remount, check=True)
+    yield "read-only"
+    subprocess.run([*remount[:-2], "remount,rw", str(mount)], check=True)
     yield "room enough"
 
 
@@ -389,6 +393,7 @@ def main() -> None:
         "cluster": cluster,
         "preemption": preemption,
         "ghosts": ghosts,
+        "actors": actors,
         "tracking": tracking,
         "disk": disk,
     }

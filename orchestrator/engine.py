@@ -181,7 +181,7 @@ def _run_on(
                     pool.switchboard,
                     lanes=lambda: pool.size,
                     make_task=_task_maker(spec, folder, soft_labels, sizing.need_mb),
-                    stop_requested=hooks.stop_requested,
+                    stop_requested=lambda: hooks.stop_requested() or pool.lost,
                     storage=storage,
                 )
             sweep.settle()

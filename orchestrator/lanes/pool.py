@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import ray
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -64,6 +65,7 @@ class LanePool:
         self._place = place
         self._watch = watch
         self._closing = threading.Event()
+        self._lost = threading.Event()
         self._lock = threading.Lock()
         self.faults: list[str] = []
         """Why lanes died, oldest first."""
@@ -84,6 +86,11 @@ class LanePool:
         self._alive = 0
         self._threads: list[threading.Thread] = []
         self.resize([plan.lanes for plan in self._plans])
+
+    @property
+    def lost(self) -> bool:
+        """Whether the switchboard is gone, without which no lane gets or tells anything."""
+        return self._lost.is_set()
 
     @property
     def size(self) -> int:
@@ -132,15 +139,26 @@ class LanePool:
             on_message(message)
 
     def close(self, timeout_s: float = 60.0) -> None:
-        """Cancel what runs, end the lanes' workers, free their resources."""
+        """Cancel what runs, end the lanes' workers, free their resources.
+
+        Raises:
+            RayActorError: the switchboard was lost, and with it whatever the lanes did last.
+        """
         self._closing.set()
-        ray.get(self.switchboard.close.remote())
-        up = {str(lane["lane"]) for lane in ray.get(self.switchboard.lanes.remote())}
+        try:
+            ray.get(self.switchboard.close.remote())
+            up = {str(lane["lane"]) for lane in ray.get(self.switchboard.lanes.remote())}
+        except RayActorError:
+            self._join(set(), 0.0)
+            raise
+        self._join(up, timeout_s)
+        ray.kill(self.switchboard)
+
+    def _join(self, up: set[str], timeout_s: float) -> None:
         begin = time.monotonic()
         for thread in sorted(self._threads, key=lambda each: each.name not in up):
             patience = timeout_s if thread.name in up else _STARTING_SECONDS
             thread.join(max(0.0, begin + patience - time.monotonic()))
-        ray.kill(self.switchboard)
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +167,14 @@ class LanePool:
         self.close()
 
     def _keep(self, lane: str, plan: LanePlan) -> None:
+        try:
+            self._keep_up(lane, plan)
+        except RayActorError as error:
+            if not self._closing.is_set():
+                _LOG.error("the switchboard is lost: %s", error)
+                self._lost.set()
+
+    def _keep_up(self, lane: str, plan: LanePlan) -> None:
         failures, ended = 0, 0
         while not self._closing.is_set() and failures < _MAX_STARTS_IN_A_ROW:
             try:

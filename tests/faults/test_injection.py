@@ -85,6 +85,17 @@ def test_workers_of_a_killed_driver_do_not_write_into_the_next_ones_trials(folde
     assert found["epochs"] == 8
 
 
+@pytest.mark.long
+def test_actors_that_are_killed_are_replaced_or_end_the_driver_in_words(folder: Path) -> None:
+    found = cluster_faults.actors(folder)
+    assert found["findings"] == []
+    assert found["survived"] == ["LaneTrial", "TrainController"]
+    assert found["exit codes of the others"] == {"Switchboard": 2}
+    assert found["tracebacks"] == 0
+    assert found["exit code at the end"] == 0
+    assert found["epochs"] == 8
+
+
 @pytest.fixture
 def tmpfs(tmp_path: Path) -> None:
     """Skip where this user may mount nothing."""
