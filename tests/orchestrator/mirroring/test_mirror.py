@@ -110,6 +110,17 @@ def test_changes_and_removals_follow(store_address: str, tmp_path: Path) -> None
         assert set(store.files(there)) == {"last.pt"}
 
 
+def test_a_state_is_copied_after_the_weights_it_needs(tmp_path: Path) -> None:
+    spec, folder = begin(tmp_path / "one", f"file://{tmp_path}/mirror")
+    names = ["best.json", "best.previous.safetensors", "best.safetensors", "last.pt"]
+    for name in reversed(names):
+        write(folder.trials / "t0" / name, name * 10_000)
+    with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger):
+        pass
+    there = tmp_path / "mirror/sweeps/night-1/trials/t0"
+    assert sorted(names, key=lambda name: (there / name).stat().st_mtime_ns) == names
+
+
 def test_only_one_driver_writes(store_address: str, tmp_path: Path) -> None:
     spec, folder = begin(tmp_path / "one", store_address)
     with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
