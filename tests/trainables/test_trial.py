@@ -100,7 +100,7 @@ def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., T
         "sky",
     }
     assert not (folder / LAST).exists()
-    keys = {name for message in session.messages for name in message.metrics} | set(done.metrics)
+    keys = {*profiled.metrics, *epoch.metrics, *done.metrics}
     assert len(keys) <= 25
 
 

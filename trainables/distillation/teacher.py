@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from search_spaces.config import Resolution, TrialConfig
 from search_spaces.fields import without_inactive
@@ -25,6 +29,8 @@ from trainables.training.seeds import derive_seed
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from search_spaces.domains import Value
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 
 FILE = "teacher.safetensors"
 """Name of the file that a teacher is kept in."""
+_WAIT_SECONDS = 0.5
 
 
 class TeacherError(Exception):
@@ -74,7 +81,8 @@ def train_teacher(
 
     It is trained as any trial is: with the same loop, messages, early stopping and checkpoints, so
     that an interrupted training goes on. What is kept lies below ``cache_dir`` under a digest of
-    everything it depends on.
+    everything it depends on. Of several sweeps that want the same teacher one trains it, and the
+    others wait.
 
     Args:
         teacher: The settings; a ``checkpoint`` named there is read and nothing is trained.
@@ -114,8 +122,10 @@ def train_teacher(
     ranks = Ranks(session.rank, session.world_size)
     try:
         if not ranks.on_first(path.is_file):
-            _train(task, session)
-            ranks.on_first(lambda: _export(Path(task.output_dir), digest))
+            with _alone(path.parent.with_suffix(".lock"), session, ranks):
+                if not ranks.on_first(path.is_file):
+                    _train(task, session)
+                    ranks.on_first(lambda: _export(Path(task.output_dir), digest))
         return ranks.on_first(lambda: read_teacher(path))
     finally:
         ranks.close()
@@ -185,6 +195,33 @@ def _read(path: Path) -> tuple[TeacherInfo, dict[str, Tensor]]:
             "file that `segsweep teacher train` wrote"
         ) from error
     return info, weights
+
+
+@contextmanager
+def _alone(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
+    """Context that one process at a time is in; the operating system frees it with the process.
+
+    Raises:
+        TeacherError: the session was asked to stop while another one was in it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+
+    def locked() -> bool:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    while not ranks.on_first(locked):
+        if session.should_stop():
+            raise TeacherError("stopped while another sweep trained the same teacher")
+        time.sleep(_WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _train(task: TrialTask, session: TrialSession) -> None:

@@ -74,6 +74,31 @@ def test_a_teacher_that_was_stopped_is_none(train: Callable[..., TeacherInfo]) -
         train(LocalSession(stop=lambda: True))
 
 
+@pytest.mark.slow
+def test_a_teacher_that_another_sweep_trains_is_waited_for(
+    train: Callable[..., TeacherInfo],
+) -> None:
+    """Two processes that trained into one folder would mix their states."""
+    asked = 0
+    waited: list[bool] = []
+
+    def after_a_while() -> bool:
+        waited.append(True)
+        return len(waited) > 1
+
+    def second_one_comes() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            with pytest.raises(TeacherError, match="another sweep trained the same teacher"):
+                train(LocalSession(stop=after_a_while))
+        return False
+
+    info = train(LocalSession(stop=second_one_comes))
+    assert waited == [True, True]
+    assert train() == info
+
+
 def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(TeacherError, match="there is no checkpoint"):
