@@ -68,12 +68,23 @@ def lane_shape(resources: Resources, *, available_gpus: float, name: str = "lane
     )
 
 
-def lanes_on(resources: Resources, shape: LaneShape, nodes: Sequence[Node]) -> int:
+def lanes_on(
+    resources: Resources, shape: LaneShape, nodes: Sequence[Node], *, more_to_come: bool = False
+) -> int:
     """Return the number of lanes of ``shape`` to start on these nodes, >= 1.
+
+    Args:
+        resources: What is wanted of each lane.
+        shape: What each takes.
+        nodes: The nodes there are.
+        more_to_come: Whether nodes may join; as many lanes as ``resources.lanes`` says are then
+            started whatever fits now, and wait for room.
 
     Raises:
         ResourceError: Not one lane fits, or fewer than ``resources.lanes`` do.
     """
+    if more_to_come and resources.lanes is not None:
+        return resources.lanes
     fitting = room(nodes, shape)
     wanted = 1 if resources.lanes is None else resources.lanes
     if fitting >= wanted:
@@ -91,6 +102,7 @@ def lanes_on(resources: Resources, shape: LaneShape, nodes: Sequence[Node]) -> i
         f"that suit{constraint or ' them'} ({offers or 'none'}): room for {fitting}; lower "
         f"resources.lanes, resources.train_workers, resources.cpus_per_worker or "
         f"resources.gpus_per_worker"
+        + ("; or name resources.lanes, which then wait for nodes" if more_to_come else "")
     )
 
 

@@ -160,8 +160,14 @@ def _run_on(
     local: bool,
     driver: int,
 ) -> RunSummary:
-    plans = sizing.plans(survey())
-    hooks.stage(f"warming {', '.join(map(str, plans))}")
+    nodes = survey()
+    plans = sizing.plans(nodes, more_to_come=not local)
+    fitting = sum(sizing.counts(plans, nodes))
+    waiting = sum(plan.lanes for plan in plans) - fitting
+    hooks.stage(
+        f"warming {', '.join(map(str, plans))}"
+        + (f"; {waiting} of them wait for nodes" if waiting > 0 else "")
+    )
     storage = folder.path / "ray"
     with (
         LanePool(

@@ -42,15 +42,18 @@ class LaneSizing:
         """Return the memory that a configuration takes at most, MB; None where none is packed."""
         return None if self._need is None else self.model.upper_mb(self._need(config))
 
-    def plans(self, nodes: Sequence[Node]) -> tuple[LanePlan, ...]:
+    def plans(self, nodes: Sequence[Node], *, more_to_come: bool = False) -> tuple[LanePlan, ...]:
         """Return the lanes to begin with; see ``lane_plans``."""
         if self._need is None or not any(node.gpu_memory_mb for node in nodes):
-            return lane_plans(self._spec, nodes)
+            return lane_plans(self._spec, nodes, more_to_come=more_to_come)
         rng = np.random.default_rng(self._spec.search.seed)
         drawn = [self._spec.space.sample(rng) for _ in range(SAMPLES)]
         drawn += [dict(each.config) for each in self._spec.baselines]
         return lane_plans(
-            self._spec, nodes, [self.model.upper_mb(self._need(config)) for config in drawn]
+            self._spec,
+            nodes,
+            [self.model.upper_mb(self._need(config)) for config in drawn],
+            more_to_come=more_to_come,
         )
 
     def counts(self, plans: Sequence[LanePlan], nodes: Sequence[Node]) -> list[int]:
@@ -63,7 +66,11 @@ class LaneSizing:
 
 
 def lane_plans(
-    spec: SweepSpec, nodes: Sequence[Node], needs_mb: Sequence[float] = ()
+    spec: SweepSpec,
+    nodes: Sequence[Node],
+    needs_mb: Sequence[float] = (),
+    *,
+    more_to_come: bool = False,
 ) -> tuple[LanePlan, ...]:
     """Return the lanes that ``spec`` gets on these nodes, the smallest first.
 
@@ -72,6 +79,7 @@ def lane_plans(
         nodes: The nodes of the cluster.
         needs_mb: Device memory that sample configurations take at most, MB; used where the spec
             packs by memory.
+        more_to_come: Whether nodes may join; see ``lanes_on``.
 
     Raises:
         ResourceError: not one lane fits, or fewer than the spec asks for.
@@ -81,7 +89,8 @@ def lane_plans(
     suitable = [node for node in nodes if node.suits(shape.gpu_type, shape.labels)]
     memories = [node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb]
     if resources.packing == "fixed" or not needs_mb or not memories:
-        return (_plan(shape, lanes_on(resources, shape, nodes), memory_mb=None),)
+        lanes = lanes_on(resources, shape, nodes, more_to_come=more_to_come)
+        return (_plan(shape, lanes, memory_mb=None),)
     sizes = size_lanes(
         needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=min(memories)
     )
@@ -94,7 +103,8 @@ def lane_plans(
     ]
     places = pack(nodes, demands)
     if places is None:
-        return (_plan(shape, lanes_on(resources, shape, nodes), memory_mb=None),)
+        lanes = lanes_on(resources, shape, nodes, more_to_come=more_to_come)
+        return (_plan(shape, lanes, memory_mb=None),)
     return tuple(
         _plan(
             demand.shape,
