@@ -13,7 +13,9 @@ from orchestrator.events import (
     Objective,
     TrialAsked,
     TrialEnded,
+    TrialInterrupted,
     TrialProfiled,
+    TrialRestored,
     TrialStarted,
 )
 from orchestrator.gate import Constraint, CostGate
@@ -54,6 +56,9 @@ class VirtualLanes:
     lanes: int = 3
     trials: int = 12
     searcher: str = "random"
+    lose_every: int | None = None
+    """Steps between two losses of a lane; None loses none."""
+    steps: int = 0
     tape: list[SweepEvent] = field(default_factory=list)
     now: float = 0.0
 
@@ -132,6 +137,11 @@ class VirtualLanes:
         asked = its[0]
         assert isinstance(asked, TrialAsked)
         epoch = sum(isinstance(event, EpochReported) for event in its)
+        self.steps += 1
+        if self.lose_every is not None and self.steps % self.lose_every == 0:
+            self.sweep.interrupted(trial_id, "notice", "")
+            self.sweep.interrupted(trial_id, "preemption", "gone")
+            self.sweep.restored(trial_id, epoch, 1.0 * epoch)
         if not any(isinstance(event, TrialProfiled) for event in its):
             latency = 10 * float(asked.config["size"])
             if self.sweep.profiled(trial_id, {"latency_ms": latency}, {}).action == "continue":
@@ -157,6 +167,7 @@ def told(events: list[SweepEvent]) -> list[SweepEvent]:
         for event in events
         if not (isinstance(event, TrialStarted) and event.attempt > 1)
         and not (isinstance(event, TrialEnded) and event.state == "preempted")
+        and not isinstance(event, TrialInterrupted | TrialRestored)
     ]
 
 

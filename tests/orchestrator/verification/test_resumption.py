@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.events import TrialEnded, TrialJudged
+from orchestrator.interruptions import interruptions_of
 from orchestrator.verification.verify import verify_events
 
 if TYPE_CHECKING:
@@ -64,6 +65,29 @@ def test_many_kills_and_stops_change_nothing(
         else:
             lanes.crash(max(before, min(before + gained, len(lanes.tape))))
         lanes.start()
+    lanes.run()
+    assert without_interruptions(lanes.tape) == whole.tape
+    check(lanes)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 3), every=st.integers(1, 9), cut=st.floats(0, 1))
+def test_lost_lanes_change_no_decision_and_neither_does_a_kill_beside_them(
+    virtual_sweep: Callable[..., Any],
+    without_interruptions: Callable[[list[SweepEvent]], list[SweepEvent]],
+    seed: int,
+    every: int,
+    cut: float,
+) -> None:
+    whole = virtual_sweep(seed=seed)
+    whole.run()
+    lanes = virtual_sweep(seed=seed, lose_every=every)
+    lanes.run()
+    assert without_interruptions(lanes.tape) == whole.tape
+    lost = interruptions_of(lanes.tape)
+    assert lost.notices == lost.losses["preemption"] == lanes.steps // every
+    lanes.crash(round(cut * len(lanes.tape)))
+    lanes.start()
     lanes.run()
     assert without_interruptions(lanes.tape) == whole.tape
     check(lanes)
