@@ -39,13 +39,13 @@ def preemption(folder: Path, *, train_workers: int = 1) -> dict[str, object]:
     with _cluster(experiment, [train_workers] * 2) as (made, nodes):
         experiment.start("--set", f"resources.address={made.address}")
         wait_for(lambda: experiment.count("epoch") >= 1, 300)
-        node = next(node for node in nodes if _workers_on(node, experiment))
+        node = _busy_node(nodes, experiment)
+        raylet = _raylet(node)
         _drain(made.address, node.node_id)
         told = time.monotonic()
         state = _partial_state(experiment, 30)
         heard = time.monotonic() - told
-        wait_for(lambda: not _raylet(node).is_running(), 90, must=False)
-        gone = not _raylet(node).is_running()
+        gone = wait_for(lambda: not _alive(raylet), 90, must=False)
         code = experiment.wait(400)
     events = _events(experiment)
     restored = [event for kind, event in events if kind == "restored"]
@@ -79,7 +79,7 @@ def ghosts(folder: Path) -> dict[str, object]:
         at = experiment.count("epoch")
         wait_for(lambda: experiment.count("epoch") >= at + 1, 300)
 
-        node = next(node for node in nodes if _workers_on(node, experiment))
+        node = _busy_node(nodes, experiment)
         frozen = [_raylet(node), *_workers_on(node, experiment)]
         for process in frozen:
             process.suspend()
@@ -223,8 +223,25 @@ def _raylet(node: Any) -> psutil.Process:  # noqa: ANN401 - Ray's own, untyped
 
 def _workers_on(node: Any, experiment: Experiment) -> list[psutil.Process]:  # noqa: ANN401
     raylet = _raylet(node).pid
-    found = [psutil.Process(pid) for pid in experiment.processes("RayTrainWorker")]
-    return [each for each in found if raylet in {parent.pid for parent in each.parents()}]
+    found = []
+    for pid in experiment.processes("RayTrainWorker"):
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if raylet in {parent.pid for parent in process.parents()}:
+                found.append(process)
+    return found
+
+
+def _busy_node(nodes: list[Any], experiment: Experiment) -> Any:  # noqa: ANN401 - as above
+    """Return the node on which the lane is; it may be on its way there."""
+    busy: list[Any] = []
+
+    def look() -> bool:
+        busy.extend(node for node in nodes if _workers_on(node, experiment))
+        return bool(busy)
+
+    wait_for(look, 60)
+    return busy[0]
 
 
 def _trial(experiment: Experiment) -> Path:

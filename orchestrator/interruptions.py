@@ -83,7 +83,8 @@ def interruptions_line(found: Interruptions) -> str:
         return ""
     told = [f"{count} {_WORDS[cause]}" for cause, count in found.losses.items() if count]
     notices = f"{found.notices} {'notice' if found.notices == 1 else 'notices'} of preemption"
-    parts = [f"{found.total} interruptions of trials ({', '.join(told)})"] if told else []
+    times = "interruption" if found.total == 1 else "interruptions"
+    parts = [f"{found.total} {times} of trials ({', '.join(told)})"] if told else []
     parts += [notices] if found.notices else []
     return f"{', '.join(parts)}; {found.device_seconds_again:.0f} device-seconds trained twice"
 

@@ -79,7 +79,7 @@ def test_a_state_at_the_notice_saves_all_but_what_came_after_it() -> None:
     assert (found.notices, found.losses) == (1, {"preemption": 1})
     assert found.device_seconds_again == pytest.approx(2 * 3)
     assert interruptions_line(found) == (
-        "1 interruptions of trials (1 by preemption), 1 notice of preemption; "
+        "1 interruption of trials (1 by preemption), 1 notice of preemption; "
         "6 device-seconds trained twice"
     )
 
