@@ -30,6 +30,7 @@ from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
 from trainables.masking import expand, mask_ray_token
 from trainables.messages import EpochDone, TeacherTask, TrialTask
+from trainables.training.claim import latest_driver
 from trainables.training.seeds import trial_seed
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def run_sweep(
                 hooks,
                 sizing=sizing,
                 local=capacity.local,
-                driver=_next_driver(ledger),
+                driver=_next_driver(ledger, folder.trials),
             )
         return replace(summary, trouble=trouble.reason)
 
@@ -197,10 +198,13 @@ def _run_on(
         return RunSummary(interrupted=interrupted, lane_faults=tuple(pool.faults))
 
 
-def _next_driver(ledger: Ledger) -> int:
-    """Return the number of this driver, from 1; the lock lets one take a number at a time."""
+def _next_driver(ledger: Ledger, trials: Path) -> int:
+    """Return the number of this driver, from 1; the lock lets one take a number at a time.
+
+    A ledger that was put back from a copy may know of fewer drivers than the trials' folders do.
+    """
     before = ledger.fact(DRIVERS)
-    number = 1 + (before if isinstance(before, int) else 0)
+    number = 1 + max(before if isinstance(before, int) else 0, latest_driver(trials))
     ledger.set_fact(DRIVERS, number)
     return number
 

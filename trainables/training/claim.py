@@ -100,6 +100,19 @@ class Claim:
         )
 
 
+def latest_driver(trials: Path) -> int:
+    """Return the largest number of a driver that claimed a folder in ``trials``; 0 without any."""
+    found = 0
+    for path in trials.glob(f"*/{CLAIM}"):
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                found = max(found, (_turn_of(handle) or (0, 0))[0])
+            finally:
+                os.close(handle)
+    return found
+
+
 _current: ContextVar[Claim | None] = ContextVar("claim", default=None)
 
 

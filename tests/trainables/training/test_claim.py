@@ -14,7 +14,14 @@ import pytest
 from trainables.blame import blame
 from trainables.failure import TRACEBACK, write_traceback
 from trainables.training.atomic import move, remove, remove_drafts, write_atomically
-from trainables.training.claim import CLAIM, Claim, ClaimLostError, changing, writing_under
+from trainables.training.claim import (
+    CLAIM,
+    Claim,
+    ClaimLostError,
+    changing,
+    latest_driver,
+    writing_under,
+)
 from trainables.training.state import remove_last, save_last
 
 if TYPE_CHECKING:
@@ -164,3 +171,12 @@ def test_a_lost_claim_is_no_fault_of_the_trial() -> None:
     error = pickle.loads(pickle.dumps(ClaimLostError("gone")))  # noqa: S301 - our own
     assert isinstance(error, ClaimLostError)
     assert blame(error) == "infrastructure"
+
+
+def test_the_latest_driver_is_known_from_the_folders(tmp_path: Path) -> None:
+    assert latest_driver(tmp_path / "absent") == 0
+    for number, driver in enumerate((2, 5, 3)):
+        Claim(tmp_path / f"t{number}", (driver, 9)).take()
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / CLAIM).write_text("{")
+    assert latest_driver(tmp_path) == 5
