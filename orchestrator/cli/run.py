@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.job_folder import keep_job_folder, leave_job_folder
 from orchestrator.cli.options import (
     AsJson,
     MirrorAddress,
@@ -101,6 +101,7 @@ def run(  # noqa: PLR0917 - the options of a command line
     from orchestrator.folders import sweep_of_id
     from orchestrator.spec.parse import load_spec
 
+    keep_job_folder()
     parsed = load_spec(spec, preset=preset, overrides=overrides or ())
     parsed = parsed if name is None else replace(parsed, name=name)
     folder = sweep_of_id(Path(parsed.storage.root), sweep_id) if sweep_id else None
@@ -129,6 +130,7 @@ def resume(
     from orchestrator.folders import find_sweep
     from orchestrator.spec.parse import load_spec
 
+    keep_job_folder()
     root = storage_root(storage)
     if mirror is None:
         folder = find_sweep(root, sweep)
@@ -175,7 +177,7 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     from orchestrator.launch import launch
     from orchestrator.live import LiveModel
 
-    _leave_job_folder(spec.storage.root)
+    leave_job_folder(spec.storage.root)
     model = LiveModel(
         trials=spec.budget.trials, epochs=spec.budget.epochs, objectives=spec.objectives
     )
@@ -192,17 +194,6 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
         raise typer.Exit(INTERRUPTED)
     if launched.trouble is not None:
         raise typer.Exit(TROUBLE)
-
-
-def _leave_job_folder(root: str) -> None:
-    """Work in the storage root where this is a Ray job: the job's folder may be cleaned away.
-
-    Under ``uv run`` Ray takes the working folder for the code of the workers; it is kept there.
-    """
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ or "UV" in os.environ:
-        return
-    os.makedirs(root, exist_ok=True)  # noqa: PTH103 - pathlib is not loaded for --help
-    os.chdir(root)
 
 
 def _print(launched: Launched, *, as_json: bool) -> None:

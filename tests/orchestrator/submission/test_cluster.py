@@ -56,17 +56,25 @@ class FourNodes:
         )
 
 
+def _bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a Python that has no packages, which uv finds by its version alone."""
+    folder = tmp_path_factory.mktemp("bare")
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (folder / name).symlink_to(Path(sys.base_prefix) / "bin" / name)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[FourNodes]:
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FourNodes]:
     """Start the nodes in a process of their own, where tokens are asked for."""
-    tools = [str(Path(UV).parent)] if UV else []
+    tools = [] if UV is None else [str(_bare_python(tmp_path_factory)), str(Path(UV).parent)]
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
         "OMP_NUM_THREADS": "1",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), *tools, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([*tools, str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
     environment.pop("RAY_ADDRESS", None)
     with (
