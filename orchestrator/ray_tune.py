@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+import pickle
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +24,18 @@ if TYPE_CHECKING:
 
     from orchestrator.events import TrialAsked
     from orchestrator.sweep import Sweep
-    from trainables.messages import TrialTask
+    from trainables.messages import TrialMessage, TrialTask
 
 _TRIAL_ACTOR_BYTES = 200 * 2**20
 """What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
 _MOST_TRIALS_AT_ONCE = 4096
 """More lanes than these are not filled; below, their number decides, which may change."""
+_CHAPTER = 2000
+_CHAPTER_PER_LANE = 50
+"""Tune keeps every trial it ever ran, some 30 KB each: it is begun anew after so many of them, and
+so many for each lane, as lanes wait for each other then. The lanes themselves stay warm."""
+_STARTING_SECONDS = 60.0
+"""How long the end of a trial waits for the other actors of the same run of Tune to start."""
 _LOST_ACTORS = 16
 """Actors of one trial that may die with their nodes; none of them holds anything."""
 QUIET = {
@@ -40,20 +50,29 @@ QUIET = {
 
 
 class LaneTrial(tune.Trainable):
-    """A Tune trial that passes through a lane; its actor holds no model and is reused."""
+    """A Tune trial that passes through a lane; its actor holds no model and is reused.
 
-    def setup(self, config: dict[str, Any], switchboard: Any = None) -> None:  # noqa: ANN401
+    Tasks and messages are bytes to Tune, which copies and keeps every configuration and result.
+    """
+
+    def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
         """Queue the first trial of this actor."""
         self._switchboard = switchboard
+        self._run = run
+        self._among_all = False
         self._open: str | None = None
         self._submit(config)
+        switchboard.actor_up.remote(run)
 
     def step(self) -> dict[str, Any]:
         """Return the trial's next message as a Tune result."""
         message = ray.get(self._switchboard.next_message.remote(self._open))
         if isinstance(message, TrialDone):
             self._open = None
-        return {"message": message, "done": isinstance(message, TrialDone)}
+            if not self._among_all:
+                ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
+                self._among_all = True
+        return {"message": pickle.dumps(message), "done": isinstance(message, TrialDone)}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Queue the actor's next trial."""
@@ -72,7 +91,7 @@ class LaneTrial(tune.Trainable):
         self._abandon()
 
     def _submit(self, config: dict[str, Any]) -> None:
-        task: TrialTask = config["task"]
+        task = _task_of(config)
         ray.get(self._switchboard.submit.remote(task))
         self._open = task.trial_id
 
@@ -80,6 +99,20 @@ class LaneTrial(tune.Trainable):
         if self._open is not None:
             self._switchboard.cancel.remote(self._open)
             self._open = None
+
+
+def _task_of(config: dict[str, Any]) -> TrialTask:
+    """Return the task that the search adapter put into a Tune trial's configuration."""
+    task: TrialTask = pickle.loads(config["task"])  # noqa: S301 - our own driver wrote it
+    return task
+
+
+def _message_of(result: dict[str, Any] | None) -> TrialMessage | None:
+    """Return the message in a Tune result, if there is one."""
+    if result is None or "message" not in result:
+        return None
+    message: TrialMessage = pickle.loads(result["message"])  # noqa: S301 - our own actor wrote it
+    return message
 
 
 class _Unsaved:
@@ -97,8 +130,13 @@ class SearchAdapter(_Unsaved, TuneSearcher):
         sweep: Sweep,
         make_task: Callable[[TrialAsked], TrialTask],
         lanes: Callable[[], int],
+        most: int = sys.maxsize,
+        want_actors: Callable[[int], object] = lambda _: None,
     ) -> None:
         super().__init__(metric=None, mode=None)
+        self._left = most
+        self._want_actors = want_actors
+        self._wanted = 0
         self._lanes = lanes
         self._open: set[str] = set()
         self._sweep = sweep
@@ -107,16 +145,28 @@ class SearchAdapter(_Unsaved, TuneSearcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         """Return the next trial's task; FINISHED when the sweep proposes nothing more.
 
-        None while as many trials run as there are lanes now.
+        None while as many trials run as there are lanes now. FINISHED, too, after the most trials
+        that one run of Tune is to have.
         """
+        if self.is_full:
+            return TuneSearcher.FINISHED
         if len(self._open) >= max(1, self._lanes()):
             return None
         found = self._sweep.next_trial()
         if found is None:
             return None if self._sweep.proposes else TuneSearcher.FINISHED
         self._open.add(trial_id)
+        self._left -= 1
+        if len(self._open) > self._wanted:
+            self._wanted = len(self._open)
+            self._want_actors(self._wanted)
         asked, attempt = found
-        return {"task": replace(self._make_task(asked), resume=attempt > 1)}
+        return {"task": pickle.dumps(replace(self._make_task(asked), resume=attempt > 1))}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it gave out as many trials as it was to."""
+        return self._left <= 0
 
     def on_trial_complete(
         self,
@@ -142,11 +192,24 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._sweep = sweep
         self._switchboard = switchboard
+        self._keeping = False
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
+        """Let Tune keep every actor for reuse.
+
+        By itself it keeps one, or as many as trials wait: of two actors that are free in one step
+        the other would end, and a process start for the next trial.
+        """
+        super().on_trial_add(tune_controller, trial)
+        if not self._keeping:
+            self._keeping = True
+            cache = tune_controller._actor_cache  # noqa: SLF001 - there is no setting for it
+            cache.increase_max(trial.placement_group_factory, by=_MOST_TRIALS_AT_ONCE)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
         """Record one message; the answer to Tune is always to go on."""
         del tune_controller, trial
-        message = result["message"]
+        message = _message_of(result)
         match message:
             case Profiled():
                 decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
@@ -167,7 +230,7 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
         """Record how the trial ended."""
         del tune_controller, trial
-        message = result.get("message")
+        message = _message_of(result)
         if isinstance(message, TrialDone):
             self._sweep.ended(
                 message.trial_id, message.state, message.reason, message.metrics, message.artifacts
@@ -183,10 +246,10 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
         del tune_controller
         if trial.status == trial.ERROR and trial.should_recover():
             return
-        task: TrialTask = trial.config["task"]
-        self._switchboard.cancel.remote(task.trial_id)
+        trial_id = _task_of(trial.config).trial_id
+        self._switchboard.cancel.remote(trial_id)
         reason = f"Ray Tune gave it up: {trial.error_file}"
-        self._sweep.ended(task.trial_id, "preempted", reason, {})
+        self._sweep.ended(trial_id, "preempted", reason, {})
 
 
 class StopRequest(_Unsaved, Stopper):
@@ -216,26 +279,35 @@ def run_trials(
 ) -> None:
     """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
-    trainable = tune.with_resources(
-        tune.with_parameters(LaneTrial, switchboard=switchboard),
-        {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
-    )
-    tune.Tuner(
-        trainable,
-        tune_config=tune.TuneConfig(
-            search_alg=SearchAdapter(sweep, make_task, lanes),
-            scheduler=ScheduleAdapter(sweep, switchboard),
-            num_samples=-1,
-            max_concurrent_trials=_MOST_TRIALS_AT_ONCE,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=str(storage),
-            failure_config=tune.FailureConfig(max_failures=_LOST_ACTORS),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            stop=StopRequest(stop_requested),
-            verbose=0,
-        ),
-    ).fit()
+    for run in itertools.count(1):
+        search = SearchAdapter(
+            sweep,
+            make_task,
+            lanes,
+            most=max(_CHAPTER, _CHAPTER_PER_LANE * lanes()),
+            want_actors=functools.partial(switchboard.want_actors.remote, run),
+        )
+        tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(LaneTrial, switchboard=switchboard, run=run),
+                {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=search,
+                scheduler=ScheduleAdapter(sweep, switchboard),
+                num_samples=-1,
+                max_concurrent_trials=_MOST_TRIALS_AT_ONCE,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(storage),
+                failure_config=tune.FailureConfig(max_failures=_LOST_ACTORS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                stop=StopRequest(stop_requested),
+                verbose=0,
+            ),
+        ).fit()
+        if not search.is_full or stop_requested():
+            return

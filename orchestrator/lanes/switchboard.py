@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.lanes.choice import Waiting, choose
+from orchestrator.lanes.roll import Roll
 from trainables.messages import Interrupted, TrialDone, TrialTask
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Switchboard:
         self._expected: int | None = None
         self._closing = False
         self._abandoned: str | None = None
+        self._rolls: dict[int, Roll] = {}
 
     async def submit(self, task: LaneTask) -> None:
         """Queue ``task``; a trial that is queued or running already is left alone."""
@@ -88,6 +90,21 @@ class Switchboard:
             await self._preempt(task.trial_id, self._abandoned)
         else:
             await self._enqueue(task.trial_id)
+
+    async def want_actors(self, run: int, actors: int) -> None:
+        """Expect so many actors in Tune's ``run``."""
+        await self._roll(run).want(actors)
+
+    async def actor_up(self, run: int) -> None:
+        """Count an actor of Tune's ``run`` that has started."""
+        await self._roll(run).up()
+
+    async def all_actors_up(self, run: int, timeout_s: float) -> bool:
+        """Wait until all that are expected in Tune's ``run`` have started; False where not."""
+        return await self._roll(run).complete(timeout_s)
+
+    def _roll(self, run: int) -> Roll:
+        return self._rolls.setdefault(run, Roll())
 
     async def take(self, lane: str, timeout_s: float, memory_mb: float | None = None) -> Order:
         """Return the next task for ``lane``; ``"idle"`` after the timeout; ``"close"`` at the end.
