@@ -15,7 +15,7 @@ from cluster.gpu_sample import sample_gpus
 from cluster.telemetry import list_gpus, visible_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cluster.gpu_sample import GpuSample
 
@@ -23,6 +23,9 @@ SAMPLE_SECONDS = 2.0
 KEPT_SAMPLES = 300
 """Samples of each GPU that its health is judged by: ten minutes."""
 _IDLE_SAMPLES = 3
+_MEANS = {"gpu_utilization_percentage", "gpu_clock_megahertz", "gpu_throttled_percentage"}
+_PEAKS = {"gpu_memory_usage_megabytes", "gpu_temperature_celsius"}
+"""Figures of a lane that do not add up over its ranks."""
 _PREFIX = "system/"
 """Beginning of a metric's name that MLflow shows as one of the system."""
 
@@ -94,6 +97,21 @@ class LaneMonitor:
             watts = {uuid: sum(w) / len(w) if w else None for uuid, w in idle.items()}
         samples = [(watts[uuid], seen) for uuid, seen in fresh.items() if seen]
         return metrics | {f"{_PREFIX}{k}": v for k, v in summarize(samples).items()}
+
+    def combine(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Return the figures of a lane from those of its ranks.
+
+        What adds up is added up, peaks are the highest, shares with clocks are means. A figure that
+        one rank does not tell is that of the others.
+        """
+        names = dict.fromkeys(name for each in figures for name in each)
+        found = {}
+        for name in names:
+            told = [each[name] for each in figures if name in each]
+            kind = name.removeprefix(_PREFIX)
+            total = max(told) if kind in _PEAKS else sum(told)
+            found[name] = total / len(told) if kind in _MEANS else total
+        return found
 
     def unfit(self) -> dict[str, str]:
         """Return why GPUs of the lane are not to be used any more, by their identity."""

@@ -173,7 +173,7 @@ class _Lane:
         if self._setup.place is None:
             return
         own = self._setup.place()
-        gathered = self._gather(own.get("gpus"))
+        gathered = _gather(own.get("gpus"), self._group)
         devices = list(dict.fromkeys(device for each in gathered for device in each or ()))
         if self._rank == 0:
             node = ray.get_runtime_context().get_node_id()
@@ -197,7 +197,7 @@ class _Lane:
                 return order
 
     def _agree_worn(self) -> bool:
-        return any(self._gather(self._worn()))
+        return any(_gather(self._worn(), self._group))
 
     def _worn(self) -> bool:
         gc.collect()
@@ -214,14 +214,6 @@ class _Lane:
         box = [value]
         dist.broadcast_object_list(box, src=0, group=self._group)
         return box[0]
-
-    def _gather(self, value: object) -> list[Any]:
-        """Return the values of all ranks."""
-        if self._group is None:
-            return [value]
-        values: list[Any] = [None] * self._world
-        dist.all_gather_object(values, value, group=self._group)
-        return values
 
 
 class _LaneSession:
@@ -257,9 +249,10 @@ class _LaneSession:
         self._stop = False
 
     def report(self, message: TrialMessage) -> None:
-        """Hand ``message`` to the switchboard, from rank 0 only."""
+        """Hand ``message`` to the switchboard, from rank 0 only; all ranks report each epoch."""
         if isinstance(message, EpochDone) and self._watch is not None:
-            message = replace(message, metrics={**message.metrics, **self._watch.take()})
+            figures = self._watch.combine(_gather(self._watch.take(), self._group))
+            message = replace(message, metrics={**message.metrics, **figures})
         if self.rank == 0:
             self._sent.append(self._setup.switchboard.emit.remote(self._setup.lane, message))
 
@@ -310,6 +303,15 @@ class _LaneSession:
             self._training.enter_context(self._quiet.training())
             self._in_training = True
         self._quiet.yield_if_measuring()
+
+
+def _gather(value: object, group: dist.ProcessGroup | None) -> list[Any]:
+    """Return the values of all ranks, which call this together; this one's alone for None."""
+    if group is None:
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(values, value, group=group)
+    return values
 
 
 def _control_group() -> dist.ProcessGroup:

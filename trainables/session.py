@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import torch
@@ -60,6 +61,9 @@ class LaneWatch(Protocol):
 
     def take(self) -> dict[str, float]:
         """Return figures of the devices since the last call, by the names they are kept under."""
+
+    def combine(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Return the figures of a lane from what ``take`` returned on each of its ranks."""
 
     def unfit(self) -> dict[str, str]:
         """Return why devices of the lane are not to be used any more, by their identity."""

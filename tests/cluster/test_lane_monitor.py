@@ -85,6 +85,24 @@ def test_a_monitor_tells_each_stretch_once_and_takes_a_lost_gpu_out() -> None:
         monitor.close()
 
 
+def test_a_lanes_figures_are_those_of_its_ranks_together() -> None:
+    monitor = LaneMonitor(uuids=[])
+    one = {
+        "system/gpu_power_usage_watts": 100.0,
+        "system/gpu_temperature_celsius": 60.0,
+        "system/gpu_utilization_percentage": 50.0,
+    }
+    two = {"system/gpu_power_usage_watts": 150.0, "system/gpu_temperature_celsius": 70.0}
+    three = {"system/gpu_utilization_percentage": 100.0}
+    assert monitor.combine([one, two, three]) == {
+        "system/gpu_power_usage_watts": 250.0,
+        "system/gpu_temperature_celsius": 70.0,
+        "system/gpu_utilization_percentage": 75.0,
+    }
+    assert monitor.combine([one]) == one
+    monitor.close()
+
+
 @pytest.mark.skipif(unavailable_reason() is None, reason="needs a node without NVIDIA's driver")
 def test_without_a_driver_only_the_process_is_told() -> None:
     assert sample_gpus(["GPU-a"]) == (None,)
