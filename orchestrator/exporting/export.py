@@ -86,14 +86,15 @@ def export_trials(
         hooks: How the caller follows and steers it.
     """
     jobs = [_job(spec, folder, trial_id, formats) for trial_id in trials]
-    kept = [job for job in jobs if not _all_there(job, folder)]
+    wanting = [_wanting(job, folder) for job in jobs]
+    kept = [job for job, lacks in zip(jobs, wanting, strict=True) if lacks]
     begun: set[tuple[int, str]] = set()
 
     def begin(place: int, what: str) -> None:
         begun.add((place, what))
         hooks.stage(f"artifact {what} of {kept[place].trial_id}, {len(begun)} of {most}")
 
-    most = sum(len(job.formats) for job in kept)
+    most = sum(map(len, wanting))
     done = (
         run_jobs(
             kept,
@@ -135,12 +136,18 @@ def _job(
     )
 
 
-def _all_there(job: ExportJob, folder: SweepFolder) -> bool:
+def _wanting(job: ExportJob, folder: SweepFolder) -> tuple[ArtifactFormat, ...]:
+    """Return the formats that the job's trial lacks, or has of other weights or unchecked."""
     found = {each.format: each for each in shipped(folder, job.trial_id)}
-    if any(name not in found or found[name].verification is None for name in job.formats):
-        return False
     try:
         source = file_digest(deployed_file(folder.trials / job.trial_id))
     except CheckpointError:
-        return False  # whoever writes will say so
-    return all(found[name].source == source and found[name].is_whole() for name in job.formats)
+        return job.formats  # whoever writes will say so
+    return tuple(
+        name
+        for name in job.formats
+        if name not in found
+        or found[name].verification is None
+        or found[name].source != source
+        or not found[name].is_whole()
+    )
