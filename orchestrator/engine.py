@@ -11,36 +11,28 @@ from typing import TYPE_CHECKING
 
 from cluster.local import connected, survey
 from orchestrator.baselines.baseline import names_by_digest
-from orchestrator.baselines.deciders import sparing_baselines, with_baselines
 from orchestrator.clock import SweepClock
+from orchestrator.deciders import gate_of, scheduler_of, searcher_of, static_cost_model
 from orchestrator.events import TrialEnded
-from orchestrator.gate import CostGate
-from orchestrator.hopeless import HopelessRule
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
 from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.ledger import Ledger
 from orchestrator.ray_tune import run_trials
-from orchestrator.schedulers.registry import make_scheduler
-from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep
 from orchestrator.warm_start import kept_warm_start
-from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
-from trainables.cost.macs import static_costs
 from trainables.masking import expand, mask_ray_token
 from trainables.messages import EpochDone, TeacherTask, TrialTask
 from trainables.training.claim import latest_driver
 from trainables.training.seeds import trial_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     from orchestrator.events import SweepEvent, TrialAsked
     from orchestrator.folders import SweepFolder
-    from orchestrator.schedulers.base import Scheduler
-    from orchestrator.searchers.base import Searcher
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep import SweepListener
     from search_spaces.space import Config, SearchSpace
@@ -221,16 +213,6 @@ def quiet_path() -> str:
     return str(Path(tempfile.gettempdir()) / "segsweep" / "quiet")
 
 
-def static_cost_model(num_classes: int) -> Callable[[Config], Mapping[str, float]]:
-    """Return a function from a configuration to its ``params``, ``macs`` and ``flops``."""
-
-    def costs(config: Config) -> Mapping[str, float]:
-        found = static_costs(TrialConfig.from_mapping(config), num_classes)
-        return {name: float(value) for name, value in found.items()}
-
-    return costs
-
-
 def resolutions(space: SearchSpace) -> tuple[Resolution, ...]:
     """Return the resolutions that trials of the space may have, in the space's order."""
     choices = getattr(space["resolution"].domain, "choices", ())
@@ -270,55 +252,21 @@ def _make_sweep(
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,
-        searcher=sweep_searcher(spec, ledger, costs),
-        scheduler=sweep_scheduler(spec),
-        gate=CostGate(spec.constraints, costs, _hopeless_rule(spec)),
+        searcher=searcher_of(
+            spec,
+            costs,
+            objectives=spec.objectives,
+            seed=spec.search.seed,
+            warm_start=kept_warm_start(ledger).events,
+        ),
+        scheduler=scheduler_of(spec, spec.objectives),
+        gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,
         clock=SweepClock(float(begun), at_least=last),  # type: ignore[arg-type]
         workers_per_trial=spec.resources.train_workers,
         listeners=listeners,
         baselines=names_by_digest(spec.baselines),
     )
-
-
-def sweep_searcher(
-    spec: SweepSpec, ledger: Ledger, costs: Callable[[Config], Mapping[str, float]]
-) -> Searcher:
-    """Return the searcher as the sweep of ``spec`` began with, its warm start observed.
-
-    It proposes the baselines first.
-    """
-    searcher = make_searcher(
-        spec.search.searcher,
-        spec.space,
-        spec.objectives,
-        seed=spec.search.seed,
-        max_epochs=spec.budget.epochs,
-        trials=spec.budget.trials,
-        constraints=spec.constraints,
-        known_cost=costs,
-    )
-    for event in kept_warm_start(ledger).events:
-        searcher.observe(event)
-    return with_baselines(searcher, spec.baselines, spec.space)
-
-
-def sweep_scheduler(spec: SweepSpec) -> Scheduler:
-    """Return the scheduler as the sweep of ``spec`` began with."""
-    scheduler = make_scheduler(
-        spec.search.scheduler,
-        spec.objectives,
-        max_epochs=spec.budget.epochs,
-        grace_period=spec.search.grace_period,
-        reduction_factor=spec.search.reduction_factor,
-    )
-    return sparing_baselines(scheduler, spec.baselines)
-
-
-def _hopeless_rule(spec: SweepSpec) -> HopelessRule | None:
-    if spec.search.cost_gate == "constraints":
-        return None
-    return HopelessRule(spec.space, spec.objectives, spared=names_by_digest(spec.baselines))
 
 
 def _task_maker(

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.baselines.baseline import names_by_digest
-from orchestrator.baselines.deciders import sparing_baselines, with_baselines
+from orchestrator.deciders import gate_of, scheduler_of, searcher_of
 from orchestrator.events import EpochReported, TrialStarted
-from orchestrator.gate import CostGate
-from orchestrator.hopeless import HopelessRule
 from orchestrator.planning.world import World
-from orchestrator.schedulers.registry import make_scheduler
-from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.stagnation import Stagnation
 
@@ -138,34 +134,23 @@ def forecast(
 
 
 def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
-    searcher = make_searcher(
-        spec.search.searcher,
-        spec.space,
-        world.objectives,
+    searcher = searcher_of(
+        spec,
+        world.known,
+        objectives=world.objectives,
         seed=seed,
-        max_epochs=spec.budget.epochs,
-        trials=spec.budget.trials,
-        constraints=spec.constraints,
-        known_cost=world.known,
         reference_point=world.reference_point,
     )
-    watch = _Watch(with_baselines(searcher, spec.baselines, spec.space))
-    scheduler = make_scheduler(
-        spec.search.scheduler,
-        world.objectives,
-        max_epochs=spec.budget.epochs,
-        grace_period=spec.search.grace_period,
-        reduction_factor=spec.search.reduction_factor,
-    )
+    watch = _Watch(searcher)
     hours = spec.budget.device_hours
     lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers
     patience = spec.budget.stagnation_trials
     clockwork = Clockwork(
         world,
         watch,
-        sparing_baselines(scheduler, spec.baselines),
+        scheduler_of(spec, world.objectives),
         seed=seed,
-        gate=_gate(spec, world),
+        gate=gate_of(spec, world.known, world.objectives),
         stagnation=Stagnation(
             world.objectives, patience=patience, unseen=names_by_digest(spec.baselines)
         ),
@@ -174,13 +159,6 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
         workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
     )
     return result, watch
-
-
-def _gate(spec: SweepSpec, world: World) -> CostGate:
-    judges_all = spec.search.cost_gate == "full"
-    spared = names_by_digest(spec.baselines)
-    hopeless = HopelessRule(spec.space, world.objectives, spared=spared) if judges_all else None
-    return CostGate(spec.constraints, world.known, hopeless)
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import CLASSES, static_cost_model, sweep_scheduler, sweep_searcher
+from orchestrator.deciders import scheduler_of, searcher_of, static_cost_model
+from orchestrator.engine import CLASSES
 from orchestrator.ledger import Ledger
 from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.cursor import load_cursor
@@ -12,6 +13,7 @@ from orchestrator.tracking.inspection import read_tracked
 from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
 from orchestrator.verification.gather import read_files
 from orchestrator.verification.verify import verify_copies, verify_events
+from orchestrator.warm_start import kept_warm_start
 
 if TYPE_CHECKING:
     from orchestrator.folders import SweepFolder
@@ -46,8 +48,14 @@ def verify_sweep(
         found = verify_events(
             events,
             epochs=spec.budget.epochs,
-            scheduler=lambda: sweep_scheduler(spec),
-            searcher=lambda: sweep_searcher(spec, ledger, costs),
+            scheduler=lambda: scheduler_of(spec, spec.objectives),
+            searcher=lambda: searcher_of(
+                spec,
+                costs,
+                objectives=spec.objectives,
+                seed=spec.search.seed,
+                warm_start=kept_warm_start(ledger).events,
+            ),
             propose=propose,
         )
     if any(finding.place == "ledger" for finding in found):

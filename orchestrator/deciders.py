@@ -1,0 +1,91 @@
+"""What decides in a sweep, as its spec names it: searcher, scheduler, gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.baselines.baseline import names_by_digest
+from orchestrator.baselines.deciders import sparing_baselines, with_baselines
+from orchestrator.gate import CostGate
+from orchestrator.hopeless import HopelessRule
+from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.registry import make_searcher
+from search_spaces.config import TrialConfig
+from trainables.cost.macs import static_costs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.schedulers.base import Scheduler
+    from orchestrator.searchers.base import Searcher
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from search_spaces.space import Config
+
+    Costs = Callable[[Config], Mapping[str, float]]
+
+
+def static_cost_model(num_classes: int) -> Costs:
+    """Return a function from a configuration to its ``params``, ``macs`` and ``flops``."""
+
+    def costs(config: Config) -> Mapping[str, float]:
+        found = static_costs(TrialConfig.from_mapping(config), num_classes)
+        return {name: float(value) for name, value in found.items()}
+
+    return costs
+
+
+def searcher_of(
+    spec: SweepSpec,
+    costs: Costs,
+    *,
+    objectives: Sequence[Objective],
+    seed: int,
+    warm_start: Iterable[SweepEvent] = (),
+    reference_point: Mapping[str, float] | None = None,
+) -> Searcher:
+    """Return the searcher as a sweep of ``spec`` begins with it; it proposes the baselines first.
+
+    Args:
+        spec: The sweep.
+        costs: What is known of a configuration before it is trained.
+        objectives: Those of the spec, or as a simulation has them.
+        seed: Of its random choices.
+        warm_start: Events of earlier sweeps that it observes first.
+        reference_point: Worst values that count; learned from the trials where None.
+    """
+    searcher = make_searcher(
+        spec.search.searcher,
+        spec.space,
+        objectives,
+        seed=seed,
+        max_epochs=spec.budget.epochs,
+        trials=spec.budget.trials,
+        constraints=spec.constraints,
+        known_cost=costs,
+        reference_point=reference_point,
+    )
+    for event in warm_start:
+        searcher.observe(event)
+    return with_baselines(searcher, spec.baselines, spec.space)
+
+
+def scheduler_of(spec: SweepSpec, objectives: Sequence[Objective]) -> Scheduler:
+    """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline."""
+    scheduler = make_scheduler(
+        spec.search.scheduler,
+        objectives,
+        max_epochs=spec.budget.epochs,
+        grace_period=spec.search.grace_period,
+        reduction_factor=spec.search.reduction_factor,
+    )
+    return sparing_baselines(scheduler, spec.baselines)
+
+
+def gate_of(spec: SweepSpec, costs: Costs, objectives: Sequence[Objective]) -> CostGate:
+    """Return the cost gate of ``spec``, which finds no baseline hopeless."""
+    hopeless = None
+    if spec.search.cost_gate == "full":
+        spared = names_by_digest(spec.baselines)
+        hopeless = HopelessRule(spec.space, objectives, spared=spared)
+    return CostGate(spec.constraints, costs, hopeless)
