@@ -10,8 +10,6 @@ from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
 from orchestrator.schedulers.registry import make_scheduler
 from orchestrator.searchers.registry import make_searcher
-from search_spaces.config import TrialConfig
-from trainables.cost.macs import static_costs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,16 +21,6 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
     Costs = Callable[[Config], Mapping[str, float]]
-
-
-def static_cost_model(num_classes: int) -> Costs:
-    """Return a function from a configuration to its ``params``, ``macs`` and ``flops``."""
-
-    def costs(config: Config) -> Mapping[str, float]:
-        found = static_costs(TrialConfig.from_mapping(config), num_classes)
-        return {name: float(value) for name, value in found.items()}
-
-    return costs
 
 
 def searcher_of(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cluster.local import connected, survey
 from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.clock import SweepClock
-from orchestrator.deciders import gate_of, scheduler_of, searcher_of, static_cost_model
+from orchestrator.cost_model import static_cost_model
+from orchestrator.deciders import gate_of, scheduler_of, searcher_of
 from orchestrator.events import TrialEnded
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool

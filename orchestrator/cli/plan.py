@@ -63,7 +63,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     """
     from pathlib import Path
 
-    from orchestrator.deciders import static_cost_model
+    from orchestrator.cost_model import static_cost_model
     from orchestrator.planning.experience import gather
     from orchestrator.planning.plan import make_plan, save_plan, to_mapping
     from orchestrator.spec.dump import settle_spec

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.deciders import scheduler_of, searcher_of, static_cost_model
+from orchestrator.cost_model import static_cost_model
+from orchestrator.deciders import scheduler_of, searcher_of
 from orchestrator.engine import CLASSES
 from orchestrator.ledger import Ledger
 from orchestrator.spec.parse import load_spec
