@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -80,8 +81,16 @@ class Experiment:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment of all processes of the experiment."""
-        return {**os.environ, MARK: self.mark, **SETTINGS}
+        """Environment of all processes of the experiment.
+
+        They have a temporary folder of their own, so that a process that is made to stand still
+        does not hold up the measurements of any other sweep on this machine.
+        """
+        own = self.folder / "tmp"
+        own.mkdir(exist_ok=True)
+        ray = os.environ.get("RAY_TMPDIR", tempfile.gettempdir())  # a short path, for sockets
+        places = {"TMPDIR": str(own), "RAY_TMPDIR": ray}
+        return {**os.environ, MARK: self.mark, **places, **SETTINGS}
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of a verb."""

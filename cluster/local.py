@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
+from ray._private import ray_constants
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -87,7 +88,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         arguments["address"] = named or address  # a job's own cluster before any other on the node
     _log_notices()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _seen_from_here(alone=address is None):
             warnings.simplefilter("ignore")
             ray.init(**arguments)
     except Exception as error:
@@ -108,6 +109,21 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         ) from error
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _seen_from_here(*, alone: bool) -> Iterator[None]:
+    """Context in which a Ray that is started ``alone`` listens on the loopback interface only.
+
+    Ray does so of its own accord on macOS and Windows. On Linux it listens on all interfaces, and
+    takes an address of ours for the machine's; there is no other switch than its constant.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = before and not alone
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _first_line(error: Exception) -> str:
