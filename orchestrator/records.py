@@ -147,8 +147,8 @@ class RecordBook:
             case TrialEnded():
                 record = _ended(record, event)
             case TrialInterrupted() | TrialRestored():
-                pass
-        return replace(record, changed_at=event.seconds)
+                record = replace(record, changed_at=event.seconds)
+        return record
 
     def _asked(self, event: TrialAsked) -> TrialRecord:
         known = self._trials.get(event.trial_id)
@@ -188,7 +188,13 @@ def fold(events: Iterable[SweepEvent]) -> SweepRecords:
 
 
 def _started(record: TrialRecord, event: TrialStarted) -> TrialRecord:
-    return replace(record, state="running", attempts=event.attempt, started_at=event.seconds)
+    return replace(
+        record,
+        state="running",
+        attempts=event.attempt,
+        started_at=event.seconds,
+        changed_at=event.seconds,
+    )
 
 
 def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
