@@ -43,7 +43,7 @@ def test_every_fault_of_an_address_is_named_at_once() -> None:
     said = {fault.path: fault.message for fault in error.value.faults}
     assert set(said) == {"storage.root", "storage.cache", "storage.mirror", "data.root"}
     assert "give a folder here and the address as storage.mirror" in said["storage.root"]
-    assert "no credentials" in said["storage.mirror"]
+    assert "password or a token" in said["storage.mirror"]
     assert "must begin with one of s3://" in said["data.root"]
     assert "hush" not in "".join(said.values())
 
