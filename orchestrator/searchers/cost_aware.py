@@ -42,6 +42,11 @@ BATCH_FROM = 400
 BATCH_GROWTH = 100
 """Trials by which a plan grows by one proposal."""
 LARGEST_BATCH = 64
+MANY_RUNNING = 64
+"""Running trials from which on proposals are planned a few at a time in a young sweep, too."""
+RUNNING_PER_PROPOSAL = 16
+"""Running trials by which such a plan grows by one proposal: what one of so many tells changes
+little."""
 
 
 class CostAwareSearcher:
@@ -55,8 +60,8 @@ class CostAwareSearcher:
     what the running ones are believed to reach.
 
     Until ten trials have an epoch, proposals are random; those of a small sweep all are, so that
-    they depend on the seed alone. In sweeps of many hundred trials proposals are planned a few at a
-    time, so that each stays cheap.
+    they depend on the seed alone. In sweeps of many hundred trials, or with many at once, proposals
+    are planned a few at a time, so that each stays cheap.
     """
 
     def __init__(self, problem: SearchProblem, novelty: Novelty) -> None:
@@ -108,6 +113,9 @@ class CostAwareSearcher:
         if self._small:
             return
         ahead = 0 if number < BATCH_FROM else 1 + (number - BATCH_FROM) // BATCH_GROWTH
+        running = len(self._memory.running)
+        if running >= MANY_RUNNING:
+            ahead = max(ahead, running // RUNNING_PER_PROPOSAL)
         if ahead and number % min(ahead, LARGEST_BATCH):
             return
         rng = np.random.default_rng((self._problem.seed, number, 1))
