@@ -59,19 +59,19 @@ class LaneTrial(tune.Trainable):
         """Queue the first trial of this actor."""
         self._switchboard = switchboard
         self._run = run
-        self._among_all = False
+        self._stepped = False
         self._open: str | None = None
         self._submit(config)
-        switchboard.actor_up.remote(run)
 
     def step(self) -> dict[str, Any]:
         """Return the trial's next message as a Tune result."""
+        if not self._stepped:
+            self._switchboard.actor_up.remote(self._run)
+            self._stepped = True
         message = ray.get(self._switchboard.next_message.remote(self._open))
         if isinstance(message, TrialDone):
             self._open = None
-            if not self._among_all:
-                ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
-                self._among_all = True
+            ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
         return {"message": pickle.dumps(message), "done": isinstance(message, TrialDone)}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

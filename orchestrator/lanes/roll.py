@@ -6,7 +6,7 @@ import asyncio
 
 
 class Roll:
-    """Lets the ends of the first trials wait until every actor that was asked for is up.
+    """Lets the ends of trials wait until every actor that was asked for is at work.
 
     Tune gives a waiting trial to the first actor that is free, and ends the one that was being
     started for it. With trials shorter than the start of a process it would start one for every
@@ -23,13 +23,13 @@ class Roll:
         self._wanted = max(self._wanted, actors)
 
     async def up(self) -> None:
-        """Count an actor that has started."""
+        """Count an actor that Tune has set to work; one that is merely up it may end again."""
         async with self._changed:
             self._up += 1
             self._changed.notify_all()
 
     async def complete(self, timeout_s: float) -> bool:
-        """Wait until all that are expected have started; False after the timeout."""
+        """Wait until all that are expected are at work; False after the timeout."""
         try:
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(lambda: self._up >= self._wanted)
