@@ -18,14 +18,14 @@ demo: $(READY) ## Run a sweep on generated street scenes, from images to a Paret
 	$(BIN)/segsweep run
 
 test: $(READY) lint unit ## Check style and types, then run every test that this machine can run.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not (long or $(SERIAL))"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "slow and not (long or $(SERIAL))"
 	$(BIN)/pytest -m "($(SERIAL)) and not long"
 
 long: $(READY) ## Run the longest tests: killed sweeps, full disks, Ray clusters, every kind of compression.
 	$(BIN)/pytest -m long
 
 unit: $(READY) ## Run the fast tests alone.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not (slow or gpu or $(SERIAL))"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not (slow or gpu or $(SERIAL))"
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .

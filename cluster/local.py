@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import ray
 from ray._private import ray_constants
+from ray._private.utils import read_ray_address
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -40,6 +42,8 @@ _LOCAL_SETTINGS = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process a lane; this machine sends no notice
 }
 _SURVEY_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0
+"""How long a cluster may take to accept a connection."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -86,6 +90,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     else:
         named = os.environ.get("RAY_ADDRESS") if address == "auto" else None
         arguments["address"] = named or address  # a job's own cluster before any other on the node
+        _see_that_it_answers(arguments["address"])
     _log_notices()
     try:
         with warnings.catch_warnings(), _seen_from_here(alone=address is None):
@@ -109,6 +114,30 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         ) from error
     finally:
         ray.shutdown()
+
+
+def _see_that_it_answers(address: str) -> None:
+    """Look whether anything listens where Ray would wait for minutes.
+
+    For ``auto`` that is the cluster that Ray noted on this machine, which it leaves noted when a
+    cluster was killed.
+
+    Raises:
+        ClusterError: nothing does.
+    """
+    place = address.removeprefix("ray://")
+    if address == "auto":
+        place = read_ray_address() or ""
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ClusterError(
+            f"no Ray at {address}: nothing answers at {place} ({error}); "
+            "start one with ray start --head, or name another address"
+        ) from error
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import Any
 
 import psutil
@@ -38,3 +39,15 @@ def test_a_ray_of_this_machine_is_not_seen_from_others() -> None:
 class Idle:
     def wait(self) -> None:
         """Be there."""
+
+
+def test_a_cluster_that_is_gone_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray leaves the address of a killed cluster noted, and would wait for it."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.local.read_ray_address", lambda: place)
+    for address in ("auto", place, f"ray://{place}"):
+        with pytest.raises(ClusterError, match="nothing answers at"), connected(address):
+            pass
