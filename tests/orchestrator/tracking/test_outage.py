@@ -65,7 +65,12 @@ def killed_in_the_end(plan: ServerPlan, log: Path) -> Iterator[None]:
 
     with log.open("ab") as output:
         process = subprocess.Popen(
-            plan.command, stdout=output, stderr=output, start_new_session=True
+            plan.command,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **plan.environment},
+            cwd=log.parent,
+            start_new_session=True,
         )
     try:
         wait_until(healthy, 180)
