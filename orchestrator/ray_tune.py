@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import ray
 from ray import tune
@@ -52,7 +52,9 @@ QUIET = {
 class LaneTrial(tune.Trainable):
     """A Tune trial that passes through a lane; its actor holds no model and is reused.
 
-    Tasks and messages are bytes to Tune, which copies and keeps every configuration and result.
+    Tasks and messages are bytes to Tune, which copies and keeps every configuration and result. An
+    actor that takes the place of one that was lost begins with the last message that may not have
+    reached the driver.
     """
 
     def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
@@ -61,6 +63,7 @@ class LaneTrial(tune.Trainable):
         self._run = run
         self._stepped = False
         self._open: str | None = None
+        self._heard = -1
         self._submit(config)
 
     def step(self) -> dict[str, Any]:
@@ -68,11 +71,16 @@ class LaneTrial(tune.Trainable):
         if not self._stepped:
             self._switchboard.actor_up.remote(self._run)
             self._stepped = True
-        message = ray.get(self._switchboard.next_message.remote(self._open))
+        waiting = self._switchboard.message_after.remote(self._open, self._heard)
+        self._heard, message = ray.get(waiting)
         if isinstance(message, TrialDone):
             self._open = None
             ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
-        return {"message": pickle.dumps(message), "done": isinstance(message, TrialDone)}
+        return {
+            "message": pickle.dumps(message),
+            "number": self._heard,
+            "done": isinstance(message, TrialDone),
+        }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Queue the actor's next trial."""
@@ -92,8 +100,9 @@ class LaneTrial(tune.Trainable):
 
     def _submit(self, config: dict[str, Any]) -> None:
         task = _task_of(config)
-        ray.get(self._switchboard.submit.remote(task))
+        ray.get(self._switchboard.submit.remote(task, config["ticket"]))
         self._open = task.trial_id
+        self._heard = -1
 
     def _abandon(self) -> None:
         if self._open is not None:
@@ -122,6 +131,26 @@ class _Unsaved:
         return {}
 
 
+class FirstError:
+    """Keeps the first error of ours from Tune, which would blame a trial for it and go on.
+
+    Used as a context, it ends the block in silence; what is decided or recorded after it would
+    have a gap before it, so nothing more is.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.error = self.error or error
+        return True
+
+
 class SearchAdapter(_Unsaved, TuneSearcher):
     """Gives Tune the sweep's next trial."""
 
@@ -130,10 +159,13 @@ class SearchAdapter(_Unsaved, TuneSearcher):
         sweep: Sweep,
         make_task: Callable[[TrialAsked], TrialTask],
         lanes: Callable[[], int],
+        *,
+        first_error: FirstError,
         most: int = sys.maxsize,
         want_actors: Callable[[int], object] = lambda _: None,
     ) -> None:
         super().__init__(metric=None, mode=None)
+        self._first_error = first_error
         self._left = most
         self._want_actors = want_actors
         self._wanted = 0
@@ -148,8 +180,13 @@ class SearchAdapter(_Unsaved, TuneSearcher):
         None while as many trials run as there are lanes now. FINISHED, too, after the most trials
         that one run of Tune is to have.
         """
-        if self.is_full:
+        if self.is_full or self._first_error.error:
             return TuneSearcher.FINISHED
+        with self._first_error:
+            return self._next(trial_id)
+        return TuneSearcher.FINISHED
+
+    def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         if len(self._open) >= max(1, self._lanes()):
             return None
         found = self._sweep.next_trial()
@@ -161,7 +198,8 @@ class SearchAdapter(_Unsaved, TuneSearcher):
             self._wanted = len(self._open)
             self._want_actors(self._wanted)
         asked, attempt = found
-        return {"task": pickle.dumps(replace(self._make_task(asked), resume=attempt > 1))}
+        task = replace(self._make_task(asked), resume=attempt > 1)
+        return {"task": pickle.dumps(task), "ticket": trial_id}
 
     @property
     def is_full(self) -> bool:
@@ -188,11 +226,13 @@ class SearchAdapter(_Unsaved, TuneSearcher):
 class ScheduleAdapter(_Unsaved, FIFOScheduler):
     """Hands Tune's results to the sweep; a stop or pause goes to the lane, which then lets go."""
 
-    def __init__(self, sweep: Sweep, switchboard: Any) -> None:  # noqa: ANN401
+    def __init__(self, sweep: Sweep, switchboard: Any, first_error: FirstError) -> None:  # noqa: ANN401
         super().__init__()  # type: ignore[no-untyped-call]
+        self._first_error = first_error
         self._sweep = sweep
         self._switchboard = switchboard
         self._keeping = False
+        self._heard: dict[str, int] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Let Tune keep every actor for reuse.
@@ -207,9 +247,16 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
             cache.increase_max(trial.placement_group_factory, by=_MOST_TRIALS_AT_ONCE)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
-        """Record one message; the answer to Tune is always to go on."""
-        del tune_controller, trial
-        message = _message_of(result)
+        """Record one message, once; the answer to Tune is always to go on."""
+        del tune_controller
+        number = result.get("number", -1)
+        if number > self._heard.get(trial.trial_id, -1) and not self._first_error.error:
+            self._heard[trial.trial_id] = number
+            with self._first_error:
+                self._record(_message_of(result))
+        return str(TrialScheduler.CONTINUE)
+
+    def _record(self, message: TrialMessage | None) -> None:
         match message:
             case Profiled():
                 decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
@@ -217,24 +264,23 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
                 decision = self._sweep.epoch(message.trial_id, message.epoch, message.metrics)
             case Interrupted():
                 self._sweep.interrupted(message.trial_id, message.cause, message.reason)
-                return str(TrialScheduler.CONTINUE)
+                return
             case Restored():
                 self._sweep.restored(message.trial_id, message.epoch, message.trained_seconds)
-                return str(TrialScheduler.CONTINUE)
+                return
             case _:
-                return str(TrialScheduler.CONTINUE)
+                return
         if decision.action != "continue":
             self._switchboard.cancel.remote(message.trial_id)
-        return str(TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
         """Record how the trial ended."""
-        del tune_controller, trial
+        del tune_controller
+        self._heard.pop(trial.trial_id, None)
         message = _message_of(result)
         if isinstance(message, TrialDone):
-            self._sweep.ended(
-                message.trial_id, message.state, message.reason, message.metrics, message.artifacts
-            )
+            self._end(message)
+            self._switchboard.forget.remote(message.trial_id, trial.trial_id)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Record a trial whose Tune actor could not be kept alive as preempted.
@@ -249,7 +295,13 @@ class ScheduleAdapter(_Unsaved, FIFOScheduler):
         trial_id = _task_of(trial.config).trial_id
         self._switchboard.cancel.remote(trial_id)
         reason = f"Ray Tune gave it up: {trial.error_file}"
-        self._sweep.ended(trial_id, "preempted", reason, {})
+        self._end(TrialDone(trial_id=trial_id, state="preempted", reason=reason, metrics={}))
+
+    def _end(self, done: TrialDone) -> None:
+        if self._first_error.error:
+            return
+        with self._first_error:
+            self._sweep.ended(done.trial_id, done.state, done.reason, done.metrics, done.artifacts)
 
 
 class StopRequest(_Unsaved, Stopper):
@@ -277,24 +329,37 @@ def run_trials(
     stop_requested: Callable[[], bool],
     storage: Path,
 ) -> None:
-    """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop."""
+    """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop.
+
+    Raises:
+        Exception: the first that the sweep raised, such as a ledger that cannot be written; nothing
+            was recorded after it.
+    """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    first = FirstError()
+
+    def ends() -> bool:
+        return first.error is not None or stop_requested()
+
     for run in itertools.count(1):
         search = SearchAdapter(
             sweep,
             make_task,
             lanes,
+            first_error=first,
             most=max(_CHAPTER, _CHAPTER_PER_LANE * lanes()),
             want_actors=functools.partial(switchboard.want_actors.remote, run),
         )
+        trainable = tune.with_resources(
+            tune.with_parameters(LaneTrial, switchboard=switchboard, run=run),
+            {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
+        )
+        trainable.__qualname__ = LaneTrial.__qualname__  # its name in Ray's lists of actors
         tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(LaneTrial, switchboard=switchboard, run=run),
-                {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
-            ),
+            trainable,
             tune_config=tune.TuneConfig(
                 search_alg=search,
-                scheduler=ScheduleAdapter(sweep, switchboard),
+                scheduler=ScheduleAdapter(sweep, switchboard, first),
                 num_samples=-1,
                 max_concurrent_trials=_MOST_TRIALS_AT_ONCE,
                 reuse_actors=True,
@@ -305,9 +370,11 @@ def run_trials(
                 storage_path=str(storage),
                 failure_config=tune.FailureConfig(max_failures=_LOST_ACTORS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                stop=StopRequest(stop_requested),
+                stop=StopRequest(ends),
                 verbose=0,
             ),
         ).fit()
+        if first.error is not None:
+            raise first.error
         if not search.is_full or stop_requested():
             return

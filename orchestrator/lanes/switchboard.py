@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.lanes.choice import Waiting, choose
+from orchestrator.lanes.mailbox import Mailbox
 from orchestrator.lanes.roll import Roll
 from trainables.messages import Interrupted, TrialDone, TrialTask
 
@@ -33,7 +34,8 @@ Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 @dataclass(slots=True)
 class _Entry:
     task: LaneTask
-    messages: asyncio.Queue[TrialMessage] = field(default_factory=asyncio.Queue)
+    ticket: str = ""
+    messages: Mailbox = field(default_factory=Mailbox)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     lost: int = 0
     """Lanes that died while they ran the trial, and may have died of it."""
@@ -79,13 +81,18 @@ class Switchboard:
         self._abandoned: str | None = None
         self._rolls: dict[int, Roll] = {}
 
-    async def submit(self, task: LaneTask) -> None:
-        """Queue ``task``; a trial that is queued or running already is left alone."""
+    async def submit(self, task: LaneTask, ticket: str = "") -> None:
+        """Queue ``task``; a trial that is queued or running already is left alone.
+
+        So is one that is over where the ``ticket`` is the same: whoever held it was lost before it
+        could hear of the end.
+        """
         entry = self._entries.get(task.trial_id)
-        if entry is not None and not entry.done:
+        if entry is not None and (not entry.done or (ticket and entry.ticket == ticket)):
+            entry.ticket = ticket
             return
         need = getattr(task, "memory_mb", None)
-        self._entries[task.trial_id] = _Entry(task, need_mb=need)
+        self._entries[task.trial_id] = _Entry(task, ticket, need_mb=need)
         if self._abandoned is not None:
             await self._preempt(task.trial_id, self._abandoned)
         else:
@@ -143,14 +150,27 @@ class Switchboard:
                 await self._enqueue(message.trial_id, first=True)
                 return
             self._finish(entry)
-        entry.messages.put_nowait(message)
+        entry.messages.put(message)
 
     async def next_message(self, trial_id: str) -> TrialMessage:
         """Wait for the trial's next message and return it; after its end, forget the trial."""
-        message = await self._entries[trial_id].messages.get()
+        message = await self._entries[trial_id].messages.take()
         if isinstance(message, TrialDone):
             self._entries.pop(trial_id, None)
         return message
+
+    async def message_after(self, trial_id: str, number: int) -> tuple[int, TrialMessage]:
+        """Wait for the trial's first message after ``number``; return it with its number.
+
+        It may be asked for again, the end too, until ``forget`` says that it was recorded.
+        """
+        return await self._entries[trial_id].messages.after(number)
+
+    async def forget(self, trial_id: str, ticket: str) -> None:
+        """Forget the trial that was submitted with ``ticket``, now that its end is recorded."""
+        entry = self._entries.get(trial_id)
+        if entry is not None and entry.done and entry.ticket == ticket:
+            del self._entries[trial_id]
 
     async def cancel(self, trial_id: str) -> None:
         """Ask the trial to end; one that still waits for a lane ends at once."""
@@ -161,7 +181,7 @@ class Switchboard:
         if trial_id in self._queue:
             self._queue.remove(trial_id)
             self._finish(entry)
-            entry.messages.put_nowait(_end(trial_id, "stopped", "stopped before it began"))
+            entry.messages.put(_end(trial_id, "stopped", "stopped before it began"))
 
     async def wait_cancelled(self, trial_id: str) -> None:
         """Return once the trial is cancelled or over."""
@@ -186,14 +206,14 @@ class Switchboard:
         cause = "node" if entry.unfit else _cause(reason, noticed=entry.noticed)
         entry.lost += cause == "worker"
         entry.noticed = entry.unfit = False
-        entry.messages.put_nowait(Interrupted(trial_id=trial_id, cause=cause, reason=reason))
+        entry.messages.put(Interrupted(trial_id=trial_id, cause=cause, reason=reason))
         if entry.cancelled.is_set() or entry.lost >= self._max_lost:
             self._finish(entry)
             state: Literal["stopped", "failed"] = (
                 "stopped" if entry.lost < self._max_lost else "failed"
             )
             text = f"{entry.lost} lane(s) died while running it, the last one because: {reason}"
-            entry.messages.put_nowait(_end(trial_id, state, text))
+            entry.messages.put(_end(trial_id, state, text))
             return
         entry.task = replace(entry.task, resume=True)
         await self._enqueue(trial_id, first=True)
@@ -214,7 +234,7 @@ class Switchboard:
             return
         entry = self._entries[trial_id]
         if not entry.noticed:
-            entry.messages.put_nowait(Interrupted(trial_id=trial_id, cause="notice", reason=""))
+            entry.messages.put(Interrupted(trial_id=trial_id, cause="notice", reason=""))
         entry.noticed = True
 
     async def announce(self, lane: str, place: dict[str, object]) -> None:
@@ -269,7 +289,7 @@ class Switchboard:
     async def _preempt(self, trial_id: str, reason: str) -> None:
         entry = self._entries[trial_id]
         self._finish(entry)
-        entry.messages.put_nowait(_end(trial_id, "preempted", reason))
+        entry.messages.put(_end(trial_id, "preempted", reason))
 
     async def _enqueue(self, trial_id: str, *, first: bool = False) -> None:
         async with self._arrived:

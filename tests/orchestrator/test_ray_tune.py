@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ray._private import state
 
 from cluster.local import connected
 from orchestrator import ray_tune
-from orchestrator.events import Objective, TrialEnded
+from orchestrator.events import EpochReported, Objective, TrialEnded
 from orchestrator.gate import CostGate
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.schedulers.registry import make_scheduler
@@ -22,6 +27,7 @@ from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.messages import EpochDone, TrialDone, TrialTask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from orchestrator.events import SweepEvent, TrialAsked
@@ -30,29 +36,121 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.ray
 
 LANES, TRIALS, CHAPTER = 2, 50, 20
+SLOW_TRIALS, SLOW_EPOCHS, KILLS = 3, 8, 5
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 SPACE = SearchSpace.of(x=Float(0.0, 1.0))
 
 
 class Tape:
+    """Keeps the ends of trials, and the epochs of each in the order in which they came."""
+
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.epochs: dict[str, list[int]] = {}
         self._numbers = itertools.count(1)
 
     def append(self, event: SweepEvent) -> int:
         if isinstance(event, TrialEnded):
             self.ended.append(event.trial_id)
+        elif isinstance(event, EpochReported):
+            self.epochs.setdefault(event.trial_id, []).append(event.epoch)
         return next(self._numbers)
 
 
 def at_once(task: TrialTask, session: TrialSession) -> TrialDone:
-    """Report one epoch, without training."""
+    """Report the epochs, without training."""
     metrics = {"miou": float(task.config["x"])}
-    session.report(EpochDone(trial_id=task.trial_id, epoch=1, metrics=metrics))
+    for epoch in range(1, task.epochs + 1):
+        session.report(EpochDone(trial_id=task.trial_id, epoch=epoch, metrics=metrics))
     flops = {"flops": 1.0}
     return TrialDone(
         trial_id=task.trial_id, state="complete", reason="", metrics={**metrics, **flops}
     )
+
+
+def slowly(task: TrialTask, session: TrialSession) -> TrialDone:
+    """Report the epochs with a pause before each."""
+
+    class Slow:
+        def report(self, message: EpochDone) -> None:
+            time.sleep(0.4)
+            session.report(message)
+
+    return at_once(task, Slow())  # type: ignore[arg-type] # nothing else is asked of it
+
+
+def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
+    tape = Tape()
+    sweep = Sweep(
+        objectives=OBJECTIVES,
+        budget=SweepBudget(trials=trials, epochs=epochs),
+        searcher=make_searcher("random", SPACE, OBJECTIVES, max_epochs=epochs),
+        scheduler=make_scheduler("none", OBJECTIVES, max_epochs=epochs),
+        gate=CostGate([], lambda _: {"flops": 1.0}),
+        journal=tape,
+        clock=itertools.count().__next__,
+    )
+    return sweep, tape
+
+
+def run(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -> None:
+    def task(asked: TrialAsked) -> TrialTask:
+        return TrialTask(
+            sweep_id="s",
+            trial_id=asked.trial_id,
+            config=asked.config,
+            seed=asked.number,
+            epochs=epochs,
+            data=DataConfig(),
+            training=TrainingConfig(),
+            target=TargetConfig(),
+            cache_dir=str(tmp_path),
+            output_dir=str(tmp_path / asked.trial_id),
+        )
+
+    with LanePool(
+        LanePlan(lanes=lanes, cpus_per_worker=0.1, max_trials=10**6),
+        storage=str(tmp_path / "ray"),
+        quiet_path=str(tmp_path / "quiet"),
+        runner=runner,
+    ) as pool:
+        ray_tune.run_trials(
+            sweep,
+            pool.switchboard,
+            lanes=lambda: lanes,
+            make_task=task,
+            stop_requested=lambda: False,
+            storage=tmp_path / "tune",
+        )
+
+
+def trial_actors() -> list[dict[str, Any]]:
+    """Return every actor of Tune that there is or was."""
+    actors = state.actors().values()
+    return [each for each in actors if each["ActorClassName"] == ray_tune.LaneTrial.__name__]
+
+
+@contextmanager
+def killing_actors(kills: int) -> Iterator[list[int]]:
+    """Kill the actor of a running trial now and then; yield the growing list of their processes."""
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        while len(killed) < kills and not over.wait(1.0):
+            alive = [each["Pid"] for each in trial_actors() if each["State"] == "ALIVE"]
+            for pid in set(alive) - {0, *killed}:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        killer.join()
 
 
 def test_actors_are_reused_by_trials_shorter_than_their_start(
@@ -61,50 +159,20 @@ def test_actors_are_reused_by_trials_shorter_than_their_start(
     """In several runs of Tune one after the other, every trial ends once, and few actors start."""
     monkeypatch.setattr(ray_tune, "_CHAPTER", CHAPTER)
     monkeypatch.setattr(ray_tune, "_CHAPTER_PER_LANE", 1)
-    tape = Tape()
-    sweep = Sweep(
-        objectives=OBJECTIVES,
-        budget=SweepBudget(trials=TRIALS, epochs=1),
-        searcher=make_searcher("random", SPACE, OBJECTIVES, max_epochs=1),
-        scheduler=make_scheduler("mo-asha", OBJECTIVES, max_epochs=1),
-        gate=CostGate([], lambda _: {"flops": 1.0}),
-        journal=tape,
-        clock=itertools.count().__next__,
-    )
-    storage = str(tmp_path / "ray")
-
-    def task(asked: TrialAsked) -> TrialTask:
-        return TrialTask(
-            sweep_id="s",
-            trial_id=asked.trial_id,
-            config=asked.config,
-            seed=asked.number,
-            epochs=1,
-            data=DataConfig(),
-            training=TrainingConfig(),
-            target=TargetConfig(),
-            cache_dir=str(tmp_path),
-            output_dir=str(tmp_path / asked.trial_id),
-        )
-
-    with (
-        connected(),
-        LanePool(
-            LanePlan(lanes=LANES, cpus_per_worker=0.1, max_trials=10**6),
-            storage=storage,
-            quiet_path=str(tmp_path / "quiet"),
-            runner=at_once,  # type: ignore[arg-type] # trials alone are given to it
-        ) as pool,
-    ):
-        ray_tune.run_trials(
-            sweep,
-            pool.switchboard,
-            lanes=lambda: LANES,
-            make_task=task,
-            stop_requested=lambda: False,
-            storage=tmp_path / "tune",
-        )
-        names = [each["ActorClassName"] for each in state.actors().values()]
+    sweep, tape = a_sweep(TRIALS, epochs=1)
+    with connected():
+        run(tmp_path, sweep, at_once, lanes=LANES, epochs=1)
+        actors = trial_actors()
     assert sorted(tape.ended) == [f"t{number:05d}" for number in range(TRIALS)]
     runs = -(-TRIALS // CHAPTER)
-    assert runs <= sum("Trainable" in name for name in names) <= LANES * runs, names
+    assert runs <= len(actors) <= LANES * runs, actors
+
+
+def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: Path) -> None:
+    sweep, tape = a_sweep(SLOW_TRIALS, epochs=SLOW_EPOCHS)
+    with connected(), killing_actors(KILLS) as killed:
+        run(tmp_path, sweep, slowly, lanes=1, epochs=SLOW_EPOCHS)
+    assert killed
+    trials = [f"t{number:05d}" for number in range(SLOW_TRIALS)]
+    assert tape.ended == trials
+    assert tape.epochs == {trial: list(range(1, SLOW_EPOCHS + 1)) for trial in trials}

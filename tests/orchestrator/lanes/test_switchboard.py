@@ -61,6 +61,43 @@ async def test_a_trial_passes_through_a_lane() -> None:
 
 
 @asynchronous
+async def test_a_reader_that_died_takes_no_message_with_it() -> None:
+    board = Switchboard()
+    await board.submit(task("a"), "ticket")
+    await board.take("lane0", 1)
+    dead = asyncio.create_task(board.message_after("a", -1))
+    await asyncio.sleep(0)
+    first = EpochDone(trial_id="a", epoch=1, metrics={})
+    await board.emit("lane0", first)
+    assert await dead == (0, first)
+    assert await board.message_after("a", -1) == (0, first)  # whoever comes after it
+    await board.emit("lane0", done("a"))
+    await board.submit(task("a"), "ticket")  # whoever comes after that one
+    assert await board.message_after("a", -1) == (0, first)
+    assert await board.message_after("a", 0) == (1, done("a"))
+    await board.submit(task("a"), "ticket")
+    assert await board.message_after("a", 0) == (1, done("a"))
+    assert await board.take("lane0", 0.01) == "idle"
+
+
+@asynchronous
+async def test_a_trial_is_taken_up_again_with_another_ticket() -> None:
+    board = Switchboard()
+    await board.submit(task("a"), "first")
+    await board.take("lane0", 1)
+    await board.emit("lane0", done("a"))
+    await board.submit(task("a"), "second")
+    await board.forget("a", "first")  # late: it does not touch the second
+    assert isinstance(await board.take("lane0", 1), TrialTask)
+    await board.emit("lane0", done("a"))
+    assert await board.message_after("a", -1) == (0, done("a"))
+    await board.forget("a", "second")
+    await board.cancel("a")  # nothing is known of it
+    await board.submit(task("a"), "second")
+    assert isinstance(await board.take("lane0", 1), TrialTask)
+
+
+@asynchronous
 async def test_a_waiting_lane_gets_a_task_as_soon_as_there_is_one() -> None:
     board = Switchboard()
     waiting = asyncio.create_task(board.take("lane0", 4))
