@@ -27,7 +27,7 @@ from orchestrator.folders import SweepFolder
 from orchestrator.gate import CostGate
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.ledger import Ledger
-from orchestrator.ray_tune import run_trials
+from orchestrator.ray_tune.run import run_trials
 from orchestrator.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.schedulers.registry import make_scheduler

@@ -30,7 +30,8 @@ from ray.train.torch import TorchTrainer
 
 from cluster.local import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.ray_tune import QUIET, LaneTrial
+from orchestrator.ray_tune.lane_trial import config_of
+from orchestrator.ray_tune.run import QUIET, lane_trainable
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.messages import TrialDone, TrialTask
 from trainables.trial import run_trial
@@ -104,6 +105,9 @@ def tasks(count: int, epochs: int, folder: Path) -> list[TrialTask]:
     ]
 
 
+_TICKET = "benchmark"
+
+
 class Ends(tune.Callback):
     """Notes when each Tune trial was complete."""
 
@@ -123,16 +127,16 @@ class Ends(tune.Callback):
 
 def through_tune(
     trainable: Any,  # noqa: ANN401 - whatever Tune takes
-    todo: list[TrialTask],
+    space: dict[str, Any],
     folder: Path,
     *,
     reuse: bool,
 ) -> list[float]:
-    """Return the trial-to-trial times of ``todo``, one after the other, seconds."""
+    """Return the trial-to-trial times of all of ``space``, one after the other, seconds."""
     ends = Ends()
     tune.Tuner(
         trainable,
-        param_space={"task": tune.grid_search(todo)},
+        param_space=space,
         tune_config=tune.TuneConfig(max_concurrent_trials=1, reuse_actors=reuse),
         run_config=tune.RunConfig(
             name=f"tune{time.time_ns()}", storage_path=str(folder), callbacks=[ends], verbose=0
@@ -146,11 +150,9 @@ def lanes(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
     plan = LanePlan(lanes=1, train_workers=workers)
     storage = str(folder / "lanes")
     with LanePool(plan, storage=storage, quiet_path=str(folder / "quiet"), runner=run) as pool:
-        trainable = tune.with_resources(
-            tune.with_parameters(LaneTrial, switchboard=pool.switchboard),
-            {"CPU": 0, "memory": 2**27},
-        )
-        return through_tune(trainable, todo, folder, reuse=True)
+        packed = [config_of(task, _TICKET)["task"] for task in todo]
+        space = {"task": tune.grid_search(packed), "ticket": _TICKET}
+        return through_tune(lane_trainable(pool.switchboard), space, folder, reuse=True)
 
 
 def plain(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
@@ -177,7 +179,7 @@ def plain(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
         tune.report({"done": 1})
 
     trainable = tune.with_resources(trial, {"CPU": 0, "memory": 2**27})
-    return through_tune(trainable, todo, folder, reuse=False)
+    return through_tune(trainable, {"task": tune.grid_search(todo)}, folder, reuse=False)
 
 
 def reuse(todo: list[TrialTask], folder: Path, _workers: int) -> list[float]:
@@ -188,7 +190,7 @@ def reuse(todo: list[TrialTask], folder: Path, _workers: int) -> list[float]:
         tune.report({"done": 1})
 
     trainable = tune.with_resources(trial, {"CPU": 1})
-    return through_tune(trainable, todo, folder, reuse=True)
+    return through_tune(trainable, {"task": tune.grid_search(todo)}, folder, reuse=True)
 
 
 def summary(times: list[float]) -> dict[str, float]:

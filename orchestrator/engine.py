@@ -19,7 +19,7 @@ from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
 from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.ledger import Ledger
-from orchestrator.ray_tune import run_trials
+from orchestrator.ray_tune.run import run_trials
 from orchestrator.sweep import Sweep
 from orchestrator.warm_start import kept_warm_start
 from search_spaces.resolution import Resolution

@@ -21,7 +21,7 @@ RAY_ROOMS = (
     "cluster/local.py",
     "cluster/probe.py",
     "trainables/ray_worker.py",
-    "orchestrator/ray_tune.py",
+    "orchestrator/ray_tune/",
     "orchestrator/lanes/pool.py",
 )
 MLFLOW_ROOMS = ("orchestrator/tracking/",)

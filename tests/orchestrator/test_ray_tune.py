@@ -14,10 +14,11 @@ import pytest
 from ray._private import state
 
 from cluster.local import connected
-from orchestrator import ray_tune
 from orchestrator.events import EpochReported, Objective, TrialEnded
 from orchestrator.gate import CostGate
 from orchestrator.lanes.pool import LanePlan, LanePool
+from orchestrator.ray_tune import run
+from orchestrator.ray_tune.lane_trial import LaneTrial
 from orchestrator.schedulers.registry import make_scheduler
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep, SweepBudget
@@ -93,7 +94,7 @@ def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
     return sweep, tape
 
 
-def run(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -> None:
+def run_on_lanes(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -> None:
     def task(asked: TrialAsked) -> TrialTask:
         return TrialTask(
             sweep_id="s",
@@ -114,7 +115,7 @@ def run(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -
         quiet_path=str(tmp_path / "quiet"),
         runner=runner,
     ) as pool:
-        ray_tune.run_trials(
+        run.run_trials(
             sweep,
             pool.switchboard,
             lanes=lambda: lanes,
@@ -127,7 +128,7 @@ def run(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -
 def trial_actors() -> list[dict[str, Any]]:
     """Return every actor of Tune that there is or was."""
     actors = state.actors().values()
-    return [each for each in actors if each["ActorClassName"] == ray_tune.LaneTrial.__name__]
+    return [each for each in actors if each["ActorClassName"] == LaneTrial.__name__]
 
 
 @contextmanager
@@ -157,11 +158,11 @@ def test_actors_are_reused_by_trials_shorter_than_their_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In several runs of Tune one after the other, every trial ends once, and few actors start."""
-    monkeypatch.setattr(ray_tune, "_CHAPTER", CHAPTER)
-    monkeypatch.setattr(ray_tune, "_CHAPTER_PER_LANE", 1)
+    monkeypatch.setattr(run, "_CHAPTER", CHAPTER)
+    monkeypatch.setattr(run, "_CHAPTER_PER_LANE", 1)
     sweep, tape = a_sweep(TRIALS, epochs=1)
     with connected():
-        run(tmp_path, sweep, at_once, lanes=LANES, epochs=1)
+        run_on_lanes(tmp_path, sweep, at_once, lanes=LANES, epochs=1)
         actors = trial_actors()
     assert sorted(tape.ended) == [f"t{number:05d}" for number in range(TRIALS)]
     runs = -(-TRIALS // CHAPTER)
@@ -171,7 +172,7 @@ def test_actors_are_reused_by_trials_shorter_than_their_start(
 def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: Path) -> None:
     sweep, tape = a_sweep(SLOW_TRIALS, epochs=SLOW_EPOCHS)
     with connected(), killing_actors(KILLS) as killed:
-        run(tmp_path, sweep, slowly, lanes=1, epochs=SLOW_EPOCHS)
+        run_on_lanes(tmp_path, sweep, slowly, lanes=1, epochs=SLOW_EPOCHS)
     assert killed
     trials = [f"t{number:05d}" for number in range(SLOW_TRIALS)]
     assert tape.ended == trials

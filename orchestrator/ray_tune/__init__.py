@@ -1,0 +1,1 @@
+"""Ray Tune's view of a sweep: thin adapters over its decisions."""

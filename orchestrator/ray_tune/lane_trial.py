@@ -1,0 +1,97 @@
+"""The Tune trial: an actor between Tune and a lane."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+
+from trainables.messages import TrialDone
+
+if TYPE_CHECKING:
+    from trainables.messages import TrialMessage, TrialTask
+
+_STARTING_SECONDS = 60.0
+"""How long the end of a trial waits for the other actors of the same run of Tune to start."""
+
+
+class LaneTrial(tune.Trainable):
+    """A Tune trial that passes through a lane; its actor holds no model and is reused.
+
+    Tasks and messages are bytes to Tune, which copies and keeps every configuration and result. An
+    actor that takes the place of one that was lost begins with the last message that may not have
+    reached the driver.
+    """
+
+    def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
+        """Queue the first trial of this actor."""
+        self._switchboard = switchboard
+        self._run = run
+        self._stepped = False
+        self._open: str | None = None
+        self._heard = -1
+        self._submit(config)
+
+    def step(self) -> dict[str, Any]:
+        """Return the trial's next message as a Tune result."""
+        if not self._stepped:
+            self._switchboard.actor_up.remote(self._run)
+            self._stepped = True
+        waiting = self._switchboard.message_after.remote(self._open, self._heard)
+        self._heard, message = ray.get(waiting)
+        if isinstance(message, TrialDone):
+            self._open = None
+            ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
+        return {
+            "message": pickle.dumps(message),
+            "number": self._heard,
+            "done": isinstance(message, TrialDone),
+        }
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Queue the actor's next trial."""
+        self._abandon()
+        self._submit(new_config)
+        return True
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Leave nothing: the lanes' workers write the checkpoints."""
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Take nothing: the lanes' workers read the checkpoints."""
+
+    def cleanup(self) -> None:
+        """Cancel a trial that is not over."""
+        self._abandon()
+
+    def _submit(self, config: dict[str, Any]) -> None:
+        task = task_of(config)
+        ray.get(self._switchboard.submit.remote(task, config["ticket"]))
+        self._open = task.trial_id
+        self._heard = -1
+
+    def _abandon(self) -> None:
+        if self._open is not None:
+            self._switchboard.cancel.remote(self._open)
+            self._open = None
+
+
+def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
+    """Return the configuration of the Tune trial ``ticket`` that ``task`` is for."""
+    return {"task": pickle.dumps(task), "ticket": ticket}
+
+
+def task_of(config: dict[str, Any]) -> TrialTask:
+    """Return the task that the search adapter put into a Tune trial's configuration."""
+    task: TrialTask = pickle.loads(config["task"])  # noqa: S301 - our own driver wrote it
+    return task
+
+
+def message_of(result: dict[str, Any] | None) -> TrialMessage | None:
+    """Return the message in a Tune result, if there is one."""
+    if result is None or "message" not in result:
+        return None
+    message: TrialMessage = pickle.loads(result["message"])  # noqa: S301 - our own actor wrote it
+    return message

@@ -1,0 +1,111 @@
+"""Runs of Ray Tune, one after the other, until a sweep is over."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from orchestrator.ray_tune.guards import FirstError, StopRequest
+from orchestrator.ray_tune.lane_trial import LaneTrial
+from orchestrator.ray_tune.schedule_adapter import MOST_TRIALS_AT_ONCE, ScheduleAdapter
+from orchestrator.ray_tune.search_adapter import SearchAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from orchestrator.events import TrialAsked
+    from orchestrator.sweep import Sweep
+    from trainables.messages import TrialTask
+
+_TRIAL_ACTOR_BYTES = 200 * 2**20
+"""What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
+_CHAPTER = 2000
+_CHAPTER_PER_LANE = 50
+"""Tune keeps every trial it ever ran, some 30 KB each: it is begun anew after so many of them, and
+so many for each lane, as lanes wait for each other then. The lanes themselves stay warm."""
+_LOST_ACTORS = 16
+"""Actors of one trial that may die with their nodes; none of them holds anything."""
+_SNAPSHOTS = "ray.tune.execution.experiment_state"
+"""Tune's logger for its own snapshots, which fail with a traceback where a disk is full: they are
+never read, and the ledger says what is wrong."""
+QUIET = {
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # as above: Tune's own snapshots are never restored
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+}
+
+
+def lane_trainable(switchboard: Any, run: int = 1) -> Any:  # noqa: ANN401 - Ray's own, untyped
+    """Return what Tune starts as a trial's actor in its run number ``run``."""
+    trainable = tune.with_resources(
+        tune.with_parameters(LaneTrial, switchboard=switchboard, run=run),
+        {"CPU": 0, "memory": _TRIAL_ACTOR_BYTES},
+    )
+    trainable.__qualname__ = LaneTrial.__qualname__  # its name in Ray's lists of actors
+    return trainable
+
+
+def run_trials(
+    sweep: Sweep,
+    switchboard: Any,  # noqa: ANN401 - a Ray actor handle
+    *,
+    lanes: Callable[[], int],
+    make_task: Callable[[TrialAsked], TrialTask],
+    stop_requested: Callable[[], bool],
+    storage: Path,
+) -> None:
+    """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop.
+
+    Raises:
+        Exception: the first that the sweep raised, such as a ledger that cannot be written; nothing
+            was recorded after it.
+    """
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    logging.getLogger(_SNAPSHOTS).setLevel(logging.CRITICAL)
+    first = FirstError()
+
+    def ends() -> bool:
+        return first.error is not None or stop_requested()
+
+    for run in itertools.count(1):
+        search = SearchAdapter(
+            sweep,
+            make_task,
+            lanes,
+            first_error=first,
+            most=max(_CHAPTER, _CHAPTER_PER_LANE * lanes()),
+            want_actors=functools.partial(switchboard.want_actors.remote, run),
+        )
+        tune.Tuner(
+            lane_trainable(switchboard, run),
+            tune_config=tune.TuneConfig(
+                search_alg=search,
+                scheduler=ScheduleAdapter(sweep, switchboard, first),
+                num_samples=-1,
+                max_concurrent_trials=MOST_TRIALS_AT_ONCE,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(storage),
+                failure_config=tune.FailureConfig(max_failures=_LOST_ACTORS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                stop=StopRequest(ends),
+                verbose=0,
+            ),
+        ).fit()
+        if first.error is not None:
+            raise first.error
+        if not search.is_full or stop_requested():
+            return

@@ -1,0 +1,99 @@
+"""Ray Tune's scheduler: the sweep's record and its decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from orchestrator.ray_tune.guards import FirstError, Unsaved
+from orchestrator.ray_tune.lane_trial import message_of, task_of
+from trainables.messages import EpochDone, Interrupted, Profiled, Restored, TrialDone
+
+if TYPE_CHECKING:
+    from orchestrator.sweep import Sweep
+    from trainables.messages import TrialMessage
+
+MOST_TRIALS_AT_ONCE = 4096
+"""More lanes than these are not filled; below, their number decides, which may change."""
+
+
+class ScheduleAdapter(Unsaved, FIFOScheduler):
+    """Hands Tune's results to the sweep; a stop or pause goes to the lane, which then lets go."""
+
+    def __init__(self, sweep: Sweep, switchboard: Any, first_error: FirstError) -> None:  # noqa: ANN401
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._first_error = first_error
+        self._sweep = sweep
+        self._switchboard = switchboard
+        self._keeping = False
+        self._heard: dict[str, int] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
+        """Let Tune keep every actor for reuse.
+
+        By itself it keeps one, or as many as trials wait: of two actors that are free in one step
+        the other would end, and a process start for the next trial.
+        """
+        super().on_trial_add(tune_controller, trial)
+        if not self._keeping:
+            self._keeping = True
+            cache = tune_controller._actor_cache  # noqa: SLF001 - there is no setting for it
+            cache.increase_max(trial.placement_group_factory, by=MOST_TRIALS_AT_ONCE)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
+        """Record one message, once; the answer to Tune is always to go on."""
+        del tune_controller
+        number = result.get("number", -1)
+        if number > self._heard.get(trial.trial_id, -1) and not self._first_error.error:
+            self._heard[trial.trial_id] = number
+            with self._first_error:
+                self._record(message_of(result))
+        return str(TrialScheduler.CONTINUE)
+
+    def _record(self, message: TrialMessage | None) -> None:
+        match message:
+            case Profiled():
+                decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
+            case EpochDone():
+                decision = self._sweep.epoch(message.trial_id, message.epoch, message.metrics)
+            case Interrupted():
+                self._sweep.interrupted(message.trial_id, message.cause, message.reason)
+                return
+            case Restored():
+                self._sweep.restored(message.trial_id, message.epoch, message.trained_seconds)
+                return
+            case _:
+                return
+        if decision.action != "continue":
+            self._switchboard.cancel.remote(message.trial_id)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+        """Record how the trial ended."""
+        del tune_controller
+        self._heard.pop(trial.trial_id, None)
+        message = message_of(result)
+        if isinstance(message, TrialDone):
+            self._end(message)
+            self._switchboard.forget.remote(message.trial_id, trial.trial_id)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
+        """Record a trial whose Tune actor could not be kept alive as preempted.
+
+        The actor holds no model, so whatever ended it is no fault of the configuration. Tune tells
+        of an actor that it starts anew too, after it has noted the error: that one attaches to the
+        trial, which runs on.
+        """
+        del tune_controller
+        if trial.status == trial.ERROR and trial.should_recover():
+            return
+        trial_id = task_of(trial.config).trial_id
+        self._switchboard.cancel.remote(trial_id)
+        reason = f"Ray Tune gave it up: {trial.error_file}"
+        self._end(TrialDone(trial_id=trial_id, state="preempted", reason=reason, metrics={}))
+
+    def _end(self, done: TrialDone) -> None:
+        if self._first_error.error:
+            return
+        with self._first_error:
+            self._sweep.ended(done.trial_id, done.state, done.reason, done.metrics, done.artifacts)
