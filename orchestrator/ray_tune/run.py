@@ -31,9 +31,9 @@ _CHAPTER_PER_LANE = 50
 so many for each lane, as lanes wait for each other then. The lanes themselves stay warm."""
 _LOST_ACTORS = 16
 """Actors of one trial that may die with their nodes; none of them holds anything."""
-_SNAPSHOTS = "ray.tune.execution.experiment_state"
-"""Tune's logger for its own snapshots, which fail with a traceback where a disk is full: they are
-never read, and the ledger says what is wrong."""
+_SILENCED = ("ray.tune.execution.experiment_state", "ray.tune.execution.tune_controller")
+"""Tune's loggers of tracebacks: for its own snapshots, which nobody reads, where a disk is full;
+for every actor that dies, of which the adapters tell in words."""
 QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the command line has its own, which loses nothing
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger is the record
@@ -71,7 +71,8 @@ def run_trials(
             was recorded after it.
     """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
-    logging.getLogger(_SNAPSHOTS).setLevel(logging.CRITICAL)
+    for logger in _SILENCED:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     first = FirstError()
 
     def ends() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.sweep import Sweep
     from trainables.messages import TrialMessage
 
+_LOG = logging.getLogger(__name__)
 MOST_TRIALS_AT_ONCE = 4096
 """More lanes than these are not filled; below, their number decides, which may change."""
 
@@ -85,9 +87,10 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
         trial, which runs on.
         """
         del tune_controller
-        if trial.status == trial.ERROR and trial.should_recover():
-            return
         trial_id = task_of(trial.config).trial_id
+        if trial.status == trial.ERROR and trial.should_recover():
+            _LOG.warning("the actor that passes on %s died, another one takes over", trial_id)
+            return
         self._switchboard.cancel.remote(trial_id)
         reason = f"Ray Tune gave it up: {trial.error_file}"
         self._end(TrialDone(trial_id=trial_id, state="preempted", reason=reason, metrics={}))
