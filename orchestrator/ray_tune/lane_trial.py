@@ -22,7 +22,7 @@ class LaneTrial(tune.Trainable):
 
     Tasks and messages are bytes to Tune, which copies and keeps every configuration and result. An
     actor that takes the place of one that was lost begins with the last message that may not have
-    reached the driver.
+    reached the driver. The end of an actor ends no trial: whoever wants that tells the switchboard.
     """
 
     def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
@@ -52,7 +52,6 @@ class LaneTrial(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Queue the actor's next trial."""
-        self._abandon()
         self._submit(new_config)
         return True
 
@@ -62,24 +61,18 @@ class LaneTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         """Take nothing: the lanes' workers read the checkpoints."""
 
-    def cleanup(self) -> None:
-        """Cancel a trial that is not over."""
-        self._abandon()
-
     def _submit(self, config: dict[str, Any]) -> None:
         task = task_of(config)
-        ray.get(self._switchboard.submit.remote(task, config["ticket"]))
+        ray.get(self._switchboard.submit.remote(task, ticket_of(config)))
         self._open = task.trial_id
         self._heard = -1
 
-    def _abandon(self) -> None:
-        if self._open is not None:
-            self._switchboard.cancel.remote(self._open)
-            self._open = None
-
 
 def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
-    """Return the configuration of the Tune trial ``ticket`` that ``task`` is for."""
+    """Return the configuration of a Tune trial that ``task`` is for.
+
+    One that goes on with it, after Tune was lost, has the same ``ticket``.
+    """
     return {"task": pickle.dumps(task), "ticket": ticket}
 
 
@@ -87,6 +80,11 @@ def task_of(config: dict[str, Any]) -> TrialTask:
     """Return the task that the search adapter put into a Tune trial's configuration."""
     task: TrialTask = pickle.loads(config["task"])  # noqa: S301 - our own driver wrote it
     return task
+
+
+def ticket_of(config: dict[str, Any]) -> str:
+    """Return what tells the same trial's Tune trials from those of an earlier attempt."""
+    return str(config["ticket"])
 
 
 def message_of(result: dict[str, Any] | None) -> TrialMessage | None:

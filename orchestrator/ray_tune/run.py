@@ -9,7 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 
+from cluster.local import ClusterError
 from orchestrator.ray_tune.guards import FirstError, StopRequest
 from orchestrator.ray_tune.lane_trial import LaneTrial
 from orchestrator.ray_tune.schedule_adapter import MOST_TRIALS_AT_ONCE, ScheduleAdapter
@@ -31,6 +33,10 @@ _CHAPTER_PER_LANE = 50
 so many for each lane, as lanes wait for each other then. The lanes themselves stay warm."""
 _LOST_ACTORS = 16
 """Actors of one trial that may die with their nodes; none of them holds anything."""
+_MOST_SHORTAGES = 8
+"""Times that a machine may run out of memory before the sweep ends."""
+_SHORT_OF_MEMORY = "fewer lanes take less, such as --set resources.lanes=1"
+_LOG = logging.getLogger(__name__)
 _SILENCED = ("ray.tune.execution.experiment_state", "ray.tune.execution.tune_controller")
 """Tune's loggers of tracebacks: for its own snapshots, which nobody reads, where a disk is full;
 for every actor that dies, of which the adapters tell in words."""
@@ -66,7 +72,10 @@ def run_trials(
 ) -> None:
     """Let Ray Tune run trials until the sweep proposes nothing more or is asked to stop.
 
+    Where Ray ends Tune's actors as memory runs out, their trials go on in another run of Tune.
+
     Raises:
+        ClusterError: the machine ran out of memory again and again.
         Exception: the first that the sweep raised, such as a ledger that cannot be written; nothing
             was recorded after it.
     """
@@ -78,20 +87,24 @@ def run_trials(
     def ends() -> bool:
         return first.error is not None or stop_requested()
 
+    heard: dict[str, int] = {}
+    again: list[dict[str, Any]] = []
+    shortages = 0
     for run in itertools.count(1):
         search = SearchAdapter(
             sweep,
             make_task,
             lanes,
             first_error=first,
+            again=again,
             most=max(_CHAPTER, _CHAPTER_PER_LANE * lanes()),
             want_actors=functools.partial(switchboard.want_actors.remote, run),
         )
-        tune.Tuner(
+        tuner = tune.Tuner(
             lane_trainable(switchboard, run),
             tune_config=tune.TuneConfig(
                 search_alg=search,
-                scheduler=ScheduleAdapter(sweep, switchboard, first),
+                scheduler=ScheduleAdapter(sweep, switchboard, first, heard),
                 num_samples=-1,
                 max_concurrent_trials=MOST_TRIALS_AT_ONCE,
                 reuse_actors=True,
@@ -105,8 +118,29 @@ def run_trials(
                 stop=StopRequest(ends),
                 verbose=0,
             ),
-        ).fit()
+        )
+        short = _shortage_in(tuner)
         if first.error is not None:
             raise first.error
-        if not search.is_full or stop_requested():
+        shortages += short is not None
+        if shortages > _MOST_SHORTAGES:
+            raise ClusterError(f"{short} ({shortages} times); {_SHORT_OF_MEMORY}")
+        if short is not None:
+            _LOG.warning("%s; the sweep goes on; %s", short, _SHORT_OF_MEMORY)
+        if stop_requested() or (short is None and not search.is_full):
             return
+        again = search.unfinished
+
+
+def _shortage_in(tuner: tune.Tuner) -> str | None:
+    """Run Tune; return what Ray said if it ended Tune's actors for want of memory, else None.
+
+    They are small, but young, which is what Ray goes by; Tune knows no answer to it.
+    """
+    try:
+        tuner.fit()
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, OutOfMemoryError):
+            raise
+        return str(error.__cause__).partition("\n")[0]
+    return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from orchestrator.ray_tune.guards import FirstError, Unsaved
-from orchestrator.ray_tune.lane_trial import message_of, task_of
+from orchestrator.ray_tune.lane_trial import message_of, task_of, ticket_of
 from trainables.messages import EpochDone, Interrupted, Profiled, Restored, TrialDone
 
 if TYPE_CHECKING:
@@ -23,13 +23,19 @@ MOST_TRIALS_AT_ONCE = 4096
 class ScheduleAdapter(Unsaved, FIFOScheduler):
     """Hands Tune's results to the sweep; a stop or pause goes to the lane, which then lets go."""
 
-    def __init__(self, sweep: Sweep, switchboard: Any, first_error: FirstError) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        sweep: Sweep,
+        switchboard: Any,  # noqa: ANN401 - a Ray actor handle
+        first_error: FirstError,
+        heard: dict[str, int],
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._first_error = first_error
         self._sweep = sweep
         self._switchboard = switchboard
         self._keeping = False
-        self._heard: dict[str, int] = {}
+        self._heard = heard
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Let Tune keep every actor for reuse.
@@ -46,9 +52,9 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
         """Record one message, once; the answer to Tune is always to go on."""
         del tune_controller
-        number = result.get("number", -1)
-        if number > self._heard.get(trial.trial_id, -1) and not self._first_error.error:
-            self._heard[trial.trial_id] = number
+        number, ticket = result.get("number", -1), ticket_of(trial.config)
+        if number > self._heard.get(ticket, -1) and not self._first_error.error:
+            self._heard[ticket] = number
             with self._first_error:
                 self._record(message_of(result))
         return str(TrialScheduler.CONTINUE)
@@ -73,11 +79,12 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
         """Record how the trial ended."""
         del tune_controller
-        self._heard.pop(trial.trial_id, None)
+        ticket = ticket_of(trial.config)
+        self._heard.pop(ticket, None)
         message = message_of(result)
         if isinstance(message, TrialDone):
             self._end(message)
-            self._switchboard.forget.remote(message.trial_id, trial.trial_id)
+            self._switchboard.forget.remote(message.trial_id, ticket)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Record a trial whose Tune actor could not be kept alive as preempted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from orchestrator.ray_tune.guards import FirstError, Unsaved
 from orchestrator.ray_tune.lane_trial import config_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.events import TrialAsked
     from orchestrator.sweep import Sweep
@@ -29,6 +30,7 @@ class SearchAdapter(Unsaved, TuneSearcher):
         lanes: Callable[[], int],
         *,
         first_error: FirstError,
+        again: Iterable[dict[str, Any]] = (),
         most: int = sys.maxsize,
         want_actors: Callable[[int], object] = lambda _: None,
     ) -> None:
@@ -38,7 +40,8 @@ class SearchAdapter(Unsaved, TuneSearcher):
         self._want_actors = want_actors
         self._wanted = 0
         self._lanes = lanes
-        self._open: set[str] = set()
+        self._open: dict[str, dict[str, Any]] = {}
+        self._again = deque(again)
         self._sweep = sweep
         self._make_task = make_task
 
@@ -46,7 +49,7 @@ class SearchAdapter(Unsaved, TuneSearcher):
         """Return the next trial's task; FINISHED when the sweep proposes nothing more.
 
         None while as many trials run as there are lanes now. FINISHED, too, after the most trials
-        that one run of Tune is to have.
+        that one run of Tune is to have. Those come first that an earlier run of Tune could not end.
         """
         if self.is_full or self._first_error.error:
             return TuneSearcher.FINISHED
@@ -57,17 +60,26 @@ class SearchAdapter(Unsaved, TuneSearcher):
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         if len(self._open) >= max(1, self._lanes()):
             return None
-        found = self._sweep.next_trial()
-        if found is None:
-            return None if self._sweep.proposes else TuneSearcher.FINISHED
-        self._open.add(trial_id)
+        if self._again:
+            config = self._again.popleft()
+        else:
+            found = self._sweep.next_trial()
+            if found is None:
+                return None if self._sweep.proposes else TuneSearcher.FINISHED
+            asked, attempt = found
+            task = replace(self._make_task(asked), resume=attempt > 1)
+            config = config_of(task, trial_id)
+        self._open[trial_id] = config
         self._left -= 1
         if len(self._open) > self._wanted:
             self._wanted = len(self._open)
             self._want_actors(self._wanted)
-        asked, attempt = found
-        task = replace(self._make_task(asked), resume=attempt > 1)
-        return config_of(task, trial_id)
+        return config
+
+    @property
+    def unfinished(self) -> list[dict[str, Any]]:
+        """Configurations of the trials that are not over, for another run of Tune."""
+        return [*self._open.values(), *self._again]
 
     @property
     def is_full(self) -> bool:
@@ -82,7 +94,7 @@ class SearchAdapter(Unsaved, TuneSearcher):
     ) -> None:
         """Count it no more; the schedule adapter records ends."""
         del result, error
-        self._open.discard(trial_id)
+        self._open.pop(trial_id, None)
 
     def save(self, checkpoint_path: str) -> None:
         """Leave nothing: the ledger holds the state."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ray._private import state
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError
 
 from cluster.local import connected
 from orchestrator.events import EpochReported, Objective, TrialEnded
@@ -176,4 +178,33 @@ def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: P
     assert killed
     trials = [f"t{number:05d}" for number in range(SLOW_TRIALS)]
     assert tape.ended == trials
+    assert tape.epochs == {trial: list(range(1, SLOW_EPOCHS + 1)) for trial in trials}
+
+
+def test_trials_go_on_where_ray_ends_their_actors_for_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What Ray's own memory monitor does to Tune, at the place where Tune learns of it."""
+    lost: list[object] = []
+    usual = RayActorManager._actor_task_failed
+
+    def short_of_memory(
+        manager: RayActorManager, *, tracked_actor_task: Any, exception: Exception
+    ) -> None:
+        if lost:
+            usual(manager, tracked_actor_task, exception)
+            return
+        lost.append(exception)
+        said = OutOfMemoryError("6 worker(s) were killed\nand a page more")  # type: ignore[no-untyped-call]
+        raise RuntimeError("Caught unexpected exception") from said
+
+    monkeypatch.setattr(RayActorManager, "_actor_task_failed", short_of_memory)
+    sweep, tape = a_sweep(SLOW_TRIALS, epochs=SLOW_EPOCHS)
+    with connected(), killing_actors(1):
+        run_on_lanes(tmp_path, sweep, slowly, lanes=2, epochs=SLOW_EPOCHS)
+    assert lost
+    assert "6 worker(s) were killed; the sweep goes on" in caplog.text
+    assert "a page more" not in caplog.text
+    trials = [f"t{number:05d}" for number in range(SLOW_TRIALS)]
+    assert sorted(tape.ended) == trials
     assert tape.epochs == {trial: list(range(1, SLOW_EPOCHS + 1)) for trial in trials}
