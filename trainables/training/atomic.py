@@ -6,12 +6,20 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from trainables.training.claim import changing
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def write_atomically(path: Path, data: bytes) -> None:
+
+def write_atomically(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Make ``path`` hold ``data`` or leave it as it was, whenever the process or machine dies.
+
+    Args:
+        path: The file.
+        data: What it is to hold, or what writes that, so that it need not be in memory as a whole.
 
     Raises:
         ClaimLostError: the folder is claimed by somebody else; nothing changed.
@@ -21,7 +29,10 @@ def write_atomically(path: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_draft_prefix(path.name))
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                data(file)
             file.flush()
             os.fsync(file.fileno())
         move(Path(name), path)

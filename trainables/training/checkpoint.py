@@ -38,7 +38,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[st
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     header = {"segsweep": json.dumps(metadata, sort_keys=True)}
-    header["sha256"] = hashlib.sha256(_tensor_bytes(safetensors.torch.save(tensors))).hexdigest()
+    header["sha256"] = _tensor_digest(safetensors.torch.save(tensors))
     data = safetensors.torch.save(tensors, metadata=header)
     write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
@@ -71,7 +71,7 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
     if "segsweep" not in header:
         raise CheckpointError(f"{path} was not written by segsweep: its header has no metadata")
-    if header.get("sha256", "") not in {"", hashlib.sha256(_tensor_bytes(data)).hexdigest()}:
+    if header.get("sha256", "") not in {"", _tensor_digest(data)}:
         raise CheckpointError(f"{path} was altered: its tensors are not those its header names")
     return weights, json.loads(header["segsweep"])
 
@@ -129,6 +129,7 @@ def _is_sound_best(path: Path) -> bool:
     return True
 
 
-def _tensor_bytes(data: bytes) -> bytes:
-    """Return the part of a safetensors file behind its header, whose length comes first."""
-    return data[8 + int.from_bytes(data[:8], "little") :]
+def _tensor_digest(data: bytes) -> str:
+    """Return the SHA-256 of a safetensors file behind its header, whose length comes first."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    return hashlib.sha256(memoryview(data)[start:]).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import torch
 
@@ -24,6 +24,7 @@ _PREVIOUS = "last.previous.pt"
 _STATES = (LAST, _PREVIOUS, PREVIOUS_BEST)
 _LOG = logging.getLogger(__name__)
 _DIGEST_BYTES = hashlib.sha256().digest_size
+_CHUNK_BYTES = 2**20
 
 
 def save_last(folder: Path, state: Mapping[str, Any]) -> None:
@@ -31,12 +32,15 @@ def save_last(folder: Path, state: Mapping[str, Any]) -> None:
 
     Each file ends with its own digest, so that whatever a crash leaves can be recognised.
     """
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    data = buffer.getvalue()
-    if (folder / LAST).exists() and _sealed(folder / LAST) is not None:
+    if (folder / LAST).exists() and _is_sealed(folder / LAST):
         move(folder / LAST, folder / _PREVIOUS)
-    write_atomically(folder / LAST, data + hashlib.sha256(data).digest())
+
+    def write(file: BinaryIO) -> None:
+        sealing = _Sealing(file)
+        torch.save(dict(state), cast("IO[bytes]", sealing))
+        file.write(sealing.digest())
+
+    write_atomically(folder / LAST, write)
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
@@ -46,11 +50,11 @@ def load_last(folder: Path) -> dict[str, Any] | None:
     unpickled.
     """
     for name in (LAST, _PREVIOUS):
-        data = _sealed(folder / name)
-        if data is not None:
-            state: dict[str, Any] = torch.load(
-                io.BytesIO(data), map_location="cpu", weights_only=True
-            )
+        path = folder / name
+        if _is_sealed(path):
+            content = io.BytesIO(path.read_bytes())
+            content.truncate(path.stat().st_size - _DIGEST_BYTES)
+            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
             return state
     return None
 
@@ -68,17 +72,40 @@ def last_soundness(folder: Path) -> Soundness:
     present = [folder / name for name in (LAST, _PREVIOUS) if (folder / name).is_file()]
     if not present:
         return "absent"
-    return "sound" if any(_sealed(path) is not None for path in present) else "torn"
+    return "sound" if any(map(_is_sealed, present)) else "torn"
 
 
-def _sealed(path: Path) -> bytes | None:
-    """Return what a file that ends with its digest holds; None where it is missing or torn."""
+class _Sealing(io.RawIOBase):
+    """Passes on what is written, and takes its digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of all that was written."""
+        return self._hash.digest()
+
+
+def _is_sealed(path: Path) -> bool:
+    """Whether a file is there and ends with the digest of what stands before it."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            left = max(0, path.stat().st_size - _DIGEST_BYTES)
+            found = hashlib.sha256()
+            while left and (data := file.read(min(left, _CHUNK_BYTES))):
+                found.update(data)
+                left -= len(data)
+            sealed = file.read() == found.digest()
     except OSError:
-        return None
-    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() == digest:
-        return content
-    _LOG.warning("%s is torn or altered and is passed over", path)
-    return None
+        return False
+    if not sealed:
+        _LOG.warning("%s is torn or altered and is passed over", path)
+    return sealed
