@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.nodes import nodes_of
+from cluster.processes import outlived_by_none
 from cluster.telemetry import list_gpus
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
             "see that Ray is up, then resume"
         ) from error
     finally:
-        ray.shutdown()
+        with outlived_by_none() if address is None else nullcontext():
+            ray.shutdown()
 
 
 def _see_that_it_answers(address: str) -> None:

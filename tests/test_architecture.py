@@ -19,6 +19,7 @@ ALLOWED = {
 RAY_ROOMS = (
     "cluster/jobs.py",
     "cluster/local.py",
+    "cluster/processes.py",
     "cluster/probe.py",
     "trainables/ray_worker.py",
     "orchestrator/ray_tune/",

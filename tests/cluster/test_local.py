@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import psutil
 import pytest
 import ray
 
+from cluster import processes
 from cluster.local import ClusterError, connected
 
 pytestmark = pytest.mark.ray
@@ -39,6 +42,22 @@ def test_a_ray_of_this_machine_is_not_seen_from_others() -> None:
 class Idle:
     def wait(self) -> None:
         """Be there."""
+
+
+def test_no_process_outlives_a_ray_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_LEAVING_SECONDS", 2.0)
+
+    def linger() -> int:
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        return subprocess.Popen(command, start_new_session=True).pid
+
+    with connected():
+        task = ray.remote(num_cpus=0)(linger)
+        stays = psutil.Process(ray.get(task.remote()))
+        assert stays.is_running()
+        before = processes._of_local_ray()
+        assert stays in before
+    assert not [process for process in before if process.is_running()]
 
 
 def test_a_cluster_that_is_gone_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
