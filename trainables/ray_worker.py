@@ -242,7 +242,7 @@ class _LaneSession:
         self._watch = watch
         self._training = ExitStack()
         self._in_training = False
-        self._sent: list[Any] = []
+        self._sent: Any = None
         self._cancelled = (
             setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
         )
@@ -254,7 +254,8 @@ class _LaneSession:
             figures = self._watch.combine(_gather(self._watch.take(), self._group))
             message = replace(message, metrics={**message.metrics, **figures})
         if self.rank == 0:
-            self._sent.append(self._setup.switchboard.emit.remote(self._setup.lane, message))
+            self._see_sent()  # Ray keeps no order among calls of an asynchronous actor
+            self._sent = self._setup.switchboard.emit.remote(self._setup.lane, message)
 
     def should_stop(self) -> bool:
         """Whether the trial was cancelled; all ranks get rank 0's answer.
@@ -296,7 +297,12 @@ class _LaneSession:
         """Report the end and wait until the switchboard has heard everything."""
         self._training.close()
         self.report(done)
-        ray.get(self._sent)
+        self._see_sent()
+
+    def _see_sent(self) -> None:
+        """Wait until the switchboard has the message before, if there was one."""
+        if self._sent is not None:
+            ray.get(self._sent)
 
     def _stand_back(self) -> None:
         if not self._in_training:

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.ray
 
 LANES, TRIALS, CHAPTER = 2, 50, 20
 SLOW_TRIALS, SLOW_EPOCHS, KILLS = 3, 8, 5
+MANY_EPOCHS = 100
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 SPACE = SearchSpace.of(x=Float(0.0, 1.0))
 
@@ -169,6 +170,14 @@ def test_actors_are_reused_by_trials_shorter_than_their_start(
     assert sorted(tape.ended) == [f"t{number:05d}" for number in range(TRIALS)]
     runs = -(-TRIALS // CHAPTER)
     assert runs <= len(actors) <= LANES * runs, actors
+
+
+def test_messages_that_follow_at_once_keep_their_order(tmp_path: Path) -> None:
+    sweep, tape = a_sweep(1, epochs=MANY_EPOCHS)
+    with connected():
+        run_on_lanes(tmp_path, sweep, at_once, lanes=1, epochs=MANY_EPOCHS)
+    assert tape.ended == ["t00000"]
+    assert tape.epochs["t00000"] == list(range(1, MANY_EPOCHS + 1))
 
 
 def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: Path) -> None:
