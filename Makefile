@@ -43,7 +43,7 @@ $(READY): requirements.lock pyproject.toml
 
 lock: ## Resolve the newest versions that pyproject.toml allows; no index address is written.
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
-		--no-emit-index-url --all-extras --group dev pyproject.toml --output-file requirements.lock
+		--all-extras --group dev pyproject.toml --output-file requirements.lock
 
 docs: $(READY) ## Write the pages that are generated from the program.
 	$(BIN)/python -m orchestrator.cli.docs > docs/cli.md

@@ -32,9 +32,7 @@ class Mailbox:
 
         Those up to ``number``, -1 for none, are forgotten.
         """
-        while self._messages and self._first <= number:
-            self._messages.popleft()
-            self._first += 1
+        self._forget(number)
         while not self._messages:
             self._arrived.clear()
             await self._arrived.wait()
@@ -43,7 +41,10 @@ class Mailbox:
     async def take(self) -> TrialMessage:
         """Wait for the next message, return it and forget it."""
         number, message = await self.after(-1)
-        if self._messages and self._first == number:
+        self._forget(number)
+        return message
+
+    def _forget(self, number: int) -> None:
+        while self._messages and self._first <= number:
             self._messages.popleft()
             self._first += 1
-        return message

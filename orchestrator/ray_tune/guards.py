@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray.tune import Stopper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Answer = TypeVar("Answer")
 
 
 class Unsaved:
@@ -18,23 +20,22 @@ class Unsaved:
 
 
 class FirstError:
-    """Keeps the first error of ours from Tune, which would blame a trial for it and go on.
-
-    Used as a context, it ends the block in silence; what is decided or recorded after it would
-    have a gap before it, so nothing more is.
-    """
+    """Keeps the first error of ours from Tune, which would blame a trial for it and go on."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def guard(self, action: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """Return what ``action`` returns; ``otherwise`` where it fails.
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self.error = self.error or error
-        return True
+        After an error nothing more is done: what is recorded then would have a gap before it.
+        """
+        if self.error is None:
+            try:
+                return action()
+            except Exception as error:  # noqa: BLE001 - whoever runs Tune raises it
+                self.error = error
+        return otherwise
 
 
 class StopRequest(Unsaved, Stopper):

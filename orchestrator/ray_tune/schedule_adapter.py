@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -53,10 +54,9 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
         """Record one message, once; the answer to Tune is always to go on."""
         del tune_controller
         number, ticket = result.get("number", -1), ticket_of(trial.config)
-        if number > self._heard.get(ticket, -1) and not self._first_error.error:
+        if number > self._heard.get(ticket, -1):
             self._heard[ticket] = number
-            with self._first_error:
-                self._record(message_of(result))
+            self._first_error.guard(partial(self._record, message_of(result)), None)
         return str(TrialScheduler.CONTINUE)
 
     def _record(self, message: TrialMessage | None) -> None:
@@ -103,7 +103,8 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
         self._end(TrialDone(trial_id=trial_id, state="preempted", reason=reason, metrics={}))
 
     def _end(self, done: TrialDone) -> None:
-        if self._first_error.error:
-            return
-        with self._first_error:
-            self._sweep.ended(done.trial_id, done.state, done.reason, done.metrics, done.artifacts)
+        record = partial(
+            self._sweep.ended,
+            *(done.trial_id, done.state, done.reason, done.metrics, done.artifacts),
+        )
+        self._first_error.guard(record, None)

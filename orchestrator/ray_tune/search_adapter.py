@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.search import Searcher as TuneSearcher
@@ -51,11 +52,10 @@ class SearchAdapter(Unsaved, TuneSearcher):
         None while as many trials run as there are lanes now. FINISHED, too, after the most trials
         that one run of Tune is to have. Those come first that an earlier run of Tune could not end.
         """
-        if self.is_full or self._first_error.error:
+        if self.is_full:
             return TuneSearcher.FINISHED
-        with self._first_error:
-            return self._next(trial_id)
-        return TuneSearcher.FINISHED
+        finished: dict[str, Any] | str | None = TuneSearcher.FINISHED
+        return self._first_error.guard(partial(self._next, trial_id), finished)
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         if len(self._open) >= max(1, self._lanes()):

@@ -47,14 +47,12 @@ def load_last(folder: Path) -> dict[str, Any] | None:
     """Return the newest sound state in ``folder``; None where there is none.
 
     A torn or altered file is passed over for the one before it. Only tensors and plain values are
-    unpickled.
+    unpickled; the digest behind them does not disturb the archive that they are in.
     """
     for name in (LAST, _PREVIOUS):
         path = folder / name
         if _is_sealed(path):
-            content = io.BytesIO(path.read_bytes())
-            content.truncate(path.stat().st_size - _DIGEST_BYTES)
-            state: dict[str, Any] = torch.load(content, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             return state
     return None
 
