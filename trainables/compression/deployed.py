@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
     from trainables.models.build import SegmentationModel
 
+STAND_IN_PIXELS = 32 * 32 * 32
+"""Pixels, in all images, that an untrained model takes its statistics from: 32 of a map at stride
+32. From two, maps grow a million-fold, and XNNPACK refuses the int8 scales that come of them."""
+
 
 def build_pruned(config: TrialConfig, num_classes: int) -> SegmentationModel:
     """Return an untrained float model of the shape that ``config`` is deployed in.
@@ -95,7 +99,8 @@ def stand_in(config: TrialConfig, num_classes: int) -> nn.Module:
     size = config.resolution
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        images = torch.rand(2, 3, size.height, size.width)
+        count = max(2, STAND_IN_PIXELS // (size.height * size.width))
+        images = torch.rand(count, 3, size.height, size.width)
         model = build_pruned(config, num_classes)
         _normalise(model, images)
         return deploy(model, config, lambda: [images])

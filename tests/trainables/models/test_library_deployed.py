@@ -9,9 +9,11 @@ import torch
 
 from search_spaces.config import TrialConfig
 from trainables.artifacts.formats import write_artifact
+from trainables.compression import deployed
 from trainables.compression.deployed import build_pruned, prune, stand_in
 from trainables.compression.unstructured import bake_masks
 from trainables.cost.macs import static_costs
+from trainables.cost.runtimes.base import ArtifactError
 from trainables.cost.runtimes.registry import open_artifact
 
 if TYPE_CHECKING:
@@ -71,3 +73,18 @@ def test_single_weights_go_and_channels_are_refused(arch: str, backbone: str) ->
     assert costs["macs"] == static_costs(config(arch, backbone), 4)["macs"]
     with pytest.raises(ValueError, match=r"structured goes with .* only, not smp/"):
         config(arch, backbone, pruning="structured")
+
+
+def test_scales_that_xnnpack_refuses_are_an_error_and_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = TrialConfig.from_mapping(
+        {"arch": "smp/MAnet", "resolution": "32x32", "quantization": "ptq_int8"}
+    )
+    refused, sound = tmp_path / "refused.pte", tmp_path / "sound.pte"
+    write_artifact(stand_in(wanted, 4), wanted.resolution, sound)
+    assert open_artifact(sound)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 32, 32)
+    monkeypatch.setattr(deployed, "STAND_IN_PIXELS", 0)
+    write_artifact(stand_in(wanted, 4), wanted.resolution, refused)
+    with pytest.raises(ArtifactError, match=r"XNNPACK refuses it.*unsupported_parameter"):
+        open_artifact(refused)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Any, cast
 
 from trainables.compression.extras import need
+from trainables.cost.runtimes.base import ArtifactError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _PURPOSE = "the target executorch-xnnpack"
+_LOAD = """
+import sys
+from executorch.runtime import Runtime
+Runtime.get().load_program(sys.argv[1]).load_method("forward")
+"""
+_LOAD_SECONDS = 600
 
 
 def version() -> str:
@@ -33,9 +43,11 @@ class ExecutorchRunner:
 
         Raises:
             MissingExtraError: executorch is not installed.
+            ArtifactError: loading it ends the process, which is tried in another one.
         """
         runtime: Any = need("executorch.runtime", _PURPOSE)
         pool: Any = need("executorch.extension.pybindings.portable_lib", _PURPOSE)
+        _try_loading(path)
         # ExecuTorch has one pool for the whole process, and no other way to set its size.
         pool._unsafe_reset_threadpool(threads)  # noqa: SLF001
         self.runtime = version()
@@ -45,3 +57,27 @@ class ExecutorchRunner:
     def __call__(self, images: Tensor) -> Tensor:
         """Return the logits of ``images``."""
         return cast("Tensor", self._method.execute([images.contiguous()])[0])
+
+
+def _try_loading(path: Path) -> None:
+    """Load ``path`` in a process of its own, as what XNNPACK refuses ends the one that loads it.
+
+    An error that Python would see is left to the load in this process.
+
+    Source: executorch 1.5 frees a refused delegate's memory twice.
+    """
+    done = subprocess.run(  # noqa: S603 - this interpreter, with a path as its argument
+        [sys.executable, "-c", _LOAD, str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        timeout=_LOAD_SECONDS,
+        check=False,
+    )
+    if done.returncode < 0:
+        said = [line for line in done.stderr.splitlines() if "XNN" in line]
+        reason = said[-1].split("] ")[-1] if said else "no reason given"
+        name = signal.Signals(-done.returncode).name
+        raise ArtifactError(f"XNNPACK refuses it, and executorch ends with {name}: {reason}")
