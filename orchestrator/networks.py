@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from search_spaces.config import TrialConfig, config_faults, pair_message
+from search_spaces.config import COMMON, TrialConfig, config_faults, pair_message
 from search_spaces.domains import Categorical
 from search_spaces.fields import without_inactive
-from search_spaces.resolution import Resolution
 from trainables.distillation.teacher import teacher_config
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 PARTS = ("arch", "backbone", "width")
 """Settings in which the encoders of networks differ."""
-ANY = Resolution(256, 256)
-"""A resolution that every network takes."""
 
 
 def networks_of(spec: SweepSpec) -> tuple[TrialConfig, ...]:
@@ -32,14 +29,14 @@ def networks_of(spec: SweepSpec) -> tuple[TrialConfig, ...]:
     """
     choices = [_values(spec.space, name) for name in PARTS]
     found = [
-        without_inactive({**dict(zip(PARTS, each, strict=True)), "resolution": str(ANY)})
+        without_inactive({**dict(zip(PARTS, each, strict=True)), "resolution": str(COMMON)})
         for each in product(*choices)
         if pair_message(str(each[0]), str(each[1])) is None
     ]
     networks = [TrialConfig.from_mapping(each) for each in found if not config_faults(each)]
     networks += [TrialConfig.from_mapping(each.config) for each in spec.baselines]
     if spec.teacher is not None and spec.teacher.checkpoint is None:
-        networks.append(teacher_config(spec.teacher, ANY))
+        networks.append(teacher_config(spec.teacher, COMMON))
     return tuple(dict.fromkeys(networks))
 
 

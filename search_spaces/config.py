@@ -13,6 +13,7 @@ from search_spaces.vocabulary import (
     BACKBONES,
     FIXED_STRIDE,
     OWN_ARCHS,
+    SMALLEST_SIDES,
     STRIDED_ARCHS,
     Arch,
     Backbone,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHS",
     "BACKBONES",
+    "COMMON",
     "FIELD_NAMES",
     "Arch",
     "Backbone",
@@ -47,11 +49,14 @@ __all__ = [
     "find_faults",
     "pair_message",
     "pruning_message",
+    "size_message",
     "stride_message",
 ]
 
 SMALL = Resolution(96, 128)
 """Resolution of a configuration that names none: quick on a CPU."""
+COMMON = Resolution(256, 256)
+"""A resolution that every network takes, where it is the network alone that matters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +187,7 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
         *_pair_fault(whole, broken),
         *_pruning_fault(whole, broken),
         *_stride_fault(whole, broken),
+        *_size_fault(whole, broken),
     ]
 
 
@@ -218,6 +224,14 @@ def _stride_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
     return [Fault("resolution", message)] if message else []
 
 
+def _size_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a resolution that is too small for the architecture."""
+    if broken & {"arch", "resolution"}:
+        return []
+    message = size_message(str(whole["arch"]), Resolution.parse(whole["resolution"]))
+    return [Fault("resolution", message)] if message else []
+
+
 def pair_message(arch: str, backbone: str) -> str | None:
     """Return why an architecture cannot be built on a backbone; None where it can."""
     if "/" in backbone and "/" not in arch:
@@ -247,4 +261,15 @@ def stride_message(resolution: Resolution, output_stride: int) -> str | None:
     return (
         f"{resolution} does not fit an output stride of {output_stride}: both sides must be "
         f"multiples of {output_stride}; nearest allowed: {nearest}"
+    )
+
+
+def size_message(arch: str, resolution: Resolution) -> str | None:
+    """Return why a resolution is too small for an architecture; None where it is not."""
+    least = SMALLEST_SIDES.get(arch, 1)
+    if min(resolution.height, resolution.width) >= least:
+        return None
+    return (
+        f"{resolution} is too small for {arch}, which needs {least} pixels on both sides; take a "
+        "larger one, or another arch"
     )

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS, AllOf, Equals, Not, OneOf
-from search_spaces.config import pair_message, pruning_message, stride_message
+from search_spaces.config import pair_message, pruning_message, size_message, stride_message
 from search_spaces.domains import (
     Categorical,
     Domain,
@@ -174,6 +174,8 @@ def choices_faults(choices: JointChoices) -> list[Fault]:
         found += _pair_faults(domains["arch"], domains["backbone"])
         if "pruning" in domains:
             found += _pruning_faults(domains)
+    if {"arch", "resolution"} <= set(domains):
+        found += _size_faults(domains["arch"], domains["resolution"])
     if {"arch", "resolution", "output_stride"} <= set(domains):
         strides = _strides(domains["arch"], domains["output_stride"])
         found += _stride_faults(domains["resolution"], strides)
@@ -222,4 +224,10 @@ def _strides(archs: Domain, output_strides: Domain) -> list[int]:
 def _stride_faults(resolutions: Domain, strides: list[int]) -> list[Fault]:
     pairs = product(map(Resolution.parse, values_of(resolutions)), strides)
     messages = (stride_message(resolution, stride) for resolution, stride in pairs)
+    return [Fault("resolution", message) for message in messages if message]
+
+
+def _size_faults(archs: Domain, resolutions: Domain) -> list[Fault]:
+    pairs = product(map(str, values_of(archs)), map(Resolution.parse, values_of(resolutions)))
+    messages = (size_message(arch, resolution) for arch, resolution in pairs)
     return [Fault("resolution", message) for message in messages if message]

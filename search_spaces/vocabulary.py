@@ -46,6 +46,8 @@ BACKBONE_LIBRARIES: tuple[str, ...] = ("timm", "smp")
 """Libraries that a backbone ``LIBRARY/NAME`` may come from."""
 FIXED_STRIDE = 32
 """Input side over the deepest map's where an architecture has no output stride to choose."""
+SMALLEST_SIDES: dict[str, int] = {"smp/PAN": 128}
+"""Least pixels of a side, where that is told: PAN halves a map at stride 16 three times."""
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)

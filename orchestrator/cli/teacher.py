@@ -49,12 +49,12 @@ def train(
 
     from orchestrator.engine import largest_resolution
     from orchestrator.launch import sound_data
-    from orchestrator.networks import ANY
+    from search_spaces.config import COMMON
     from trainables.distillation.teacher import teacher_config, train_teacher
     from trainables.local_session import LocalSession
     from trainables.models.readiness import check_networks
 
-    check_networks([teacher_config(parsed.teacher, ANY)], parsed.training.weights)
+    check_networks([teacher_config(parsed.teacher, COMMON)], parsed.training.weights)
     sound_data(parsed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     info = train_teacher(

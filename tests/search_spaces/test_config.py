@@ -108,6 +108,7 @@ def test_what_is_left_out_or_written_otherwise_is_understood(
         ({"resolution": "wide"}, "resolution: 'wide' is no resolution"),
         ({"resolution": "0x32"}, "positive sides"),
         ({"resolution": "97x128"}, "nearest allowed: 96x128 or 112x128"),
+        ({"arch": "smp/PAN", "resolution": "96x128"}, "which needs 128 pixels on both sides"),
         ({"resolution": 7}, "nearest allowed: 16x16"),
         ({"dropout": 1.0}, "dropout: 1.0 is not a number in [0, 1)"),
         ({"dropout": float("nan")}, "dropout: nan is not"),

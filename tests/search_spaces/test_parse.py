@@ -107,6 +107,7 @@ def test_nothing_given_is_the_default_configuration() -> None:
         ("resolution: [96, 128]", "space.resolution", "write 96x128 for one"),
         ("resolution: {low: 64, high: 96}", "space.resolution", "takes no range"),
         ("resolution: 97x128", "space.resolution", "nearest allowed: 96x128 or 112x128"),
+        ("arch: smp/PAN\nresolution: 64", "space.resolution", "64x64 is too small"),
         ("arch: {low: 1}", "space.arch", "takes no range but one of deeplabv3"),
         ("dropout: {low: 0.1}", "space.dropout.high", "is missing"),
         ("dropout: {low: 0.1, high: 1}", "space.dropout.high", "1 is not a number in [0, 1)"),

@@ -20,6 +20,7 @@ from search_spaces.vocabulary import (
     IMPLEMENTED_PRUNING,
     IMPLEMENTED_QUANTIZATION,
     OWN_ARCHS,
+    SMALLEST_SIDES,
 )
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.cost.targets import RUNS
@@ -51,7 +52,7 @@ def settings(arch: str, pruning: str, quantization: str) -> dict[str, object]:
     found: dict[str, object] = {
         "arch": arch,
         "backbone": "mobilenet_v3_small",
-        "resolution": "32x32",
+        "resolution": str(max(32, SMALLEST_SIDES.get(arch, 32))),
         "batch_size": 4,
         "pruning": pruning,
         "quantization": quantization,

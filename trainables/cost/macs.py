@@ -11,7 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import COMMON, TrialConfig
 from trainables.compression.structured import prune_channels
 from trainables.models.build import build_model
 
@@ -89,6 +89,7 @@ def _architecture(config: TrialConfig) -> TrialConfig:
         width=config.width,
         output_stride=config.output_stride,
         decoder_convs=config.decoder_convs,
+        resolution=COMMON,
         pruning="structured" if config.pruning == "structured" else "none",
         pruning_ratio=config.pruning_ratio if config.pruning == "structured" else None,
     )

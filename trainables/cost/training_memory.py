@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import COMMON, TrialConfig
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def training_memory_mb(config: TrialConfig, num_classes: int, images: int) -> fl
         width=config.width,
         output_stride=config.output_stride,
         decoder_convs=config.decoder_convs,
+        resolution=COMMON,
     )
     params, saved = _counts(model, config.resolution, num_classes)
     states = _STATES.get(config.optimizer, 2)
