@@ -67,10 +67,9 @@ class LiveView:
     """Trials in each state."""
     best: LiveRow | None
     """The row with the highest mIoU of those that were not ruled out."""
-    hypervolume: float | None
-    """Of the complete trials against their own default reference point; None without one."""
     hypervolume_share: float | None
-    """The same over that of a perfect trial, [0, 1]; None without a complete trial."""
+    """Hypervolume of the complete trials, against their own default reference point, over that of a
+    perfect trial, [0, 1]; None without a complete trial."""
     elapsed: float
     """Seconds since the sweep began."""
     left: float | None
@@ -86,7 +85,6 @@ class LiveModel:
         self._objectives = tuple(objectives)
         self._book = RecordBook()
         self._rows: dict[str, LiveRow] = {}
-        self._volume: float | None = None
         self._share: float | None = None
         self._at_once = 1
 
@@ -114,7 +112,6 @@ class LiveModel:
             gated=len(gated),
             counts=snapshot.counts,
             best=_best(rows),
-            hypervolume=self._volume,
             hypervolume_share=self._share,
             elapsed=seconds,
             left=self._time_left([t for t in snapshot.trials if t.trial_id not in gated]),
@@ -127,9 +124,9 @@ class LiveModel:
         ]
         reference = default_reference_point(points, self._objectives)
         perfect = [1.0 if each.direction == "maximize" else 0.0 for each in self._objectives]
-        self._volume = hypervolume(points, self._objectives, reference)
+        volume = hypervolume(points, self._objectives, reference)
         whole = hypervolume([perfect], self._objectives, reference)
-        self._share = self._volume / whole if whole > 0 else 0.0
+        self._share = volume / whole if whole > 0 else 0.0
 
     def _time_left(self, trials: Sequence[TrialRecord]) -> float | None:
         """Return the epochs to come at the mean time of one so far, over the trials at once.

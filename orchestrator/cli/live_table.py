@@ -119,8 +119,8 @@ def header(view: LiveView) -> str:
         words.append(f"{view.gated} settled by the cost gate")
     if view.best is not None and view.best.miou is not None:
         words.append(f"best mIoU {view.best.miou:.3f} ({view.best.trial_id})")
-    if view.hypervolume is not None:
-        words.append(f"hypervolume {view.hypervolume:.4g} ({view.hypervolume_share or 0:.1%})")
+    if view.hypervolume_share is not None:
+        words.append(f"hypervolume {view.hypervolume_share:.1%}")
     words.append(seconds_text(view.elapsed))
     if view.left is not None and view.left >= 1 and view.done < view.total:
         words.append(f"about {seconds_text(view.left)} left")

@@ -113,7 +113,7 @@ def _images(spec: SweepSpec) -> tuple[int, int]:
 
 def _print(made: SweepPlan) -> None:
     said = made.forecast
-    size = made.configurations
+    size, whole = made.configurations, _whole(made)
     infeasible = f"{made.infeasible_share:.0%} of it break a constraint"
     say_pairs(
         [
@@ -127,10 +127,7 @@ def _print(made: SweepPlan) -> None:
             ("epochs", _range(said.epochs)),
             ("device-hours", _range(said.device_hours, ".3g")),
             ("wall time", _times(said.seconds)),
-            (
-                "hypervolume",
-                f"{_range(said.hypervolume, '.4g')}, a perfect trial has {_whole(made):.4g}",
-            ),
+            ("hypervolume", f"{_shares(said.hypervolume, whole)} of a perfect trial's"),
             ("based on", made.basis),
         ]
     )
@@ -153,7 +150,11 @@ def _print(made: SweepPlan) -> None:
     say_table(
         ("share of the time", "hypervolume", "8 of 10 sweeps"),
         [
-            (f"{share:.0%}", f"{volume.median:.4g}", f"{volume.low:.4g} to {volume.high:.4g}")
+            (
+                f"{share:.0%}",
+                f"{volume.median / whole:.1%}",
+                f"{volume.low / whole:.1%} to {volume.high / whole:.1%}",
+            )
             for share, volume in said.curve
         ],
     )
@@ -167,6 +168,12 @@ def _whole(made: SweepPlan) -> float:
 
 def _range(value: Range, form: str = ".0f") -> str:
     return f"{value.median:{form}} ({value.low:{form}} to {value.high:{form}})"
+
+
+def _shares(value: Range, whole: float) -> str:
+    """Return a range of hypervolumes as shares of ``whole``."""
+    median, low, high = (each / whole for each in (value.median, value.low, value.high))
+    return f"{median:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _times(value: Range) -> str:

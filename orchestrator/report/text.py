@@ -127,7 +127,8 @@ def what_it_is(row: ReportRow) -> str:
 def counts_line(report: SweepReport) -> str:
     """Return how many trials are in which state, states without trials left out."""
     counted = [f"{count} {state}" for state, count in report.counts.items() if count]
-    return f"{len(report.rows)} trials: {', '.join(counted)}" if counted else "no trials"
+    trials = "1 trial" if len(report.rows) == 1 else f"{len(report.rows)} trials"
+    return f"{trials}: {', '.join(counted)}" if counted else "no trials"
 
 
 def effort_line(report: SweepReport) -> str:
@@ -143,13 +144,13 @@ def effort_line(report: SweepReport) -> str:
 
 
 def volume_line(report: SweepReport) -> str:
-    """Return the hypervolume with the reference point it is measured from."""
+    """Return the hypervolume's share with the reference point it is measured from."""
     reference = ", ".join(
         f"{label(name).heading} {label(name).show(value)}"
         for name, value in report.reference_point.items()
     )
     share = f"{100 * report.hypervolume_share:.1f} % of a perfect trial's"
-    return f"hypervolume {report.hypervolume:.6g}, {share}, against {reference}"
+    return f"hypervolume {share}, against {reference}"
 
 
 def front_table(report: SweepReport) -> Table:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.orchestrator.cli.conftest import WholeTrial
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
-LAST = "1/3 trials, best mIoU 0.250 (t00000), hypervolume 0.125 (2.3%), 1 min 01 s, about 6 s left"
+LAST = "1/3 trials, best mIoU 0.250 (t00000), hypervolume 2.3%, 1 min 01 s, about 6 s left"
 
 
 def _model() -> LiveModel:

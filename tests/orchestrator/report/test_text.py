@@ -54,6 +54,7 @@ def test_the_terminal_shows_every_front_trial(report: SweepReport) -> None:
     assert all(row.trial_id in text for row in report.front)
     assert "mIoU ↑" in text
     assert f"{report.knee} ★" in text
+    assert f"hypervolume {100 * report.hypervolume_share:.1f} % of a perfect trial's" in text
 
 
 def test_without_a_complete_trial_there_is_a_plain_sentence(
