@@ -21,7 +21,6 @@ from orchestrator.spec.dump import spec_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.events import Objective
     from orchestrator.planning.beliefs import Beliefs
     from orchestrator.planning.experience import Experience
     from orchestrator.spec.sweep_spec import SweepSpec
@@ -141,11 +140,6 @@ def make_plan(
             simulations=min(32, max(5, WORK // spec.budget.trials)),
         ),
     )
-
-
-def aims(plan: SweepPlan, objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    """Return those of ``objectives`` that the plan's hypervolume is about."""
-    return tuple(each for each in objectives if each.name in plan.reference_point)
 
 
 def spec_digest(spec: SweepSpec) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.pareto import hypervolume
-from orchestrator.planning.plan import aims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +51,7 @@ def score_plan(
         workers_per_trial: Devices a trial holds while it runs.
     """
     trained = [trial for trial in records.trials if trial.epochs_done]
-    chosen = aims(plan, objectives)
+    chosen = tuple(each for each in objectives if each.name in plan.reference_point)
     points = [[_value(trial, each.name) for each in chosen] for trial in trained]
     said = plan.forecast
     busy = sum(trial.busy_seconds for trial in records.trials) * workers_per_trial / 3600
