@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.hints import command
 from orchestrator.cli.output import say, tell
 from trainables.masking import mask
 
@@ -28,7 +29,7 @@ def print_where(folder: SweepFolder, spec: SweepSpec) -> None:
     """Print the addresses of a sweep's pages, or the command that serves them."""
     base = running_ui(spec)
     if base is None:
-        say(f"look at it: segsweep ui {folder.sweep_id}")
+        say(f"look at it: {command('ui', folder)}")
     else:
         print_pages(base, folder)
 

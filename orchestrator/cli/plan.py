@@ -21,8 +21,7 @@ from orchestrator.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.planning.forecast import Range
-    from orchestrator.planning.plan import SweepPlan
+    from orchestrator.planning.plan import Range, SweepPlan
     from orchestrator.spec.sweep_spec import SweepSpec
 
 EPILOG = examples(
@@ -65,7 +64,8 @@ def plan(  # noqa: PLR0917 - the options of a command line
 
     from orchestrator.cost_model import static_cost_model
     from orchestrator.planning.experience import gather
-    from orchestrator.planning.plan import make_plan, save_plan, to_mapping
+    from orchestrator.planning.make import make_plan
+    from orchestrator.planning.plan import save_plan, to_mapping
     from orchestrator.spec.dump import settle_spec
     from orchestrator.spec.parse import load_spec
     from trainables.data.layouts.registry import class_names_of

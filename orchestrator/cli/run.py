@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.hints import command
 from orchestrator.cli.job_folder import keep_job_folder, leave_job_folder
 from orchestrator.cli.options import (
     AsJson,
@@ -159,13 +160,13 @@ def _offered(spec: SweepSpec) -> SweepFolder | None:
         return None
     if found.is_driven():
         raise CliError(
-            f"sweep {found.sweep_id} of the same spec is running now; follow it with 'segsweep "
-            f"report {found.sweep_id}', or begin another one with 'segsweep run --new'"
+            f"sweep {found.sweep_id} of the same spec is running now; follow it with "
+            f"'{command('report', found)}', or begin another one with 'segsweep run --new'"
         )
     what = f"sweep {found.sweep_id} of the same spec is not finished"
     if not sys.stdin.isatty():
         raise CliError(
-            f"{what}; go on with 'segsweep resume {found.sweep_id}', or begin another one with "
+            f"{what}; go on with '{command('resume', found)}', or begin another one with "
             "'segsweep run --new'"
         )
     return found if typer.confirm(f"{what}; go on with it?", default=True, err=True) else None
@@ -211,7 +212,7 @@ def _print(launched: Launched, *, as_json: bool) -> None:
     if launched.trouble is not None:
         tell(f"error: {launched.trouble}")
     if launched.interrupted:
-        tell(f"stopped early; go on with: segsweep resume {launched.folder.sweep_id}")
+        tell(f"stopped early; go on with: {command('resume', launched.folder)}")
 
 
 class StopSignals:

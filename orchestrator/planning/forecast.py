@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.deciders import gate_of, scheduler_of, searcher_of
 from orchestrator.events import EpochReported, TrialStarted
+from orchestrator.planning.plan import Forecast, Range
 from orchestrator.planning.world import World
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.stagnation import Stagnation
@@ -28,43 +28,6 @@ INTERVAL = (0.1, 0.5, 0.9)
 POINTS = 12
 """Points of the hypervolume's curve."""
 FOREVER = 1e12
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Range:
-    """A number that is not known yet: in eight of ten simulated sweeps from ``low`` to ``high``."""
-
-    low: float
-    median: float
-    high: float
-
-    def holds(self, value: float) -> bool:
-        """Whether ``value`` is in the interval."""
-        return self.low <= value <= self.high
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forecast:
-    """What simulated sweeps did."""
-
-    simulations: int
-    """Number of them, >= 1."""
-    trials: Range
-    """Trials trained."""
-    complete: Range
-    """Trials trained to their end."""
-    stopped: Range
-    """Trials stopped early."""
-    epochs: Range
-    """Epochs, over all trials."""
-    seconds: Range
-    """Wall time."""
-    device_hours: Range
-    """Time on lanes times the workers of each."""
-    hypervolume: Range
-    """At the end; every trial counts with its best mIoU so far."""
-    curve: tuple[tuple[float, Range], ...]
-    """Hypervolume after each share of the sweep's time, in (0, 1]."""
 
 
 class _Watch:

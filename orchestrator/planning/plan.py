@@ -9,33 +9,53 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cluster.resources import gpus_per_worker, plan_lanes
-from orchestrator.gate import CostGate
-from orchestrator.pareto import default_reference_point
-from orchestrator.planning.beliefs import Setting, believe, cost_row
-from orchestrator.planning.forecast import Forecast, Range, forecast
 from orchestrator.spec.dump import spec_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from orchestrator.planning.beliefs import Beliefs
-    from orchestrator.planning.experience import Experience
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.domains import Value
-    from search_spaces.space import Config
 
 FILE = "plan.json"
 """Name of a plan among a sweep's files."""
-SAMPLES = 40
-"""Configurations drawn for the costs of the space."""
-SHOWN = 5
-"""Those of them that are shown, from the cheapest to the dearest."""
-WORK = 400
-"""Simulated trials in all, about."""
-STATIC = ("params", "macs", "flops", "bops")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """A number that is not known yet: in eight of ten simulated sweeps from ``low`` to ``high``."""
+
+    low: float
+    median: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is in the interval."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What simulated sweeps did."""
+
+    simulations: int
+    """Number of them, >= 1."""
+    trials: Range
+    """Trials trained."""
+    complete: Range
+    """Trials trained to their end."""
+    stopped: Range
+    """Trials stopped early."""
+    epochs: Range
+    """Epochs, over all trials."""
+    seconds: Range
+    """Wall time."""
+    device_hours: Range
+    """Time on lanes times the workers of each."""
+    hypervolume: Range
+    """At the end; every trial counts with its best mIoU so far."""
+    curve: tuple[tuple[float, Range], ...]
+    """Hypervolume after each share of the sweep's time, in (0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,69 +97,6 @@ class SweepPlan:
     """Where the forecast comes from, in words."""
     forecast: Forecast
     """What the sweep is expected to do."""
-
-
-def make_plan(
-    spec: SweepSpec,
-    static: Callable[[Config], Mapping[str, float]],
-    *,
-    images: tuple[int, int],
-    cpus: float,
-    gpus: float,
-    past: Sequence[Experience] = (),
-) -> SweepPlan:
-    """Return what ``spec`` will do; the same for the same arguments.
-
-    Args:
-        spec: The sweep.
-        static: Costs of a configuration that need no measurement.
-        images: Training and validation images.
-        cpus: CPU cores of all machines.
-        gpus: GPUs of all machines.
-        past: Trainings of earlier sweeps on the same data.
-
-    Raises:
-        ResourceError: not one lane fits, or fewer than the spec asks for.
-    """
-    resources = spec.resources
-    lanes = plan_lanes(resources, available_cpus=cpus, available_gpus=gpus)
-    each_gpu = gpus_per_worker(resources, available_gpus=gpus)
-    devices = each_gpu if each_gpu > 0 else resources.cpus_per_worker
-    setting = Setting(
-        epochs=spec.budget.epochs,
-        train_images=images[0],
-        val_images=images[1],
-        devices=devices * resources.train_workers,
-        on_gpu=each_gpu > 0,
-        target_threads=spec.target.threads,
-    )
-    beliefs = believe(spec.space, static, setting, past)
-    samples = _samples(spec, beliefs)
-    objectives = [o for o in spec.objectives if o.name in {*STATIC, "latency_ms", "miou"}]
-    points = [[{**each.costs, "miou": 0.0}[o.name] for o in objectives] for each in samples]
-    reference = default_reference_point(points, objectives)
-    chosen = np.linspace(0, len(samples) - 1, min(SHOWN, len(samples))).round().astype(int)
-    return SweepPlan(
-        spec_digest=spec_digest(spec),
-        configurations=spec.space.count(),
-        searched=spec.space.searched,
-        samples=tuple(samples[index] for index in chosen),
-        infeasible_share=sum(each.verdict is not None for each in samples) / len(samples),
-        lanes=lanes,
-        train_workers=resources.train_workers,
-        budget_trials=spec.budget.trials,
-        baselines=len(spec.baselines),
-        reference_point=reference,
-        basis=beliefs.basis,
-        forecast=forecast(
-            spec,
-            beliefs,
-            objectives,
-            reference,
-            lanes=lanes,
-            simulations=min(32, max(5, WORK // spec.budget.trials)),
-        ),
-    )
 
 
 def spec_digest(spec: SweepSpec) -> str:
@@ -205,20 +162,3 @@ def load_plan(folder: Path) -> SweepPlan | None:
 
 def _place(root: Path, digest: str) -> Path:
     return Path(root) / "plans" / f"{digest}.json"
-
-
-def _samples(spec: SweepSpec, beliefs: Beliefs) -> list[Sample]:
-    rng = np.random.default_rng((spec.search.seed, 11))
-    gate = CostGate(spec.constraints, beliefs.static)
-    found = []
-    for _ in range(SAMPLES):
-        config = spec.space.sample(rng)
-        static = dict(beliefs.static(config))
-        row = np.array(cost_row(static["macs"]))
-        costs = {
-            **static,
-            "latency_ms": math.exp(float(row @ beliefs.latency.mean)),
-            "epoch_seconds": math.exp(float(row @ beliefs.seconds.mean)),
-        }
-        found.append(Sample(config=config, costs=costs, verdict=gate.judge(static)))
-    return sorted(found, key=lambda each: each.costs["macs"])

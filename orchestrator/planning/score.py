@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.events import Objective
-    from orchestrator.planning.forecast import Range
-    from orchestrator.planning.plan import SweepPlan
+    from orchestrator.planning.plan import Range, SweepPlan
     from orchestrator.records import SweepRecords, TrialRecord
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.cli.hints import command
 from orchestrator.cli.pages import noted_ui, print_where, running_ui
 from orchestrator.folders import SweepFolder
 from orchestrator.launch import PLACE
@@ -54,7 +55,7 @@ def test_pages_are_printed_while_the_server_runs_and_the_command_otherwise(
     assert f"charts        {server}/#/experiments/7/runs?viewStateShareKey=demo-1&" in shown
     assert f"front         {server}/#/experiments/7/runs?viewStateShareKey=demo-1-front&" in shown
     print_where(folder, spec)
-    assert capsys.readouterr().out == "look at it: segsweep ui demo-1\n"
+    assert capsys.readouterr().out == f"look at it: {command('ui', folder)}\n"
 
 
 def test_a_server_that_was_killed_or_shows_another_store_does_not_count(

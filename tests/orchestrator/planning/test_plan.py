@@ -10,12 +10,12 @@ from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStar
 from orchestrator.folders import new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.planning.experience import gather
-from orchestrator.planning.forecast import Range
+from orchestrator.planning.make import make_plan
 from orchestrator.planning.plan import (
+    Range,
     adopt_plan,
     from_mapping,
     load_plan,
-    make_plan,
     save_plan,
     spec_digest,
     to_mapping,

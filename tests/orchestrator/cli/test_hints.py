@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.hints import command
+from orchestrator.folders import SweepFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_hint_names_the_storage_where_it_is_not_found_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGSWEEP_STORAGE", str(tmp_path))
+    assert command("resume", SweepFolder(tmp_path, "demo-1")) == "segsweep resume demo-1"
+    elsewhere = SweepFolder(tmp_path / "my runs", "demo-1")
+    assert command("ui", elsewhere) == f"segsweep ui demo-1 --storage '{tmp_path}/my runs'"
