@@ -28,6 +28,8 @@ _NODE_LOSSES = (
     "raylet died",
     "preempt",
 )
+STARTING_SECONDS = 60.0
+"""How long the end of a trial waits for the other actors of the same run of Tune to start."""
 Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 
 
@@ -106,10 +108,6 @@ class Switchboard:
         """Count an actor of Tune's ``run`` that has started."""
         await self._roll(run).up()
 
-    async def all_actors_up(self, run: int, timeout_s: float) -> bool:
-        """Wait until all that are expected in Tune's ``run`` have started; False where not."""
-        return await self._roll(run).complete(timeout_s)
-
     def _roll(self, run: int) -> Roll:
         return self._rolls.setdefault(run, Roll())
 
@@ -159,12 +157,24 @@ class Switchboard:
             self._entries.pop(trial_id, None)
         return message
 
-    async def message_after(self, trial_id: str, number: int) -> tuple[int, TrialMessage]:
+    async def first_message(
+        self, task: LaneTask, ticket: str, run: int
+    ) -> tuple[int, TrialMessage]:
+        """Submit ``task`` and return the first message of its trial with its number."""
+        await self.submit(task, ticket)
+        return await self.message_after(task.trial_id, -1, run)
+
+    async def message_after(self, trial_id: str, number: int, run: int) -> tuple[int, TrialMessage]:
         """Wait for the trial's first message after ``number``; return it with its number.
 
-        It may be asked for again, the end too, until ``forget`` says that it was recorded.
+        It may be asked for again, the end too, until ``forget`` says that it was recorded. An end
+        also waits until the actors of Tune's ``run`` have started, for a while: of several that
+        are free before, Tune keeps one.
         """
-        return await self._entries[trial_id].messages.after(number)
+        found, message = await self._entries[trial_id].messages.after(number)
+        if isinstance(message, TrialDone):
+            await self._roll(run).complete(STARTING_SECONDS)
+        return found, message
 
     async def forget(self, trial_id: str, ticket: str) -> None:
         """Forget the trial that was submitted with ``ticket``, now that its end is recorded."""

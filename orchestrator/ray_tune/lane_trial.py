@@ -13,9 +13,6 @@ from trainables.messages import TrialDone
 if TYPE_CHECKING:
     from trainables.messages import TrialMessage, TrialTask
 
-_STARTING_SECONDS = 60.0
-"""How long the end of a trial waits for the other actors of the same run of Tune to start."""
-
 
 class LaneTrial(tune.Trainable):
     """A Tune trial that passes through a lane; its actor holds no model and is reused.
@@ -26,24 +23,18 @@ class LaneTrial(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
-        """Queue the first trial of this actor."""
+        """Begin the first trial of this actor."""
         self._switchboard = switchboard
         self._run = run
         self._stepped = False
-        self._open: str | None = None
-        self._heard = -1
-        self._submit(config)
+        self._begin(config)
 
     def step(self) -> dict[str, Any]:
         """Return the trial's next message as a Tune result."""
         if not self._stepped:
             self._switchboard.actor_up.remote(self._run)
             self._stepped = True
-        waiting = self._switchboard.message_after.remote(self._open, self._heard)
-        self._heard, message = ray.get(waiting)
-        if isinstance(message, TrialDone):
-            self._open = None
-            ray.get(self._switchboard.all_actors_up.remote(self._run, _STARTING_SECONDS))
+        self._heard, message = ray.get(self._next())
         return {
             "message": pickle.dumps(message),
             "number": self._heard,
@@ -51,8 +42,8 @@ class LaneTrial(tune.Trainable):
         }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Queue the actor's next trial."""
-        self._submit(new_config)
+        """Begin the actor's next trial."""
+        self._begin(new_config)
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -61,11 +52,17 @@ class LaneTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
         """Take nothing: the lanes' workers read the checkpoints."""
 
-    def _submit(self, config: dict[str, Any]) -> None:
-        task = task_of(config)
-        ray.get(self._switchboard.submit.remote(task, ticket_of(config)))
-        self._open = task.trial_id
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._task = task_of(config)
+        self._ticket = ticket_of(config)
         self._heard = -1
+
+    def _next(self) -> Any:  # noqa: ANN401 - Ray's references have no types here
+        """Ask for the trial's next message, in one call with its submission where it is new."""
+        if self._heard < 0:
+            return self._switchboard.first_message.remote(self._task, self._ticket, self._run)
+        trial_id = self._task.trial_id
+        return self._switchboard.message_after.remote(trial_id, self._heard, self._run)
 
 
 def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
