@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import TrialEnded
-from orchestrator.pareto import default_reference_point, hypervolume
+from orchestrator.pareto import default_reference_point, hypervolume, share_of_perfect
 from orchestrator.records import RecordBook
 
 if TYPE_CHECKING:
@@ -123,10 +123,8 @@ class LiveModel:
             for trial in self._book.snapshot().complete
         ]
         reference = default_reference_point(points, self._objectives)
-        perfect = [1.0 if each.direction == "maximize" else 0.0 for each in self._objectives]
         volume = hypervolume(points, self._objectives, reference)
-        whole = hypervolume([perfect], self._objectives, reference)
-        self._share = volume / whole if whole > 0 else 0.0
+        self._share = share_of_perfect(volume, self._objectives, reference)
 
     def _time_left(self, trials: Sequence[TrialRecord]) -> float | None:
         """Return the epochs to come at the mean time of one so far, over the trials at once.

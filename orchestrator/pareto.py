@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import moocore
@@ -108,6 +109,22 @@ def hypervolume(
     if len(inside) == 0:
         return 0.0
     return float(moocore.hypervolume(inside, ref=reference))
+
+
+def share_of_perfect(
+    volume: float, objectives: Sequence[Objective], reference_point: Mapping[str, float]
+) -> float:
+    """Return ``volume`` over that of a perfect trial; 0 where the reference point is perfect.
+
+    A perfect trial has 1 of every maximised objective and 0 of every minimised one, which
+    accuracies and costs cannot pass. Objectives without a reference value do not count.
+    """
+    whole = math.prod(
+        abs((each.direction == "maximize") - reference_point[each.name])
+        for each in objectives
+        if each.name in reference_point
+    )
+    return volume / whole if whole > 0 else 0.0
 
 
 def reference_values(

@@ -25,7 +25,7 @@ from search_spaces.space import Dimension, SearchSpace
 from search_spaces.vocabulary import FIXED_STRIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from search_spaces.conditions import Condition
 
@@ -204,13 +204,13 @@ def sound_domain(name: str, choice: Choice) -> Domain:
 def _pair_faults(archs: Domain, backbones: Domain) -> list[Fault]:
     pairs = product(map(str, values_of(archs)), map(str, values_of(backbones)))
     messages = (pair_message(arch, backbone) for arch, backbone in pairs)
-    return [Fault("backbone", message) for message in messages if message]
+    return _told("backbone", messages)
 
 
 def _pruning_faults(domains: Mapping[str, Domain]) -> list[Fault]:
     parts = (map(str, values_of(domains[name])) for name in ("arch", "backbone", "pruning"))
     messages = dict.fromkeys(pruning_message(*names) for names in product(*parts))
-    return [Fault("pruning", message) for message in messages if message]
+    return _told("pruning", messages)
 
 
 def _strides(archs: Domain, output_strides: Domain) -> list[int]:
@@ -224,10 +224,14 @@ def _strides(archs: Domain, output_strides: Domain) -> list[int]:
 def _stride_faults(resolutions: Domain, strides: list[int]) -> list[Fault]:
     pairs = product(map(Resolution.parse, values_of(resolutions)), strides)
     messages = (stride_message(resolution, stride) for resolution, stride in pairs)
-    return [Fault("resolution", message) for message in messages if message]
+    return _told("resolution", messages)
 
 
 def _size_faults(archs: Domain, resolutions: Domain) -> list[Fault]:
     pairs = product(map(str, values_of(archs)), map(Resolution.parse, values_of(resolutions)))
     messages = (size_message(arch, resolution) for arch, resolution in pairs)
-    return [Fault("resolution", message) for message in messages if message]
+    return _told("resolution", messages)
+
+
+def _told(dimension: str, messages: Iterable[str | None]) -> list[Fault]:
+    return [Fault(dimension, message) for message in messages if message]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def command(verb: str, folder: SweepFolder) -> str:
     """Return the command line of ``verb`` for a sweep, with its storage where it is not found."""
     words = ["segsweep", verb, folder.sweep_id]
-    if folder.root.absolute() != storage_root(None):
-        words += ["--storage", str(folder.root.absolute())]
+    root = folder.root.absolute()
+    if root != storage_root(None):
+        words += ["--storage", str(root)]
     return shlex.join(words)

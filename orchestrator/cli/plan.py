@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -84,7 +85,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     if as_json:
         say_json(to_mapping(made))
     else:
-        _print(made)
+        _print(made, settled)
     tell(f"kept in {path}")
 
 
@@ -111,9 +112,10 @@ def _images(spec: SweepSpec) -> tuple[int, int]:
     return train, val
 
 
-def _print(made: SweepPlan) -> None:
+def _print(made: SweepPlan, spec: SweepSpec) -> None:
     said = made.forecast
-    size, whole = made.configurations, _whole(made)
+    curve = [(elapsed, _share(volume, made, spec)) for elapsed, volume in said.curve]
+    size = made.configurations
     infeasible = f"{made.infeasible_share:.0%} of it break a constraint"
     say_pairs(
         [
@@ -127,7 +129,10 @@ def _print(made: SweepPlan) -> None:
             ("epochs", _range(said.epochs)),
             ("device-hours", _range(said.device_hours, ".3g")),
             ("wall time", _times(said.seconds)),
-            ("hypervolume", f"{_shares(said.hypervolume, whole)} of a perfect trial's"),
+            (
+                "hypervolume",
+                f"{_range(_share(said.hypervolume, made, spec), '.1%')} of a perfect trial's",
+            ),
             ("based on", made.basis),
         ]
     )
@@ -150,30 +155,24 @@ def _print(made: SweepPlan) -> None:
     say_table(
         ("share of the time", "hypervolume", "8 of 10 sweeps"),
         [
-            (
-                f"{share:.0%}",
-                f"{volume.median / whole:.1%}",
-                f"{volume.low / whole:.1%} to {volume.high / whole:.1%}",
-            )
-            for share, volume in said.curve
+            (f"{elapsed:.0%}", f"{share.median:.1%}", f"{share.low:.1%} to {share.high:.1%}")
+            for elapsed, share in curve
         ],
     )
-
-
-def _whole(made: SweepPlan) -> float:
-    """Return the hypervolume of a trial with an mIoU of 1 at no cost."""
-    sides = [abs((name == "miou") - value) for name, value in made.reference_point.items()]
-    return math.prod(sides)
 
 
 def _range(value: Range, form: str = ".0f") -> str:
     return f"{value.median:{form}} ({value.low:{form}} to {value.high:{form}})"
 
 
-def _shares(value: Range, whole: float) -> str:
-    """Return a range of hypervolumes as shares of ``whole``."""
-    median, low, high = (each / whole for each in (value.median, value.low, value.high))
-    return f"{median:.1%} ({low:.1%} to {high:.1%})"
+def _share(value: Range, made: SweepPlan, spec: SweepSpec) -> Range:
+    """Return a hypervolume over that of a perfect trial."""
+    from orchestrator.pareto import share_of_perfect
+
+    def share(volume: float) -> float:
+        return share_of_perfect(volume, spec.objectives, made.reference_point)
+
+    return replace(value, low=share(value.low), median=share(value.median), high=share(value.high))
 
 
 def _times(value: Range) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 
 class Roll:
@@ -28,11 +29,8 @@ class Roll:
             self._up += 1
             self._changed.notify_all()
 
-    async def complete(self, timeout_s: float) -> bool:
-        """Wait until all that are expected are at work; False after the timeout."""
-        try:
+    async def complete(self, timeout_s: float) -> None:
+        """Wait until all that are expected are at work, no longer than the timeout."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(lambda: self._up >= self._wanted)
-        except TimeoutError:
-            return False
-        return True

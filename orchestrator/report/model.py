@@ -12,6 +12,7 @@ from orchestrator.pareto import (
     hypervolume,
     knee_point,
     non_dominated_ranks,
+    share_of_perfect,
 )
 from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
 from orchestrator.report.effort import Effort, effort_of
@@ -95,17 +96,8 @@ class SweepReport:
         return self.share_of(self.hypervolume)
 
     def share_of(self, volume: float) -> float:
-        """Return ``volume`` over that of a perfect trial; 0 where the reference point is perfect.
-
-        A perfect trial has 1 of every maximised objective and 0 of every minimised one, which
-        accuracies and costs cannot pass.
-        """
-        sides = [
-            abs((1.0 if each.direction == "maximize" else 0.0) - self.reference_point[each.name])
-            for each in self.objectives
-        ]
-        whole = math.prod(sides)
-        return volume / whole if whole > 0 else 0.0
+        """Return ``volume`` over that of a perfect trial, as ``share_of_perfect`` does."""
+        return share_of_perfect(volume, self.objectives, self.reference_point)
 
     @property
     def completed(self) -> int:

@@ -52,7 +52,7 @@ def settings(arch: str, pruning: str, quantization: str) -> dict[str, object]:
     found: dict[str, object] = {
         "arch": arch,
         "backbone": "mobilenet_v3_small",
-        "resolution": str(max(32, SMALLEST_SIDES.get(arch, 32))),
+        "resolution": str(SMALLEST_SIDES.get(arch, 32)),
         "batch_size": 4,
         "pruning": pruning,
         "quantization": quantization,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.config import COMMON, TrialConfig
 from trainables.compression.structured import prune_channels
+from trainables.cost.shape import dense_architecture
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from search_spaces.config import Resolution
+    from search_spaces.config import Resolution, TrialConfig
     from trainables.models.build import SegmentationModel
 
 ELEMENTWISE = (
@@ -81,18 +82,11 @@ def static_costs(config: TrialConfig, num_classes: int) -> dict[str, int]:
 
 
 def _architecture(config: TrialConfig) -> TrialConfig:
-    """Return ``config`` with all that does not shape the dense model's weights at default."""
-    return TrialConfig(
-        arch=config.arch,
-        backbone=config.backbone,
-        last_expansion=config.last_expansion,
-        width=config.width,
-        output_stride=config.output_stride,
-        decoder_convs=config.decoder_convs,
-        resolution=COMMON,
-        pruning="structured" if config.pruning == "structured" else "none",
-        pruning_ratio=config.pruning_ratio if config.pruning == "structured" else None,
-    )
+    """Return what shapes the weights of ``config``: the dense model and the channels it loses."""
+    dense = dense_architecture(config)
+    if config.pruning != "structured":
+        return dense
+    return replace(dense, pruning="structured", pruning_ratio=config.pruning_ratio)
 
 
 @lru_cache(maxsize=4096)

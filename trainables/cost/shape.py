@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from search_spaces.config import TrialConfig
+from search_spaces.config import COMMON, TrialConfig
 
 SHAPING_FIELDS = (
     "arch",
@@ -43,3 +41,16 @@ def cost_shape(config: TrialConfig) -> dict[str, object]:
 def shape_key(config: TrialConfig) -> str:
     """Return the shape as a line of text."""
     return json.dumps(cost_shape(config), sort_keys=True, separators=(",", ":"))
+
+
+def dense_architecture(config: TrialConfig) -> TrialConfig:
+    """Return ``config`` with all that does not shape the dense model's weights at default."""
+    return TrialConfig(
+        arch=config.arch,
+        backbone=config.backbone,
+        last_expansion=config.last_expansion,
+        width=config.width,
+        output_stride=config.output_stride,
+        decoder_convs=config.decoder_convs,
+        resolution=COMMON,
+    )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from search_spaces.config import COMMON, TrialConfig
+from trainables.cost.shape import dense_architecture
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
+    from search_spaces.config import TrialConfig
     from search_spaces.resolution import Resolution
 
 MB = 1e6
@@ -34,15 +35,7 @@ def training_memory_mb(config: TrialConfig, num_classes: int, images: int) -> fl
 
     Source: ``torch.autograd.graph.saved_tensors_hooks`` on the meta device.
     """
-    model = TrialConfig(
-        arch=config.arch,
-        backbone=config.backbone,
-        last_expansion=config.last_expansion,
-        width=config.width,
-        output_stride=config.output_stride,
-        decoder_convs=config.decoder_convs,
-        resolution=COMMON,
-    )
+    model = dense_architecture(config)
     params, saved = _counts(model, config.resolution, num_classes)
     states = _STATES.get(config.optimizer, 2)
     return (4 * params * (2 + states) + saved * images) / MB
