@@ -40,6 +40,7 @@ _CLUSTER_SETTINGS = {
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "2",  # a notice may be no more than half a minute
 }
 _LOCAL_SETTINGS = {
+    "RAY_task_events_report_interval_ms": "0",  # for a dashboard, which is not started
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process a lane; this machine sends no notice
 }
 _SURVEY_SECONDS = 60.0

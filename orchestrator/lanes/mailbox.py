@@ -27,22 +27,26 @@ class Mailbox:
         self._messages.append(message)
         self._arrived.set()
 
-    async def after(self, number: int) -> tuple[int, TrialMessage]:
-        """Wait for the first message after ``number``; return it with its number.
+    async def after(self, number: int) -> tuple[int, list[TrialMessage]]:
+        """Wait for messages after ``number``; return the last one's number with all of them.
 
         Those up to ``number``, -1 for none, are forgotten.
         """
         self._forget(number)
-        while not self._messages:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._first, self._messages[0]
+        await self._some()
+        return self._first + len(self._messages) - 1, list(self._messages)
 
     async def take(self) -> TrialMessage:
         """Wait for the next message, return it and forget it."""
-        number, message = await self.after(-1)
-        self._forget(number)
+        await self._some()
+        message = self._messages[0]
+        self._forget(self._first)
         return message
+
+    async def _some(self) -> None:
+        while not self._messages:
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def _forget(self, number: int) -> None:
         while self._messages and self._first <= number:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,6 +31,8 @@ _NODE_LOSSES = (
 )
 STARTING_SECONDS = 60.0
 """How long the end of a trial waits for the other actors of the same run of Tune to start."""
+_LINGER_SECONDS = 0.01
+"""How long a message waits for the trial's end, to reach Tune in one result with it."""
 Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 
 
@@ -157,30 +160,38 @@ class Switchboard:
             self._entries.pop(trial_id, None)
         return message
 
-    async def first_message(
+    async def first_messages(
         self, task: LaneTask, ticket: str, run: int
-    ) -> tuple[int, TrialMessage]:
-        """Submit ``task`` and return the first message of its trial with its number."""
+    ) -> tuple[int, list[TrialMessage]]:
+        """Submit ``task`` and return the first messages of its trial with the last one's number."""
         await self.submit(task, ticket)
-        return await self.message_after(task.trial_id, -1, run)
+        return await self.messages_after(task.trial_id, -1, run)
 
-    async def message_after(self, trial_id: str, number: int, run: int) -> tuple[int, TrialMessage]:
-        """Wait for the trial's first message after ``number``; return it with its number.
+    async def messages_after(
+        self, trial_id: str, number: int, run: int
+    ) -> tuple[int, list[TrialMessage]]:
+        """Wait for messages of the trial after ``number``; return them with the last one's number.
 
-        It may be asked for again, the end too, until ``forget`` says that it was recorded. An end
-        also waits until the actors of Tune's ``run`` have started, for a while: of several that
-        are free before, Tune keeps one.
+        They may be asked for again, the end too, until ``forget`` says that it was recorded. An end
+        that follows closely comes along. It also waits until the actors of Tune's ``run`` have
+        started, for a while: of several that are free before, Tune keeps one.
         """
-        found, message = await self._entries[trial_id].messages.after(number)
-        if isinstance(message, TrialDone):
+        entry = self._entries[trial_id]
+        await entry.messages.after(number)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await entry.cancelled.wait()
+        last, messages = await entry.messages.after(number)
+        if isinstance(messages[-1], TrialDone):
             await self._roll(run).complete(STARTING_SECONDS)
-        return found, message
+        return last, messages
 
-    async def forget(self, trial_id: str, ticket: str) -> None:
-        """Forget the trial that was submitted with ``ticket``, now that its end is recorded."""
-        entry = self._entries.get(trial_id)
-        if entry is not None and entry.done and entry.ticket == ticket:
-            del self._entries[trial_id]
+    async def forget(self, recorded: list[tuple[str, str]]) -> None:
+        """Forget trials whose end is recorded, each with the ticket it was submitted with."""
+        for trial_id, ticket in recorded:
+            entry = self._entries.get(trial_id)
+            if entry is not None and entry.done and entry.ticket == ticket:
+                del self._entries[trial_id]
 
     async def cancel(self, trial_id: str) -> None:
         """Ask the trial to end; one that still waits for a lane ends at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 class LaneTrial(tune.Trainable):
     """A Tune trial that passes through a lane; its actor holds no model and is reused.
 
-    Tasks and messages are bytes to Tune, which copies and keeps every configuration and result. An
-    actor that takes the place of one that was lost begins with the last message that may not have
-    reached the driver. The end of an actor ends no trial: whoever wants that tells the switchboard.
+    Tasks are text to Tune, which keeps every configuration as JSON too, and messages bytes, as it
+    copies and keeps every result. An actor that takes the place of one that was lost begins with
+    the last messages that may not have reached the driver. The end of an actor ends no trial:
+    whoever wants that tells the switchboard.
     """
 
     def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
@@ -30,15 +32,15 @@ class LaneTrial(tune.Trainable):
         self._begin(config)
 
     def step(self) -> dict[str, Any]:
-        """Return the trial's next message as a Tune result."""
+        """Return the trial's next messages as one Tune result."""
         if not self._stepped:
             self._switchboard.actor_up.remote(self._run)
             self._stepped = True
-        self._heard, message = ray.get(self._next())
+        self._heard, messages = ray.get(self._next())
         return {
-            "message": pickle.dumps(message),
+            "messages": pickle.dumps(messages),
             "number": self._heard,
-            "done": isinstance(message, TrialDone),
+            "done": isinstance(messages[-1], TrialDone),
         }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -58,11 +60,11 @@ class LaneTrial(tune.Trainable):
         self._heard = -1
 
     def _next(self) -> Any:  # noqa: ANN401 - Ray's references have no types here
-        """Ask for the trial's next message, in one call with its submission where it is new."""
+        """Ask for the trial's next messages, in one call with its submission where it is new."""
         if self._heard < 0:
-            return self._switchboard.first_message.remote(self._task, self._ticket, self._run)
+            return self._switchboard.first_messages.remote(self._task, self._ticket, self._run)
         trial_id = self._task.trial_id
-        return self._switchboard.message_after.remote(trial_id, self._heard, self._run)
+        return self._switchboard.messages_after.remote(trial_id, self._heard, self._run)
 
 
 def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
@@ -70,12 +72,12 @@ def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
 
     One that goes on with it, after Tune was lost, has the same ``ticket``.
     """
-    return {"task": pickle.dumps(task), "ticket": ticket}
+    return {"task": b64encode(pickle.dumps(task)).decode(), "ticket": ticket}
 
 
 def task_of(config: dict[str, Any]) -> TrialTask:
     """Return the task that the search adapter put into a Tune trial's configuration."""
-    task: TrialTask = pickle.loads(config["task"])  # noqa: S301 - our own driver wrote it
+    task: TrialTask = pickle.loads(b64decode(config["task"]))  # noqa: S301 - our own driver wrote it
     return task
 
 
@@ -84,9 +86,9 @@ def ticket_of(config: dict[str, Any]) -> str:
     return str(config["ticket"])
 
 
-def message_of(result: dict[str, Any] | None) -> TrialMessage | None:
-    """Return the message in a Tune result, if there is one."""
-    if result is None or "message" not in result:
-        return None
-    message: TrialMessage = pickle.loads(result["message"])  # noqa: S301 - our own actor wrote it
-    return message
+def messages_of(result: dict[str, Any] | None) -> list[tuple[int, TrialMessage]]:
+    """Return the messages in a Tune result, each with its number."""
+    if result is None or "messages" not in result:
+        return []
+    messages: list[TrialMessage] = pickle.loads(result["messages"])  # noqa: S301 - our actor's own
+    return list(enumerate(messages, result["number"] - len(messages) + 1))

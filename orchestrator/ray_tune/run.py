@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import logging
 import os
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _TRIAL_ACTOR_BYTES = 200 * 2**20
 """What a Tune actor claims: memory alone, as the CPUs all belong to the lanes."""
-_CHAPTER = 2000
+_CHAPTER = 5000
 _CHAPTER_PER_LANE = 50
 """Tune keeps every trial it ever ran, some 30 KB each: it is begun anew after so many of them, and
 so many for each lane, as lanes wait for each other then. The lanes themselves stay warm."""
@@ -120,6 +121,8 @@ def run_trials(
             ),
         )
         short = _shortage_in(tuner)
+        del tuner
+        gc.collect()  # Tune's trials refer to each other
         if first.error is not None:
             raise first.error
         shortages += short is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from orchestrator.ray_tune.guards import FirstError, Unsaved
-from orchestrator.ray_tune.lane_trial import message_of, task_of, ticket_of
+from orchestrator.ray_tune.lane_trial import messages_of, task_of, ticket_of
 from trainables.messages import EpochDone, Interrupted, Profiled, Restored, TrialDone
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 MOST_TRIALS_AT_ONCE = 4096
 """More lanes than these are not filled; below, their number decides, which may change."""
+_FORGOTTEN_AT_ONCE = 32
+"""Ends that are recorded before the switchboard is told, in one call for all of them."""
 
 
 class ScheduleAdapter(Unsaved, FIFOScheduler):
@@ -37,6 +39,7 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
         self._switchboard = switchboard
         self._keeping = False
         self._heard = heard
+        self._recorded: list[tuple[str, str]] = []
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Let Tune keep every actor for reuse.
@@ -51,15 +54,22 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
             cache.increase_max(trial.placement_group_factory, by=MOST_TRIALS_AT_ONCE)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
-        """Record one message, once; the answer to Tune is always to go on."""
+        """Record messages, each once; the answer to Tune is always to go on."""
         del tune_controller
-        number, ticket = result.get("number", -1), ticket_of(trial.config)
-        if number > self._heard.get(ticket, -1):
-            self._heard[ticket] = number
-            self._first_error.guard(partial(self._record, message_of(result)), None)
+        self._hear(trial, result)
         return str(TrialScheduler.CONTINUE)
 
-    def _record(self, message: TrialMessage | None) -> None:
+    def _hear(self, trial: Any, result: dict[str, Any]) -> bool:  # noqa: ANN401
+        """Record the messages of ``result`` that were not yet heard; return whether it ended."""
+        ticket = ticket_of(trial.config)
+        message = None
+        for number, message in messages_of(result):
+            if number > self._heard.get(ticket, -1):
+                self._heard[ticket] = number
+                self._first_error.guard(partial(self._record, message), None)
+        return isinstance(message, TrialDone)
+
+    def _record(self, message: TrialMessage) -> None:
         match message:
             case Profiled():
                 decision = self._sweep.profiled(message.trial_id, message.metrics, message.details)
@@ -71,20 +81,23 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
             case Restored():
                 self._sweep.restored(message.trial_id, message.epoch, message.trained_seconds)
                 return
-            case _:
+            case TrialDone():
+                self._end(message)
                 return
         if decision.action != "continue":
             self._switchboard.cancel.remote(message.trial_id)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
-        """Record how the trial ended."""
+        """Record the last messages, the end among them."""
         del tune_controller
+        ended = self._hear(trial, result)
         ticket = ticket_of(trial.config)
         self._heard.pop(ticket, None)
-        message = message_of(result)
-        if isinstance(message, TrialDone):
-            self._end(message)
-            self._switchboard.forget.remote(message.trial_id, ticket)
+        if ended:
+            self._recorded.append((task_of(trial.config).trial_id, ticket))
+        if len(self._recorded) >= _FORGOTTEN_AT_ONCE:
+            self._switchboard.forget.remote(self._recorded)
+            self._recorded = []
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Record a trial whose Tune actor could not be kept alive as preempted.

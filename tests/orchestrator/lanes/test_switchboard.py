@@ -65,19 +65,32 @@ async def test_a_reader_that_died_takes_no_message_with_it() -> None:
     board = Switchboard()
     await board.submit(task("a"), "ticket")
     await board.take("lane0", 1)
-    dead = asyncio.create_task(board.message_after("a", -1, 1))
+    dead = asyncio.create_task(board.messages_after("a", -1, 1))
     await asyncio.sleep(0)
     first = EpochDone(trial_id="a", epoch=1, metrics={})
     await board.emit("lane0", first)
-    assert await dead == (0, first)
-    assert await board.message_after("a", -1, 1) == (0, first)  # whoever comes after it
+    assert await dead == (0, [first])
+    assert await board.messages_after("a", -1, 1) == (0, [first])  # whoever comes after it
     await board.emit("lane0", done("a"))
     await board.submit(task("a"), "ticket")  # whoever comes after that one
-    assert await board.message_after("a", -1, 1) == (0, first)
-    assert await board.message_after("a", 0, 1) == (1, done("a"))
+    assert await board.messages_after("a", -1, 1) == (1, [first, done("a")])
+    assert await board.messages_after("a", 0, 1) == (1, [done("a")])
     await board.submit(task("a"), "ticket")
-    assert await board.message_after("a", 0, 1) == (1, done("a"))
+    assert await board.messages_after("a", 0, 1) == (1, [done("a")])
     assert await board.take("lane0", 0.01) == "idle"
+
+
+@asynchronous
+async def test_an_end_that_follows_closely_comes_along() -> None:
+    board = Switchboard()
+    told = asyncio.create_task(board.first_messages(task("a"), "ticket", 1))
+    await board.take("lane0", 1)
+    epoch = EpochDone(trial_id="a", epoch=1, metrics={})
+    await board.emit("lane0", epoch)
+    await asyncio.sleep(0)
+    assert not told.done()
+    await board.emit("lane0", done("a"))
+    assert await told == (1, [epoch, done("a")])
 
 
 @asynchronous
@@ -85,16 +98,16 @@ async def test_an_end_is_told_once_all_actors_of_the_run_are_up() -> None:
     board = Switchboard()
     await board.want_actors(1, 2)
     await board.actor_up(1)
-    first = asyncio.create_task(board.first_message(task("a"), "ticket", 1))
+    first = asyncio.create_task(board.first_messages(task("a"), "ticket", 1))
     assert isinstance(await board.take("lane0", 1), TrialTask)
     epoch = EpochDone(trial_id="a", epoch=1, metrics={})
     await board.emit("lane0", epoch)
-    assert await first == (0, epoch)
-    end = asyncio.create_task(board.message_after("a", 0, 1))
+    assert await first == (0, [epoch])
+    end = asyncio.create_task(board.messages_after("a", 0, 1))
     await board.emit("lane0", done("a"))
     assert not (await asyncio.wait([end], timeout=0.05))[0]
     await board.actor_up(1)
-    assert await end == (1, done("a"))
+    assert await end == (1, [done("a")])
 
 
 @asynchronous
@@ -104,11 +117,11 @@ async def test_a_trial_is_taken_up_again_with_another_ticket() -> None:
     await board.take("lane0", 1)
     await board.emit("lane0", done("a"))
     await board.submit(task("a"), "second")
-    await board.forget("a", "first")  # late: it does not touch the second
+    await board.forget([("a", "first")])  # late: it does not touch the second
     assert isinstance(await board.take("lane0", 1), TrialTask)
     await board.emit("lane0", done("a"))
-    assert await board.message_after("a", -1, 1) == (0, done("a"))
-    await board.forget("a", "second")
+    assert await board.messages_after("a", -1, 1) == (0, [done("a")])
+    await board.forget([("a", "second")])
     await board.cancel("a")  # nothing is known of it
     await board.submit(task("a"), "second")
     assert isinstance(await board.take("lane0", 1), TrialTask)
