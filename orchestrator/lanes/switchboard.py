@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestrator.lanes.choice import Waiting, choose
 from orchestrator.lanes.mailbox import Mailbox
+from orchestrator.lanes.places import Places
 from orchestrator.lanes.roll import Roll
 from trainables.messages import Interrupted, TrialDone, TrialTask
 
@@ -79,9 +80,7 @@ class Switchboard:
         self._in_flight: dict[str, str] = {}
         self._ended: Counter[str] = Counter()
         self._capacities: dict[str, float | None] = {}
-        self._places: dict[str, dict[str, object]] = {}
-        self._banned: dict[str, str] = {}
-        self._expected: int | None = None
+        self._places = Places()
         self._closing = False
         self._abandoned: str | None = None
         self._rolls: dict[int, Roll] = {}
@@ -216,7 +215,7 @@ class Switchboard:
         A machine that is lost, or was said to go, is no fault of the trial and does not count.
         Return how many trials ended on the lane so far.
         """
-        self._places.pop(lane, None)
+        self._places.remove(lane)
         trial_id = self._in_flight.pop(lane, None)
         if trial_id is not None:
             await self._lose(trial_id, reason)
@@ -261,9 +260,9 @@ class Switchboard:
     async def announce(self, lane: str, place: dict[str, object]) -> None:
         """Take note that ``lane`` is up with where it is, such as its node.
 
-        One that holds a device that was banned gets no trial: it keeps the device from others.
+        One that holds a device that was banned gets no trial.
         """
-        self._places[lane] = place
+        self._places.add(lane, place)
         await self._end_without_lanes()
 
     async def ban(self, devices: dict[str, str]) -> None:
@@ -271,21 +270,20 @@ class Switchboard:
 
         What runs on them goes on elsewhere and is not to blame.
         """
-        self._banned.update(devices)
+        self._places.ban(devices)
         for lane, trial_id in self._in_flight.items():
-            if self._out(lane) is not None:
+            if self._places.out(lane) is not None:
                 self._entries[trial_id].unfit = True
 
     async def expect(self, lanes: int) -> None:
         """Take note that there are to be so many lanes; where all of them are out, trials end."""
-        self._expected = lanes
+        self._places.expect(lanes)
         await self._end_without_lanes()
 
     async def lanes(self) -> list[dict[str, object]]:
         """Return each lane that is up: name, place, trial or None, why it is out or None."""
         return [
-            {"lane": lane, **place, "trial": self._in_flight.get(lane), "out": self._out(lane)}
-            for lane, place in sorted(self._places.items())
+            {**row, "trial": self._in_flight.get(str(row["lane"]))} for row in self._places.rows()
         ]
 
     async def snapshot(self) -> dict[str, str]:
@@ -301,11 +299,9 @@ class Switchboard:
             self._arrived.notify_all()
 
     async def _end_without_lanes(self) -> None:
-        reasons = {self._out(lane) for lane in self._places} - {None}
-        out = sum(self._out(lane) is not None for lane in self._places)
-        if self._expected is not None and 0 < self._expected <= out:
-            told = "; ".join(sorted(map(str, reasons)))
-            await self.fail_waiting(f"every lane's device is taken out: {told}")
+        reason = self._places.exhausted
+        if reason is not None:
+            await self.fail_waiting(reason)
 
     async def _preempt(self, trial_id: str, reason: str) -> None:
         entry = self._entries[trial_id]
@@ -328,14 +324,8 @@ class Switchboard:
             replace(task, turn=(self._driver, self._turns)) if isinstance(task, TrialTask) else task
         )
 
-    def _out(self, lane: str) -> str | None:
-        """Return why the lane gets no trial; None where it may."""
-        devices = self._places.get(lane, {}).get("gpus")
-        held = devices if isinstance(devices, list) else []
-        return next((self._banned[each] for each in held if each in self._banned), None)
-
     def _choose(self, lane: str, capacity_mb: float | None) -> int | None:
-        if self._out(lane) is not None:
+        if self._places.out(lane) is not None:
             return None
         waiting = [
             Waiting(need_mb=entry.need_mb, since=entry.since)
