@@ -19,7 +19,6 @@ from trainables.training.batches import OrderedBatches, ShuffledBatches, make_lo
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
     load_weights,
-    restore_best,
     save_best,
 )
 from trainables.training.compressing import calibration_batches, change_model, plain_state
@@ -28,8 +27,9 @@ from trainables.training.evaluation import check_stop, evaluate
 from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.pacer import Pacer
 from trainables.training.plan import PartialEpoch, Progress
+from trainables.training.resuming import identity_of, sound_state
 from trainables.training.seeds import seed_everything
-from trainables.training.state import load_last, save_last
+from trainables.training.state import save_last
 from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from search_spaces.domains import Value
     from trainables.data.dataset import SegmentationDataset
     from trainables.session import TrialSession
     from trainables.training.batches import Batch
@@ -94,7 +93,7 @@ class Trainer:
 
     def resume(self) -> bool:
         """Go on from the newest sound state in the folder; whether there was one of this plan."""
-        state = self._ranks.on_first(self._sound_state)
+        state = self._ranks.on_first(lambda: sound_state(self.plan))
         if state is None:
             return False
         self.progress = Progress(**state["progress"])
@@ -306,34 +305,6 @@ class Trainer:
         stalled = patience is not None and epoch - progress.best_epoch >= patience
         progress.early_stopped = stalled and not self._stages
 
-    def _sound_state(self) -> dict[str, Any] | None:
-        """Return the newest state of this plan that has sound best weights; None without one.
-
-        The best of an epoch that the state does not know, which was saved before the crash that the
-        state was not, gives way to the best before it. So does one that was torn.
-        """
-        state = load_last(self.plan.folder)
-        if state is None or state["identity"] != self._identity():
-            return None
-        progress: dict[str, Any] = state["progress"]
-        newest = progress["best_epoch"]
-        if newest == 0:
-            return state
-        best = restore_best(
-            self.plan.folder,
-            lambda facts: facts["epoch"] <= newest and self._alike(facts["epoch"], newest),
-        )
-        if best is None:
-            return None
-        progress["best_epoch"] = best["epoch"]
-        progress["best"] = {name: best[name] for name in progress["best"]}
-        return state
-
-    def _alike(self, epoch: int, other: int) -> bool:
-        """Whether the model was the same network in both epochs."""
-        due = [stage.after_epoch for stage in stages(self.plan.config, self.plan.epochs)]
-        return all((after < epoch) == (after < other) for after in due)
-
     def _save_best(self) -> None:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}
         save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
@@ -342,7 +313,7 @@ class Trainer:
         self, partial: PartialEpoch | None = None, own: list[dict[str, Any]] | None = None
     ) -> None:
         state: dict[str, Any] = {
-            "identity": self._identity(),
+            "identity": identity_of(self.plan),
             "step": self.step.state_dict(),
             "progress": asdict(self.progress),
         }
@@ -350,12 +321,6 @@ class Trainer:
             state |= {"partial": asdict(partial), "own": own}
         with self._pacer:
             save_last(self.plan.folder, state)
-
-    def _identity(self) -> dict[str, Value]:
-        identity = {**self.plan.config.to_mapping(), "seed": self.plan.seed}
-        if stages(self.plan.config, self.plan.epochs):  # they come when the number of epochs says
-            identity["epochs"] = self.plan.epochs
-        return identity
 
 
 def _diverged(epoch: int, step: int, learning_rate: float) -> str:
