@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.course import Course
 from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
     TrialInterrupted,
-    TrialJudged,
     TrialProfiled,
     TrialRestored,
     TrialStarted,
@@ -22,6 +22,7 @@ from orchestrator.stagnation import Stagnation
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from orchestrator.course import Running
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.gate import CostGate
     from orchestrator.ledger import Journal
@@ -56,28 +57,6 @@ class SweepBudget:
     no such rule."""
 
 
-@dataclass(slots=True)
-class _Running:
-    asked: TrialAsked
-    attempt: int = 0
-    epoch: int = 0
-    started: float | None = None
-    profiled: bool = False
-    preempted: bool = False
-    stopping: str | None = None
-    paused: str | None = None
-    """Why it waits at a rung; None while it does not."""
-    leaving: bool = False
-    """Whether it was paused and its lane has not let go of it yet."""
-
-    @property
-    def settled(self) -> Decision | None:
-        """What its lane is told whatever it reports; None while it trains."""
-        if self.stopping:
-            return Decision(action="stop", reason="the trial is over")
-        return Decision(action="pause", reason="the trial is paused") if self.paused else None
-
-
 class Sweep:
     """Decides what is tried, what goes on, what is over; writes every fact down first.
 
@@ -106,17 +85,13 @@ class Sweep:
         self._gate = gate
         self._journal = journal
         self._clock = clock
-        self._workers = workers_per_trial
         self._listeners = tuple(listeners)
         self._stagnation = Stagnation(
             objectives, patience=budget.stagnation_trials, unseen=baselines
         )
-        self._live: dict[str, _Running] = {}
+        self._course = Course(epochs=budget.epochs, workers_per_trial=workers_per_trial)
+        self._live = self._course.live
         self._waiting: list[str] = []
-        self._asked = 0
-        self._counted = 0
-        self._rejected_in_a_row = 0
-        self._worker_seconds = 0.0
         self._exhausted = False
         self._stopped = False
 
@@ -161,12 +136,12 @@ class Sweep:
             return False
         if self._scheduler.promote() is not None:
             return True
-        return not self._exhausted and self._counted < self._budget.trials
+        return not self._exhausted and self._course.counted < self._budget.trials
 
     @property
     def _out_of_hours(self) -> bool:
         hours = self._budget.device_hours
-        return hours is not None and self._worker_seconds >= hours * 3600
+        return hours is not None and self._course.worker_seconds >= hours * 3600
 
     def next_trial(self) -> tuple[TrialAsked, int] | None:
         """Return the next trial to start with its attempt, from 1; None when there is none.
@@ -184,10 +159,10 @@ class Sweep:
 
     def _new_trial(self) -> tuple[TrialAsked, int] | None:
         """Return the first proposal that the cost gate lets pass."""
-        while self._rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
+        while self._course.rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
             if not self.proposes:
                 return None
-            number = self._asked
+            number = self._course.asked
             config = self._searcher.propose(number)
             if config is None:
                 self._exhausted = True
@@ -340,7 +315,7 @@ class Sweep:
             case _:
                 pass
 
-    def _judge_costs(self, running: _Running, metrics: Mapping[str, float]) -> Decision:
+    def _judge_costs(self, running: Running, metrics: Mapping[str, float]) -> Decision:
         fresh = None if running.epoch else running.asked.config
         known = {**running.asked.known, **metrics}
         verdict = self._gate.judge(known, fresh)
@@ -349,7 +324,7 @@ class Sweep:
         self.ended(running.asked.trial_id, "infeasible", verdict, known)
         return Decision(action="stop", reason=verdict)
 
-    def _judge_epoch(self, running: _Running, epoch: int) -> Decision:
+    def _judge_epoch(self, running: Running, epoch: int) -> Decision:
         trial_id = running.asked.trial_id
         decision = self._scheduler.decide(trial_id)
         if decision.rung is not None:
@@ -380,46 +355,4 @@ class Sweep:
         self._scheduler.observe(event)
         self._gate.observe(event)
         self._stagnation.observe(event)
-        match event:
-            case TrialAsked():
-                self._asked = event.number + 1
-                self._counted += 1
-                self._live[event.trial_id] = _Running(event)
-            case TrialStarted():
-                running = self._live[event.trial_id]
-                running.attempt, running.started = event.attempt, event.seconds
-                running.preempted, running.paused = False, None
-                self._rejected_in_a_row = 0
-            case EpochReported():
-                self._live[event.trial_id].epoch = event.epoch
-            case TrialJudged():
-                if event.rung < self._budget.epochs:
-                    self._take_in_verdict(event)
-            case TrialEnded():
-                self._take_in_end(event)
-            case TrialProfiled():
-                self._live[event.trial_id].profiled = True
-
-    def _take_in_verdict(self, event: TrialJudged) -> None:
-        running = self._live[event.trial_id]
-        if event.action == "stop":
-            running.stopping = event.reason
-        elif event.action == "pause":
-            running.paused = event.reason
-            self._count_time(running, event.seconds)
-
-    def _count_time(self, running: _Running, until: float) -> None:
-        if running.started is not None:
-            self._worker_seconds += self._workers * max(0.0, until - running.started)
-            running.started = None
-
-    def _take_in_end(self, event: TrialEnded) -> None:
-        running = self._live[event.trial_id]
-        self._count_time(running, event.seconds)
-        if event.state == "preempted":
-            running.preempted = True
-            return  # kept alive: a resumed sweep starts it again
-        del self._live[event.trial_id]
-        if event.state == "infeasible" and running.epoch == 0:
-            self._counted -= 1
-            self._rejected_in_a_row += not running.attempt
+        self._course.take_in(event)
