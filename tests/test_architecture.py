@@ -21,7 +21,7 @@ RAY_ROOMS = (
     "cluster/local.py",
     "cluster/processes.py",
     "cluster/probe.py",
-    "trainables/ray_worker.py",
+    "trainables/lane/",
     "orchestrator/ray_tune/",
     "orchestrator/lanes/pool.py",
 )

@@ -20,16 +20,17 @@ from cluster.telemetry import energy_counter
 from cluster.whereabouts import whereabouts
 from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.switchboard import Switchboard, is_loss_of_node
+from trainables.lane.setup import LaneSetup
+from trainables.lane.worker import lane_loop
 from trainables.messages import TrialDone
-from trainables.ray_worker import LaneSetup, lane_loop
 
 __all__ = ["LanePlan", "LanePool"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trainables.lane.setup import TrialRunner
     from trainables.messages import LaneTask, TrialMessage
-    from trainables.ray_worker import TrialRunner
     from trainables.session import LaneWatch
 
 _LOG = logging.getLogger(__name__)

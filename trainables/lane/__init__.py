@@ -1,0 +1,1 @@
+"""Lanes: groups of warm workers, each of which runs one trial after the other."""
