@@ -34,11 +34,11 @@ from orchestrator.events import (
     TrialStarted,
 )
 from orchestrator.folders import SweepFolder
-from orchestrator.launch import PLACE
 from orchestrator.ledger import Ledger
 from orchestrator.results import make_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
+from orchestrator.tracker import PLACE
 from orchestrator.tracking import names
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.publish import publish

@@ -8,6 +8,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orchestrator.ledger import Ledger
+
+
+BEGUN = "begun"
+"""Fact of a ledger that says when the sweep began, seconds since 1970."""
+
+
+def begun_at(ledger: Ledger) -> float:
+    """Return when the sweep began first, seconds since 1970; now where it begins."""
+    kept = ledger.fact(BEGUN)
+    if isinstance(kept, float):
+        return kept
+    now = time.time()
+    ledger.set_fact(BEGUN, now)
+    return now
+
 
 class SweepClock:
     """Seconds since the sweep began; setting the machine's clock neither stops nor turns it.

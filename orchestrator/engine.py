@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.local import connected, survey
 from orchestrator.baselines.baseline import names_by_digest
-from orchestrator.clock import SweepClock
+from orchestrator.clock import SweepClock, begun_at
 from orchestrator.cost_model import static_cost_model
 from orchestrator.deciders import gate_of, scheduler_of, searcher_of
 from orchestrator.events import TrialEnded
@@ -20,49 +17,33 @@ from orchestrator.lanes.pool import LanePool
 from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.ledger import Ledger
 from orchestrator.ray_tune.run import run_trials
+from orchestrator.resolutions import scored_alike
 from orchestrator.sweep import Sweep
+from orchestrator.teaching import prepare_teacher
 from orchestrator.warm_start import kept_warm_start
-from search_spaces.resolution import Resolution
+from trainables.cost.quiet import quiet_path
 from trainables.masking import expand, mask_ray_token
-from trainables.messages import EpochDone, TeacherTask, TrialTask
+from trainables.messages import TrialTask
 from trainables.training.claim import latest_driver
 from trainables.training.seeds import trial_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from orchestrator.events import SweepEvent, TrialAsked
     from orchestrator.folders import SweepFolder
+    from orchestrator.hooks import RunHooks
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep import SweepListener
-    from search_spaces.space import Config, SearchSpace
-    from trainables.config import TrainingConfig
-    from trainables.messages import TrialMessage
+    from search_spaces.space import Config
 
-TEACHER = "teacher"
-"""Name under which a lane trains the teacher."""
 CLASSES = "num_classes"
 """Fact of a ledger that says how many classes the data set has."""
 DRIVERS = "drivers"
 """Fact of a ledger that says how many processes have driven the sweep, so that the workers of an
 earlier one are known for what they are."""
-
-
-class TeacherFailedError(RuntimeError):
-    """The teacher could not be trained, so no student can be."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunHooks:
-    """How whoever runs a sweep follows and steers it."""
-
-    stage: Callable[[str], None] = lambda _: None
-    """Told in a few words what is being done now."""
-    stop_requested: Callable[[], bool] = lambda: False
-    """Asked often whether the sweep is to end early."""
-    listeners: tuple[SweepListener, ...] = ()
-    """Told every event, those of an earlier run first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +59,7 @@ class RunSummary:
 
 
 def run_sweep(
-    spec: SweepSpec, folder: SweepFolder, *, num_classes: int, hooks: RunHooks = RunHooks()
+    spec: SweepSpec, folder: SweepFolder, *, num_classes: int, hooks: RunHooks
 ) -> RunSummary:
     """Run the sweep in ``folder`` to its end, from where its ledger says it stands.
 
@@ -167,14 +148,14 @@ def _run_on(
         LanePool(
             plans,
             storage=str(storage),
-            quiet_path=quiet_path(),
+            quiet_path=str(quiet_path()),
             name=folder.sweep_id,
             driver=driver,
         ) as pool,
         _following(pool, lambda: sizing.counts(plans, survey()), local=local),
     ):
         try:
-            soft_labels = _prepare_teacher(spec, pool, hooks)
+            soft_labels = prepare_teacher(spec, pool, hooks)
             if not hooks.stop_requested():
                 run_trials(
                     sweep,
@@ -209,46 +190,10 @@ def _following(
     return nullcontext() if local else Elastic(room, pool.resize)
 
 
-def quiet_path() -> str:
-    """Return the file at which everything of ours on one node meets to measure in quiet."""
-    return str(Path(tempfile.gettempdir()) / "segsweep" / "quiet")
-
-
-def resolutions(space: SearchSpace) -> tuple[Resolution, ...]:
-    """Return the resolutions that trials of the space may have, in the space's order."""
-    choices = getattr(space["resolution"].domain, "choices", ())
-    return tuple(Resolution.parse(choice) for choice in choices)
-
-
-def decoded_resolutions(spec: SweepSpec) -> tuple[Resolution, ...]:
-    """Return the resolutions that trials may have, those of baselines outside the space last."""
-    given = (Resolution.parse(each.config["resolution"]) for each in spec.baselines)
-    return tuple(dict.fromkeys([*resolutions(spec.space), *given]))
-
-
-def largest_resolution(space: SearchSpace) -> Resolution:
-    """Return the resolution of the space with the most pixels."""
-    return max(resolutions(space), key=lambda each: each.height * each.width)
-
-
-def scored_alike(spec: SweepSpec) -> TrainingConfig:
-    """Return the training settings under which trials of every resolution compare.
-
-    Unless the spec says at which resolution, all are scored at the largest one of the space.
-    """
-    if spec.training.eval_resolution is not None:
-        return spec.training
-    return replace(spec.training, eval_resolution=str(largest_resolution(spec.space)))
-
-
 def _make_sweep(
     spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
 ) -> Sweep:
     costs = static_cost_model(num_classes)
-    begun = ledger.fact("begun")
-    if begun is None:
-        begun = time.time()
-        ledger.set_fact("begun", begun)
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return Sweep(
         objectives=spec.objectives,
@@ -263,7 +208,7 @@ def _make_sweep(
         scheduler=scheduler_of(spec, spec.objectives),
         gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,
-        clock=SweepClock(float(begun), at_least=last),  # type: ignore[arg-type]
+        clock=SweepClock(begun_at(ledger), at_least=last),
         workers_per_trial=spec.resources.train_workers,
         listeners=listeners,
         baselines=names_by_digest(spec.baselines),
@@ -295,33 +240,3 @@ def _task_maker(
         )
 
     return make
-
-
-def _prepare_teacher(spec: SweepSpec, pool: LanePool, hooks: RunHooks) -> str | None:
-    """Return the folder of the soft labels, made on a lane where there are none; None without."""
-    if spec.teacher is None:
-        return None
-    epochs = spec.teacher.epochs
-    hooks.stage("making the teacher ready")
-
-    def follow(message: TrialMessage) -> None:
-        if isinstance(message, EpochDone):
-            miou = message.metrics["miou"]
-            hooks.stage(f"teacher: epoch {message.epoch} of {epochs}, mIoU {miou:.3f}")
-
-    task = TeacherTask(
-        trial_id=TEACHER,
-        teacher=spec.teacher,
-        data=spec.data,
-        training=spec.training,
-        target=spec.target,
-        resolution=str(largest_resolution(spec.space)),
-        cache_dir=str(spec.storage.cache_dir),
-    )
-    done = pool.run(task, on_message=follow, stop_requested=hooks.stop_requested)
-    if done.state == "complete":
-        hooks.stage(f"teacher ready, mIoU {done.metrics['miou']:.3f}")
-        return done.artifacts[1]
-    if hooks.stop_requested():
-        return None
-    raise TeacherFailedError(f"the teacher could not be trained: {done.reason}")

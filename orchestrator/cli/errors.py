@@ -23,7 +23,7 @@ USER_ERRORS = frozenset(
         "cluster.local.ClusterError",
         "cluster.resources.ResourceError",
         "orchestrator.continuity.SpecChangedError",
-        "orchestrator.engine.TeacherFailedError",
+        "orchestrator.teaching.TeacherFailedError",
         "orchestrator.folders.SweepBusyError",
         "orchestrator.folders.SweepIdError",
         "orchestrator.folders.UnknownSweepError",

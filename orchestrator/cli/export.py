@@ -66,10 +66,10 @@ def export(
     MLflow. What is there already is kept. Ctrl-C stops; the same command goes on.
     """
     from orchestrator.cli.run import INTERRUPTED, StopSignals
-    from orchestrator.engine import RunHooks
     from orchestrator.exporting.export import export_trials
     from orchestrator.exporting.finish import log_exported
     from orchestrator.folders import find_sweep
+    from orchestrator.hooks import RunHooks
     from orchestrator.results import make_report
     from orchestrator.spec.parse import load_spec
 

@@ -136,7 +136,7 @@ def run_extension(
     import torch
 
     from orchestrator.cli.errors import CliError
-    from orchestrator.launch import sound_data
+    from orchestrator.preparation import sound_data
     from orchestrator.spec.parse import load_spec
     from trainables.incremental.extend import extend_model
     from trainables.inference.trained import load_trained

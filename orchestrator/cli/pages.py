@@ -36,7 +36,7 @@ def print_where(folder: SweepFolder, spec: SweepSpec) -> None:
 
 def print_pages(base: str, folder: SweepFolder) -> None:
     """Print where the sweep is below an MLflow server's address."""
-    from orchestrator.launch import known_place
+    from orchestrator.tracker import known_place
 
     place = known_place(folder)
     if place is None:

@@ -174,7 +174,7 @@ def _offered(spec: SweepSpec) -> SweepFolder | None:
 
 def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> None:
     from orchestrator.cli.live_table import show
-    from orchestrator.engine import RunHooks
+    from orchestrator.hooks import RunHooks
     from orchestrator.launch import launch
     from orchestrator.live import LiveModel
 

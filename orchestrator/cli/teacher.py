@@ -47,8 +47,8 @@ def train(
         raise CliError("the spec has no teacher; add a section teacher: {} or --set teacher={}")
     import torch
 
-    from orchestrator.engine import largest_resolution
-    from orchestrator.launch import sound_data
+    from orchestrator.preparation import sound_data
+    from orchestrator.resolutions import largest_resolution
     from search_spaces.config import COMMON
     from trainables.distillation.teacher import teacher_config, train_teacher
     from trainables.local_session import LocalSession

@@ -45,8 +45,8 @@ def ui(
     tracked by a server, only they are printed.
     """
     from orchestrator.folders import find_sweep
-    from orchestrator.launch import artifact_root
     from orchestrator.spec.parse import load_spec
+    from orchestrator.tracker import artifact_root
     from orchestrator.tracking.client import is_remote
     from orchestrator.tracking.server import plan_server, serving
 

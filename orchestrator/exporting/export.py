@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import RunHooks, scored_alike
 from orchestrator.exporting.workers import run_jobs
+from orchestrator.resolutions import scored_alike
 from trainables.artifacts.export import deployed_file
 from trainables.artifacts.jobs import ExportJob, installed_formats, missing_libraries
 from trainables.artifacts.record import FOLDER, read_artifacts
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.folders import SweepFolder
+    from orchestrator.hooks import RunHooks
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
     from trainables.artifacts.record import Artifact

@@ -18,8 +18,8 @@ from orchestrator.tracking.deployables import log_artifacts
 from orchestrator.tracking.errors import TrackingError
 
 if TYPE_CHECKING:
-    from orchestrator.engine import RunHooks
     from orchestrator.folders import SweepFolder
+    from orchestrator.hooks import RunHooks
     from orchestrator.ledger import Ledger
     from orchestrator.spec.sweep_spec import SweepSpec
 

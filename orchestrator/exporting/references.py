@@ -9,7 +9,7 @@ from orchestrator.report.ablation import REFERENCES, kept_references, needed_ref
 from trainables.artifacts.jobs import CostJob
 
 if TYPE_CHECKING:
-    from orchestrator.engine import RunHooks
+    from orchestrator.hooks import RunHooks
     from orchestrator.ledger import Ledger
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec

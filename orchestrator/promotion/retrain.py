@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from orchestrator.engine import largest_resolution
+from orchestrator.resolutions import largest_resolution
 from trainables.distillation.lesson import run_teacher
 from trainables.local_session import LocalSession
 from trainables.messages import TeacherTask, TrialTask

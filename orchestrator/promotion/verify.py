@@ -16,7 +16,7 @@ from trainables.compression.deployed import build_pruned
 from trainables.cost.host import device_name
 from trainables.cost.latency import measure_artifact, measure_latency
 from trainables.cost.profile import PRECISION
-from trainables.cost.quiet import QuietNode
+from trainables.cost.quiet import QuietNode, quiet_path
 from trainables.cost.size import MB
 from trainables.cost.targets import artifact_format
 from trainables.data.cache import cached_split
@@ -158,6 +158,4 @@ def machine(spec: SweepSpec) -> str:
 
 def quiet_node() -> AbstractContextManager[object]:
     """Return the context in which nothing of ours computes on this node besides."""
-    from orchestrator.engine import quiet_path  # noqa: PLC0415 - imports Ray
-
-    return QuietNode(Path(quiet_path())).measuring()
+    return QuietNode(quiet_path()).measuring()

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
 import weakref
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 POLL_SECONDS = 0.02
+
+
+def quiet_path() -> Path:
+    """Return the file at which everything of ours on one node meets to measure in quiet."""
+    return Path(tempfile.gettempdir()) / "segsweep" / "quiet"
 
 
 class QuietNode:

@@ -9,9 +9,9 @@ import pytest
 from orchestrator.cli.hints import command
 from orchestrator.cli.pages import noted_ui, print_where, running_ui
 from orchestrator.folders import SweepFolder
-from orchestrator.launch import PLACE
 from orchestrator.ledger import Ledger
 from orchestrator.spec.parse import load_spec
+from orchestrator.tracker import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -58,7 +58,7 @@ def test_a_missing_exporter_is_named_with_what_brings_it(monkeypatch: pytest.Mon
 
 
 def test_nothing_to_write_starts_no_process(tmp_path: Path) -> None:
-    from orchestrator.engine import RunHooks
+    from orchestrator.hooks import RunHooks
 
     folder = SweepFolder(tmp_path, "s")
     assert export_trials(load_spec(), folder, (), ("pt2",), RunHooks()) == Exported()
@@ -66,7 +66,7 @@ def test_nothing_to_write_starts_no_process(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trial_whose_weights_are_gone_is_a_problem_noted(tmp_path: Path) -> None:
-    from orchestrator.engine import RunHooks
+    from orchestrator.hooks import RunHooks
 
     spec = load_spec(overrides=[f"storage.root={tmp_path}"])
     found = export_trials(spec, SweepFolder(tmp_path, "s"), ("t0",), ("pt2",), RunHooks())

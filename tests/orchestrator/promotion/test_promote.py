@@ -18,7 +18,6 @@ from PIL import Image
 from orchestrator.cli.main import main
 from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled, TrialStarted
 from orchestrator.folders import SweepFolder, new_sweep
-from orchestrator.launch import artifact_root
 from orchestrator.ledger import Ledger
 from orchestrator.promotion.bounds import Limits
 from orchestrator.promotion.promote import carry_out, make_plan
@@ -27,6 +26,7 @@ from orchestrator.promotion.versions import ModelRef
 from orchestrator.results import make_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
+from orchestrator.tracker import artifact_root
 from orchestrator.tracking.global_store import global_store
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.registry import ModelRegistry

@@ -1,0 +1,23 @@
+"""How whoever runs a sweep follows and steers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.sweep import SweepListener
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunHooks:
+    """How whoever runs a sweep follows and steers it."""
+
+    stage: Callable[[str], None] = lambda _: None
+    """Told in a few words what is being done now."""
+    stop_requested: Callable[[], bool] = lambda: False
+    """Asked often whether the sweep is to end early."""
+    listeners: tuple[SweepListener, ...] = ()
+    """Told every event, those of an earlier run first."""

@@ -1,0 +1,60 @@
+"""What is checked and made ready before a sweep begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.networks import networks_of
+from orchestrator.resolutions import decoded_resolutions, scored_alike
+from search_spaces.resolution import Resolution
+from trainables.data.check import check_data
+from trainables.data.dataset import build_datasets
+from trainables.data.faults import DataError
+from trainables.models.readiness import check_networks
+from trainables.models.weights import given_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from trainables.data.report import DataReport
+
+
+def sound_networks(spec: SweepSpec, stage: Callable[[str], None]) -> None:
+    """Build what may fail to be built, and fetch pretrained weights, before anything is started.
+
+    Raises:
+        UnbuildableError: networks cannot be built, or their weights not be had; all are in it.
+    """
+    if given_weights(spec.training.weights) is not None:
+        stage(f"checking the weights: {spec.training.weights}")
+    check_networks(networks_of(spec), spec.training.weights)
+
+
+def sound_data(spec: SweepSpec) -> DataReport:
+    """Return the report on the data set of ``spec``, every file of which was opened.
+
+    Raises:
+        DataError: the data set cannot be used; every fault is in it.
+    """
+    report = check_data(spec.data, cache_dir=spec.storage.cache_dir)
+    if not report.ok:
+        raise DataError(report.faults)
+    return report
+
+
+def decode_images(spec: SweepSpec, stage: Callable[[str], None]) -> None:
+    """Decode the data set at every resolution of the space, so that no trial has to.
+
+    Raises:
+        CacheError: the cache folder cannot take the decoded images.
+    """
+    training = scored_alike(spec)
+    for resolution in decoded_resolutions(spec):
+        stage(f"decoding the images at {resolution}")
+        build_datasets(
+            spec.data,
+            resolution,
+            spec.storage.cache_dir,
+            mask_resolution=Resolution.parse(training.eval_resolution),
+        )
