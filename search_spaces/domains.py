@@ -14,11 +14,38 @@ Value: TypeAlias = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Float:
-    """Real numbers in [low, high], sampled uniformly."""
-
+class _Reals:
     low: float
     high: float
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a finite number of the interval."""
+        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values: infinite unless the interval is a point."""
+        return math.inf if self.high > self.low else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Integers:
+    low: int
+    high: int
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is an integer (no bool) of the interval."""
+        return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
+
+    @property
+    def size(self) -> float:
+        """Number of distinct values."""
+        return float(self.high - self.low + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Float(_Reals):
+    """Real numbers in [low, high], sampled uniformly."""
 
     def __post_init__(self) -> None:
         """Refuse an empty or unbounded interval."""
@@ -32,22 +59,10 @@ class Float:
         """Return one value, uniform in [low, high]."""
         return float(rng.uniform(self.low, self.high))
 
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is a finite number of the interval."""
-        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
-
-    @property
-    def size(self) -> float:
-        """Number of distinct values: infinite unless the interval is a point."""
-        return math.inf if self.high > self.low else 1.0
-
 
 @dataclass(frozen=True, slots=True)
-class LogFloat:
+class LogFloat(_Reals):
     """Positive real numbers in [low, high], sampled uniformly in the logarithm."""
-
-    low: float
-    high: float
 
     def __post_init__(self) -> None:
         """Refuse an empty, unbounded or non-positive interval."""
@@ -62,22 +77,10 @@ class LogFloat:
         value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         return float(min(max(value, self.low), self.high))
 
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is a finite number of the interval."""
-        return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
-
-    @property
-    def size(self) -> float:
-        """Number of distinct values: infinite unless the interval is a point."""
-        return math.inf if self.high > self.low else 1.0
-
 
 @dataclass(frozen=True, slots=True)
-class Int:
+class Int(_Integers):
     """Integers in [low, high], both included, sampled uniformly."""
-
-    low: int
-    high: int
 
     def __post_init__(self) -> None:
         """Refuse an empty interval."""
@@ -91,22 +94,10 @@ class Int:
         """Return one value, uniform over the integers of [low, high]."""
         return int(rng.integers(self.low, self.high, endpoint=True))
 
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is an integer (no bool) of the interval."""
-        return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
-
-    @property
-    def size(self) -> float:
-        """Number of distinct values."""
-        return float(self.high - self.low + 1)
-
 
 @dataclass(frozen=True, slots=True)
-class LogInt:
+class LogInt(_Integers):
     """Positive integers in [low, high], both included, sampled uniformly in the logarithm."""
-
-    low: int
-    high: int
 
     def __post_init__(self) -> None:
         """Refuse an empty or non-positive interval."""
@@ -120,15 +111,6 @@ class LogInt:
         """Return one value, log-uniform over [low - 0.5, high + 0.5] and rounded."""
         value = round(math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5))))
         return int(min(max(value, self.low), self.high))
-
-    def contains(self, value: object) -> bool:
-        """Whether ``value`` is an integer (no bool) of the interval."""
-        return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
-
-    @property
-    def size(self) -> float:
-        """Number of distinct values."""
-        return float(self.high - self.low + 1)
 
 
 @dataclass(frozen=True, slots=True, init=False)
