@@ -10,20 +10,14 @@ import pytest
 from PIL import Image
 
 from orchestrator.cli.main import main
-from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled, TrialStarted
-from orchestrator.folders import new_sweep
-from orchestrator.ledger import Ledger
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
 from trainables.artifacts.record import FOLDER, read_artifacts
-from trainables.local_session import LocalSession
-from trainables.messages import Profiled, TrialTask
-from trainables.trial import run_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from orchestrator.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.long]
 
@@ -42,53 +36,17 @@ CONFIG: dict[str, str | int | float] = {
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+def sweep(
+    tmp_path_factory: pytest.TempPathFactory,
+    train_one: Callable[..., tuple[SweepSpec, SweepFolder]],
+) -> SweepFolder:
     """A sweep of one compressed trial, trained here, with its ledger."""
-    root = tmp_path_factory.mktemp("compressed")
-    spec = load_spec(
-        None,
-        overrides=[
-            f"storage.root={root}",
-            "teacher=null",
-            "space={arch: lraspp, quantization: ptq_int8, pruning: structured}",
-            "target.name=onnxruntime-cpu",
-            "data.synthetic_train_images=8",
-            "data.synthetic_val_images=4",
-            "budget.epochs=1",
-            "training.threads=1",
-            "training.sample_images=0",
-        ],
+    _, folder = train_one(
+        tmp_path_factory.mktemp("compressed"),
+        CONFIG,
+        "space={arch: lraspp, quantization: ptq_int8, pruning: structured}",
+        "target.name=onnxruntime-cpu",
     )
-    folder = new_sweep(root, "small")
-    folder.spec.write_text(dump_spec(spec))
-    session = LocalSession()
-    task = TrialTask(
-        sweep_id=folder.sweep_id,
-        trial_id="t00000",
-        config=dict(CONFIG),
-        seed=1,
-        epochs=1,
-        data=spec.data,
-        training=spec.training,
-        target=spec.target,
-        cache_dir=str(spec.storage.cache_dir),
-        output_dir=str(folder.trials / "t00000"),
-    )
-    done = run_trial(task, session)
-    assert done.state == "complete", done.reason
-    profiled = next(each for each in session.messages if isinstance(each, Profiled))
-    with Ledger(folder.ledger) as ledger:
-        for event in (
-            TrialAsked(trial_id="t00000", number=0, config=dict(CONFIG)),
-            TrialStarted(trial_id="t00000"),
-            TrialProfiled(
-                trial_id="t00000", metrics=profiled.metrics, details=profiled.details, seconds=1
-            ),
-            TrialEnded(
-                trial_id="t00000", state="complete", reason="", metrics=done.metrics, seconds=2
-            ),
-        ):
-            ledger.append(event)
     return folder
 
 

@@ -16,16 +16,12 @@ import pytest
 from PIL import Image
 
 from orchestrator.cli.main import main
-from orchestrator.events import TrialAsked, TrialEnded, TrialProfiled, TrialStarted
-from orchestrator.folders import SweepFolder, new_sweep
 from orchestrator.ledger import Ledger
 from orchestrator.promotion.bounds import Limits
 from orchestrator.promotion.promote import carry_out, make_plan
 from orchestrator.promotion.request import PromotionRequest, Tolerances
 from orchestrator.promotion.versions import ModelRef
 from orchestrator.results import make_report
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
 from orchestrator.tracker import artifact_root
 from orchestrator.tracking.global_store import global_store
 from orchestrator.tracking.info import SweepInfo
@@ -33,12 +29,12 @@ from orchestrator.tracking.registry import ModelRegistry
 from orchestrator.tracking.registry_model import load_registered
 from orchestrator.tracking.store import MlflowStore
 from orchestrator.tracking.writer import MlflowWriter
-from trainables.local_session import LocalSession
-from trainables.messages import Profiled, TrialTask
 from trainables.training.checkpoint import BEST_WEIGHTS
-from trainables.trial import run_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.folders import SweepFolder
     from orchestrator.promotion.promote import Promotion
     from orchestrator.spec.sweep_spec import SweepSpec
 
@@ -87,52 +83,12 @@ class SmallSweep:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> SmallSweep:
+def sweep(
+    tmp_path_factory: pytest.TempPathFactory,
+    train_one: Callable[..., tuple[SweepSpec, SweepFolder]],
+) -> SmallSweep:
     """A sweep of one trial, trained here, with its ledger."""
-    root = tmp_path_factory.mktemp("promotion")
-    spec = load_spec(
-        None,
-        overrides=[
-            f"storage.root={root}",
-            "teacher=null",
-            "data.synthetic_train_images=8",
-            "data.synthetic_val_images=4",
-            "budget.epochs=1",
-            "training.threads=1",
-            "training.sample_images=0",
-        ],
-    )
-    folder = new_sweep(root, "small")
-    folder.spec.write_text(dump_spec(spec))
-    session = LocalSession()
-    task = TrialTask(
-        sweep_id=folder.sweep_id,
-        trial_id="t00000",
-        config=dict(CONFIG),
-        seed=1,
-        epochs=1,
-        data=spec.data,
-        training=spec.training,
-        target=spec.target,
-        cache_dir=str(spec.storage.cache_dir),
-        output_dir=str(folder.trials / "t00000"),
-    )
-    done = run_trial(task, session)
-    assert done.state == "complete", done.reason
-    profiled = next(each for each in session.messages if isinstance(each, Profiled))
-    with Ledger(folder.ledger) as ledger:
-        ledger.append(TrialAsked(trial_id="t00000", number=0, config=dict(CONFIG)))
-        ledger.append(TrialStarted(trial_id="t00000"))
-        ledger.append(
-            TrialProfiled(
-                trial_id="t00000", metrics=profiled.metrics, details=profiled.details, seconds=1
-            )
-        )
-        ledger.append(
-            TrialEnded(
-                trial_id="t00000", state="complete", reason="", metrics=done.metrics, seconds=2
-            )
-        )
+    spec, folder = train_one(tmp_path_factory.mktemp("promotion"), CONFIG)
     _track(spec, folder)
     return SmallSweep(spec, folder, ModelRegistry(spec.tracking_uri))
 
