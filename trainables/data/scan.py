@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from trainables.data.decode import (
     count_labels,
@@ -16,14 +16,14 @@ from trainables.data.digest import MISSING, content_digest
 from trainables.data.faults import DataError, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
 
     from trainables.data.labels import LabelMap
     from trainables.data.layouts.base import SamplePaths
+
+
+Decoded = TypeVar("Decoded")
 
 
 class PairDigests(NamedTuple):
@@ -50,8 +50,8 @@ class SampleScan:
 def scan_sample(sample: SamplePaths, *, root: Path, labels: LabelMap) -> SampleScan:
     """Return what ``sample`` holds; ``root`` (resolved) is the folder it must lie in."""
     faults = [fault for path in sample for fault in _link_faults(path, root)]
-    image_digest, image = _image(sample.image, faults)
-    mask_digest, mask = _mask(sample.mask, faults)
+    image_digest, image = _decoded(sample.image, "image", decode_image, faults)
+    mask_digest, mask = _decoded(sample.mask, "mask", decode_mask, faults)
     counts = {} if mask is None else count_labels(mask)
     if image is not None and mask is not None:
         faults += pair_faults(sample, image, mask, labels, counts)
@@ -63,25 +63,18 @@ def scan_sample(sample: SamplePaths, *, root: Path, labels: LabelMap) -> SampleS
     )
 
 
-def _image(path: Path, faults: list[Fault]) -> tuple[str, Image.Image | None]:
+def _decoded(
+    path: Path,
+    role: Literal["image", "mask"],
+    decode: Callable[[Path, bytes], Decoded],
+    faults: list[Fault],
+) -> tuple[str, Decoded | None]:
+    """Return the digest of a file with what ``decode`` makes of it; its faults go to ``faults``."""
     digest = MISSING
     try:
-        data = read_bytes(path, "image")
+        data = read_bytes(path, role)
         digest = content_digest(data)
-        return digest, decode_image(path, data)
-    except DataError as error:
-        faults += error.faults
-        return digest, None
-
-
-def _mask(
-    path: Path, faults: list[Fault]
-) -> tuple[str, NDArray[np.uint8] | NDArray[np.uint16] | None]:
-    digest = MISSING
-    try:
-        data = read_bytes(path, "mask")
-        digest = content_digest(data)
-        return digest, decode_mask(path, data)
+        return digest, decode(path, data)
     except DataError as error:
         faults += error.faults
         return digest, None
