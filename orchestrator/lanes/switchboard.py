@@ -32,7 +32,7 @@ _NODE_LOSSES = (
 )
 STARTING_SECONDS = 60.0
 """How long the end of a trial waits for the other actors of the same run of Tune to start."""
-_LINGER_SECONDS = 0.01
+LINGER_SECONDS = 0.01
 """How long a message waits for the trial's end, to reach Tune in one result with it."""
 Order: TypeAlias = "LaneTask | Literal['idle', 'close']"
 
@@ -67,11 +67,13 @@ class Switchboard:
         max_lost: int = 3,
         largest_mb: float | None = None,
         driver: int = 1,
+        linger_s: float = LINGER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_lost = max_lost
         self._largest_mb = largest_mb
         self._driver = driver
+        self._linger_s = linger_s
         self._turns = 0
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
@@ -178,7 +180,7 @@ class Switchboard:
         entry = self._entries[trial_id]
         await entry.messages.after(number)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
+            async with asyncio.timeout(self._linger_s):
                 await entry.cancelled.wait()
         last, messages = await entry.messages.after(number)
         if isinstance(messages[-1], TrialDone):

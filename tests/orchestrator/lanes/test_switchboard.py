@@ -82,7 +82,7 @@ async def test_a_reader_that_died_takes_no_message_with_it() -> None:
 
 @asynchronous
 async def test_an_end_that_follows_closely_comes_along() -> None:
-    board = Switchboard()
+    board = Switchboard(linger_s=60)
     told = asyncio.create_task(board.first_messages(task("a"), "ticket", 1))
     await board.take("lane0", 1)
     epoch = EpochDone(trial_id="a", epoch=1, metrics={})
