@@ -25,11 +25,13 @@ import numpy as np
 from orchestrator.pareto import hypervolume, pareto_front
 from orchestrator.searchers.candidates import neighbour
 from orchestrator.simulation.load import load_benchmark
+from orchestrator.simulation.recorded import Recorded
 from orchestrator.simulation.result import SeedResult
 from orchestrator.simulation.run import simulate_one
 
 if TYPE_CHECKING:
-    from orchestrator.simulation.recorded import Recorded
+    from numpy.typing import NDArray
+
     from orchestrator.simulation.synthetic import Backbones, Crossing, Rugged
     from search_spaces.space import Config
 
@@ -62,7 +64,7 @@ def dense_reference(benchmark: Known, *, samples: int = 20_000, rounds: int = 40
     rng = np.random.default_rng(0)
     names = [objective.name for objective in benchmark.objectives[1:]]
     configs = [benchmark.space.sample(rng) for _ in range(samples)]
-    points = np.array([_point(benchmark, config, names) for config in configs])
+    points = _points(benchmark, configs, names)
     for _ in range(rounds):
         front = pareto_front(points, benchmark.objectives)
         kept = [configs[i] for i in front]
@@ -76,13 +78,16 @@ def dense_reference(benchmark: Known, *, samples: int = 20_000, rounds: int = 40
             for _ in range(2000)
         ]
         configs = kept + near
-        points = np.vstack([points[front], [_point(benchmark, config, names) for config in near]])
+        points = np.vstack([points[front], _points(benchmark, near, names)])
     return hypervolume(points, benchmark.objectives, benchmark.reference_point)
 
 
-def _point(benchmark: Known, config: Config, names: list[str]) -> list[float]:
-    known = benchmark.known(config)
-    return [benchmark.final(config), *(known[name] for name in names)]
+def _points(benchmark: Known, configs: list[Config], names: list[str]) -> NDArray[np.float64]:
+    if isinstance(benchmark, Recorded):
+        benchmark.ask(configs)
+    known = np.array([[benchmark.known(config)[name] for name in names] for config in configs])
+    finals = np.array([[benchmark.final(config)] for config in configs])
+    return np.hstack([finals, known])
 
 
 def summary(results: list[SeedResult], reference: float, target: float | None) -> dict[str, object]:

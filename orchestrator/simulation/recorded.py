@@ -18,7 +18,7 @@ from search_spaces.parse import parse_space
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -145,14 +145,21 @@ class Recorded:
         """Return the mIoU after full training without luck, in [0, 1]."""
         return float(self._expected(config)[0][-1])
 
+    def ask(self, configs: Sequence[Config]) -> None:
+        """Ask the forests of many configurations at once: one at a time takes 10 ms each."""
+        digests = {config_digest(config): config for config in configs}
+        new = {each: config for each, config in digests.items() if each not in self._cache}
+        if not new:
+            return
+        rows = np.array([self._encoder.encode(config) for config in new.values()])
+        curves = np.asarray(self._curves.predict(rows))
+        paces = np.exp(np.asarray(self._pace.predict(rows)))
+        for digest, miou, seconds in zip(new, curves, paces, strict=True):
+            self._cache[digest] = (miou, float(seconds))
+
     def _expected(self, config: Config) -> tuple[Array, float]:
-        digest = config_digest(config)
-        if digest not in self._cache:
-            row = self._encoder.encode(config)[None, :]
-            miou = np.asarray(self._curves.predict(row))[0]
-            seconds = float(np.exp(self._pace.predict(row)[0]))
-            self._cache[digest] = (miou, seconds)
-        return self._cache[digest]
+        self.ask([config])
+        return self._cache[config_digest(config)]
 
     @cached_property
     def _encoder(self) -> Encoder:
