@@ -16,6 +16,7 @@ from orchestrator.promotion.examination import Candidate, Examination, pack_cand
 from orchestrator.promotion.gates import Verdict, judge_digest
 from orchestrator.promotion.plan import PromotionPlan
 from orchestrator.provenance import git_commit
+from orchestrator.tracker import artifact_root
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.registry import ChampionMovedError
 from orchestrator.tracking.registry_package import ModelSource
@@ -184,7 +185,9 @@ def _register(
     request: PromotionRequest,
     candidate: Candidate,
 ) -> ModelVersion:
-    experiment, run = registry.trial_run(spec.tracking.experiment, plan.sweep_id, plan.trial_id)
+    experiment, run = registry.trial_run(
+        spec.tracking.experiment, plan.sweep_id, plan.trial_id, artifact_root=artifact_root(spec)
+    )
     named = request.trial_id is not None
     tags = {
         words.STATE: "candidate",

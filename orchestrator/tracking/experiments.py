@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
+from orchestrator.tracking.client import is_remote
 from orchestrator.tracking.errors import TrackingRefusedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+def artifact_location(uri: str, root: Path | None, experiment: str) -> str | None:
+    """Return where the artifacts of an experiment that is made go; None leaves it to MLflow.
+
+    A server has its own place for them. A database has none: MLflow would take the folder that it
+    happens to be called from.
+    """
+    return None if root is None or is_remote(uri) else (Path(root).absolute() / experiment).as_uri()
 
 
 def find_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:

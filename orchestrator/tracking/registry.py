@@ -24,6 +24,7 @@ from orchestrator.promotion.versions import (
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, sqlite_folder, told_apart
 from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.experiments import artifact_location, find_experiment
 from orchestrator.tracking.global_store import NO_BAR, global_store
 from orchestrator.tracking.registry_package import ModelSource, save_mlflow_model
 
@@ -111,15 +112,19 @@ class ModelRegistry:
             found = Model.load(f"models:/{version.name}/{version.version}")
             return dict(found.metadata or {})
 
-    def trial_run(self, experiment: str, sweep_id: str, trial_id: str) -> tuple[str, str | None]:
-        """Return the experiment's id with the trial's run; None where the run is not there."""
+    def trial_run(
+        self, experiment: str, sweep_id: str, trial_id: str, *, artifact_root: Path
+    ) -> tuple[str, str | None]:
+        """Return the experiment's id with the trial's run; None where the run is not there.
+
+        An experiment that is not there is made, with its artifacts below ``artifact_root``.
+        """
         with told_apart("find the trial's run"):
-            found = self._client.get_experiment_by_name(experiment)
-            if found is None:
-                return str(self._client.create_experiment(experiment)), None
+            location = artifact_location(self.uri, artifact_root, experiment)
+            found = find_experiment(self._client, experiment, location)
             wanted = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
-            runs = self._client.search_runs([found.experiment_id], wanted, max_results=1)
-            return str(found.experiment_id), runs[0].info.run_id if runs else None
+            runs = self._client.search_runs([found], wanted, max_results=1)
+            return found, runs[0].info.run_id if runs else None
 
     def register(
         self,

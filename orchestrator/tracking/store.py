@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
 from orchestrator.tracking.children import ChildRuns
-from orchestrator.tracking.client import connect, is_remote, told_apart
-from orchestrator.tracking.experiments import find_experiment
+from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.experiments import artifact_location, find_experiment
 from orchestrator.tracking.run_tags import sweep_tags
 from orchestrator.tracking.updates import RunUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mlflow.entities import Run
 
@@ -52,9 +52,9 @@ class MlflowStore:
         """Find or make the experiment and the sweep's run, learn its children; return its id."""
         with told_apart("open the tracking store"):
             self._client = connect(self.uri)
-            self.experiment_id = find_experiment(
-                self._client, self._info.experiment, self._artifact_location()
-            )
+            name = self._info.experiment
+            location = artifact_location(self.uri, self._artifact_root, name)
+            self.experiment_id = find_experiment(self._client, name, location)
             parent = self._find_parent()
             self.parent_run_id = parent.info.run_id if parent else self._make_parent()
             self._trials = ChildRuns(
@@ -120,11 +120,6 @@ class MlflowStore:
         with told_apart("end the sweep's run"):
             self._client.set_terminated(self.parent_run_id, status, ended_ms)
         self._trials.settle()
-
-    def _artifact_location(self) -> str | None:
-        if self._artifact_root is None or is_remote(self.uri):
-            return None
-        return (Path(self._artifact_root).absolute() / self._info.experiment).as_uri()
 
     def _find_parent(self) -> Run | None:
         wanted = names.tag_filter(sweep__id=self._info.sweep_id, sweep__role="sweep")

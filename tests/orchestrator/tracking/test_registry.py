@@ -188,3 +188,14 @@ def test_what_is_not_there_is_said_with_what_is(store: Store) -> None:
         store.registry.versions("nothing")
     with pytest.raises(UnknownModelError, match="there is no first/99; 'segsweep models first'"):
         store.registry.find(ModelRef("first", None, 99))
+
+
+def test_artifacts_of_a_sweep_that_was_never_tracked_lie_with_the_others(
+    store: Store, tmp_path: Path
+) -> None:
+    root = tmp_path / "mlartifacts"
+    made, run = store.registry.trial_run("untracked", "demo", "t00000", artifact_root=root)
+    client: Any = store.registry._client
+    assert client.get_experiment(made).artifact_location == (root / "untracked").as_uri()
+    assert run is None
+    assert store.registry.trial_run("untracked", "demo", "t1", artifact_root=root) == (made, None)
