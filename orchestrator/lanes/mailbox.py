@@ -39,9 +39,8 @@ class Mailbox:
     async def take(self) -> TrialMessage:
         """Wait for the next message, return it and forget it."""
         await self._some()
-        message = self._messages[0]
-        self._forget(self._first)
-        return message
+        self._first += 1
+        return self._messages.popleft()
 
     async def _some(self) -> None:
         while not self._messages:

@@ -59,15 +59,15 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
         self._hear(trial, result)
         return str(TrialScheduler.CONTINUE)
 
-    def _hear(self, trial: Any, result: dict[str, Any]) -> bool:  # noqa: ANN401
-        """Record the messages of ``result`` that were not yet heard; return whether it ended."""
+    def _hear(self, trial: Any, result: dict[str, Any]) -> TrialDone | None:  # noqa: ANN401
+        """Record what of ``result`` was not yet heard; return the trial's end if it is in it."""
         ticket = ticket_of(trial.config)
         message = None
         for number, message in messages_of(result):
             if number > self._heard.get(ticket, -1):
                 self._heard[ticket] = number
                 self._first_error.guard(partial(self._record, message), None)
-        return isinstance(message, TrialDone)
+        return message if isinstance(message, TrialDone) else None
 
     def _record(self, message: TrialMessage) -> None:
         match message:
@@ -90,11 +90,11 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
         """Record the last messages, the end among them."""
         del tune_controller
-        ended = self._hear(trial, result)
+        end = self._hear(trial, result)
         ticket = ticket_of(trial.config)
         self._heard.pop(ticket, None)
-        if ended:
-            self._recorded.append((task_of(trial.config).trial_id, ticket))
+        if end is not None:
+            self._recorded.append((end.trial_id, ticket))
         if len(self._recorded) >= _FORGOTTEN_AT_ONCE:
             self._switchboard.forget.remote(self._recorded)
             self._recorded = []

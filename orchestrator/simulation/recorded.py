@@ -158,8 +158,10 @@ class Recorded:
             self._cache[digest] = (miou, float(seconds))
 
     def _expected(self, config: Config) -> tuple[Array, float]:
-        self.ask([config])
-        return self._cache[config_digest(config)]
+        digest = config_digest(config)
+        if digest not in self._cache:
+            self.ask([config])
+        return self._cache[digest]
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
@@ -10,6 +9,8 @@ from orchestrator.tracking.client import is_remote
 from orchestrator.tracking.errors import TrackingRefusedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlflow import MlflowClient
 
 
@@ -19,7 +20,7 @@ def artifact_location(uri: str, root: Path | None, experiment: str) -> str | Non
     A server has its own place for them. A database has none: MLflow would take the folder that it
     happens to be called from.
     """
-    return None if root is None or is_remote(uri) else (Path(root).absolute() / experiment).as_uri()
+    return None if root is None or is_remote(uri) else (root.absolute() / experiment).as_uri()
 
 
 def find_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
