@@ -6,37 +6,27 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from orchestrator.events import EpochReported, TrialAsked
-from orchestrator.pareto import non_dominated_ranks
-from orchestrator.searchers.candidates import CandidatePool, neighbour
-from orchestrator.searchers.cost_table import CostPredictor, CostTable
-from orchestrator.searchers.curve_model import CurveModel
-from orchestrator.searchers.encoding import Encoder
-from orchestrator.searchers.promise import Promise
-from orchestrator.searchers.trial_memory import TrialMemory
+from orchestrator.events import TrialAsked
+from orchestrator.searchers.candidates import neighbour
+from orchestrator.searchers.prospects import PARENTS, Prospects
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from orchestrator.events import SweepEvent
     from orchestrator.searchers.novelty import Novelty
     from orchestrator.searchers.problem import SearchProblem
+    from orchestrator.searchers.promise import Promise
     from search_spaces.space import Config
-
-    Array = NDArray[np.float64]
 
 Scored: TypeAlias = "tuple[float, Config]"
 STARTUP_TRIALS = 10
 """Trials with an epoch before anything is learned from them."""
 SMALL_SWEEP = 16
 """Trials of a sweep that is random altogether, as there is next to nothing to learn from."""
-REFINED_WIDTHS = (0.1, 0.05, 0.02)
+REFINED_WIDTHS = (0.15, 0.1, 0.05, 0.02)
 """Rounds in which the best candidates are bettered, each with the width of its steps."""
-REFINED = 40
+REFINED = 80
 """Neighbours that are looked at in a round."""
 REFINED_PARENTS = 4
-PARENTS = 20
-DEEPEST = 80
 BATCH_FROM = 400
 """Trials from which on several proposals are planned at once."""
 BATCH_GROWTH = 100
@@ -67,36 +57,14 @@ class CostAwareSearcher:
     def __init__(self, problem: SearchProblem, novelty: Novelty) -> None:
         self._problem = problem
         self._novelty = novelty
-        self._encoder = Encoder(
-            problem.space,
-            problem.known_cost and novelty.known,
-            [objective.name for objective in problem.objectives],
-        )
-        self._learned = problem.learned
-        self._memory = TrialMemory(self._encoder, self._learned)
-        self._model = CurveModel(self._encoder, self._memory, max_epochs=problem.max_epochs)
-        self._costs = CostTable(problem, self._encoder, self._memory)
-        self._pace = CostPredictor("epoch_seconds", self._encoder)
-        self._pool = CandidatePool(problem.space, self._encoder, novelty)
+        self._prospects = Prospects(problem, novelty)
         self._small = problem.trials is not None and problem.trials <= SMALL_SWEEP
         self._planned: list[Config] = []
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of trials, costs and epochs; refit the model now and then."""
-        if isinstance(event, TrialAsked):
-            self._novelty.add(event.config)
-            if self._problem.space.faults(event.config):
-                return
-        self._memory.observe(event)
-        self._costs.observe(event)
-        self._model.outdate()
-        if isinstance(event, TrialAsked):
+        if self._prospects.observe(event) and isinstance(event, TrialAsked):
             self._prepare(event.number)
-        elif isinstance(event, EpochReported) and event.epoch == 1:
-            self._model.fit_if_due()
-            trial = self._memory.trials.get(event.trial_id)
-            if trial is not None:
-                self._pace.take_value(trial.number, trial.vector, trial.epoch_seconds)
 
     def propose(self, number: int) -> Config | None:
         """Return the most promising new configuration; None when the space has no further one."""
@@ -113,23 +81,24 @@ class CostAwareSearcher:
         if self._small:
             return
         ahead = 0 if number < BATCH_FROM else 1 + (number - BATCH_FROM) // BATCH_GROWTH
-        running = len(self._memory.running)
+        running = len(self._prospects.memory.running)
         if running >= MANY_RUNNING:
             ahead = max(ahead, running // RUNNING_PER_PROPOSAL)
         if ahead and number % min(ahead, LARGEST_BATCH):
             return
         rng = np.random.default_rng((self._problem.seed, number, 1))
-        self._pool.refresh(rng, self._parents())
+        self._prospects.look_around(rng)
         self._planned = self._ranked(rng) if ahead else []
 
     def _ranked(self, rng: np.random.Generator) -> list[Config]:
         """Return the most promising configurations, the best first; none before the start."""
-        if self._small or self._model.observations < STARTUP_TRIALS or not self._pool.configs:
+        pool = self._prospects.pool
+        if self._small or self._prospects.observations < STARTUP_TRIALS or not pool.configs:
             return []
-        promise = Promise(self._memory, self._model, self._costs, self._pace)
-        scores = promise.of(self._pool.vectors, self._pool.known)
+        promise = self._prospects.promise()
+        scores = promise.of(pool.vectors, pool.known)
         order = np.argsort(-scores, kind="stable")
-        ranked = [(float(scores[i]), self._pool.configs[i]) for i in order]
+        ranked = [(float(scores[i]), pool.configs[i]) for i in order]
         best = [entry for entry in ranked if self._novelty.is_new(entry[1])][:PARENTS]
         for width in REFINED_WIDTHS:
             best = self._refined(rng, promise, best or ranked[:1], width)
@@ -148,18 +117,8 @@ class CostAwareSearcher:
         if not near:
             return best
         known = [self._novelty.known(config) for config in near]
-        vectors = np.array([self._encoder.encode(c, k) for c, k in zip(near, known, strict=True)])
+        encode = self._prospects.encoder.encode
+        vectors = np.array([encode(c, k) for c, k in zip(near, known, strict=True)])
         scores = promise.of(vectors, known)
         scored = [*best, *zip(scores.tolist(), near, strict=True)]
         return sorted(scored, key=lambda entry: -entry[0])[:PARENTS]
-
-    def _parents(self) -> list[Config]:
-        """Configurations of the best among the deepest trials."""
-        deepest = self._memory.deepest(DEEPEST)
-        if len(deepest) < 4:
-            return []
-        costs = self._costs.of_trials(deepest)
-        points = np.column_stack([[trial.best for trial in deepest], costs])
-        layers = non_dominated_ranks(points, self._costs.point_objectives)
-        order = np.lexsort((np.arange(len(deepest)), layers))
-        return [deepest[i].config for i in order[:PARENTS]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.searchers.cost_table import CostPredictor, CostTable
     from orchestrator.searchers.curve_model import CurveModel
-    from orchestrator.searchers.trial_memory import TrialMemory
+    from orchestrator.searchers.trial_memory import Memory, TrialMemory
 
     Array = NDArray[np.float64]
 
@@ -24,6 +24,8 @@ PENDING = 64
 """Running trials that are taken into account, the latest ones."""
 THRIFT = 0.5
 """Power of the expected seconds by which a gain is divided."""
+DOUBT = 1.25
+"""Factor on the model's standard deviations, which take its own parameters for certain."""
 
 
 class Promise:
@@ -31,15 +33,22 @@ class Promise:
 
     Running trials count as if they reached what is expected of them. Time is set against gain by
     its square root: a trial's cost is rarely all of it, as most are stopped, and dear trials are
-    those from which the end of the front is made.
+    those from which the end of the front is made. One running trial may be left out, to be held
+    against the others.
     """
 
     def __init__(
-        self, memory: TrialMemory, model: CurveModel, costs: CostTable, pace: CostPredictor
+        self,
+        memory: TrialMemory,
+        model: CurveModel,
+        costs: CostTable,
+        pace: CostPredictor,
+        *,
+        without: Memory | None = None,
     ) -> None:
         self._costs = costs
         self._pace = pace
-        running = memory.running[-PENDING:]
+        running = [trial for trial in memory.running if trial is not without][-PENDING:]
         self._outlook, believed = model.believing(running)
         reached, reached_costs = costs.front()
         y = np.concatenate([model.squash(reached), believed])
@@ -49,10 +58,23 @@ class Promise:
 
     def of(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
         """Return each candidate's gain for its time, -inf where a predicted constraint breaks."""
-        mean, deviation = self._outlook.predict_final(vectors)
         costs, feasible = self._costs.of_candidates(vectors, known)
-        gain = self._cells.gain(mean, deviation, costs, self._best)
+        return np.where(feasible, self._worth(vectors, costs), -math.inf)
+
+    def of_trial(self, trial: Memory, share_left: float) -> float:
+        """Return a trial's gain over all that was reached, by itself too, for the time left of it.
+
+        Args:
+            trial: a trial with an epoch.
+            share_left: part of a full training that it has not had yet, in (0, 1].
+        """
+        worth = self._worth(trial.vector[None], self._costs.of_trials([trial]))
+        return float(worth[0]) / share_left
+
+    def _worth(self, vectors: Array, costs: Array) -> Array:
+        mean, deviation = self._outlook.predict_final(vectors)
+        gain = self._cells.gain(mean, DOUBT * deviation, costs, self._best)
         seconds = self._pace.predict(vectors)
         if not np.isnan(seconds).any():
             gain = gain / np.maximum(seconds, 1e-9) ** THRIFT
-        return np.where(feasible, gain, -math.inf)
+        return gain
