@@ -9,6 +9,7 @@ from orchestrator.baselines.deciders import sparing_baselines, with_baselines
 from orchestrator.gate import CostGate
 from orchestrator.hopeless import HopelessRule
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 
 if TYPE_CHECKING:
@@ -58,14 +59,35 @@ def searcher_of(
     return with_baselines(searcher, spec.baselines, spec.space)
 
 
-def scheduler_of(spec: SweepSpec, objectives: Sequence[Objective]) -> Scheduler:
-    """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline."""
+def scheduler_of(
+    spec: SweepSpec,
+    costs: Costs,
+    *,
+    objectives: Sequence[Objective],
+    seed: int,
+    reference_point: Mapping[str, float] | None = None,
+) -> Scheduler:
+    """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline.
+
+    The arguments are those of ``searcher_of``.
+    """
+    problem = SearchProblem(
+        space=spec.space,
+        objectives=tuple(objectives),
+        seed=seed,
+        max_epochs=spec.budget.epochs,
+        trials=spec.budget.trials,
+        constraints=tuple(spec.constraints),
+        known_cost=costs,
+        reference_point=dict(reference_point or {}),
+    )
     scheduler = make_scheduler(
         spec.search.scheduler,
         objectives,
         max_epochs=spec.budget.epochs,
         grace_period=spec.search.grace_period,
         reduction_factor=spec.search.reduction_factor,
+        problem=problem,
     )
     return sparing_baselines(scheduler, spec.baselines)
 

@@ -205,7 +205,7 @@ def _make_sweep(
             seed=spec.search.seed,
             warm_start=kept_warm_start(ledger).events,
         ),
-        scheduler=scheduler_of(spec, spec.objectives),
+        scheduler=scheduler_of(spec, costs, objectives=spec.objectives, seed=spec.search.seed),
         gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,
         clock=SweepClock(begun_at(ledger), at_least=last),

@@ -111,7 +111,13 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
     clockwork = Clockwork(
         world,
         watch,
-        scheduler_of(spec, world.objectives),
+        scheduler_of(
+            spec,
+            world.known,
+            objectives=world.objectives,
+            seed=seed,
+            reference_point=world.reference_point,
+        ),
         seed=seed,
         gate=gate_of(spec, world.known, world.objectives),
         stagnation=Stagnation(

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from orchestrator.events import Objective
     from orchestrator.schedulers.base import Scheduler
+    from orchestrator.searchers.problem import SearchProblem
 
-DEFAULT_SCHEDULER = "mo-asha"
+DEFAULT_SCHEDULER = "prospect"
 FINAL_SHARE = 1 / 2
-"""Share of the trials that passes a rung of ``mo-asha`` in the end."""
-_NAMES = ("mo-asha", "mo-asha-promote", "asha", "none")
+"""Share of the trials that passes a rung of ``mo-asha`` in the end; of ``prospect`` likewise, where
+its model does not decide."""
+_NAMES = ("prospect", "mo-asha", "mo-asha-promote", "asha", "none")
 
 
 def scheduler_names() -> tuple[str, ...]:
@@ -35,17 +37,20 @@ def make_scheduler(
     grace_period: int = 1,
     reduction_factor: float = 3,
     reference_point: Mapping[str, float] | None = None,
+    problem: SearchProblem | None = None,
 ) -> Scheduler:
     """Return a new scheduler of the kind called ``name``.
 
     Args:
-        name: ``mo-asha`` stops trials at rungs by all objectives, ``mo-asha-promote`` pauses them
+        name: ``prospect`` stops trials at rungs that promise little by a model of all learning
+            curves, ``mo-asha`` by their standing in all objectives, ``mo-asha-promote`` pauses them
             there, ``asha`` stops them by the first objective alone, ``none`` stops nothing.
         objectives: what is wanted, in the order of the spec; at least one.
         max_epochs: epochs of a full training, >= 1.
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
         reference_point: costs beyond which nothing counts; the rung's largest where there is none.
+        problem: what is searched, for ``prospect``, which is ``mo-asha`` where it is None.
 
     Raises:
         ValueError: there is no such scheduler, no objective, or a number out of its range.
@@ -63,10 +68,20 @@ def make_scheduler(
     ranking = Ranking(compared, max_epochs=max_epochs, reference_point=reference_point)
     if name == "mo-asha-promote":
         return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
-    return StoppingAsha(
+    stopping = StoppingAsha(
         compared,
         rungs,
         ranking=ranking,
         reduction_factor=reduction_factor,
-        final_share=FINAL_SHARE if name == "mo-asha" else 0.0,
+        final_share=0.0 if name == "asha" else FINAL_SHARE,
     )
+    if name == "prospect" and problem is not None and rungs:
+        return _prospect(stopping, problem)
+    return stopping
+
+
+def _prospect(stopping: StoppingAsha, problem: SearchProblem) -> Scheduler:
+    # SciPy's special functions and solvers are not needed by the command line's help.
+    from orchestrator.schedulers.prospect import ProspectScheduler  # noqa: PLC0415
+
+    return ProspectScheduler(stopping, problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.clockwork import Clockwork
@@ -60,6 +61,14 @@ def simulate_one(
             f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
         )
     objectives = objectives_of(benchmark)
+    problem = SearchProblem(
+        space=benchmark.space,
+        objectives=objectives,
+        seed=seed,
+        max_epochs=benchmark.max_epochs,
+        known_cost=benchmark.known,
+        reference_point=dict(benchmark.reference_point),
+    )
     clockwork = Clockwork(
         benchmark,
         make_searcher(
@@ -78,6 +87,7 @@ def simulate_one(
             grace_period=grace_period,
             reduction_factor=reduction_factor,
             reference_point=benchmark.reference_point,
+            problem=problem,
         ),
         seed=seed,
         overheads=overheads,

@@ -49,7 +49,9 @@ def verify_sweep(
         found = verify_events(
             events,
             epochs=spec.budget.epochs,
-            scheduler=lambda: scheduler_of(spec, spec.objectives),
+            scheduler=lambda: scheduler_of(
+                spec, costs, objectives=spec.objectives, seed=spec.search.seed
+            ),
             searcher=lambda: searcher_of(
                 spec,
                 costs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,12 +18,29 @@ from orchestrator.events import (
 )
 from orchestrator.schedulers.base import Decision, Scheduler
 from orchestrator.schedulers.registry import make_scheduler, scheduler_names
+from orchestrator.searchers.problem import SearchProblem
+from search_spaces.domains import Float, Int
+from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search_spaces.space import Config
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 
 
+SPACE = SearchSpace.of(flops=Int(1, 8), rate=Float(0, 1))
+
+
 def scheduler_for(name: str) -> Scheduler:
-    return make_scheduler(name, OBJECTIVES, max_epochs=9, grace_period=1, reduction_factor=3)
+    problem = SearchProblem(
+        space=SPACE,
+        objectives=OBJECTIVES,
+        max_epochs=9,
+        known_cost=lambda config: {"flops": float(config["flops"])},
+    )
+    return make_scheduler(
+        name, OBJECTIVES, max_epochs=9, grace_period=1, reduction_factor=3, problem=problem
+    )
 
 
 def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[Decision]]:
@@ -41,8 +59,9 @@ def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[
         trial_id = scheduler.promote()
         if trial_id is None:
             trial_id = f"t{number}"
-            known = {"flops": float(rng.integers(1, 9))}
-            happen(TrialAsked(trial_id=trial_id, number=number, config={}, known=known))
+            config: Config = {"flops": int(rng.integers(1, 9)), "rate": float(rng.random())}
+            known = {"flops": float(config["flops"])}
+            happen(TrialAsked(trial_id=trial_id, number=number, config=config, known=known))
             number += 1
         happen(TrialStarted(trial_id=trial_id))
         for epoch in range(epochs.get(trial_id, 0) + 1, 10):

@@ -1,0 +1,108 @@
+"""Early stopping by what a model of all learning curves expects of a trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.events import EpochReported, TrialAsked
+from orchestrator.searchers.novelty import Novelty
+from orchestrator.searchers.prospects import Prospects
+
+if TYPE_CHECKING:
+    from orchestrator.events import SweepEvent
+    from orchestrator.schedulers.asha import StoppingAsha
+    from orchestrator.schedulers.base import Action, Decision
+    from orchestrator.searchers.problem import SearchProblem
+
+MODEL_FROM = 20
+"""Trials with an epoch from which on the model decides."""
+MODEL_UNTIL = 400
+"""Trials from which on rungs decide again: a decision must stay cheap in large sweeps."""
+MOST_RUNNING = 64
+"""Running trials beyond which rungs decide, for the same reason."""
+LEAST_PROMISE = 0.5
+"""What a trial must promise to go on, in units of what the best candidate does."""
+
+
+class ProspectScheduler:
+    """Stops a trial at a rung when something new promises more than it still does.
+
+    A trial promises the hypervolume it is expected to add at its end, over what every trial reached
+    so far, for the time that is left of it; a Gaussian process over all learning curves says how
+    uncertain that is. So a trial that begins slowly goes on where nobody knows yet how such trials
+    end, and one that leads at a rung is stopped where others have shown that it comes to nothing
+    more. While few trials are known, and in large sweeps, multi-objective successive halving
+    decides, whose rungs are judged at.
+
+    Source: Swersky, Snoek, Adams 2014, Freeze-Thaw Bayesian Optimization (trials against
+    candidates); Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (rungs).
+    """
+
+    def __init__(self, rungs: StoppingAsha, problem: SearchProblem) -> None:
+        self._rungs = rungs
+        self._seed = problem.seed
+        self._max_epochs = problem.max_epochs
+        novelty = Novelty(
+            problem.space, constraints=problem.constraints, known_cost=problem.known_cost
+        )
+        self._prospects = Prospects(problem, novelty)
+        self._epochs: dict[str, int] = {}
+        self._asked = 0
+
+    def observe(self, event: SweepEvent) -> None:
+        """Take note of one event; events come in ledger order, each once."""
+        self._rungs.observe(event)
+        if self._asked > MODEL_UNTIL:
+            return
+        point = self._prospects.observe(event)
+        if isinstance(event, TrialAsked):
+            self._asked += 1
+            if point:
+                self._prospects.look_around(np.random.default_rng((self._seed, event.number, 2)))
+        elif isinstance(event, EpochReported):
+            self._epochs[event.trial_id] = event.epoch
+
+    def decide(self, trial_id: str) -> Decision:
+        """Return what happens to the trial whose epoch was observed last; changes nothing."""
+        standing = self._rungs.decide(trial_id)
+        promise = None if standing.rung is None else self._promise(trial_id)
+        if promise is None:
+            return standing
+        action: Action = "continue" if promise >= LEAST_PROMISE else "stop"
+        word = "went on" if action == "continue" else "stopped"
+        return replace(
+            standing,
+            action=action,
+            reason=(
+                f"{word} at rung {standing.rung}: rank {standing.rank} of {standing.of}, promises "
+                f"{promise:.2g} of what the best new candidate does, {LEAST_PROMISE} is needed"
+            ),
+        )
+
+    def promote(self) -> str | None:
+        """Return None, as nothing is ever paused."""
+        return None
+
+    def _promise(self, trial_id: str) -> float | None:
+        """Return what a trial promises relative to the best candidate; None if unknown."""
+        memory, pool = self._prospects.memory, self._prospects.pool
+        trial = memory.trials.get(trial_id)
+        if (
+            trial is None
+            or trial.failed
+            or not trial.epoch
+            or not pool.configs
+            or self._asked > MODEL_UNTIL
+            or self._prospects.observations < MODEL_FROM
+            or len(memory.running) > MOST_RUNNING
+        ):
+            return None
+        promise = self._prospects.promise(without=trial)
+        best = float(promise.of(pool.vectors, pool.known).max())
+        if not best > 0:
+            return None
+        left = max(1, self._max_epochs - trial.epoch) / self._max_epochs
+        return promise.of_trial(trial, left) / best
