@@ -44,7 +44,7 @@ BENCHMARKS = {
     "backbones": "orchestrator.simulation.synthetic:backbones",
     "rugged": "orchestrator.simulation.synthetic:rugged",
 }
-OURS = "cost-aware + mo-asha"
+OURS = "cost-aware + prospect"
 SYNE_TUNE = "Syne Tune MOASHA"
 METHODS: dict[str, tuple[str, str]] = {
     "random": ("random", "none"),
@@ -53,7 +53,8 @@ METHODS: dict[str, tuple[str, str]] = {
     "random + ASHA on the learned objective": ("random", "asha"),
     "random + mo-asha": ("random", "mo-asha"),
     "cost-aware, no stopping": ("cost-aware", "none"),
-    OURS: ("cost-aware", "mo-asha"),
+    "cost-aware + mo-asha": ("cost-aware", "mo-asha"),
+    OURS: ("cost-aware", "prospect"),
 }
 OTHERS = (*tuple(METHODS)[:4], SYNE_TUNE)
 """What ours is held against."""
