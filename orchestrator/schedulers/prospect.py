@@ -45,10 +45,10 @@ class ProspectScheduler:
         self._rungs = rungs
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
-        novelty = Novelty(
+        self._novelty = Novelty(
             problem.space, constraints=problem.constraints, known_cost=problem.known_cost
         )
-        self._prospects = Prospects(problem, novelty)
+        self._prospects = Prospects(problem, self._novelty)
         self._epochs: dict[str, int] = {}
         self._asked = 0
 
@@ -87,7 +87,7 @@ class ProspectScheduler:
         return None
 
     def _promise(self, trial_id: str) -> float | None:
-        """Return what a trial promises relative to the best candidate; None if unknown."""
+        """Return what a trial promises relative to the best untried candidate; None if unknown."""
         memory, pool = self._prospects.memory, self._prospects.pool
         trial = memory.trials.get(trial_id)
         if (
@@ -101,8 +101,10 @@ class ProspectScheduler:
         ):
             return None
         promise = self._prospects.promise(without=trial)
-        best = float(promise.of(pool.vectors, pool.known).max())
+        scores = promise.of(pool.vectors, pool.known)
+        order = np.argsort(-scores, kind="stable")
+        best = next((scores[i] for i in order if self._novelty.is_new(pool.configs[i])), 0.0)
         if not best > 0:
             return None
         left = max(1, self._max_epochs - trial.epoch) / self._max_epochs
-        return promise.of_trial(trial, left) / best
+        return promise.of_trial(trial, left) / float(best)

@@ -143,3 +143,18 @@ def test_without_a_problem_or_a_rung_there_is_no_model() -> None:
     assert isinstance(scheduler("prospect"), ProspectScheduler)
     assert not isinstance(plain, ProspectScheduler)
     assert not isinstance(short, ProspectScheduler)
+
+
+def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
+    space = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Categorical(0.25, 0.5))
+    problem = SearchProblem(space=space, objectives=OBJECTIVES, max_epochs=EPOCHS, known_cost=cost)
+    one = make_scheduler("prospect", OBJECTIVES, max_epochs=EPOCHS, problem=problem)
+    other = make_scheduler("mo-asha", OBJECTIVES, max_epochs=EPOCHS)
+    configs: list[Config] = [
+        {"kind": kind, "size": size} for kind in ("hare", "tortoise") for size in (0.25, 0.5)
+    ]
+    for number in range(30):
+        for event in trained(number, configs[number % 4], 1):
+            one.observe(event)
+            other.observe(event)
+        assert one.decide(f"t{number}") == other.decide(f"t{number}")
