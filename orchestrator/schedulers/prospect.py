@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.events import EpochReported, TrialAsked
+from orchestrator.events import TrialAsked
 from orchestrator.searchers.novelty import Novelty
 from orchestrator.searchers.prospects import Prospects
 
@@ -49,7 +49,6 @@ class ProspectScheduler:
             problem.space, constraints=problem.constraints, known_cost=problem.known_cost
         )
         self._prospects = Prospects(problem, self._novelty)
-        self._epochs: dict[str, int] = {}
         self._asked = 0
 
     def observe(self, event: SweepEvent) -> None:
@@ -62,8 +61,6 @@ class ProspectScheduler:
             self._asked += 1
             if point:
                 self._prospects.look_around(np.random.default_rng((self._seed, event.number, 2)))
-        elif isinstance(event, EpochReported):
-            self._epochs[event.trial_id] = event.epoch
 
     def decide(self, trial_id: str) -> Decision:
         """Return what happens to the trial whose epoch was observed last; changes nothing."""
