@@ -31,6 +31,7 @@ from orchestrator.ray_tune.run import run_trials
 from orchestrator.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep, SweepBudget
 from orchestrator.tracking.info import SweepInfo
@@ -154,9 +155,8 @@ def main() -> None:
 def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
     """Run the trials and return what was measured."""
     ledger = Ledger(folder.ledger)
-    searcher = Timed(
-        make_searcher(options.searcher, SPACE, OBJECTIVES, max_epochs=1, known_cost=flops)
-    )
+    problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, known_cost=flops)
+    searcher = Timed(make_searcher(options.searcher, problem))
     scheduler = Timed(make_scheduler("mo-asha", OBJECTIVES, max_epochs=1))
     meter = Meter(max(1, options.trials // 10), [searcher, scheduler])
     info = SweepInfo(

@@ -21,6 +21,7 @@ from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
 from orchestrator.events import EpochReported, TrialAsked
 from orchestrator.schedulers.base import CONTINUE, Decision
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.clockwork import Clockwork
@@ -79,7 +80,8 @@ class Moasha:
 def simulate_one(benchmark: Benchmark, *, workers: int, budget: float, seed: int) -> SeedResult:
     """Return one sweep."""
     np.random.seed(seed)  # noqa: NPY002 - the one they draw from
-    searcher = make_searcher("random", benchmark.space, objectives_of(benchmark), seed=seed)
+    problem = SearchProblem(space=benchmark.space, objectives=objectives_of(benchmark), seed=seed)
+    searcher = make_searcher("random", problem)
     return Clockwork(benchmark, searcher, Moasha(benchmark), seed=seed).run(
         workers=workers, seconds=budget * benchmark.full_training_seconds / workers
     )

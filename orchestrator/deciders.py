@@ -24,67 +24,57 @@ if TYPE_CHECKING:
     Costs = Callable[[Config], Mapping[str, float]]
 
 
-def searcher_of(
+def problem_of(
     spec: SweepSpec,
     costs: Costs,
     *,
-    objectives: Sequence[Objective],
-    seed: int,
-    warm_start: Iterable[SweepEvent] = (),
+    objectives: Sequence[Objective] | None = None,
+    seed: int | None = None,
     reference_point: Mapping[str, float] | None = None,
-) -> Searcher:
-    """Return the searcher as a sweep of ``spec`` begins with it; it proposes the baselines first.
+) -> SearchProblem:
+    """Return what a sweep of ``spec`` searches.
 
     Args:
         spec: The sweep.
         costs: What is known of a configuration before it is trained.
-        objectives: Those of the spec, or as a simulation has them.
-        seed: Of its random choices.
-        warm_start: Events of earlier sweeps that it observes first.
+        objectives: As a simulation has them; those of the spec where None.
+        seed: Of the random choices; that of the spec where None.
         reference_point: Worst values that count; learned from the trials where None.
     """
-    searcher = make_searcher(
-        spec.search.searcher,
-        spec.space,
-        objectives,
-        seed=seed,
-        max_epochs=spec.budget.epochs,
-        trials=spec.budget.trials,
-        constraints=spec.constraints,
-        known_cost=costs,
-        reference_point=reference_point,
-    )
-    for event in warm_start:
-        searcher.observe(event)
-    return with_baselines(searcher, spec.baselines, spec.space)
-
-
-def scheduler_of(
-    spec: SweepSpec,
-    costs: Costs,
-    *,
-    objectives: Sequence[Objective],
-    seed: int,
-    reference_point: Mapping[str, float] | None = None,
-) -> Scheduler:
-    """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline.
-
-    The arguments are those of ``searcher_of``.
-    """
-    problem = SearchProblem(
+    return SearchProblem(
         space=spec.space,
-        objectives=tuple(objectives),
-        seed=seed,
+        objectives=tuple(spec.objectives if objectives is None else objectives),
+        seed=spec.search.seed if seed is None else seed,
         max_epochs=spec.budget.epochs,
         trials=spec.budget.trials,
         constraints=tuple(spec.constraints),
         known_cost=costs,
         reference_point=dict(reference_point or {}),
     )
+
+
+def searcher_of(
+    spec: SweepSpec, problem: SearchProblem, *, warm_start: Iterable[SweepEvent] = ()
+) -> Searcher:
+    """Return the searcher as a sweep of ``spec`` begins with it; it proposes the baselines first.
+
+    Args:
+        spec: The sweep.
+        problem: What it searches.
+        warm_start: Events of earlier sweeps that it observes first.
+    """
+    searcher = make_searcher(spec.search.searcher, problem)
+    for event in warm_start:
+        searcher.observe(event)
+    return with_baselines(searcher, spec.baselines, spec.space)
+
+
+def scheduler_of(spec: SweepSpec, problem: SearchProblem) -> Scheduler:
+    """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline."""
     scheduler = make_scheduler(
         spec.search.scheduler,
-        objectives,
-        max_epochs=spec.budget.epochs,
+        problem.objectives,
+        max_epochs=problem.max_epochs,
         grace_period=spec.search.grace_period,
         reduction_factor=spec.search.reduction_factor,
         problem=problem,

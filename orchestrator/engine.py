@@ -10,7 +10,7 @@ from cluster.local import connected, survey
 from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.clock import SweepClock, begun_at
 from orchestrator.cost_model import static_cost_model
-from orchestrator.deciders import gate_of, scheduler_of, searcher_of
+from orchestrator.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.events import TrialEnded
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
@@ -194,18 +194,13 @@ def _make_sweep(
     spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
 ) -> Sweep:
     costs = static_cost_model(num_classes)
+    problem = problem_of(spec, costs)
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,
-        searcher=searcher_of(
-            spec,
-            costs,
-            objectives=spec.objectives,
-            seed=spec.search.seed,
-            warm_start=kept_warm_start(ledger).events,
-        ),
-        scheduler=scheduler_of(spec, costs, objectives=spec.objectives, seed=spec.search.seed),
+        searcher=searcher_of(spec, problem, warm_start=kept_warm_start(ledger).events),
+        scheduler=scheduler_of(spec, problem),
         gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,
         clock=SweepClock(begun_at(ledger), at_least=last),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.baselines.baseline import names_by_digest
-from orchestrator.deciders import gate_of, scheduler_of, searcher_of
+from orchestrator.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.events import EpochReported, TrialStarted
 from orchestrator.planning.plan import Forecast, Range
 from orchestrator.planning.world import World
@@ -97,27 +97,21 @@ def forecast(
 
 
 def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
-    searcher = searcher_of(
+    problem = problem_of(
         spec,
         world.known,
         objectives=world.objectives,
         seed=seed,
         reference_point=world.reference_point,
     )
-    watch = _Watch(searcher)
+    watch = _Watch(searcher_of(spec, problem))
     hours = spec.budget.device_hours
     lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers
     patience = spec.budget.stagnation_trials
     clockwork = Clockwork(
         world,
         watch,
-        scheduler_of(
-            spec,
-            world.known,
-            objectives=world.objectives,
-            seed=seed,
-            reference_point=world.reference_point,
-        ),
+        scheduler_of(spec, problem),
         seed=seed,
         gate=gate_of(spec, world.known, world.objectives),
         stagnation=Stagnation(

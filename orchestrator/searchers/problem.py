@@ -1,4 +1,4 @@
-"""What a searcher is told before the first trial."""
+"""What is searched: all that searchers and schedulers are told before the first trial."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchProblem:
-    """Everything a searcher may know before the first trial."""
+    """All that may be known before the first trial."""
 
     space: SearchSpace
     """What may be tried."""
@@ -35,6 +35,17 @@ class SearchProblem:
     """Metrics of a configuration that need no training, computed in milliseconds."""
     reference_point: Mapping[str, float] = field(default_factory=dict)
     """Objective values beyond which nothing counts; missing ones are taken from the trials."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no search can do.
+
+        Raises:
+            ValueError: there is no objective, or the seed is negative.
+        """
+        if not self.objectives:
+            raise ValueError("a search needs at least one objective, none was given")
+        if not self.seed >= 0:
+            raise ValueError(f"the seed of a search must be 0 or more, got {self.seed}")
 
     @property
     def learned(self) -> Objective:

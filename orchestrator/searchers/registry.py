@@ -5,64 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.searchers.novelty import Novelty
-from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.random_search import RandomSearcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-    from orchestrator.events import Objective
-    from orchestrator.gate import Constraint
     from orchestrator.searchers.base import Searcher
-    from search_spaces.space import Config, SearchSpace
+    from orchestrator.searchers.problem import SearchProblem
 
 DEFAULT_SEARCHER = "cost-aware"
 
 
-def make_searcher(
-    name: str,
-    space: SearchSpace,
-    objectives: Sequence[Objective],
-    *,
-    seed: int = 0,
-    max_epochs: int = 1,
-    trials: int | None = None,
-    constraints: Sequence[Constraint] = (),
-    known_cost: Callable[[Config], Mapping[str, float]] | None = None,
-    reference_point: Mapping[str, float] | None = None,
-) -> Searcher:
-    """Return a new searcher of the kind called ``name``.
-
-    Args:
-        name: one of ``searcher_names()``.
-        space: what may be tried.
-        objectives: what is wanted, in the order of the spec; at least one.
-        seed: seed of all proposals, >= 0.
-        max_epochs: epochs of a full training, >= 1.
-        trials: trials that the budget allows, >= 1; None without a limit.
-        constraints: bounds on metrics; those on known metrics are kept when proposing.
-        known_cost: metrics of a configuration that need no training.
-        reference_point: objective values beyond which nothing counts.
+def make_searcher(name: str, problem: SearchProblem) -> Searcher:
+    """Return a new searcher for ``problem`` of the kind called ``name``.
 
     Raises:
-        ValueError: there is no such searcher, no objective, or a negative seed.
+        ValueError: there is no such searcher.
     """
     if name not in _MAKERS:
         raise ValueError(f"no searcher is called {name!r}; there are {', '.join(_MAKERS)}")
-    if not objectives:
-        raise ValueError("a search needs at least one objective, none was given")
-    if not seed >= 0:
-        raise ValueError(f"the seed of a search must be 0 or more, got {seed}")
-    problem = SearchProblem(
-        space=space,
-        objectives=tuple(objectives),
-        seed=seed,
-        max_epochs=max_epochs,
-        trials=trials,
-        constraints=tuple(constraints),
-        known_cost=known_cost,
-        reference_point=dict(reference_point or {}),
-    )
     return _MAKERS[name](problem)
 
 

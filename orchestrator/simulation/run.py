@@ -71,15 +71,7 @@ def simulate_one(
     )
     clockwork = Clockwork(
         benchmark,
-        make_searcher(
-            searcher,
-            benchmark.space,
-            objectives,
-            seed=seed,
-            max_epochs=benchmark.max_epochs,
-            known_cost=benchmark.known,
-            reference_point=benchmark.reference_point,
-        ),
+        make_searcher(searcher, problem),
         make_scheduler(
             scheduler,
             objectives,

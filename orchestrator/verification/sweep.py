@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cost_model import static_cost_model
-from orchestrator.deciders import scheduler_of, searcher_of
+from orchestrator.deciders import problem_of, scheduler_of, searcher_of
 from orchestrator.engine import CLASSES
 from orchestrator.ledger import Ledger
 from orchestrator.spec.parse import load_spec
@@ -45,20 +45,12 @@ def verify_sweep(
     driven = folder.is_driven()
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
-        costs = static_cost_model(_num_classes(ledger))
+        problem = problem_of(spec, static_cost_model(_num_classes(ledger)))
         found = verify_events(
             events,
             epochs=spec.budget.epochs,
-            scheduler=lambda: scheduler_of(
-                spec, costs, objectives=spec.objectives, seed=spec.search.seed
-            ),
-            searcher=lambda: searcher_of(
-                spec,
-                costs,
-                objectives=spec.objectives,
-                seed=spec.search.seed,
-                warm_start=kept_warm_start(ledger).events,
-            ),
+            scheduler=lambda: scheduler_of(spec, problem),
+            searcher=lambda: searcher_of(spec, problem, warm_start=kept_warm_start(ledger).events),
             propose=propose,
         )
     if any(finding.place == "ledger" for finding in found):

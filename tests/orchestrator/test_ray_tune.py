@@ -22,6 +22,7 @@ from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.ray_tune import run
 from orchestrator.ray_tune.lane_trial import LaneTrial
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep, SweepBudget
 from search_spaces.domains import Float
@@ -85,10 +86,11 @@ def slowly(task: TrialTask, session: TrialSession) -> TrialDone:
 
 def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
     tape = Tape()
+    problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, max_epochs=epochs)
     sweep = Sweep(
         objectives=OBJECTIVES,
         budget=SweepBudget(trials=trials, epochs=epochs),
-        searcher=make_searcher("random", SPACE, OBJECTIVES, max_epochs=epochs),
+        searcher=make_searcher("random", problem),
         scheduler=make_scheduler("none", OBJECTIVES, max_epochs=epochs),
         gate=CostGate([], lambda _: {"flops": 1.0}),
         journal=tape,

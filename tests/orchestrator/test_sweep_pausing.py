@@ -13,6 +13,7 @@ from orchestrator.events import Objective, SweepEvent, TrialAsked, TrialEnded, T
 from orchestrator.gate import CostGate
 from orchestrator.records import fold
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep, SweepBudget
 from orchestrator.verification.story import story_findings
@@ -37,12 +38,15 @@ def flops(config: Config) -> dict[str, float]:
     return {"flops": float(config["x"])}
 
 
+PROBLEM = SearchProblem(space=SPACE, objectives=OBJECTIVES, seed=3, known_cost=flops)
+
+
 def make(tape: Tape, trials: int = 12) -> Sweep:
     ticks = itertools.count(len(tape.events))
     return Sweep(
         objectives=OBJECTIVES,
         budget=SweepBudget(trials=trials, epochs=EPOCHS),
-        searcher=make_searcher("random", SPACE, OBJECTIVES, seed=3, known_cost=flops),
+        searcher=make_searcher("random", PROBLEM),
         scheduler=make_scheduler("mo-asha-promote", OBJECTIVES, max_epochs=EPOCHS),
         gate=CostGate([], flops),
         journal=tape,

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded
 from orchestrator.ledger import Ledger
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
@@ -198,7 +199,8 @@ def test_a_searcher_proposes_none_of_them_again(name: str) -> None:
     )
     every = list(spec.space.points())
     assert len(every) == 4
-    searcher = make_searcher(name, spec.space, spec.objectives, max_epochs=3)
+    problem = SearchProblem(space=spec.space, objectives=spec.objectives, max_epochs=3)
+    searcher = make_searcher(name, problem)
     trials = [past_trial(config, number=i) for i, config in enumerate(every[:3])]
     for event in warm_events(trials, spec.space, spec.objectives, epochs=3):
         searcher.observe(event)

@@ -22,6 +22,7 @@ from orchestrator.events import (
 from orchestrator.gate import Constraint, CostGate
 from orchestrator.hopeless import HopelessRule
 from orchestrator.schedulers.registry import make_scheduler, scheduler_names
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher, searcher_names
 from orchestrator.stagnation import Stagnation
 from orchestrator.sweep import Sweep, SweepBudget
@@ -57,10 +58,15 @@ def costs(config: Config) -> dict[str, float]:
 
 
 def searcher_of(kind: str, baselines: Sequence[Baseline], trials: int) -> Searcher:
-    inner = make_searcher(
-        kind, SPACE, OBJECTIVES, seed=5, max_epochs=EPOCHS, trials=trials, known_cost=costs
+    problem = SearchProblem(
+        space=SPACE,
+        objectives=OBJECTIVES,
+        seed=5,
+        max_epochs=EPOCHS,
+        trials=trials,
+        known_cost=costs,
     )
-    return with_baselines(inner, baselines, SPACE)
+    return with_baselines(make_searcher(kind, problem), baselines, SPACE)
 
 
 def scheduler_of(kind: str, baselines: Sequence[Baseline]) -> Scheduler:

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.events import EpochReported, Objective, TrialAsked, TrialEnded
 from orchestrator.gate import Constraint
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher, searcher_names
 from search_spaces.conditions import Equals
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
@@ -43,15 +44,15 @@ def quality(config: Config) -> float:
 
 
 def searcher_for(name: str, seed: int = 3, *, constrained: bool = False) -> Searcher:
-    return make_searcher(
-        name,
-        SPACE,
-        OBJECTIVES,
+    problem = SearchProblem(
+        space=SPACE,
+        objectives=OBJECTIVES,
         seed=seed,
         max_epochs=3,
         known_cost=cost,
         constraints=(Constraint("flops", "<=", 100.0),) if constrained else (),
     )
+    return make_searcher(name, problem)
 
 
 def run(searcher: Searcher, trials: int) -> list[SweepEvent]:
@@ -124,7 +125,7 @@ class TestEverySearcher:
         space = SearchSpace.of(kind=Categorical("a", "b"), more=Int(1, 3)).where(
             "more", Equals("kind", "b")
         )
-        searcher = make_searcher(name, space, OBJECTIVES)
+        searcher = make_searcher(name, SearchProblem(space=space, objectives=OBJECTIVES))
         found: list[Config] = []
         while (config := searcher.propose(len(found))) is not None:
             number = len(found)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.events import EpochReported, Objective, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.searchers import cost_aware
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from search_spaces.domains import Float, LogInt
 from search_spaces.space import SearchSpace, config_digest
@@ -24,7 +25,10 @@ def params(config: Config) -> dict[str, float]:
 
 
 def searcher(trials: int | None = None) -> Searcher:
-    return make_searcher("cost-aware", SPACE, OBJECTIVES, seed=1, trials=trials, known_cost=params)
+    problem = SearchProblem(
+        space=SPACE, objectives=OBJECTIVES, seed=1, trials=trials, known_cost=params
+    )
+    return make_searcher("cost-aware", problem)
 
 
 def trial(number: int, config: Config, seconds: float, error: float) -> list[SweepEvent]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from orchestrator.events import Objective
 from orchestrator.gate import Constraint, CostGate
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.stagnation import Stagnation
@@ -41,9 +42,10 @@ def run(
     gate: CostGate | None = None, stagnation: Stagnation | None = None, trials: int = 20
 ) -> SeedResult:
     line = Line()
+    problem = SearchProblem(space=line.space, objectives=line.objectives, known_cost=line.known)
     clockwork = Clockwork(
         line,
-        make_searcher("random", line.space, line.objectives, known_cost=line.known),
+        make_searcher("random", problem),
         make_scheduler("none", line.objectives, max_epochs=3),
         seed=0,
         gate=gate,

@@ -21,6 +21,7 @@ from orchestrator.events import (
 from orchestrator.gate import Constraint, CostGate
 from orchestrator.records import fold
 from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.sweep import Sweep, SweepBudget
 from search_spaces.domains import Float
@@ -67,14 +68,14 @@ class VirtualLanes:
         return len(self.tape)
 
     def make_searcher(self) -> Searcher:
-        return make_searcher(
-            self.searcher,
-            SPACE,
-            OBJECTIVES,
+        problem = SearchProblem(
+            space=SPACE,
+            objectives=OBJECTIVES,
             seed=self.seed,
             max_epochs=EPOCHS,
             known_cost=flops,
         )
+        return make_searcher(self.searcher, problem)
 
     def make_scheduler(self) -> Scheduler:
         return make_scheduler("mo-asha", OBJECTIVES, max_epochs=EPOCHS, reduction_factor=2)
