@@ -69,11 +69,15 @@ class StoppingAsha:
             return CONTINUE
         place = rung.place(trial_id)
         passing = math.ceil(len(rung) * self._share(rung))
-        if self._metrics.is_broken(trial_id):
+        if self.is_broken(trial_id):
             return explain("stop", rung, place, "an objective is not a number")
         if place > passing:
             return explain("stop", rung, place, f"the best {passing} go on")
         return explain("continue", rung, place, f"among the best {passing}")
+
+    def is_broken(self, trial_id: str) -> bool:
+        """Whether the trial has an objective that was NaN whenever it was reported."""
+        return self._metrics.is_broken(trial_id)
 
     def _share(self, rung: Rung) -> float:
         return min(self._final_share, max(1.0, rung.arrivals / WINDOW) / self._factor)

@@ -65,7 +65,9 @@ class ProspectScheduler:
     def decide(self, trial_id: str) -> Decision:
         """Return what happens to the trial whose epoch was observed last; changes nothing."""
         standing = self._rungs.decide(trial_id)
-        promise = None if standing.rung is None else self._promise(trial_id)
+        if standing.rung is None or self._rungs.is_broken(trial_id):
+            return standing
+        promise = self._promise(trial_id)
         if promise is None:
             return standing
         action: Action = "continue" if promise >= LEAST_PROMISE else "stop"

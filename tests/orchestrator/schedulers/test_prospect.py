@@ -11,6 +11,7 @@ from orchestrator.events import (
     Objective,
     TrialAsked,
     TrialEnded,
+    TrialProfiled,
     TrialStarted,
 )
 from orchestrator.schedulers.prospect import ProspectScheduler
@@ -124,6 +125,15 @@ def test_few_trials_are_judged_by_their_standing(trials: int) -> None:
 def test_between_rungs_trials_go_on() -> None:
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 2)]
     assert fed("prospect", events).decide("t40").rung is None
+
+
+def test_a_trial_with_an_objective_that_is_no_number_is_stopped_whatever_it_promises() -> None:
+    *before, last = trained(40, {"kind": "tortoise", "size": 0.1}, 1)
+    broken = TrialProfiled(trial_id="t40", metrics={"cost": math.nan}, seconds=4000.0)
+    assert fed("prospect", [*history(40), *before, last]).decide("t40").action == "continue"
+    one = fed("prospect", [*history(40), *before, broken, last])
+    assert one.decide("t40").action == "stop"
+    assert "not a number" in one.decide("t40").reason
 
 
 def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) -> None:
