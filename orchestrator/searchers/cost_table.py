@@ -144,7 +144,7 @@ class CostPredictor:
         """Return the expected values, one a row; NaN before there are enough trials."""
         if self._posterior is None:
             return np.full(len(vectors), math.nan)
-        values = self._posterior.predict_mean(Inputs(vectors, np.ones(len(vectors))))
+        values = self._posterior.predict_mean(Inputs.at_end(vectors))
         return np.exp(values) if self._logarithmic else values
 
     def _learn(self) -> None:
@@ -153,7 +153,7 @@ class CostPredictor:
         self._logarithmic = bool((y > 0).all())
         dimensions = int(self._groups.max(initial=-1)) + 1
         self._posterior = Posterior(
-            Inputs(np.array(vectors), np.ones(len(y))),
+            Inputs.at_end(np.array(vectors)),
             np.log(y) if self._logarithmic else y,
             self._groups,
             Hyperparameters.initial(dimensions),

@@ -27,9 +27,9 @@ FIRST_FIT = 10
 FIT_GROWTH = 1.25
 """Hyperparameters are fitted anew when there are so many times as many trials."""
 FIT_STEPS = 15
-PAIRED = 30
+PAIRED = 60
 """Deepest trials of which earlier points of the curve are looked at, too."""
-PAIRED_STEP = 3
+PAIRED_STEP = 2
 ASSUMED_CEILING = 0.8
 """Quantile of what was seen above which nothing counts, where there is no reference point."""
 
@@ -63,7 +63,11 @@ class Outlook:
 
     def predict_final(self, vectors: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of squashed final values, one a row."""
-        return self.posterior.predict(Inputs(vectors, np.ones(len(vectors))))
+        return self.posterior.predict(Inputs.at_end(vectors))
+
+    def predict_end(self, trial: Memory) -> tuple[Array, Array]:
+        """Return the same of a trial, whose own curve tells of it, too; arrays of one."""
+        return self.posterior.predict(Inputs.at_end(trial.vector[None], [trial.number]))
 
 
 class CurveModel:
@@ -114,10 +118,10 @@ class CurveModel:
         posterior = Posterior(inputs, y, self._groups, self._hyperparameters)
         if not running:
             return Outlook(posterior), np.empty(0)
-        ends = Inputs(np.array([trial.vector for trial in running]), np.ones(len(running)))
+        vectors = np.array([trial.vector for trial in running])
+        ends = Inputs.at_end(vectors, [trial.number for trial in running])
         means = posterior.predict_mean(ends)
-        both = Inputs(np.vstack([inputs.x, ends.x]), np.append(inputs.t, ends.t))
-        after = Posterior(both, np.append(y, means), self._groups, self._hyperparameters)
+        after = Posterior(inputs + ends, np.append(y, means), self._groups, self._hyperparameters)
         return Outlook(after), means
 
     def _current(self) -> tuple[Inputs, Array, Squash]:
@@ -137,7 +141,9 @@ class CurveModel:
         rows += [(trial, 1) for trial in failed]
         squash = Squash.of(y)
         times = np.log([epoch for _, epoch in rows]) / self._log_epochs
-        return Inputs(np.array([trial.vector for trial, _ in rows]), times), squash(y), squash
+        vectors = np.array([trial.vector for trial, _ in rows])
+        numbers = np.array([trial.number for trial, _ in rows], dtype=np.intp)
+        return Inputs(vectors, times, numbers), squash(y), squash
 
     @staticmethod
     def _earlier(trial: Memory) -> list[int]:

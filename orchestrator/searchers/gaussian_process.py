@@ -1,4 +1,4 @@
-"""Gaussian-process regression over configurations and training lengths."""
+"""Gaussian-process regression over configurations, training lengths and trials."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from scipy.linalg import (  # type: ignore[import-untyped]
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -25,6 +27,7 @@ TREND = 4.0
 TIME_SCALE = 0.6
 """Length over which learning curves vary, in units of log-epochs from first to last."""
 JITTER = 1e-6
+NO_TRIAL = -1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +40,8 @@ class Hyperparameters:
     """Variance of what a configuration is worth at every training length."""
     log_changing: float
     """Variance of what changes with the training length."""
+    log_own: float
+    """Variance of what a trial has of its own, all along its curve."""
     log_noise: float
     """Variance of luck."""
 
@@ -48,32 +53,52 @@ class Hyperparameters:
             log_scales=np.full(dimensions, scale),
             log_shared=0.0,
             log_changing=math.log(0.3),
+            log_own=math.log(0.02),
             log_noise=math.log(0.03),
         )
 
     def to_vector(self) -> Array:
         """Return all of them in one vector."""
-        return np.append(self.log_scales, [self.log_shared, self.log_changing, self.log_noise])
+        variances = [self.log_shared, self.log_changing, self.log_own, self.log_noise]
+        return np.append(self.log_scales, variances)
 
     @classmethod
     def from_vector(cls, vector: Array) -> Hyperparameters:
         """Return what ``to_vector`` took apart."""
+        shared, changing, own, noise = (float(value) for value in vector[-4:])
         return cls(
-            log_scales=vector[:-3],
-            log_shared=float(vector[-3]),
-            log_changing=float(vector[-2]),
-            log_noise=float(vector[-1]),
+            log_scales=vector[:-4],
+            log_shared=shared,
+            log_changing=changing,
+            log_own=own,
+            log_noise=noise,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Rows of configurations with the training length each was seen at."""
+    """Rows of configurations with the training length and the trial each was seen at."""
 
     x: Array
     """n x d encoded configurations."""
     t: Array
     """n training lengths, 0 for the first epoch, 1 for the last."""
+    trial: NDArray[np.intp]
+    """n numbers of trials, ``NO_TRIAL`` for a configuration alone."""
+
+    @classmethod
+    def at_end(cls, x: Array, trials: Sequence[int] | None = None) -> Inputs:
+        """Return rows at full training, of ``trials`` or of no trial at all."""
+        numbers = [NO_TRIAL] * len(x) if trials is None else trials
+        return cls(x, np.ones(len(x)), np.array(numbers, dtype=np.intp))
+
+    def __add__(self, other: Inputs) -> Inputs:
+        """Return the rows of both."""
+        return Inputs(
+            np.vstack([self.x, other.x]),
+            np.append(self.t, other.t),
+            np.append(self.trial, other.trial),
+        )
 
 
 class Posterior:
@@ -94,11 +119,15 @@ class Posterior:
         self._alpha = cho_solve((self._factor, True), standard, check_finite=False)
 
     def predict(self, inputs: Inputs) -> tuple[Array, Array]:
-        """Return mean and standard deviation (without luck) at ``inputs``, in y's units."""
+        """Return mean and standard deviation (without luck) at ``inputs``, in y's units.
+
+        A row without a trial is told without what its trial would have of its own.
+        """
         cross = _kernel(inputs, self._inputs, self._weights, self._h)
         mean = self._mean + self._spread * (cross @ self._alpha)
         solved = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         prior = math.exp(self._h.log_shared) + math.exp(self._h.log_changing) + 2 * TREND
+        prior = prior + math.exp(self._h.log_own) * (inputs.trial != NO_TRIAL)
         variance = np.maximum(prior - np.einsum("ij,ij->j", solved, solved), 1e-10)
         return mean, self._spread * np.sqrt(variance)
 
@@ -119,15 +148,18 @@ def fit(
     per_dimension = np.stack([squares[:, :, groups == g].sum(axis=2).ravel() for g in range(count)])
     prior_mean = Hyperparameters.initial(count).to_vector()
     prior_mean[-1] = math.log(0.02)
-    prior_spread = np.append(np.full(count, 1.0), [1.0, 1.0, 1.5])
+    prior_spread = np.append(np.full(count, 1.0), [1.0, 1.0, 1.5, 1.5])
     time_kernel = _time_kernel(inputs.t, inputs.t)
+    own_kernel = _own_kernel(inputs, inputs, time_kernel)
 
     def loss(vector: Array) -> tuple[float, Array]:
-        value, gradient = _negative_log_likelihood(vector, standard, per_dimension, time_kernel)
+        value, gradient = _negative_log_likelihood(
+            vector, standard, per_dimension, time_kernel, own_kernel
+        )
         away = (vector - prior_mean) / prior_spread
         return value + 0.5 * float(away @ away), gradient + away / prior_spread
 
-    limits = [(-3.5, 3.5)] * count + [(-5.0, 3.0), (-6.0, 3.0), (-9.0, 1.0)]
+    limits = [(-3.5, 3.5)] * count + [(-5.0, 3.0), (-6.0, 3.0), (-9.0, 1.0), (-9.0, 1.0)]
     found = minimize(
         loss,
         start.to_vector(),
@@ -140,7 +172,7 @@ def fit(
 
 
 def _negative_log_likelihood(
-    vector: Array, y: Array, per_dimension: Array, time_kernel: Array
+    vector: Array, y: Array, per_dimension: Array, time_kernel: Array, own_kernel: Array
 ) -> tuple[float, Array]:
     h = Hyperparameters.from_vector(vector)
     n = len(y)
@@ -150,9 +182,9 @@ def _negative_log_likelihood(
     decay = np.exp(-ROOT5 * root)
     matern = (1 + ROOT5 * root + 5 / 3 * distance) * decay
     slope = -(5 / 6) * (1 + ROOT5 * root) * decay
-    shared, changing, noise = (math.exp(v) for v in vector[-3:])
+    shared, changing, own, noise = (math.exp(v) for v in vector[-4:])
     factor_t = shared + changing * time_kernel
-    kernel = matern * factor_t + TREND * (1 + time_kernel)
+    kernel = matern * factor_t + TREND * (1 + time_kernel) + own * own_kernel
     kernel[np.diag_indices(n)] += noise + JITTER
     try:
         lower = cholesky(kernel, lower=True, check_finite=False)
@@ -168,6 +200,7 @@ def _negative_log_likelihood(
         [
             shared * float((pull * matern).sum()),
             changing * float((pull * matern * time_kernel).sum()),
+            own * float((pull * own_kernel).sum()),
             noise * float(np.trace(pull)),
         ],
     )
@@ -190,6 +223,14 @@ def _kernel(a: Inputs, b: Inputs, weights: Array, h: Hyperparameters) -> Array:
     time_kernel = _time_kernel(a.t, b.t)
     value: Array = matern * (math.exp(h.log_shared) + math.exp(h.log_changing) * time_kernel)
     value += TREND * (1 + time_kernel)
+    value += math.exp(h.log_own) * _own_kernel(a, b, time_kernel)
+    return value
+
+
+def _own_kernel(a: Inputs, b: Inputs, time_kernel: Array) -> Array:
+    """Return what the points of one trial share, half of it all along, half for a while."""
+    same = (a.trial[:, None] == b.trial[None, :]) & (a.trial[:, None] != NO_TRIAL)
+    value: Array = np.where(same, 0.5 * (1 + time_kernel), 0.0)
     return value
 
 

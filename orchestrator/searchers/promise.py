@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PENDING = 64
 """Running trials that are taken into account, the latest ones."""
-THRIFT = 0.5
+THRIFT = 0.8
 """Power of the expected seconds by which a gain is divided."""
 DOUBT = 1.25
 """Factor on the model's standard deviations, which take its own parameters for certain."""
@@ -32,7 +32,7 @@ class Promise:
     """The expected gain of hypervolume for the time it takes, as things stand when it is made.
 
     Running trials count as if they reached what is expected of them. Time is set against gain by
-    its square root: a trial's cost is rarely all of it, as most are stopped, and dear trials are
+    a power below one: a trial's cost is rarely all of it, as most are stopped, and dear trials are
     those from which the end of the front is made. One running trial may be left out, to be held
     against the others.
     """
@@ -59,7 +59,8 @@ class Promise:
     def of(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
         """Return each candidate's gain for its time, -inf where a predicted constraint breaks."""
         costs, feasible = self._costs.of_candidates(vectors, known)
-        return np.where(feasible, self._worth(vectors, costs), -math.inf)
+        outlook = self._outlook.predict_final(vectors)
+        return np.where(feasible, self._worth(vectors, costs, outlook), -math.inf)
 
     def of_trial(self, trial: Memory, share_left: float) -> float:
         """Return a trial's gain over all that was reached, by itself too, for the time left of it.
@@ -68,11 +69,12 @@ class Promise:
             trial: a trial with an epoch.
             share_left: part of a full training that it has not had yet, in (0, 1].
         """
-        worth = self._worth(trial.vector[None], self._costs.of_trials([trial]))
+        outlook = self._outlook.predict_end(trial)
+        worth = self._worth(trial.vector[None], self._costs.of_trials([trial]), outlook)
         return float(worth[0]) / share_left
 
-    def _worth(self, vectors: Array, costs: Array) -> Array:
-        mean, deviation = self._outlook.predict_final(vectors)
+    def _worth(self, vectors: Array, costs: Array, outlook: tuple[Array, Array]) -> Array:
+        mean, deviation = outlook
         gain = self._cells.gain(mean, DOUBT * deviation, costs, self._best)
         seconds = self._pace.predict(vectors)
         if not np.isnan(seconds).any():
