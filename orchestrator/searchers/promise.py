@@ -24,7 +24,7 @@ PENDING = 64
 """Running trials that are taken into account, the latest ones."""
 THRIFT = 0.8
 """Power of the expected seconds by which a gain is divided."""
-DOUBT = 1.25
+DOUBT = 1.6
 """Factor on the model's standard deviations, which take its own parameters for certain."""
 
 
