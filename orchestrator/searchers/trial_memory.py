@@ -33,6 +33,7 @@ class Memory:
     """One trial as the searcher sees it; less of the learned objective is better."""
 
     number: int
+    """Place in the order of proposal, trials of earlier sweeps first."""
     config: Config
     vector: NDArray[np.float64]
     metrics: dict[str, float]
@@ -115,7 +116,7 @@ class TrialMemory:
 
     def _begin(self, event: TrialAsked) -> None:
         trial = Memory(
-            event.number,
+            len(self.trials),
             event.config,
             self._encoder.encode(event.config, event.known),
             dict(event.known),

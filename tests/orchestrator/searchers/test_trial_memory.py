@@ -82,6 +82,17 @@ def test_failures_and_what_is_no_number_are_remembered_as_such() -> None:
     assert memory.deepest(5) == []
 
 
+def test_a_trial_of_an_earlier_sweep_is_not_taken_for_one_of_the_same_number() -> None:
+    memory = memory_of("minimize", "w0", "w1")
+    for number, name in enumerate(("t0", "t1")):
+        memory.observe(TrialAsked(trial_id=name, number=number, config={"x": 0.5}))
+    assert [trial.number for trial in memory.trials.values()] == [0, 1, 2, 3]
+    for name in ("w0", "w1", "t0", "t1"):
+        memory.observe(epoch(name, 1, 0.5))
+    memory.observe(epoch("w1", 2, 0.4))
+    assert [trial.number for trial in memory.chosen(3)] == [1, 3, 2]
+
+
 def test_strangers_are_passed_over() -> None:
     memory = memory_of("minimize", "a")
     memory.observe(epoch("stranger", 1, 0.5))
