@@ -45,9 +45,7 @@ class ProspectScheduler:
         self._rungs = rungs
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
-        self._novelty = Novelty(
-            problem.space, constraints=problem.constraints, known_cost=problem.known_cost
-        )
+        self._novelty = Novelty.of(problem)
         self._prospects = Prospects(problem, self._novelty)
         self._asked = 0
 
@@ -100,10 +98,9 @@ class ProspectScheduler:
         ):
             return None
         promise = self._prospects.promise(without=trial)
-        scores = promise.of(pool.vectors, pool.known)
-        order = np.argsort(-scores, kind="stable")
-        best = next((scores[i] for i in order if self._novelty.is_new(pool.configs[i])), 0.0)
+        ranked = self._prospects.ranked(promise)
+        best = next((score for score, config in ranked if self._novelty.is_new(config)), 0.0)
         if not best > 0:
             return None
         left = max(1, self._max_epochs - trial.epoch) / self._max_epochs
-        return promise.of_trial(trial, left) / float(best)
+        return promise.of_trial(trial, left) / best

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from orchestrator.searchers.novelty import Novelty
     from orchestrator.searchers.problem import SearchProblem
     from orchestrator.searchers.promise import Promise
+    from orchestrator.searchers.prospects import Scored
     from search_spaces.space import Config
 
-Scored: TypeAlias = "tuple[float, Config]"
 STARTUP_TRIALS = 10
 """Trials with an epoch before anything is learned from them."""
 SMALL_SWEEP = 16
@@ -92,13 +92,11 @@ class CostAwareSearcher:
 
     def _ranked(self, rng: np.random.Generator) -> list[Config]:
         """Return the most promising configurations, the best first; none before the start."""
-        pool = self._prospects.pool
-        if self._small or self._prospects.observations < STARTUP_TRIALS or not pool.configs:
+        young = self._prospects.observations < STARTUP_TRIALS
+        if self._small or young or not self._prospects.pool.configs:
             return []
         promise = self._prospects.promise()
-        scores = promise.of(pool.vectors, pool.known)
-        order = np.argsort(-scores, kind="stable")
-        ranked = [(float(scores[i]), pool.configs[i]) for i in order]
+        ranked = self._prospects.ranked(promise)
         best = [entry for entry in ranked if self._novelty.is_new(entry[1])][:PARENTS]
         for width in REFINED_WIDTHS:
             best = self._refined(rng, promise, best or ranked[:1], width)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from orchestrator.gate import Constraint
+    from orchestrator.searchers.problem import SearchProblem
     from search_spaces.domains import Domain, Value
     from search_spaces.space import Config, SearchSpace
 
@@ -40,6 +41,11 @@ class Novelty:
         self._known_cost = known_cost
         self._seen: set[str] = set()
         self._costs: dict[str, dict[str, float]] = {}
+
+    @classmethod
+    def of(cls, problem: SearchProblem) -> Novelty:
+        """Return one of a problem of which nothing was tried yet."""
+        return cls(problem.space, constraints=problem.constraints, known_cost=problem.known_cost)
 
     def add(self, config: Mapping[str, Value]) -> None:
         """Note that ``config`` has a trial."""

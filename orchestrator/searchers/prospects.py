@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.searchers.trial_memory import Memory
     from search_spaces.space import Config
 
+Scored: TypeAlias = "tuple[float, Config]"
 PARENTS = 20
 DEEPEST = 80
 
@@ -79,6 +80,12 @@ class Prospects:
             without: a running trial that is not believed to reach its end.
         """
         return Promise(self.memory, self._model, self._costs, self._pace, without=without)
+
+    def ranked(self, promise: Promise) -> list[Scored]:
+        """Return the pool's candidates with what each promises, the most promising first."""
+        scores = promise.of(self.pool.vectors, self.pool.known)
+        order = np.argsort(-scores, kind="stable")
+        return [(float(scores[i]), self.pool.configs[i]) for i in order]
 
     def _parents(self) -> list[Config]:
         """Configurations of the best among the deepest trials."""

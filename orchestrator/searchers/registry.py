@@ -32,12 +32,8 @@ def searcher_names() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
-def _novelty(problem: SearchProblem) -> Novelty:
-    return Novelty(problem.space, constraints=problem.constraints, known_cost=problem.known_cost)
-
-
 def _random(problem: SearchProblem) -> Searcher:
-    return RandomSearcher(_novelty(problem), seed=problem.seed)
+    return RandomSearcher(Novelty.of(problem), seed=problem.seed)
 
 
 def _nsga2(problem: SearchProblem) -> Searcher:
@@ -53,7 +49,7 @@ def _optuna(problem: SearchProblem, name: str) -> Searcher:
     from orchestrator.searchers.optuna_search import SAMPLERS, OptunaSearcher  # noqa: PLC0415
 
     return OptunaSearcher(
-        _novelty(problem),
+        Novelty.of(problem),
         sampler=SAMPLERS[name],
         objectives=problem.objectives,
         constraints=problem.constraints,
@@ -65,7 +61,7 @@ def _cost_aware(problem: SearchProblem) -> Searcher:
     # SciPy's special functions and solvers are not needed by the command line's help either.
     from orchestrator.searchers.cost_aware import CostAwareSearcher  # noqa: PLC0415
 
-    return CostAwareSearcher(problem, _novelty(problem))
+    return CostAwareSearcher(problem, Novelty.of(problem))
 
 
 _MAKERS: dict[str, Callable[[SearchProblem], Searcher]] = {
