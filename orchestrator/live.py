@@ -68,8 +68,8 @@ class LiveView:
     best: LiveRow | None
     """The row with the highest mIoU of those that were not ruled out."""
     hypervolume_share: float | None
-    """Hypervolume of the complete trials, against their own default reference point, over that of a
-    perfect trial, [0, 1]; None without a complete trial."""
+    """Hypervolume of the complete trials, measured as in the report, over that of a perfect trial,
+    [0, 1]; None without a complete trial."""
     elapsed: float
     """Seconds since the sweep began."""
     left: float | None
@@ -79,10 +79,27 @@ class LiveView:
 class LiveModel:
     """Keeps the picture while events come in; holds no terminal and no clock."""
 
-    def __init__(self, *, trials: int, epochs: int, objectives: Sequence[Objective]) -> None:
+    def __init__(
+        self,
+        *,
+        trials: int,
+        epochs: int,
+        objectives: Sequence[Objective],
+        reference_point: Mapping[str, float] | None = None,
+    ) -> None:
+        """Take what the sweep is to do.
+
+        Args:
+            trials: Trials that the budget allows.
+            epochs: Epochs of a full training.
+            objectives: What the front is spanned by.
+            reference_point: Where the sweep's hypervolume is measured from; None takes a point
+                just beyond the worst complete trials.
+        """
         self._total = trials
         self._epochs = epochs
         self._objectives = tuple(objectives)
+        self._reference = reference_point
         self._book = RecordBook()
         self._rows: dict[str, LiveRow] = {}
         self._share: float | None = None
@@ -122,7 +139,7 @@ class LiveModel:
             [trial.metrics.get(each.name, math.nan) for each in self._objectives]
             for trial in self._book.snapshot().complete
         ]
-        reference = default_reference_point(points, self._objectives)
+        reference = self._reference or default_reference_point(points, self._objectives)
         volume = hypervolume(points, self._objectives, reference)
         self._share = share_of_perfect(volume, self._objectives, reference)
 

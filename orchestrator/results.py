@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference_point"
 """Fact of a ledger that holds where the sweep's hypervolume is measured from."""
+SETTLED_FROM = 8
+"""Complete trials that settle it in a sweep that is not finished: what one or two say of the costs
+to come is not worth keeping."""
 
 
 def read_records(folder: SweepFolder) -> SweepRecords:
@@ -86,10 +89,28 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     return replace(report, plan=scores)
 
 
-def keep_reference(report: SweepReport, ledger: Ledger) -> None:
-    """Keep the reference point of a report, so that later ones are measured from the same."""
-    if report.completed:
+def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bool:
+    """Keep the reference point of a report, so that later ones are measured from the same.
+
+    One that is kept already stays. Of a sweep that is not finished, it is kept once eight trials
+    are complete.
+
+    Returns:
+        Whether the report's reference point is one that stays.
+    """
+    if report.completed and (finished or report.completed >= SETTLED_FROM):
         ledger.set_fact(REFERENCE, dict(report.reference_point))
+    return kept_reference(ledger.fact(REFERENCE), report.objectives) is not None
+
+
+def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict[str, float] | None:
+    """Return the reference point that a sweep keeps; None where there is none yet.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with Ledger(folder.ledger) as ledger:
+        return kept_reference(ledger.fact(REFERENCE), objectives)
 
 
 def kept_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:

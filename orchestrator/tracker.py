@@ -73,12 +73,12 @@ class Tracker:
         )
         drained = self.writer.close(status=status)
         report = make_report(self._spec, self._folder)
-        keep_reference(report, self._ledger)
+        settled = keep_reference(report, self._ledger, finished=status == "FINISHED")
         if not drained:
             self._own_problems.append("MLflow does not have everything yet; resume writes the rest")
             return None
         try:
-            place = publish(report, self._info, self._store)
+            place = publish(report, self._info, self._store, settled=settled)
         except TrackingError as error:
             self._own_problems.append(f"the report is not in MLflow: {error}")
             return None

@@ -177,10 +177,14 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     from orchestrator.hooks import RunHooks
     from orchestrator.launch import launch
     from orchestrator.live import LiveModel
+    from orchestrator.results import read_reference
 
     leave_job_folder(spec.storage.root)
     model = LiveModel(
-        trials=spec.budget.trials, epochs=spec.budget.epochs, objectives=spec.objectives
+        trials=spec.budget.trials,
+        epochs=spec.budget.epochs,
+        objectives=spec.objectives,
+        reference_point=None if folder is None else read_reference(folder, spec.objectives),
     )
     with show(model) as screen, StopSignals(screen.stage) as signals:
 

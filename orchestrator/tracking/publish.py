@@ -86,11 +86,20 @@ class SweepPlace:
         return addresses.run_address(base, self.experiment_id, self.run_id)
 
 
-def publish(report: SweepReport, info: SweepInfo, store: ReportSink) -> SweepPlace:
+def publish(
+    report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
+) -> SweepPlace:
     """Write the sweep's files, page, hypervolume curve and views; return where they are.
 
     Publishing again replaces what was there; a report of the same reference point goes on with the
     curve.
+
+    Args:
+        report: The sweep so far.
+        info: What the sweep is.
+        store: Where it goes.
+        settled: Whether later reports are measured from the same reference point. The curve waits
+            for one that is, as MLflow takes no point back.
 
     Raises:
         TrackingError: the store did not take it.
@@ -98,10 +107,12 @@ def publish(report: SweepReport, info: SweepInfo, store: ReportSink) -> SweepPla
     with tempfile.TemporaryDirectory() as folder:
         _write_files(report, Path(folder))
         store.upload(Path(folder), FOLDER)
-    return publish_figures(report, info, store)
+    return publish_figures(report, info, store, settled=settled)
 
 
-def publish_figures(report: SweepReport, info: SweepInfo, store: ReportSink) -> SweepPlace:
+def publish_figures(
+    report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
+) -> SweepPlace:
     """Do what ``publish`` does for a report whose files are uploaded."""
     place = SweepPlace(
         sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
@@ -109,7 +120,10 @@ def publish_figures(report: SweepReport, info: SweepInfo, store: ReportSink) -> 
     tags = {names.NOTE: _note(report, info, store, place)}
     if report.completed:
         tags[names.REFERENCE_POINT] = json.dumps(dict(report.reference_point))
-    store.push_sweep(_curve_points(report, info), tags)
+    points = _figure_points(report, info)
+    if settled:
+        points = _curve_points(report, info) + points
+    store.push_sweep(points, tags)
     _save_views(report, info, store)
     return place
 
@@ -152,7 +166,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
 
 
 def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
-    points = [
+    return [
         Point(name, value, each.ended, info.at_ms(each.seconds))
         for each in report.curve
         for name, value in (
@@ -160,16 +174,18 @@ def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
             ("hypervolume_share", report.share_of(each.hypervolume)),
         )
     ]
-    if report.curve:
-        last = report.curve[-1]
-        figures = {"front_size": float(len(report.front))}
-        if report.effort.device_hours_saved is not None:
-            figures["device_hours_saved"] = report.effort.device_hours_saved
-        points += [
-            Point(name, value, last.ended, info.at_ms(last.seconds))
-            for name, value in figures.items()
-        ]
-    return points
+
+
+def _figure_points(report: SweepReport, info: SweepInfo) -> list[Point]:
+    if not report.curve:
+        return []
+    last = report.curve[-1]
+    figures = {"front_size": float(len(report.front))}
+    if report.effort.device_hours_saved is not None:
+        figures["device_hours_saved"] = report.effort.device_hours_saved
+    return [
+        Point(name, value, last.ended, info.at_ms(last.seconds)) for name, value in figures.items()
+    ]
 
 
 def _save_views(report: SweepReport, info: SweepInfo, store: ReportSink) -> None:

@@ -163,3 +163,14 @@ def test_the_picture_always_adds_up(trials: list[tuple[int, str, float]], second
     assert sum(view.counts.values()) == len(trials)
     assert view.left is None or view.left >= 0
     assert (view.hypervolume_share is None) == (view.counts["complete"] == 0)
+
+
+def test_the_hypervolume_is_measured_from_the_point_that_the_sweep_keeps() -> None:
+    model = LiveModel(
+        trials=4,
+        epochs=2,
+        objectives=OBJECTIVES,
+        reference_point={"miou": 0.0, "latency_ms": 20.0},
+    )
+    _feed(model, *_whole(0, 0.5, 10.0))
+    assert model.view(1.0).hypervolume_share == pytest.approx(0.5 * 10 / 20)

@@ -13,7 +13,14 @@ from orchestrator.ledger import Ledger
 from orchestrator.report.note import to_markdown
 from orchestrator.report.page import to_html
 from orchestrator.report.text import summary, to_json
-from orchestrator.results import REFERENCE, keep_reference, kept_reference, make_report
+from orchestrator.results import (
+    REFERENCE,
+    SETTLED_FROM,
+    keep_reference,
+    kept_reference,
+    make_report,
+    read_reference,
+)
 from orchestrator.spec.parse import load_spec
 
 if TYPE_CHECKING:
@@ -28,22 +35,40 @@ def test_a_resumed_sweep_is_measured_from_where_it_was_first(
 ) -> None:
     spec = load_spec(None, overrides=[f"storage.root={tmp_path}", "teacher=null"])
     folder = SweepFolder(tmp_path, "demo-1")
-    early = len(demo_events(4))
+    early = len(demo_events(12))
     with Ledger(folder.ledger) as ledger:
-        keep_reference(make_report(spec, folder), ledger)
+        assert not keep_reference(make_report(spec, folder), ledger, finished=True)
         assert ledger.fact(REFERENCE) is None
-        for event in demo_events(4):
+        for event in demo_events(12):
             ledger.append(event)
         first = make_report(spec, folder)
-        keep_reference(first, ledger)
+        assert first.completed >= SETTLED_FROM
+        assert keep_reference(first, ledger, finished=False)
         for event in demo_events(24)[early:]:
             ledger.append(event)
         later = make_report(spec, folder)
+    assert read_reference(folder, spec.objectives) == later.reference_point
     assert later.reference_point == first.reference_point
     assert later.hypervolume >= first.hypervolume > 0
     assert [each.hypervolume for each in later.curve[: len(first.curve)]] == [
         each.hypervolume for each in first.curve
     ]
+
+
+def test_a_few_trials_settle_no_reference_point_before_the_sweep_is_finished(
+    tmp_path: Path, demo_events: Callable[..., list[SweepEvent]]
+) -> None:
+    spec = load_spec(None, overrides=[f"storage.root={tmp_path}", "teacher=null"])
+    folder = SweepFolder(tmp_path, "demo-1")
+    with Ledger(folder.ledger) as ledger:
+        for event in demo_events(4):
+            ledger.append(event)
+        report = make_report(spec, folder)
+        assert 0 < report.completed < SETTLED_FROM
+        assert not keep_reference(report, ledger, finished=False)
+        assert read_reference(folder, spec.objectives) is None
+        assert keep_reference(report, ledger, finished=True)
+    assert read_reference(folder, spec.objectives) == report.reference_point
 
 
 @pytest.mark.parametrize(

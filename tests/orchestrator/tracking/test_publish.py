@@ -124,6 +124,17 @@ def test_the_curve_of_a_resumed_sweep_goes_on(
     assert flat == sorted(flat)
 
 
+def test_the_curve_waits_for_a_reference_point_that_stays(
+    info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], store: MemoryReports
+) -> None:
+    early = build_report(fold(demo_events(4)), info.objectives, sweep_id=info.sweep_id)
+    publish_figures(early, info, store, settled=False)
+    assert not store.curve()
+    assert {point.key for point in store.points} >= {"front_size"}
+    whole = figures(fold(demo_events(12)), info, store)
+    assert list(store.curve().values()) == [[each.hypervolume] for each in whole.curve]
+
+
 def test_an_empty_sweep_can_be_published(info: SweepInfo, store: MemoryReports) -> None:
     figures(SweepRecords(), info, store)
     assert "No trial has completed" in store.tags["mlflow.note.content"]
