@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CELLS_IN_ONE_DIMENSION = 64
 CELLS_IN_MORE = 128
+BEYOND = 0.03
+"""Share of their range by which costs count beyond the largest seen, where nothing says how far
+they do: at the largest itself its trial would add nothing, however good."""
 
 
 class CostCells:
@@ -72,6 +75,16 @@ class CostCells:
         improvement = deviation[:, None] * (z * ndtr(z) + density)
         gained: Array = (improvement * self.affordable(costs)).mean(axis=1)
         return gained
+
+
+def open_end(low: Array, high: Array) -> Array:
+    """Return the costs up to which hypervolume counts where only what was seen tells.
+
+    Args:
+        low: k least costs seen.
+        high: k largest costs seen.
+    """
+    return high + BEYOND * np.maximum(high - low, 0.0)
 
 
 def spread(dimensions: int) -> Array:

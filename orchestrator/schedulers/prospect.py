@@ -34,8 +34,11 @@ class ProspectScheduler:
     so far, for the time that is left of it; a Gaussian process over all learning curves says how
     uncertain that is. So a trial that begins slowly goes on where nobody knows yet how such trials
     end, and one that leads at a rung is stopped where others have shown that it comes to nothing
-    more. While few trials are known, and in large sweeps, multi-objective successive halving
-    decides, whose rungs are judged at.
+    more. The first of a rung goes on all the same where no reference point says how dear a trial
+    may be: it learned most, and hypervolume says little of what the dearest trial is worth.
+
+    While few trials are known, and in large sweeps, multi-objective successive halving decides,
+    whose rungs are judged at.
 
     Source: Swersky, Snoek, Adams 2014, Freeze-Thaw Bayesian Optimization (trials against
     candidates); Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (rungs).
@@ -45,6 +48,8 @@ class ProspectScheduler:
         self._rungs = rungs
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
+        costs = {each.name for each in problem.objectives if each != problem.learned}
+        self._bounded = problem.reference_point.keys() >= costs
         self._novelty = Novelty.of(problem)
         self._prospects = Prospects(problem, self._novelty)
         self._asked = 0
@@ -64,6 +69,8 @@ class ProspectScheduler:
         """Return what happens to the trial whose epoch was observed last; changes nothing."""
         standing = self._rungs.decide(trial_id)
         if standing.rung is None or self._rungs.is_broken(trial_id):
+            return standing
+        if standing.rank == 1 and not self._bounded:
             return standing
         promise = self._promise(trial_id)
         if promise is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.hypervolume_gain import CostCells
+from orchestrator.hypervolume_gain import CostCells, open_end
 from orchestrator.pareto import as_minimised, crowding_distance, non_dominated_ranks
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Ranking:
     Where one objective is learned and the others are known, a trial's worth is the hypervolume it
     is expected to add to that of the other trials at the rung, its learned value being uncertain:
     more so at early rungs, where learning curves still cross. Non-dominated sorting alone keeps the
-    cheapest trials for their cost, however little they learn.
+    cheapest trials for their cost, however little they learn. Where no reference point says how
+    dear a trial may be, the best learned value comes first at any cost, and costs count up to just
+    beyond the rung's largest.
 
     Where more objectives are learned, or none of the others is known yet, layers of non-domination
     come in order; within a layer the loneliest come first. Equal trials keep their order. Trials
@@ -80,6 +82,10 @@ class Ranking:
             order = _by_layers(rows[sound], objectives)
         return np.concatenate([sound[order], np.flatnonzero(broken)])
 
+    def bounds(self, costs: Collection[str]) -> bool:
+        """Whether the reference point says of all these costs how large they may be."""
+        return self._reference.keys() >= set(costs)
+
     def _by_gain(
         self, rows: Array, objectives: Sequence[Objective], column: int, epochs: int
     ) -> NDArray[np.intp]:
@@ -87,7 +93,8 @@ class Ranking:
         names = [o.name for i, o in enumerate(objectives) if i != column]
         signs = [-1.0 if o.direction == "maximize" else 1.0 for o in self._objectives]
         sign_of = {o.name: sign for o, sign in zip(self._objectives, signs, strict=True)}
-        low, high = costs.min(axis=0), costs.max(axis=0)
+        low = costs.min(axis=0)
+        high = open_end(low, costs.max(axis=0))
         for i, name in enumerate(names):
             if name in self._reference:
                 high[i] = sign_of[name] * self._reference[name]
@@ -97,7 +104,10 @@ class Ranking:
         deviation = UNCERTAINTY * max(float(middle - good), 1e-9) * left
         others = cells.best_of_others(y, costs, float(ceiling))
         gain = cells.gain(y, np.full(len(y), deviation), costs, others)
-        order: NDArray[np.intp] = np.lexsort((y, -gain))
+        behind = np.zeros(len(y), dtype=bool)
+        if not self.bounds(names):
+            behind[np.lexsort((-gain, y))[1:]] = True
+        order: NDArray[np.intp] = np.lexsort((y, -gain, behind))
         return order
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.events import EpochReported, Objective
+from orchestrator.hypervolume_gain import open_end
 from orchestrator.pareto import with_point
 from orchestrator.searchers.gaussian_process import Hyperparameters, Inputs, Posterior
 
@@ -75,9 +76,9 @@ class CostTable:
         return self._front[:, 0], self._front[:, 1:]
 
     def box(self) -> tuple[Array, Array]:
-        """Return the least costs seen and the reference costs (the largest seen without one)."""
+        """Return the least costs seen and the reference costs, else those just beyond the seen."""
         low = np.where(np.isfinite(self._low), self._low, 0.0)
-        seen = np.where(np.isfinite(self._high), self._high, 1.0)
+        seen = open_end(low, np.where(np.isfinite(self._high), self._high, 1.0))
         high = np.array(
             [self._reference.get(n, s) for n, s in zip(self._signs, seen, strict=True)]
         ).reshape(len(low))

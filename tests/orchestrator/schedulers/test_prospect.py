@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ from search_spaces.domains import Categorical, Float
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.events import SweepEvent
     from orchestrator.schedulers.base import Scheduler
     from search_spaces.space import Config
@@ -51,7 +54,17 @@ def error(config: Config, epoch: int) -> float:
 
 
 def scheduler(name: str) -> Scheduler:
-    return make_scheduler(name, OBJECTIVES, max_epochs=EPOCHS, problem=PROBLEM)
+    return bounded_by(PROBLEM.reference_point, name)
+
+
+def bounded_by(reference: Mapping[str, float], name: str = "prospect") -> Scheduler:
+    return make_scheduler(
+        name,
+        OBJECTIVES,
+        max_epochs=EPOCHS,
+        reference_point=reference,
+        problem=replace(PROBLEM, reference_point=reference),
+    )
 
 
 def trained(number: int, config: Config, epochs: int) -> list[SweepEvent]:
@@ -168,3 +181,16 @@ def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
             one.observe(event)
             other.observe(event)
         assert one.decide(f"t{number}") == other.decide(f"t{number}")
+
+
+@pytest.mark.parametrize(
+    ("reference", "action"), [({"error": 1.0, "cost": 1.0}, "stop"), ({}, "continue")]
+)
+def test_the_best_at_a_rung_goes_on_where_nothing_says_how_dear_it_may_be(
+    reference: Mapping[str, float], action: str
+) -> None:
+    one = bounded_by(reference)
+    for event in [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]:
+        one.observe(event)
+    decision = one.decide("t40")
+    assert (decision.rank, decision.action) == (1, action)
