@@ -104,11 +104,13 @@ def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bo
 
 
 def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict[str, float] | None:
-    """Return the reference point that a sweep keeps; None where there is none yet.
+    """Return the reference point that a sweep keeps; None where there is none, or no sweep, yet.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
+    if not folder.ledger.exists():
+        return None
     with Ledger(folder.ledger) as ledger:
         return kept_reference(ledger.fact(REFERENCE), objectives)
 

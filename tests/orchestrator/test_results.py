@@ -60,6 +60,8 @@ def test_a_few_trials_settle_no_reference_point_before_the_sweep_is_finished(
 ) -> None:
     spec = load_spec(None, overrides=[f"storage.root={tmp_path}", "teacher=null"])
     folder = SweepFolder(tmp_path, "demo-1")
+    assert read_reference(folder, spec.objectives) is None
+    assert not folder.path.exists()
     with Ledger(folder.ledger) as ledger:
         for event in demo_events(4):
             ledger.append(event)
