@@ -30,16 +30,14 @@ def problem_of(
     *,
     objectives: Sequence[Objective] | None = None,
     seed: int | None = None,
-    reference_point: Mapping[str, float] | None = None,
 ) -> SearchProblem:
-    """Return what a sweep of ``spec`` searches.
+    """Return what a sweep of ``spec`` searches; its trials show what costs count.
 
     Args:
         spec: The sweep.
         costs: What is known of a configuration before it is trained.
         objectives: As a simulation has them; those of the spec where None.
         seed: Of the random choices; that of the spec where None.
-        reference_point: Worst values that count; learned from the trials where None.
     """
     return SearchProblem(
         space=spec.space,
@@ -49,7 +47,6 @@ def problem_of(
         trials=spec.budget.trials,
         constraints=tuple(spec.constraints),
         known_cost=costs,
-        reference_point=dict(reference_point or {}),
     )
 
 

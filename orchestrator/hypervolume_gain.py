@@ -84,7 +84,7 @@ def open_end(low: Array, high: Array) -> Array:
         low: k least costs seen.
         high: k largest costs seen.
     """
-    return high + BEYOND * np.maximum(high - low, 0.0)
+    return high + BEYOND * (high - low)
 
 
 def spread(dimensions: int) -> Array:

@@ -97,13 +97,7 @@ def forecast(
 
 
 def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
-    problem = problem_of(
-        spec,
-        world.known,
-        objectives=world.objectives,
-        seed=seed,
-        reference_point=world.reference_point,
-    )
+    problem = problem_of(spec, world.known, objectives=world.objectives, seed=seed)
     watch = _Watch(searcher_of(spec, problem))
     hours = spec.budget.device_hours
     lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers

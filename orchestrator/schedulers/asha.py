@@ -38,6 +38,7 @@ class StoppingAsha:
         reduction_factor: float,
         final_share: float,
     ) -> None:
+        self._ranking = ranking
         self._final_share = max(final_share, 1 / reduction_factor)
         self._metrics = TrialMetrics(objectives)
         self._rungs = {epochs: Rung(epochs, ranking, self._metrics) for epochs in rungs}
@@ -78,6 +79,11 @@ class StoppingAsha:
     def is_broken(self, trial_id: str) -> bool:
         """Whether the trial has an objective that was NaN whenever it was reported."""
         return self._metrics.is_broken(trial_id)
+
+    @property
+    def spares_best(self) -> bool:
+        """Whether the first of a rung is the one that learned most, whatever it costs."""
+        return self._ranking.spares_best
 
     def _share(self, rung: Rung) -> float:
         return min(self._final_share, max(1.0, rung.arrivals / WINDOW) / self._factor)

@@ -48,8 +48,6 @@ class ProspectScheduler:
         self._rungs = rungs
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
-        costs = {each.name for each in problem.objectives if each != problem.learned}
-        self._bounded = problem.reference_point.keys() >= costs
         self._novelty = Novelty.of(problem)
         self._prospects = Prospects(problem, self._novelty)
         self._asked = 0
@@ -70,7 +68,7 @@ class ProspectScheduler:
         standing = self._rungs.decide(trial_id)
         if standing.rung is None or self._rungs.is_broken(trial_id):
             return standing
-        if standing.rank == 1 and not self._bounded:
+        if standing.rank == 1 and self._rungs.spares_best:
             return standing
         promise = self._promise(trial_id)
         if promise is None:

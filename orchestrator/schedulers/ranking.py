@@ -82,9 +82,10 @@ class Ranking:
             order = _by_layers(rows[sound], objectives)
         return np.concatenate([sound[order], np.flatnonzero(broken)])
 
-    def bounds(self, costs: Collection[str]) -> bool:
-        """Whether the reference point says of all these costs how large they may be."""
-        return self._reference.keys() >= set(costs)
+    @property
+    def spares_best(self) -> bool:
+        """Whether the best learned value comes first, as no reference point bounds all the rest."""
+        return not self._reference.keys() >= {each.name for each in self._objectives}
 
     def _by_gain(
         self, rows: Array, objectives: Sequence[Objective], column: int, epochs: int
@@ -105,7 +106,7 @@ class Ranking:
         others = cells.best_of_others(y, costs, float(ceiling))
         gain = cells.gain(y, np.full(len(y), deviation), costs, others)
         behind = np.zeros(len(y), dtype=bool)
-        if not self.bounds(names):
+        if self.spares_best:
             behind[np.lexsort((-gain, y))[1:]] = True
         order: NDArray[np.intp] = np.lexsort((y, -gain, behind))
         return order

@@ -11,7 +11,7 @@ from orchestrator.schedulers.ranking import Ranking
 from orchestrator.schedulers.rungs import rung_epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from orchestrator.events import Objective
     from orchestrator.schedulers.base import Scheduler
@@ -36,7 +36,6 @@ def make_scheduler(
     max_epochs: int,
     grace_period: int = 1,
     reduction_factor: float = 3,
-    reference_point: Mapping[str, float] | None = None,
     problem: SearchProblem | None = None,
 ) -> Scheduler:
     """Return a new scheduler of the kind called ``name``.
@@ -49,8 +48,8 @@ def make_scheduler(
         max_epochs: epochs of a full training, >= 1.
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
-        reference_point: costs beyond which nothing counts; the rung's largest where there is none.
-        problem: what is searched, for ``prospect``, which is ``mo-asha`` where it is None.
+        problem: what is searched: its reference point bounds what counts at a rung, and
+            ``prospect``, which is ``mo-asha`` where it is None, makes its model of it.
 
     Raises:
         ValueError: there is no such scheduler, no objective, or a number out of its range.
@@ -65,7 +64,8 @@ def make_scheduler(
     if name == "none":
         return NoStopping()
     compared = objectives[:1] if name == "asha" else objectives
-    ranking = Ranking(compared, max_epochs=max_epochs, reference_point=reference_point)
+    bounds = None if problem is None else problem.reference_point
+    ranking = Ranking(compared, max_epochs=max_epochs, reference_point=bounds)
     if name == "mo-asha-promote":
         return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
     stopping = StoppingAsha(

@@ -78,7 +78,6 @@ def simulate_one(
             max_epochs=benchmark.max_epochs,
             grace_period=grace_period,
             reduction_factor=reduction_factor,
-            reference_point=benchmark.reference_point,
             problem=problem,
         ),
         seed=seed,

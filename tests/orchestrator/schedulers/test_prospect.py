@@ -62,7 +62,6 @@ def bounded_by(reference: Mapping[str, float], name: str = "prospect") -> Schedu
         name,
         OBJECTIVES,
         max_epochs=EPOCHS,
-        reference_point=reference,
         problem=replace(PROBLEM, reference_point=reference),
     )
 
