@@ -94,7 +94,7 @@ class AllOf:
 
     def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition is true of ``config``."""
-        return all(condition.holds(config) for condition in self.conditions)
+        return not self.conditions or all(each.holds(config) for each in self.conditions)
 
     @property
     def parents(self) -> frozenset[str]:

@@ -183,19 +183,22 @@ class SearchSpace:
         return SearchSpace(tuple(reversed(kept)))
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def config_digest(config: Mapping[str, Value]) -> str:
     """Return 16 hex digits that are equal for equal configurations, whatever their key order.
 
     Floats are compared at 12 significant digits, and an integral float equals its integer, so that
     a round trip through text does not make a new configuration.
     """
-    canonical = {name: _canonical(value) for name, value in config.items()}
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    canonical = {
+        name: _canonical(value) if isinstance(value, float) else value
+        for name, value in config.items()
+    }
+    return hashlib.sha256(_ENCODER.encode(canonical).encode()).hexdigest()[:16]
 
 
-def _canonical(value: Value) -> Value:
-    if isinstance(value, float):
-        rounded = float(f"{value:.12g}")
-        return int(rounded) if rounded.is_integer() else rounded
-    return value
+def _canonical(value: float) -> Value:
+    rounded = float(f"{value:.12g}")
+    return int(rounded) if rounded.is_integer() else rounded

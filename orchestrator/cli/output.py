@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from trainables.masking import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+T = TypeVar("T")
 
 
 def say(text: str = "") -> None:
@@ -62,6 +64,28 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, soft_wrap=width is not None)
     console.print(table)
+
+
+def shown(items: Sequence[T], *, doing: str, done: str, unit: str) -> Iterator[T]:
+    """Yield the items with a bar of progress, or a line per tenth where there is no terminal.
+
+    Args:
+        items: What is gone through.
+        doing: What is done with each, before the bar: ``predicting``.
+        done: What was done, as a line begins: ``predicted``.
+        unit: What the items are, as a line ends: ``images``.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(items, description=doing, console=Console(stderr=True))
+        return
+    step = max(1, len(items) // 10)
+    for number, item in enumerate(items, start=1):
+        yield item
+        if len(items) > 1 and (number % step == 0 or number == len(items)):
+            tell(f"{done} {number} of {len(items)} {unit}")
 
 
 def seconds_text(seconds: float) -> str:

@@ -18,6 +18,7 @@ from orchestrator.cli.output import (
     say_pairs,
     say_table,
     seconds_text,
+    shown,
     tell,
 )
 
@@ -80,6 +81,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
         cpus=own_cpus if cpus is None else cpus,
         gpus=own_gpus if gpus is None else gpus,
         past=gather(settled),
+        watched=lambda seeds: shown(seeds, doing="simulating", done="simulated", unit="sweeps"),
     )
     path = save_plan(made, Path(settled.storage.root))
     if as_json:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -12,7 +11,7 @@ import typer
 
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json, say_table, tell
+from orchestrator.cli.output import say, say_json, say_table, shown, tell
 from orchestrator.cli.registry import TrackingAddress, explained, open_registry
 
 if TYPE_CHECKING:
@@ -104,7 +103,8 @@ def predict(
     loaded = load_registered(registry.uri, version)
     params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
     faults: list[str] = []
-    pictures = _readable(_shown(files), faults)
+    watched = shown(files, doing="predicting", done="predicted", unit="images")
+    pictures = _readable(watched, faults)
     outcomes = list(_predicted(loaded, pictures, out, batch, params))
     if outcomes:
         (out / SHARES).write_text(shares_csv(outcomes, loaded.class_names), encoding="utf-8")
@@ -174,21 +174,6 @@ def _groups(
         group.append((file, image))
     if group:
         yield group
-
-
-def _shown(files: Sequence[ImageFile]) -> Iterator[ImageFile]:
-    """Yield the files with a bar of progress, or a line per tenth where there is no terminal."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track
-
-        yield from track(files, description="predicting", console=Console(stderr=True))
-        return
-    step = max(1, len(files) // 10)
-    for number, file in enumerate(files, start=1):
-        yield file
-        if len(files) > 1 and (number % step == 0 or number == len(files)):
-            tell(f"predicted {number} of {len(files)} images")
 
 
 def _print(

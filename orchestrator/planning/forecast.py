@@ -15,7 +15,7 @@ from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.stagnation import Stagnation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.planning.beliefs import Beliefs
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from orchestrator.simulation.result import SeedResult
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
+
+    Watched = Callable[[Sequence[int]], Iterable[int]]
 
 INTERVAL = (0.1, 0.5, 0.9)
 POINTS = 12
@@ -60,6 +62,7 @@ def forecast(
     *,
     lanes: int,
     simulations: int,
+    watched: Watched = iter,
 ) -> Forecast:
     """Return what ``simulations`` sweeps did, each in a world of its own.
 
@@ -72,10 +75,11 @@ def forecast(
         reference_point: A value of each, from which the hypervolume is measured.
         lanes: Trials at the same time, >= 1.
         simulations: Number of sweeps, >= 1; their seeds follow that of the spec.
+        watched: Goes through the seeds, to show how far it is.
     """
     done = [
         _simulate(spec, World(beliefs, objectives, reference_point, seed=seed), lanes, seed)
-        for seed in range(spec.search.seed, spec.search.seed + simulations)
+        for seed in watched(range(spec.search.seed, spec.search.seed + simulations))
     ]
     results = [result for result, _ in done]
     workers = spec.resources.train_workers

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.planning.beliefs import Beliefs
     from orchestrator.planning.experience import Experience
+    from orchestrator.planning.forecast import Watched
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
@@ -26,8 +27,8 @@ SAMPLES = 40
 """Configurations drawn for the costs of the space."""
 SHOWN = 5
 """Those of them that are shown, from the cheapest to the dearest."""
-WORK = 400
-"""Simulated trials in all, about."""
+SIMULATED_TRIALS = 400
+"""Simulated trials of all sweeps together, about."""
 STATIC = ("params", "macs", "flops", "bops")
 
 
@@ -39,6 +40,8 @@ def make_plan(
     cpus: float,
     gpus: float,
     past: Sequence[Experience] = (),
+    simulated_trials: int = SIMULATED_TRIALS,
+    watched: Watched = iter,
 ) -> SweepPlan:
     """Return what ``spec`` will do; the same for the same arguments.
 
@@ -49,6 +52,8 @@ def make_plan(
         cpus: CPU cores of all machines.
         gpus: GPUs of all machines.
         past: Trainings of earlier sweeps on the same data.
+        simulated_trials: Trials of all simulated sweeps together, about; of 5 to 32 sweeps.
+        watched: Goes through the seeds of the simulated sweeps, to show how far it is.
 
     Raises:
         ResourceError: not one lane fits, or fewer than the spec asks for.
@@ -89,7 +94,8 @@ def make_plan(
             objectives,
             reference,
             lanes=lanes,
-            simulations=min(32, max(5, WORK // spec.budget.trials)),
+            simulations=min(32, max(5, simulated_trials // spec.budget.trials)),
+            watched=watched,
         ),
     )
 

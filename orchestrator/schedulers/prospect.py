@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MODEL_FROM = 20
 """Trials with an epoch from which on the model decides."""
+CANDIDATES_FROM = 12
+"""Trials asked for after which candidates are gathered: time enough to fill the pool by then."""
 MODEL_UNTIL = 400
 """Trials from which on rungs decide again: a decision must stay cheap in large sweeps."""
 MOST_RUNNING = 64
@@ -50,17 +52,18 @@ class ProspectScheduler:
         self._max_epochs = problem.max_epochs
         self._novelty = Novelty.of(problem)
         self._prospects = Prospects(problem, self._novelty)
+        self._small = problem.trials is not None and problem.trials < MODEL_FROM
         self._asked = 0
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
         self._rungs.observe(event)
-        if self._asked > MODEL_UNTIL:
+        if self._small or self._asked > MODEL_UNTIL:
             return
         point = self._prospects.observe(event)
         if isinstance(event, TrialAsked):
             self._asked += 1
-            if point:
+            if point and self._asked > CANDIDATES_FROM:
                 self._prospects.look_around(np.random.default_rng((self._seed, event.number, 2)))
 
     def decide(self, trial_id: str) -> Decision:

@@ -61,10 +61,10 @@ class CandidatePool:
 
     def _add(self, configs: Iterable[Config]) -> None:
         for config in configs:
-            if self._novelty.excess(config) > 0:
+            known = self._novelty.feasible(config)
+            if known is None:
                 continue
             self.configs.append(config)
-            known = self._novelty.known(config)
             self.known.append(known)
             self._vectors.append(self._encoder.encode(config, known))
 

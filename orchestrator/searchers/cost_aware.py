@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,10 @@ class CostAwareSearcher:
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of trials, costs and epochs; refit the model now and then."""
-        if self._prospects.observe(event) and isinstance(event, TrialAsked):
+        if self._small:  # nothing is learned: what was tried is all that counts
+            if isinstance(event, TrialAsked):
+                self._novelty.add(event.config)
+        elif self._prospects.observe(event) and isinstance(event, TrialAsked):
             self._prepare(event.number)
 
     def propose(self, number: int) -> Config | None:
@@ -78,8 +82,6 @@ class CostAwareSearcher:
 
         A plan is made here and not in ``propose``, so that a replayed searcher makes the same.
         """
-        if self._small:
-            return
         ahead = 0 if number < BATCH_FROM else 1 + (number - BATCH_FROM) // BATCH_GROWTH
         running = len(self._prospects.memory.running)
         if running >= MANY_RUNNING:
@@ -93,11 +95,12 @@ class CostAwareSearcher:
     def _ranked(self, rng: np.random.Generator) -> list[Config]:
         """Return the most promising configurations, the best first; none before the start."""
         young = self._prospects.observations < STARTUP_TRIALS
-        if self._small or young or not self._prospects.pool.configs:
+        if young or not self._prospects.pool.configs:
             return []
         promise = self._prospects.promise()
         ranked = self._prospects.ranked(promise)
-        best = [entry for entry in ranked if self._novelty.is_new(entry[1])][:PARENTS]
+        new = (entry for entry in ranked if self._novelty.is_new(entry[1]))
+        best = list(itertools.islice(new, PARENTS))
         for width in REFINED_WIDTHS:
             best = self._refined(rng, promise, best or ranked[:1], width)
         return [config for _, config in [*best, *ranked]]
@@ -111,12 +114,12 @@ class CostAwareSearcher:
             neighbour(self._problem.space, parents[i % len(parents)], rng, width=width)
             for i in range(REFINED)
         )
-        near = [config for config in drawn if self._novelty.allows(config)]
-        if not near:
+        looked_up = [(config, self._novelty.feasible(config, new=True)) for config in drawn]
+        found = [(config, known) for config, known in looked_up if known is not None]
+        if not found:
             return best
-        known = [self._novelty.known(config) for config in near]
+        near, known = zip(*found, strict=True)
         encode = self._prospects.encoder.encode
-        vectors = np.array([encode(c, k) for c, k in zip(near, known, strict=True)])
-        scores = promise.of(vectors, known)
+        scores = promise.of(np.array([encode(*each) for each in found]), known)
         scored = [*best, *zip(scores.tolist(), near, strict=True)]
         return sorted(scored, key=lambda entry: -entry[0])[:PARENTS]

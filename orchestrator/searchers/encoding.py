@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from search_spaces.domains import Domain, Value
-    from search_spaces.space import Config, SearchSpace
+    from search_spaces.space import Config, Dimension, SearchSpace
 
 SCALE_SAMPLES = 48
 """Random configurations from which the range of a known metric is read."""
@@ -44,19 +44,17 @@ class Encoder:
         known_cost: Callable[[Config], Mapping[str, float]] | None = None,
         names: Iterable[str] = (),
     ) -> None:
-        self._space = space
         self._known_cost = known_cost
-        self._slices: list[slice] = []
+        self._places: list[_Place] = []
         start = 0
         for dimension in space:
-            width = columns_of(dimension.domain)
-            self._slices.append(slice(start, start + width))
-            start += width
+            self._places.append(_Place.of(dimension, start))
+            start += columns_of(dimension.domain)
         self._scales = {} if known_cost is None else _scales(space, known_cost, names)
         self._costs = slice(start, start + len(self._scales))
         self.width = self._costs.stop
         """Number of columns."""
-        widths = [s.stop - s.start for s in self._slices] + [1] * len(self._scales)
+        widths = [columns_of(dimension.domain) for dimension in space] + [1] * len(self._scales)
         self.groups = np.repeat(np.arange(len(widths)), widths)
         """For each column the index of its dimension, known metrics counted behind them."""
 
@@ -69,14 +67,40 @@ class Encoder:
             if known is None or not self._scales.keys() <= known.keys():
                 known = self._known_cost(dict(config))
             vector[self._costs] = [scale(known[name]) for name, scale in self._scales.items()]
-        for dimension, where in zip(self._space, self._slices, strict=True):
-            if isinstance(dimension.domain, Categorical):
-                if dimension.name in config:
-                    value = config[dimension.name]
-                    vector[where.start + _index(dimension.domain, value)] = MISMATCH
-            else:
-                vector[where] = to_unit(dimension.domain, config.get(dimension.name))
+        for place in self._places:
+            value = config.get(place.name)
+            if place.columns is None:
+                vector[place.start] = to_unit(place.domain, value)
+            elif value is not None:
+                vector[place.column(value)] = MISMATCH
         return vector
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a dimension stands in a vector."""
+
+    name: str
+    domain: Domain
+    start: int
+    """Its first column."""
+    columns: Mapping[tuple[type, Value], int] | None
+    """The column of each category by type and value, as 1 is not True; None for numbers."""
+
+    @classmethod
+    def of(cls, dimension: Dimension, start: int) -> _Place:
+        """Return the place of ``dimension`` whose first column is ``start``."""
+        domain, columns = dimension.domain, None
+        if isinstance(domain, Categorical):
+            columns = {(type(c), c): start + i for i, c in enumerate(domain.choices)}
+        return cls(dimension.name, domain, start, columns)
+
+    def column(self, value: Value) -> int:
+        """Return the column of a category; ValueError where it is none of the domain."""
+        found = None if self.columns is None else self.columns.get((type(value), value))
+        if found is None:
+            raise ValueError(f"{value!r} is not one of {self.domain}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +167,3 @@ def from_unit(domain: Domain, unit: float) -> Value:
 
 def _is_integral(domain: Domain) -> bool:
     return type(domain).__name__ in {"Int", "LogInt"}
-
-
-def _index(domain: Categorical, value: Value) -> int:
-    for index, choice in enumerate(domain.choices):
-        if type(choice) is type(value) and choice == value:
-            return index
-    raise ValueError(f"{value!r} is not one of {list(domain.choices)}")

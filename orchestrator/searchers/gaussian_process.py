@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 from scipy.linalg import (  # type: ignore[import-untyped]
@@ -13,14 +13,17 @@ from scipy.linalg import (  # type: ignore[import-untyped]
     solve_triangular,
 )
 from scipy.optimize import minimize  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 ROOT5 = math.sqrt(5.0)
 TREND = 4.0
 """Prior variance of the level and of the mean curve over training lengths, in units of y's."""
@@ -28,6 +31,17 @@ TIME_SCALE = 0.6
 """Length over which learning curves vary, in units of log-epochs from first to last."""
 JITTER = 1e-6
 NO_TRIAL = -1
+_POOLS = ThreadpoolController()
+
+
+def one_thread(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return ``function`` with one thread for its linear algebra.
+
+    Matrices are so small here that more threads take twice the time, and every core, which trials
+    on the same machine have need of.
+    """
+    limited: Callable[_P, _R] = _POOLS.wrap(limits=1, user_api="blas")(function)
+    return limited
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +118,7 @@ class Inputs:
 class Posterior:
     """What is believed after n observations."""
 
+    @one_thread
     def __init__(
         self, inputs: Inputs, y: Array, groups: NDArray[np.intp], h: Hyperparameters
     ) -> None:
@@ -118,6 +133,7 @@ class Posterior:
         standard = (y - self._mean) / self._spread
         self._alpha = cho_solve((self._factor, True), standard, check_finite=False)
 
+    @one_thread
     def predict(self, inputs: Inputs) -> tuple[Array, Array]:
         """Return mean and standard deviation (without luck) at ``inputs``, in y's units.
 
@@ -131,6 +147,7 @@ class Posterior:
         variance = np.maximum(prior - np.einsum("ij,ij->j", solved, solved), 1e-10)
         return mean, self._spread * np.sqrt(variance)
 
+    @one_thread
     def predict_mean(self, inputs: Inputs) -> Array:
         """Return the mean alone, which is much cheaper."""
         cross = _kernel(inputs, self._inputs, self._weights, self._h)
@@ -138,6 +155,7 @@ class Posterior:
         return mean
 
 
+@one_thread
 def fit(
     inputs: Inputs, y: Array, groups: NDArray[np.intp], start: Hyperparameters, *, steps: int = 30
 ) -> Hyperparameters:
@@ -218,12 +236,26 @@ def _kernel(a: Inputs, b: Inputs, weights: Array, h: Hyperparameters) -> Array:
         np.einsum("ij,ij->i", xa, xa)[:, None] + np.einsum("ij,ij->i", xb, xb)[None, :]
     ) - 2 * xa @ xb.T
     np.maximum(distance, 0.0, out=distance)
-    root = ROOT5 * np.sqrt(distance)
-    matern = (1 + root + 5 / 3 * distance) * np.exp(-root)
-    time_kernel = _time_kernel(a.t, b.t)
-    value: Array = matern * (math.exp(h.log_shared) + math.exp(h.log_changing) * time_kernel)
+    together = len(a.t) > 0 and bool((a.t == a.t[0]).all())
+    time_kernel = _time_kernel(a.t[:1] if together else a.t, b.t)
+    value = _matern(distance)
+    value *= math.exp(h.log_shared) + math.exp(h.log_changing) * time_kernel
     value += TREND * (1 + time_kernel)
-    value += math.exp(h.log_own) * _own_kernel(a, b, time_kernel)
+    if (a.trial != NO_TRIAL).any():
+        value += math.exp(h.log_own) * _own_kernel(a, b, time_kernel)
+    return value
+
+
+def _matern(distance: Array) -> Array:
+    """Return the Matern kernel of smoothness 5/2 of squared distances, which are overwritten."""
+    root = np.sqrt(distance)
+    root *= ROOT5
+    value: Array = 1 + root
+    distance *= 5 / 3
+    value += distance
+    np.negative(root, out=root)
+    np.exp(root, out=root)
+    value *= root
     return value
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 RANDOM_TRIES = 100
 TINY_EXCESS = 1e-12
 """Added to every broken bound, so that a strict one broken by equality counts."""
+KEPT_COSTS = 10_000
+"""Configurations whose known metrics are kept."""
 ENUMERATION_LIMIT = 200_000
 """Largest number of configurations that is enumerated to find the ones left."""
 
@@ -59,22 +61,29 @@ class Novelty:
 
     def known(self, config: Config) -> dict[str, float]:
         """Return what is known of ``config`` before training; empty without a cost function."""
+        return {} if self._known_cost is None else self._look_up(config, config_digest(config))
+
+    def feasible(self, config: Config, *, new: bool = False) -> dict[str, float] | None:
+        """Return what is known of ``config``; None where that breaks a constraint.
+
+        Args:
+            config: a point of the space.
+            new: answer None for a configuration that has had a trial, too.
+        """
+        digest = config_digest(config)
+        if new and digest in self._seen:
+            return None
+        known = self._look_up(config, digest)
+        return None if total_excess(self._constraints, known) > 0 else known
+
+    def _look_up(self, config: Config, digest: str) -> dict[str, float]:
         if self._known_cost is None:
             return {}
-        digest = config_digest(config)
         if digest not in self._costs:
-            if len(self._costs) > 10_000:
+            if len(self._costs) > KEPT_COSTS:
                 self._costs.clear()
             self._costs[digest] = dict(self._known_cost(config))
         return self._costs[digest]
-
-    def excess(self, config: Config) -> float:
-        """Return by how much ``config`` breaks the bounds on known metrics; 0 if it does not."""
-        return total_excess(self._constraints, self.known(config)) if self._constraints else 0.0
-
-    def allows(self, config: Config) -> bool:
-        """Whether ``config`` is new and breaks no constraint on a known metric."""
-        return self.is_new(config) and not self.excess(config) > 0
 
     def fresh(self, rng: np.random.Generator) -> Config | None:
         """Return a random new configuration, a feasible one if one is found.
@@ -88,7 +97,7 @@ class Novelty:
             config = self.space.sample(rng)
             if not self.is_new(config):
                 continue
-            excess = self.excess(config)
+            excess = total_excess(self._constraints, self.known(config))
             if not excess > 0:
                 return config
             if best is None or excess < best[0]:

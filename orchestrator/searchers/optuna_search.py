@@ -87,7 +87,7 @@ class OptunaSearcher:
         """Return a new configuration the sampler drew; None when the space has no further one."""
         for attempt in range(1 + RETRIES):
             config = self._probe(number, attempt)
-            if self._novelty.allows(config):
+            if self._novelty.feasible(config, new=True) is not None:
                 return config
         return self._novelty.fresh(np.random.default_rng((self._seed, number)))
 

@@ -32,6 +32,7 @@ def test_a_plan_is_printed_with_its_basis_and_kept(segsweep: Callable[..., Outco
     assert "no earlier sweep on this data, so guesses" in shown.out
     assert "3 of 1 train worker(s)" in shown.out
     assert "2 configurations of 1 dimensions" in shown.out
+    assert "simulated 32 of 32 sweeps" in shown.err
     kept = Path(shown.err.strip().splitlines()[-1].removeprefix("kept in "))
     assert kept.is_file()
 

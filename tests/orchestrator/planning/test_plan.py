@@ -54,7 +54,15 @@ def spec(tmp_path: Path) -> SweepSpec:
 
 
 def plan_of(spec: SweepSpec, cpus: float = 2) -> SweepPlan:
-    return make_plan(spec, costs, images=(128, 48), cpus=cpus, gpus=0, past=gather(spec))
+    return make_plan(
+        spec,
+        costs,
+        images=(128, 48),
+        cpus=cpus,
+        gpus=0,
+        past=gather(spec),
+        simulated_trials=120,
+    )
 
 
 def history(spec: SweepSpec, root: Path, *, epoch_seconds: float) -> list[SweepEvent]:

@@ -154,6 +154,26 @@ def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) ->
     assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
 
 
+def test_sweeps_too_small_for_a_model_are_judged_by_standing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learned: list[object] = []
+    monkeypatch.setattr(
+        "orchestrator.schedulers.prospect.Prospects.observe",
+        lambda _, event: learned.append(event),
+    )
+    one = make_scheduler(
+        "prospect", OBJECTIVES, max_epochs=EPOCHS, problem=replace(PROBLEM, trials=19)
+    )
+    other = scheduler("mo-asha")
+    for event in history(19):
+        one.observe(event)
+        other.observe(event)
+        if isinstance(event, EpochReported):
+            assert one.decide(event.trial_id) == other.decide(event.trial_id)
+    assert not learned
+
+
 def test_a_configuration_outside_the_space_is_judged_by_its_standing() -> None:
     events = [*history(40), *trained(40, {"kind": "snail", "size": 0.5}, 1)]
     assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")

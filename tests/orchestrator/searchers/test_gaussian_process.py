@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
 from orchestrator.searchers.gaussian_process import (
     Hyperparameters,
@@ -11,6 +12,7 @@ from orchestrator.searchers.gaussian_process import (
     _own_kernel,
     _time_kernel,
     fit,
+    one_thread,
 )
 
 GROUPS = np.array([0, 1, 1])
@@ -89,3 +91,14 @@ def test_equal_values_are_no_trouble() -> None:
     hyperparameters = fit(inputs, y, GROUPS, Hyperparameters.initial(2))
     mean, _ = Posterior(inputs, y, GROUPS, hyperparameters).predict(inputs)
     assert mean == pytest.approx(y)
+
+
+def test_linear_algebra_takes_one_thread_and_leaves_the_others_as_they_were() -> None:
+    def threads() -> list[int]:
+        return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+    before = threads()
+    within = one_thread(threads)()
+    assert within
+    assert set(within) == {1}
+    assert threads() == before
