@@ -13,7 +13,7 @@ from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.schedulers.base import Scheduler
@@ -30,6 +30,7 @@ def problem_of(
     *,
     objectives: Sequence[Objective] | None = None,
     seed: int | None = None,
+    earlier: Sequence[SweepEvent] = (),
 ) -> SearchProblem:
     """Return what a sweep of ``spec`` searches; its trials show what costs count.
 
@@ -38,6 +39,7 @@ def problem_of(
         costs: What is known of a configuration before it is trained.
         objectives: As a simulation has them; those of the spec where None.
         seed: Of the random choices; that of the spec where None.
+        earlier: Events of earlier sweeps' trials that searcher and scheduler learn from first.
     """
     return SearchProblem(
         space=spec.space,
@@ -47,22 +49,13 @@ def problem_of(
         trials=spec.budget.trials,
         constraints=tuple(spec.constraints),
         known_cost=costs,
+        earlier=earlier,
     )
 
 
-def searcher_of(
-    spec: SweepSpec, problem: SearchProblem, *, warm_start: Iterable[SweepEvent] = ()
-) -> Searcher:
-    """Return the searcher as a sweep of ``spec`` begins with it; it proposes the baselines first.
-
-    Args:
-        spec: The sweep.
-        problem: What it searches.
-        warm_start: Events of earlier sweeps that it observes first.
-    """
+def searcher_of(spec: SweepSpec, problem: SearchProblem) -> Searcher:
+    """Return the searcher as a sweep of ``spec`` begins with it; baselines come first."""
     searcher = make_searcher(spec.search.searcher, problem)
-    for event in warm_start:
-        searcher.observe(event)
     return with_baselines(searcher, spec.baselines, spec.space)
 
 

@@ -194,12 +194,12 @@ def _make_sweep(
     spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
 ) -> Sweep:
     costs = static_cost_model(num_classes)
-    problem = problem_of(spec, costs)
+    problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,
-        searcher=searcher_of(spec, problem, warm_start=kept_warm_start(ledger).events),
+        searcher=searcher_of(spec, problem),
         scheduler=scheduler_of(spec, problem),
         gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,

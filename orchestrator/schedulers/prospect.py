@@ -39,8 +39,8 @@ class ProspectScheduler:
     more. The first of a rung goes on all the same where no reference point says how dear a trial
     may be: it learned most, and hypervolume says little of what the dearest trial is worth.
 
-    While few trials are known, and in large sweeps, multi-objective successive halving decides,
-    whose rungs are judged at.
+    While few trials are known, of earlier sweeps or this one, and in large sweeps, multi-objective
+    successive halving decides, whose rungs are judged at.
 
     Source: Swersky, Snoek, Adams 2014, Freeze-Thaw Bayesian Optimization (trials against
     candidates); Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (rungs).
@@ -52,8 +52,10 @@ class ProspectScheduler:
         self._max_epochs = problem.max_epochs
         self._novelty = Novelty.of(problem)
         self._prospects = Prospects(problem, self._novelty)
-        self._small = problem.trials is not None and problem.trials < MODEL_FROM
+        self._small = problem.trials_to_learn_from < MODEL_FROM
         self._asked = 0
+        for event in () if self._small else problem.earlier:
+            self._prospects.observe(event)
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
@@ -63,7 +65,7 @@ class ProspectScheduler:
         point = self._prospects.observe(event)
         if isinstance(event, TrialAsked):
             self._asked += 1
-            if point and self._asked > CANDIDATES_FROM:
+            if point and self._prospects.trials > CANDIDATES_FROM:
                 self._prospects.look_around(np.random.default_rng((self._seed, event.number, 2)))
 
     def decide(self, trial_id: str) -> Decision:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 STARTUP_TRIALS = 10
 """Trials with an epoch before anything is learned from them."""
 SMALL_SWEEP = 16
-"""Trials of a sweep that is random altogether, as there is next to nothing to learn from."""
+"""Trials, with those of earlier sweeps, of a sweep that is random altogether, as there is next to
+nothing to learn from."""
 REFINED_WIDTHS = (0.15, 0.1, 0.05, 0.02)
 """Rounds in which the best candidates are bettered, each with the width of its steps."""
 REFINED = 80
@@ -59,7 +60,7 @@ class CostAwareSearcher:
         self._problem = problem
         self._novelty = novelty
         self._prospects = Prospects(problem, novelty)
-        self._small = problem.trials is not None and problem.trials <= SMALL_SWEEP
+        self._small = problem.trials_to_learn_from <= SMALL_SWEEP
         self._planned: list[Config] = []
 
     def observe(self, event: SweepEvent) -> None:

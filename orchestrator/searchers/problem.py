@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestrator.events import TrialAsked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.events import Objective
+    from orchestrator.events import Objective, SweepEvent
     from orchestrator.gate import Constraint
     from search_spaces.space import Config, SearchSpace
 
@@ -35,6 +38,8 @@ class SearchProblem:
     """Metrics of a configuration that need no training, computed in milliseconds."""
     reference_point: Mapping[str, float] = field(default_factory=dict)
     """Objective values beyond which nothing counts; missing ones are taken from the trials."""
+    earlier: Sequence[SweepEvent] = field(default=(), repr=False)
+    """Events of earlier sweeps' trials, learned from before the first trial of this one."""
 
     def __post_init__(self) -> None:
         """Refuse what no search can do.
@@ -46,6 +51,13 @@ class SearchProblem:
             raise ValueError("a search needs at least one objective, none was given")
         if not self.seed >= 0:
             raise ValueError(f"the seed of a search must be 0 or more, got {self.seed}")
+
+    @property
+    def trials_to_learn_from(self) -> float:
+        """Trials that there may be in the end, those of earlier sweeps among them; or infinity."""
+        if self.trials is None:
+            return math.inf
+        return self.trials + sum(isinstance(event, TrialAsked) for event in self.earlier)
 
     @property
     def learned(self) -> Objective:

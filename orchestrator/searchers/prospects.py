@@ -49,6 +49,11 @@ class Prospects:
         self.pool = CandidatePool(problem.space, self.encoder, novelty)
 
     @property
+    def trials(self) -> int:
+        """Number of trials asked for, whether anything is known of them or not."""
+        return len(self.memory.trials)
+
+    @property
     def observations(self) -> int:
         """Number of trials with an epoch or a failure."""
         return self._model.observations

@@ -19,12 +19,17 @@ DEFAULT_SEARCHER = "cost-aware"
 def make_searcher(name: str, problem: SearchProblem) -> Searcher:
     """Return a new searcher for ``problem`` of the kind called ``name``.
 
+    It has seen the trials of earlier sweeps that the problem comes with.
+
     Raises:
         ValueError: there is no such searcher.
     """
     if name not in _MAKERS:
         raise ValueError(f"no searcher is called {name!r}; there are {', '.join(_MAKERS)}")
-    return _MAKERS[name](problem)
+    searcher = _MAKERS[name](problem)
+    for event in problem.earlier:
+        searcher.observe(event)
+    return searcher
 
 
 def searcher_names() -> tuple[str, ...]:

@@ -71,8 +71,8 @@ class SearchConfig:
     """What the cost gate settles before the first epoch: ``constraints``, the configurations that
     break one; ``full``, those that cannot reach the front any more, too."""
     warm_start: bool | tuple[str, ...] = False
-    """Sweeps whose trials the searcher knows from the start, by their names in the tracking store;
-    true takes all on the same data with the same objectives and target."""
+    """Sweeps whose trials searcher and scheduler know from the start, by their names in the
+    tracking store; true takes all on the same data with the same objectives and target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,12 +45,13 @@ def verify_sweep(
     driven = folder.is_driven()
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
-        problem = problem_of(spec, static_cost_model(_num_classes(ledger)))
+        costs = static_cost_model(_num_classes(ledger))
+        problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
         found = verify_events(
             events,
             epochs=spec.budget.epochs,
             scheduler=lambda: scheduler_of(spec, problem),
-            searcher=lambda: searcher_of(spec, problem, warm_start=kept_warm_start(ledger).events),
+            searcher=lambda: searcher_of(spec, problem),
             propose=propose,
         )
     if any(finding.place == "ledger" for finding in found):

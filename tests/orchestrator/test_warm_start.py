@@ -199,9 +199,11 @@ def test_a_searcher_proposes_none_of_them_again(name: str) -> None:
     )
     every = list(spec.space.points())
     assert len(every) == 4
-    problem = SearchProblem(space=spec.space, objectives=spec.objectives, max_epochs=3)
-    searcher = make_searcher(name, problem)
     trials = [past_trial(config, number=i) for i, config in enumerate(every[:3])]
-    for event in warm_events(trials, spec.space, spec.objectives, epochs=3):
-        searcher.observe(event)
-    assert searcher.propose(0) == every[3]
+    problem = SearchProblem(
+        space=spec.space,
+        objectives=spec.objectives,
+        max_epochs=3,
+        earlier=warm_events(trials, spec.space, spec.objectives, epochs=3),
+    )
+    assert make_searcher(name, problem).propose(0) == every[3]

@@ -154,6 +154,31 @@ def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) ->
     assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
 
 
+def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in history(40)]
+    knowing, unknowing = (
+        make_scheduler(
+            "prospect",
+            OBJECTIVES,
+            max_epochs=EPOCHS,
+            problem=replace(PROBLEM, trials=12, earlier=known),
+        )
+        for known in (earlier, ())
+    )
+    events = [
+        *trained(0, {"kind": "hare", "size": 0.9}, 1),
+        *trained(1, {"kind": "tortoise", "size": 0.5}, 1),
+        *trained(2, {"kind": "hare", "size": 0.15}, 3),
+    ]
+    for event in events:
+        knowing.observe(event)
+        unknowing.observe(event)
+    assert unknowing.decide("t2").action == "continue"
+    decision = knowing.decide("t2")
+    assert decision.action == "stop"
+    assert (decision.rank, decision.of) == (1, 1)
+
+
 def test_sweeps_too_small_for_a_model_are_judged_by_standing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

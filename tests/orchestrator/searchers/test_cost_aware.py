@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.events import EpochReported, Objective, TrialAsked, TrialEnded, TrialStarted
@@ -10,6 +11,8 @@ from search_spaces.domains import Float, LogInt
 from search_spaces.space import SearchSpace, config_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from orchestrator.events import SweepEvent
@@ -24,9 +27,14 @@ def params(config: Config) -> dict[str, float]:
     return {"params": float(config["width"])}
 
 
-def searcher(trials: int | None = None) -> Searcher:
+def searcher(trials: int | None = None, earlier: Sequence[SweepEvent] = ()) -> Searcher:
     problem = SearchProblem(
-        space=SPACE, objectives=OBJECTIVES, seed=1, trials=trials, known_cost=params
+        space=SPACE,
+        objectives=OBJECTIVES,
+        seed=1,
+        trials=trials,
+        known_cost=params,
+        earlier=earlier,
     )
     return make_searcher("cost-aware", problem)
 
@@ -67,6 +75,13 @@ def configs(events: list[SweepEvent]) -> list[Config]:
 def test_proposals_of_a_small_sweep_depend_on_the_seed_alone() -> None:
     assert configs(run(searcher(14), 14)) == configs(run(searcher(14), 14, factor=-1.0))
     assert configs(run(searcher(40), 14)) != configs(run(searcher(40), 14, factor=-1.0))
+
+
+def test_a_small_sweep_learns_from_earlier_ones() -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
+    found = configs(run(searcher(14, earlier), 14))
+    assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in found) > 0.6 * len(found)
+    assert not {config_digest(c) for c in found} & {config_digest(c) for c in configs(earlier)}
 
 
 def test_among_equals_the_quick_ones_come_first() -> None:
