@@ -61,15 +61,25 @@ class CostTable:
         trial = self._memory.trials.get(event.trial_id)
         if trial is None:
             return
-        if not isinstance(event, EpochReported):
+        news = not isinstance(event, EpochReported)
+        if self._counts(trial) and (news or trial.epoch == 1):
             costs = self._exact(trial.metrics)
             self._low, self._high = np.fmin(self._low, costs), np.fmax(self._high, costs)
+        if news:
             for predictor in self._predictors.values():
                 predictor.take(trial)
         if trial.epoch:
             point = np.array([trial.best, *self._exact(trial.metrics)])
             grown = with_point(self._front, point)
             self._front = self._front if grown is None else grown
+
+    def _counts(self, trial: Memory) -> bool:
+        """Whether a trial's costs are among those that matter.
+
+        Where constraints bound them those of trials that keep all do, which shows when they train:
+        hypervolume beyond a bound would be nothing but weight on the best, whatever it costs.
+        """
+        return not self._constraints or trial.epoch > 0
 
     def front(self) -> tuple[Array, Array]:
         """Return learned values and costs of the trials on the front."""
