@@ -157,7 +157,7 @@ def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
     ledger = Ledger(folder.ledger)
     problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, known_cost=flops)
     searcher = Timed(make_searcher(options.searcher, problem))
-    scheduler = Timed(make_scheduler("mo-asha", OBJECTIVES, max_epochs=1))
+    scheduler = Timed(make_scheduler("mo-asha", problem))
     meter = Meter(max(1, options.trials // 10), [searcher, scheduler])
     info = SweepInfo(
         sweep_id="scale",

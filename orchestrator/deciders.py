@@ -63,11 +63,9 @@ def scheduler_of(spec: SweepSpec, problem: SearchProblem) -> Scheduler:
     """Return the scheduler as a sweep of ``spec`` begins with it; it stops no baseline."""
     scheduler = make_scheduler(
         spec.search.scheduler,
-        problem.objectives,
-        max_epochs=problem.max_epochs,
+        problem,
         grace_period=spec.search.grace_period,
         reduction_factor=spec.search.reduction_factor,
-        problem=problem,
     )
     return sparing_baselines(scheduler, spec.baselines)
 

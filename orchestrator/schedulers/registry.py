@@ -11,9 +11,6 @@ from orchestrator.schedulers.ranking import Ranking
 from orchestrator.schedulers.rungs import rung_epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from orchestrator.events import Objective
     from orchestrator.schedulers.base import Scheduler
     from orchestrator.searchers.problem import SearchProblem
 
@@ -31,41 +28,38 @@ def scheduler_names() -> tuple[str, ...]:
 
 def make_scheduler(
     name: str,
-    objectives: Sequence[Objective],
+    problem: SearchProblem,
     *,
-    max_epochs: int,
     grace_period: int = 1,
     reduction_factor: float = 3,
-    problem: SearchProblem | None = None,
 ) -> Scheduler:
-    """Return a new scheduler of the kind called ``name``.
+    """Return a new scheduler for ``problem`` of the kind called ``name``.
 
     Args:
         name: ``prospect`` stops trials at rungs that promise little by a model of all learning
             curves, ``mo-asha`` by their standing in all objectives, ``mo-asha-promote`` pauses them
             there, ``asha`` stops them by the first objective alone, ``none`` stops nothing.
-        objectives: what is wanted, in the order of the spec; at least one.
-        max_epochs: epochs of a full training, >= 1.
+        problem: what is searched: its objectives are compared, in their order, its reference point
+            bounds what counts at a rung, and ``prospect`` makes its model of it.
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
-        problem: what is searched: its reference point bounds what counts at a rung, and
-            ``prospect``, which is ``mo-asha`` where it is None, makes its model of it.
 
     Raises:
-        ValueError: there is no such scheduler, no objective, or a number out of its range.
+        ValueError: there is no such scheduler, or a number is out of its range.
     """
     if name not in _NAMES:
         raise ValueError(f"no scheduler is called {name!r}; there are {', '.join(_NAMES)}")
-    if not objectives:
-        raise ValueError("early stopping needs at least one objective, none was given")
     rungs = rung_epochs(
-        grace_period=grace_period, reduction_factor=reduction_factor, max_epochs=max_epochs
+        grace_period=grace_period,
+        reduction_factor=reduction_factor,
+        max_epochs=problem.max_epochs,
     )
     if name == "none":
         return NoStopping()
-    compared = objectives[:1] if name == "asha" else objectives
-    bounds = None if problem is None else problem.reference_point
-    ranking = Ranking(compared, max_epochs=max_epochs, reference_point=bounds)
+    compared = problem.objectives[:1] if name == "asha" else problem.objectives
+    ranking = Ranking(
+        compared, max_epochs=problem.max_epochs, reference_point=problem.reference_point
+    )
     if name == "mo-asha-promote":
         return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
     stopping = StoppingAsha(
@@ -75,7 +69,7 @@ def make_scheduler(
         reduction_factor=reduction_factor,
         final_share=0.0 if name == "asha" else FINAL_SHARE,
     )
-    if name == "prospect" and problem is not None and rungs:
+    if name == "prospect" and rungs:
         return _prospect(stopping, problem)
     return stopping
 

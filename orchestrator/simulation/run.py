@@ -60,10 +60,9 @@ def simulate_one(
         raise ValueError(
             f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
         )
-    objectives = objectives_of(benchmark)
     problem = SearchProblem(
         space=benchmark.space,
-        objectives=objectives,
+        objectives=objectives_of(benchmark),
         seed=seed,
         max_epochs=benchmark.max_epochs,
         known_cost=benchmark.known,
@@ -74,11 +73,9 @@ def simulate_one(
         make_searcher(searcher, problem),
         make_scheduler(
             scheduler,
-            objectives,
-            max_epochs=benchmark.max_epochs,
+            problem,
             grace_period=grace_period,
             reduction_factor=reduction_factor,
-            problem=problem,
         ),
         seed=seed,
         overheads=overheads,

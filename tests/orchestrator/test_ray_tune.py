@@ -91,7 +91,7 @@ def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
         objectives=OBJECTIVES,
         budget=SweepBudget(trials=trials, epochs=epochs),
         searcher=make_searcher("random", problem),
-        scheduler=make_scheduler("none", OBJECTIVES, max_epochs=epochs),
+        scheduler=make_scheduler("none", problem),
         gate=CostGate([], lambda _: {"flops": 1.0}),
         journal=tape,
         clock=itertools.count().__next__,

@@ -38,7 +38,9 @@ def flops(config: Config) -> dict[str, float]:
     return {"flops": float(config["x"])}
 
 
-PROBLEM = SearchProblem(space=SPACE, objectives=OBJECTIVES, seed=3, known_cost=flops)
+PROBLEM = SearchProblem(
+    space=SPACE, objectives=OBJECTIVES, seed=3, max_epochs=EPOCHS, known_cost=flops
+)
 
 
 def make(tape: Tape, trials: int = 12) -> Sweep:
@@ -47,7 +49,7 @@ def make(tape: Tape, trials: int = 12) -> Sweep:
         objectives=OBJECTIVES,
         budget=SweepBudget(trials=trials, epochs=EPOCHS),
         searcher=make_searcher("random", PROBLEM),
-        scheduler=make_scheduler("mo-asha-promote", OBJECTIVES, max_epochs=EPOCHS),
+        scheduler=make_scheduler("mo-asha-promote", PROBLEM),
         gate=CostGate([], flops),
         journal=tape,
         clock=lambda: float(next(ticks)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,20 +58,18 @@ def costs(config: Config) -> dict[str, float]:
     return {"flops": float(config["x"]) + 0.1}
 
 
+PROBLEM = SearchProblem(
+    space=SPACE, objectives=OBJECTIVES, seed=5, max_epochs=EPOCHS, known_cost=costs
+)
+
+
 def searcher_of(kind: str, baselines: Sequence[Baseline], trials: int) -> Searcher:
-    problem = SearchProblem(
-        space=SPACE,
-        objectives=OBJECTIVES,
-        seed=5,
-        max_epochs=EPOCHS,
-        trials=trials,
-        known_cost=costs,
-    )
-    return with_baselines(make_searcher(kind, problem), baselines, SPACE)
+    inner = make_searcher(kind, replace(PROBLEM, trials=trials))
+    return with_baselines(inner, baselines, SPACE)
 
 
 def scheduler_of(kind: str, baselines: Sequence[Baseline]) -> Scheduler:
-    inner = make_scheduler(kind, OBJECTIVES, max_epochs=EPOCHS, grace_period=1, reduction_factor=2)
+    inner = make_scheduler(kind, PROBLEM, grace_period=1, reduction_factor=2)
     return sparing_baselines(inner, baselines)
 
 

@@ -38,9 +38,7 @@ def scheduler_for(name: str) -> Scheduler:
         max_epochs=9,
         known_cost=lambda config: {"flops": float(config["flops"])},
     )
-    return make_scheduler(
-        name, OBJECTIVES, max_epochs=9, grace_period=1, reduction_factor=3, problem=problem
-    )
+    return make_scheduler(name, problem, grace_period=1, reduction_factor=3)
 
 
 def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[Decision]]:

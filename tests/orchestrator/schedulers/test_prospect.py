@@ -58,12 +58,7 @@ def scheduler(name: str) -> Scheduler:
 
 
 def bounded_by(reference: Mapping[str, float], name: str = "prospect") -> Scheduler:
-    return make_scheduler(
-        name,
-        OBJECTIVES,
-        max_epochs=EPOCHS,
-        problem=replace(PROBLEM, reference_point=reference),
-    )
+    return make_scheduler(name, replace(PROBLEM, reference_point=reference))
 
 
 def trained(number: int, config: Config, epochs: int) -> list[SweepEvent]:
@@ -157,12 +152,7 @@ def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
     earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in history(40)]
     knowing, unknowing = (
-        make_scheduler(
-            "prospect",
-            OBJECTIVES,
-            max_epochs=EPOCHS,
-            problem=replace(PROBLEM, trials=12, earlier=known),
-        )
+        make_scheduler("prospect", replace(PROBLEM, trials=12, earlier=known))
         for known in (earlier, ())
     )
     events = [
@@ -187,9 +177,7 @@ def test_sweeps_too_small_for_a_model_are_judged_by_standing(
         "orchestrator.schedulers.prospect.Prospects.observe",
         lambda _, event: learned.append(event),
     )
-    one = make_scheduler(
-        "prospect", OBJECTIVES, max_epochs=EPOCHS, problem=replace(PROBLEM, trials=19)
-    )
+    one = make_scheduler("prospect", replace(PROBLEM, trials=19))
     other = scheduler("mo-asha")
     for event in history(19):
         one.observe(event)
@@ -204,19 +192,16 @@ def test_a_configuration_outside_the_space_is_judged_by_its_standing() -> None:
     assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
 
 
-def test_without_a_problem_or_a_rung_there_is_no_model() -> None:
-    plain = make_scheduler("prospect", OBJECTIVES, max_epochs=EPOCHS)
-    short = make_scheduler("prospect", OBJECTIVES, max_epochs=1, problem=PROBLEM)
+def test_without_a_rung_there_is_no_model() -> None:
+    short = make_scheduler("prospect", replace(PROBLEM, max_epochs=1))
     assert isinstance(scheduler("prospect"), ProspectScheduler)
-    assert not isinstance(plain, ProspectScheduler)
     assert not isinstance(short, ProspectScheduler)
 
 
 def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
     space = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Categorical(0.25, 0.5))
     problem = SearchProblem(space=space, objectives=OBJECTIVES, max_epochs=EPOCHS, known_cost=cost)
-    one = make_scheduler("prospect", OBJECTIVES, max_epochs=EPOCHS, problem=problem)
-    other = make_scheduler("mo-asha", OBJECTIVES, max_epochs=EPOCHS)
+    one, other = make_scheduler("prospect", problem), make_scheduler("mo-asha", problem)
     configs: list[Config] = [
         {"kind": kind, "size": size} for kind in ("hare", "tortoise") for size in (0.25, 0.5)
     ]

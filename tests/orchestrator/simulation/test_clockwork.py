@@ -46,7 +46,7 @@ def run(
     clockwork = Clockwork(
         line,
         make_searcher("random", problem),
-        make_scheduler("none", line.objectives, max_epochs=3),
+        make_scheduler("none", problem),
         seed=0,
         gate=gate,
         stagnation=stagnation,

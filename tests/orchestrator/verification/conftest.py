@@ -67,18 +67,21 @@ class VirtualLanes:
         self.tape.append(event)
         return len(self.tape)
 
-    def make_searcher(self) -> Searcher:
-        problem = SearchProblem(
+    @property
+    def problem(self) -> SearchProblem:
+        return SearchProblem(
             space=SPACE,
             objectives=OBJECTIVES,
             seed=self.seed,
             max_epochs=EPOCHS,
             known_cost=flops,
         )
-        return make_searcher(self.searcher, problem)
+
+    def make_searcher(self) -> Searcher:
+        return make_searcher(self.searcher, self.problem)
 
     def make_scheduler(self) -> Scheduler:
-        return make_scheduler("mo-asha", OBJECTIVES, max_epochs=EPOCHS, reduction_factor=2)
+        return make_scheduler("mo-asha", self.problem, reduction_factor=2)
 
     def start(self) -> None:
         """Do what a driver does as it begins, for the first time or again."""
