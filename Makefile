@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 READY := $(VENV)/.ready
-SERIAL := ray or browser or e2e
+SERIAL := ray or browser
+# Compiled files are kept even where the environment says otherwise: every process of a Ray would compile ours anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test long unit lint install lock docs clean

@@ -75,16 +75,22 @@ def test_single_weights_go_and_channels_are_refused(arch: str, backbone: str) ->
         config(arch, backbone, pruning="structured")
 
 
+DEEP = TrialConfig.from_mapping(
+    {"arch": "smp/MAnet", "resolution": "32x32", "quantization": "ptq_int8"}
+)
+
+
+@pytest.mark.long
+def test_enough_pixels_give_a_deep_network_scales_that_xnnpack_takes(tmp_path: Path) -> None:
+    path = tmp_path / "sound.pte"
+    write_artifact(stand_in(DEEP, 4), DEEP.resolution, path)
+    assert open_artifact(path)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 32, 32)
+
+
 def test_scales_that_xnnpack_refuses_are_an_error_and_not_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = TrialConfig.from_mapping(
-        {"arch": "smp/MAnet", "resolution": "32x32", "quantization": "ptq_int8"}
-    )
-    refused, sound = tmp_path / "refused.pte", tmp_path / "sound.pte"
-    write_artifact(stand_in(wanted, 4), wanted.resolution, sound)
-    assert open_artifact(sound)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 32, 32)
     monkeypatch.setattr(deployed, "STAND_IN_PIXELS", 0)
-    write_artifact(stand_in(wanted, 4), wanted.resolution, refused)
+    write_artifact(stand_in(DEEP, 4), DEEP.resolution, tmp_path / "refused.pte")
     with pytest.raises(ArtifactError, match=r"XNNPACK refuses it.*unsupported_parameter"):
-        open_artifact(refused)
+        open_artifact(tmp_path / "refused.pte")
