@@ -44,7 +44,7 @@ def spec(tmp_path: Path) -> SweepSpec:
     return load_spec(
         overrides=[
             "teacher=null",
-            "search.searcher=random",
+            "search={searcher: random, scheduler: mo-asha}",
             "budget={trials: 24, epochs: 4}",
             "constraints=[flops <= 1e9]",
             f"storage.root={tmp_path}",

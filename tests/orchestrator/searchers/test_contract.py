@@ -29,6 +29,8 @@ SPACE = SearchSpace.of(
     rate=LogFloat(1e-4, 1e-1),
     momentum=Float(0.5, 0.99),
 ).where("momentum", Equals("kind", "large"))
+TRIALS = 40
+"""More than any searcher needs to begin learning."""
 NAN = math.nan
 """One object, so that equal events compare equal."""
 STATES: tuple[TrialState, ...] = ("complete", "stopped", "failed", "infeasible", "preempted")
@@ -93,7 +95,7 @@ def finish(happen: object, number: int, config: Config) -> None:
 @pytest.mark.parametrize("name", searcher_names())
 class TestEverySearcher:
     def test_proposes_points_of_the_space_and_none_twice(self, name: str) -> None:
-        asked = [e for e in run(searcher_for(name), 60) if isinstance(e, TrialAsked)]
+        asked = [e for e in run(searcher_for(name), TRIALS) if isinstance(e, TrialAsked)]
         assert all(not SPACE.faults(event.config) for event in asked)
         assert len({config_digest(event.config) for event in asked}) == len(asked)
 
@@ -103,19 +105,20 @@ class TestEverySearcher:
 
     def test_a_replayed_searcher_stands_where_the_first_one_stood(self, name: str) -> None:
         first, second = searcher_for(name), searcher_for(name)
-        for event in run(first, 70):
+        for event in run(first, TRIALS):
             second.observe(event)
-        assert first.propose(70) == second.propose(70)
+        assert first.propose(TRIALS) == second.propose(TRIALS)
 
     def test_proposing_changes_nothing(self, name: str) -> None:
         asked_often, asked_once = searcher_for(name), searcher_for(name)
-        events = run(searcher_for(name), 70)
+        events = run(searcher_for(name), TRIALS)
         for count, event in enumerate(events):
             asked_often.observe(event)
             asked_once.observe(event)
             if count % 9 == 0:
                 asked_often.propose(count)
-        assert asked_often.propose(70) == asked_often.propose(70) == asked_once.propose(70)
+        often, again = asked_often.propose(TRIALS), asked_often.propose(TRIALS)
+        assert often == again == asked_once.propose(TRIALS)
 
     def test_keeps_constraints_on_known_costs(self, name: str) -> None:
         asked = run(searcher_for(name, constrained=True), 40)
