@@ -32,6 +32,7 @@ def simulate_one(
     reduction_factor: float = 3,
     max_trials: int | None = None,
     overheads: Overheads = FREE,
+    reference_told: bool = True,
 ) -> SeedResult:
     """Return one simulated sweep.
 
@@ -47,6 +48,8 @@ def simulate_one(
         reduction_factor: one of so many trials passes a rung, > 1.
         max_trials: trials that may be started, >= 1; None without a limit.
         overheads: what a trial costs besides its training; nothing by default.
+        reference_told: tell searcher and scheduler the benchmark's reference point; real sweeps are
+            told none.
 
     Raises:
         ValueError: a name is unknown, a number is out of its range, or the benchmark breaks the
@@ -66,7 +69,7 @@ def simulate_one(
         seed=seed,
         max_epochs=benchmark.max_epochs,
         known_cost=benchmark.known,
-        reference_point=dict(benchmark.reference_point),
+        reference_point=dict(benchmark.reference_point) if reference_told else {},
     )
     clockwork = Clockwork(
         benchmark,

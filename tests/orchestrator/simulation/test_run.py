@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from orchestrator.events import Objective
 from orchestrator.pareto import hypervolume
+from orchestrator.schedulers.registry import make_scheduler
+from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation import Benchmark, simulate
 from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.run import simulate_one
@@ -17,6 +19,9 @@ from search_spaces.domains import Categorical, LogFloat, LogInt
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.searchers.problem import SearchProblem
     from search_spaces.space import Config
 
 
@@ -121,6 +126,29 @@ def test_the_result_is_json_in_the_documented_form() -> None:
         "utilization",
         "bottleneck",
     }
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_searcher_and_scheduler_know_the_reference_point_only_where_they_are_told(
+    *, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SearchProblem] = []
+
+    def watched(make: Callable[..., object], name: str) -> None:
+        def made(kind: str, problem: SearchProblem, **options: Any) -> object:
+            asked.append(problem)
+            return make(kind, problem, **options)
+
+        monkeypatch.setattr(f"orchestrator.simulation.run.{name}", made)
+
+    watched(make_searcher, "make_searcher")
+    watched(make_scheduler, "make_scheduler")
+    found = simulate_one(Toy(), searcher="random", workers=2, budget=2, reference_told=told)
+    assert [problem.reference_point for problem in asked] == [
+        Toy.reference_point if told else {},
+        Toy.reference_point if told else {},
+    ]
+    assert found.hypervolume > 0
 
 
 def test_a_benchmark_with_wrong_arrays_is_named() -> None:
