@@ -20,6 +20,7 @@ _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # the writer tries again by itself, and must not hang in one call when a sweep ends
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",

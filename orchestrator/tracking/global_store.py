@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NO_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
@@ -20,7 +19,7 @@ def global_store(uri: str) -> Iterator[None]:
     MLflow writes a store that is set into the environment too, so that child processes have it;
     that is put back as well, and a store that was never set is not set afterwards.
     """
-    os.environ.setdefault(NO_BAR, "false")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: PLC0415 - takes two seconds
 
     before = {name: os.environ.get(name) for name in _VARIABLES}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, sqlite_folder, told_apart
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.experiments import artifact_location, find_experiment
-from orchestrator.tracking.global_store import NO_BAR, global_store
+from orchestrator.tracking.global_store import global_store
 from orchestrator.tracking.registry_package import ModelSource, save_mlflow_model
 
 if TYPE_CHECKING:
@@ -249,7 +248,6 @@ class ModelRegistry:
     @property
     def _client(self) -> MlflowClient:
         if self._made is None:
-            os.environ.setdefault(NO_BAR, "false")
             self._made = connect(self.uri)
         return self._made
 

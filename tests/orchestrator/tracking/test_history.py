@@ -38,8 +38,13 @@ def write(info: SweepInfo, uri: str, folder: Path, events: Sequence[SweepEvent])
 
 
 def test_what_was_written_is_read(
-    info: SweepInfo, tmp_path: Path, demo_events: Callable[..., list[SweepEvent]]
+    info: SweepInfo,
+    tmp_path: Path,
+    demo_events: Callable[..., list[SweepEvent]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.delenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", raising=False)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     events = [
         replace(event, artifacts=()) if isinstance(event, TrialEnded) else event
@@ -49,7 +54,9 @@ def test_what_was_written_is_read(
     later = replace(info, sweep_id="demo-2", experiment="other", started_ms=info.started_ms + 1)
     write(replace(later, dataset_digest=None), uri, tmp_path, [])
     history = History(uri)
+    capfd.readouterr()
     first, second = history.sweeps()
+    assert not any(capfd.readouterr()), "MLflow draws bars where a sweep tells what it does"
     assert (first.sweep_id, second.sweep_id) == ("demo-1", "demo-2")
     assert (first.dataset_digest, second.dataset_digest) == ("d1g35t", None)
     assert first.spec_text == info.spec_text
