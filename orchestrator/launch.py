@@ -21,7 +21,7 @@ from orchestrator.retention import Retention
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracker import Tracker
 from orchestrator.tracking.history import History
-from orchestrator.warm_start import settle_warm_start
+from orchestrator.warm_start import check_warm_start, settle_warm_start
 from trainables.data.fetched import pinned
 from trainables.training.atomic import write_atomically
 
@@ -83,6 +83,8 @@ def launch(
     there = replace(spec, data=pinned(spec.data))
     data = sound_data(there)
     decode_images(there, hooks.stage)
+    if folder is None or not folder.spec.exists():
+        check_warm_start(spec, History(spec.tracking_uri), dataset_digest=data.digest)
     if folder is None:
         folder = new_sweep(Path(spec.storage.root), spec.name)
     if not folder.spec.exists():

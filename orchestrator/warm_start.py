@@ -98,6 +98,19 @@ def kept_warm_start(ledger: Ledger) -> WarmStart:
     )
 
 
+def check_warm_start(spec: SweepSpec, past: Past, *, dataset_digest: str | None) -> None:
+    """Refuse a spec that names a sweep to start from which is not there, or does not compare.
+
+    Raises:
+        WarmStartError: all such names are in it.
+        TrackingError: the tracking store cannot be read.
+    """
+    wanted = spec.search.warm_start
+    if isinstance(wanted, tuple):
+        reasons = {e.sweep_id: _difference(e, spec, dataset_digest) for e in past.sweeps()}
+        _check_named(wanted, reasons)
+
+
 def find_warm_start(
     spec: SweepSpec, past: Past, *, sweep_id: str, dataset_digest: str | None
 ) -> WarmStart:

@@ -17,7 +17,6 @@ from orchestrator.spec.rules import (
     baseline_faults,
     data_faults,
     resource_faults,
-    search_faults,
     storage_faults,
     target_faults,
     teacher_faults,
@@ -216,7 +215,5 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
             parts.get("resources", Resources()),
             parts.get("target", TargetConfig()),
         )
-    if "search" in parts:
-        yield from search_faults(parts["search"])
     if "storage" in parts:
         yield from storage_faults(parts["storage"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.schedulers.registry import scheduler_names
-from orchestrator.searchers.registry import searcher_names
 from search_spaces.config import find_faults
 from search_spaces.domains import Categorical, values_of
 from search_spaces.faults import Fault
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from cluster.resources import Resources
     from orchestrator.baselines.baseline import Baseline
-    from orchestrator.spec.sweep_spec import SearchConfig, Storage
+    from orchestrator.spec.sweep_spec import Storage
     from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
@@ -135,16 +133,6 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
             )
     if storage.mirror is not None and (fault := address_fault(storage.mirror)):
         yield Fault("storage.mirror", fault)
-
-
-def search_faults(search: SearchConfig) -> Iterator[Fault]:
-    """Yield what keeps the searcher and the scheduler from being built."""
-    for path, value, allowed in (
-        ("search.searcher", search.searcher, searcher_names()),
-        ("search.scheduler", search.scheduler, scheduler_names()),
-    ):
-        if value not in allowed:
-            yield Fault(path, f"must be one of {', '.join(allowed)}, got {value!r}")
 
 
 def _ends(domain: Domain) -> list[float]:

@@ -16,6 +16,8 @@ from pydantic import (
 from pydantic import Field as Rule
 from pydantic_core import PydanticCustomError
 
+from orchestrator.schedulers.registry import scheduler_names
+from orchestrator.searchers.registry import searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
 
@@ -45,6 +47,17 @@ def _sweeps(value: object) -> object:
     if isinstance(value, bool):
         return value
     raise PydanticCustomError("sweeps", "true, false or a list of names of sweeps")
+
+
+def _one_of(names: tuple[str, ...]) -> BeforeValidator:
+    """Return what lets those names pass alone."""
+
+    def known(value: object) -> object:
+        if value not in names:
+            raise PydanticCustomError("name", f"one of {', '.join(names)}")
+        return value
+
+    return BeforeValidator(known)
 
 
 _NO_BOOL = BeforeValidator(_no_bool)
@@ -83,6 +96,8 @@ RULES: Mapping[str, Any] = {
     "budget.epochs": _COUNT,
     "budget.device_hours": _POSITIVE,
     "budget.stagnation_trials": _COUNT,
+    "search.searcher": _one_of(searcher_names()),
+    "search.scheduler": _one_of(scheduler_names()),
     "search.grace_period": _COUNT,
     "search.reduction_factor": Rule(gt=1),
     "search.seed": Rule(ge=0, lt=2**32),

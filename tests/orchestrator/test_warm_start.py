@@ -16,6 +16,7 @@ from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.history import PastSweep, PastTrial
 from orchestrator.warm_start import (
     WarmStartError,
+    check_warm_start,
     find_warm_start,
     kept_warm_start,
     read_config,
@@ -144,6 +145,14 @@ def test_only_sweeps_that_compare_are_taken() -> None:
     assert find(starting_from(what=True), shelf(digest="e")) == 0
     assert find(starting_from(what=True), shelf(name="onnxruntime-cpu")) == 0
     assert find(starting_from(("old-1",)), shelf()) == 4
+    check_warm_start(starting_from(("old-1",)), shelf(), dataset_digest="d")
+
+
+def test_no_sweep_is_looked_for_where_none_is_named() -> None:
+    past = shelf()
+    for wanted in (True, False):
+        check_warm_start(starting_from(what=wanted), past, dataset_digest="d")
+    assert not past.readings
 
 
 @pytest.mark.parametrize(
@@ -159,6 +168,8 @@ def test_a_named_sweep_that_cannot_be_taken_is_an_error(
 ) -> None:
     with pytest.raises(WarmStartError, match=why) as caught:
         find(starting_from(named), past)
+    with pytest.raises(WarmStartError, match=why):
+        check_warm_start(starting_from(named), past, dataset_digest="d")
     again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
     assert str(again) == str(caught.value)
 

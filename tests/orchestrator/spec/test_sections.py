@@ -131,6 +131,14 @@ def test_what_names_no_sweeps_is_one_fault(given: object) -> None:
     assert _paths(result) == ["search.warm_start"]
 
 
+def test_unknown_names_are_told_with_the_section_s_other_faults() -> None:
+    given = {"searcher": "magic", "scheduler": ["asha"], "grace_period": 0}
+    faults = read_section(SearchConfig, given, "search")
+    assert _paths(faults) == ["search.searcher", "search.scheduler", "search.grace_period"]
+    assert isinstance(faults, list)
+    assert faults[0].message == "must be one of random, cost-aware, nsga2, motpe, got 'magic'"
+
+
 def test_the_cost_gate_has_two_modes() -> None:
     assert SearchConfig().cost_gate == "full"
     assert _paths(read_section(SearchConfig, {"cost_gate": "half"}, "search")) == [
