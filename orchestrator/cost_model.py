@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
@@ -11,28 +12,27 @@ from trainables.cost.shape import SHAPING_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from search_spaces.domains import Value
     from search_spaces.space import Config
 
 KEPT_SHAPES = 10_000
-"""Networks whose costs are kept."""
+"""Networks whose costs are kept, the latest asked for."""
 
 
 def static_cost_model(num_classes: int) -> Callable[[Config], Mapping[str, float]]:
     """Return a function from a configuration to its ``params``, ``macs``, ``flops`` and ``bops``.
 
     A searcher asks for hundreds of configurations a proposal, most of which differ in what shapes
-    no network, so that the answer is kept by what does. Only a configuration that is the first of
-    its shape is checked whole; it raises ValueError where it is not sound.
+    no network, so that only what does is looked at, and the answer kept by it. ValueError is raised
+    where it is not sound.
     """
-    kept: dict[tuple[object, ...], dict[str, float]] = {}
+
+    @lru_cache(maxsize=KEPT_SHAPES)
+    def of_shape(*shape: Value | None) -> dict[str, float]:
+        config = TrialConfig.from_mapping(dict(zip(SHAPING_FIELDS, shape, strict=True)))
+        return {name: float(value) for name, value in static_costs(config, num_classes).items()}
 
     def costs(config: Config) -> Mapping[str, float]:
-        shape = tuple(map(config.get, SHAPING_FIELDS))
-        if shape not in kept:
-            found = static_costs(TrialConfig.from_mapping(config), num_classes)
-            if len(kept) > KEPT_SHAPES:
-                kept.clear()
-            kept[shape] = {name: float(value) for name, value in found.items()}
-        return dict(kept[shape])
+        return dict(of_shape(*map(config.get, SHAPING_FIELDS)))
 
     return costs
