@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 from benchmarks.search_efficiency import BENCHMARKS, dense_reference
 from orchestrator.events import TrialAsked, TrialEnded
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
-from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
-from orchestrator.simulation.benchmark import objectives_of
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.simulation.load import load_benchmark
+from orchestrator.simulation.run import benchmark_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,14 +80,7 @@ def sweep(
     scheduler_knows: Sequence[SweepEvent] = (),
 ) -> tuple[SeedResult, Recording]:
     """Return one sweep of the defaults, with its searcher."""
-    problem = SearchProblem(
-        space=benchmark.space,
-        objectives=objectives_of(benchmark),
-        seed=seed,
-        max_epochs=benchmark.max_epochs,
-        known_cost=benchmark.known,
-        reference_point=benchmark.reference_point,
-    )
+    problem = benchmark_problem(benchmark, seed=seed)
     searcher = Recording(make_searcher(DEFAULT_SEARCHER, replace(problem, earlier=searcher_knows)))
     scheduler = make_scheduler(DEFAULT_SCHEDULER, replace(problem, earlier=scheduler_knows))
     seconds = budget * benchmark.full_training_seconds / WORKERS

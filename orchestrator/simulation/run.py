@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
@@ -63,14 +64,9 @@ def simulate_one(
         raise ValueError(
             f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
         )
-    problem = SearchProblem(
-        space=benchmark.space,
-        objectives=objectives_of(benchmark),
-        seed=seed,
-        max_epochs=benchmark.max_epochs,
-        known_cost=benchmark.known,
-        reference_point=dict(benchmark.reference_point) if reference_told else {},
-    )
+    problem = benchmark_problem(benchmark, seed=seed)
+    if not reference_told:
+        problem = replace(problem, reference_point={})
     clockwork = Clockwork(
         benchmark,
         make_searcher(searcher, problem),
@@ -87,6 +83,22 @@ def simulate_one(
         workers=workers,
         seconds=budget * benchmark.full_training_seconds / workers,
         max_trials=max_trials,
+    )
+
+
+def benchmark_problem(benchmark: Benchmark, *, seed: int) -> SearchProblem:
+    """Return what a sweep of ``benchmark`` searches.
+
+    Raises:
+        ValueError: the benchmark breaks the protocol, or the seed is negative.
+    """
+    return SearchProblem(
+        space=benchmark.space,
+        objectives=objectives_of(benchmark),
+        seed=seed,
+        max_epochs=benchmark.max_epochs,
+        known_cost=benchmark.known,
+        reference_point=dict(benchmark.reference_point),
     )
 
 
