@@ -85,9 +85,7 @@ def launch(
     decode_images(there, hooks.stage)
     if folder is None or not folder.spec.exists():
         check_warm_start(spec, History(spec.tracking_uri), dataset_digest=data.digest)
-    if folder is None:
-        folder = new_sweep(Path(spec.storage.root), spec.name)
-    if not folder.spec.exists():
+        folder = folder or new_sweep(Path(spec.storage.root), spec.name)
         folder.path.mkdir(parents=True, exist_ok=True)
         write_atomically(folder.spec, dump_spec(spec).encode())
         adopt_plan(spec, folder.root, folder.path)

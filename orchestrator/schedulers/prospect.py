@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.events import TrialAsked
+from orchestrator.searchers.candidates import NEAR_PER_TRIAL, POOL_SIZE, RANDOM_PER_TRIAL
 from orchestrator.searchers.novelty import Novelty
 from orchestrator.searchers.prospects import Prospects
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 MODEL_FROM = 20
 """Trials with an epoch from which on the model decides."""
-CANDIDATES_FROM = 12
-"""Trials asked for after which candidates are gathered: time enough to fill the pool by then."""
+CANDIDATES_FROM = MODEL_FROM - POOL_SIZE // (RANDOM_PER_TRIAL + NEAR_PER_TRIAL)
+"""Trials asked for after which candidates are gathered: those that fill the pool until then."""
 MODEL_UNTIL = 400
 """Trials from which on rungs decide again: a decision must stay cheap in large sweeps."""
 MOST_RUNNING = 64
@@ -54,8 +55,9 @@ class ProspectScheduler:
         self._prospects = Prospects(problem, self._novelty)
         self._small = problem.trials_to_learn_from < MODEL_FROM
         self._asked = 0
-        for event in () if self._small else problem.earlier:
-            self._prospects.observe(event)
+        if not self._small:
+            for event in problem.earlier:
+                self._prospects.observe(event)
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""

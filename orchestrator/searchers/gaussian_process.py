@@ -236,6 +236,7 @@ def _kernel(a: Inputs, b: Inputs, weights: Array, h: Hyperparameters) -> Array:
         np.einsum("ij,ij->i", xa, xa)[:, None] + np.einsum("ij,ij->i", xb, xb)[None, :]
     ) - 2 * xa @ xb.T
     np.maximum(distance, 0.0, out=distance)
+    # candidates are all asked for at full length: one row of the time kernel serves every row
     together = len(a.t) > 0 and bool((a.t == a.t[0]).all())
     time_kernel = _time_kernel(a.t[:1] if together else a.t, b.t)
     value = _matern(distance)
