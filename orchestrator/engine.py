@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cluster.local import connected, survey
 from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.clock import SweepClock, begun_at
-from orchestrator.cost_model import static_cost_model
+from orchestrator.cost_model import StaticCostModel
 from orchestrator.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.events import TrialEnded
 from orchestrator.lanes.elastic import Elastic
@@ -193,7 +193,7 @@ def _following(
 def _make_sweep(
     spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
 ) -> Sweep:
-    costs = static_cost_model(num_classes)
+    costs = StaticCostModel(num_classes)
     problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return Sweep(

@@ -28,7 +28,7 @@ USER_ERRORS = frozenset(
         "orchestrator.folders.UnknownSweepError",
         "orchestrator.ledger.LedgerError",
         "orchestrator.mirroring.fetch.MirrorConflictError",
-        "orchestrator.simulation.load.BenchmarkError",
+        "orchestrator.simulation.benchmark.BenchmarkError",
         "orchestrator.submission.find.UnknownSubmissionError",
         "orchestrator.teaching.TeacherFailedError",
         "orchestrator.tracking.errors.TrackingError",

@@ -36,6 +36,17 @@ PresetName: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON for scripts instead of text.")
 ]
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        metavar="N",
+        show_default=False,
+        help="Sweeps that are simulated at the same time; by default as many as there are CPU "
+        "cores.",
+    ),
+]
 StorageRoot: TypeAlias = Annotated[
     Path | None,
     typer.Option(

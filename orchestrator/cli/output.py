@@ -66,11 +66,12 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console.print(table)
 
 
-def shown(items: Sequence[T], *, doing: str, done: str, unit: str) -> Iterator[T]:
+def shown(items: Iterable[T], *, total: int, doing: str, done: str, unit: str) -> Iterator[T]:
     """Yield the items with a bar of progress, or a line per tenth where there is no terminal.
 
     Args:
         items: What is gone through.
+        total: How many there are.
         doing: What is done with each, before the bar: ``predicting``.
         done: What was done, as a line begins: ``predicted``.
         unit: What the items are, as a line ends: ``images``.
@@ -79,13 +80,13 @@ def shown(items: Sequence[T], *, doing: str, done: str, unit: str) -> Iterator[T
         from rich.console import Console
         from rich.progress import track
 
-        yield from track(items, description=doing, console=Console(stderr=True))
+        yield from track(items, description=doing, total=total, console=Console(stderr=True))
         return
-    step = max(1, len(items) // 10)
+    step = max(1, total // 10)
     for number, item in enumerate(items, start=1):
         yield item
-        if len(items) > 1 and (number % step == 0 or number == len(items)):
-            tell(f"{done} {number} of {len(items)} {unit}")
+        if total > 1 and (number % step == 0 or number == total):
+            tell(f"{done} {number} of {total} {unit}")
 
 
 def seconds_text(seconds: float) -> str:

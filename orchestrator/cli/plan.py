@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, Overrides, PresetName, SpecFile, examples
+from orchestrator.cli.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
 from orchestrator.cli.output import (
     count_text,
     say,
@@ -53,6 +53,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     overrides: Overrides = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
+    jobs: Jobs = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Say what a sweep will do; nothing is trained.
@@ -64,10 +65,11 @@ def plan(  # noqa: PLR0917 - the options of a command line
     """
     from pathlib import Path
 
-    from orchestrator.cost_model import static_cost_model
+    from orchestrator.cost_model import StaticCostModel
     from orchestrator.planning.experience import gather
     from orchestrator.planning.make import make_plan
     from orchestrator.planning.plan import save_plan, to_mapping
+    from orchestrator.simulation.parallel import default_jobs
     from orchestrator.spec.dump import settle_spec
     from orchestrator.spec.parse import load_spec
     from trainables.data.layouts.registry import class_names_of
@@ -76,12 +78,15 @@ def plan(  # noqa: PLR0917 - the options of a command line
     own_cpus, own_gpus = _machine()
     made = make_plan(
         settled,
-        static_cost_model(len(class_names_of(settled.data))),
+        StaticCostModel(len(class_names_of(settled.data))),
         images=_images(settled),
         cpus=own_cpus if cpus is None else cpus,
         gpus=own_gpus if gpus is None else gpus,
         past=gather(settled),
-        watched=lambda seeds: shown(seeds, doing="simulating", done="simulated", unit="sweeps"),
+        jobs=jobs or default_jobs(),
+        watched=lambda sweeps, total: shown(
+            sweeps, total=total, doing="simulating", done="simulated", unit="sweeps"
+        ),
     )
     path = save_plan(made, Path(settled.storage.root))
     if as_json:

@@ -103,7 +103,7 @@ def predict(
     loaded = load_registered(registry.uri, version)
     params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
     faults: list[str] = []
-    watched = shown(files, doing="predicting", done="predicted", unit="images")
+    watched = shown(files, total=len(files), doing="predicting", done="predicted", unit="images")
     pictures = _readable(watched, faults)
     outcomes = list(_predicted(loaded, pictures, out, batch, params))
     if outcomes:

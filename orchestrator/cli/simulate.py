@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, examples
+from orchestrator.cli.options import AsJson, Jobs, examples
 from orchestrator.cli.output import say_json, say_table, seconds_text, tell
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     seeds: Seeds = 10,
     overheads: Charged = False,  # noqa: FBT002
     handover: Handover = 0.4,
+    jobs: Jobs = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Simulate sweeps of a benchmark with the real searcher and scheduler; nothing is trained."""
@@ -83,7 +85,8 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.searchers.registry import DEFAULT_SEARCHER, searcher_names
     from orchestrator.simulation import SimulationResult, load_benchmark
     from orchestrator.simulation.occupancy import FREE, Overheads
-    from orchestrator.simulation.run import simulate_one
+    from orchestrator.simulation.parallel import default_jobs, results_in_order
+    from orchestrator.simulation.run import simulate_named
 
     searcher, scheduler = searcher or DEFAULT_SEARCHER, scheduler or DEFAULT_SCHEDULER
     wrong = [
@@ -98,19 +101,21 @@ def simulate(  # noqa: PLR0917 - the options of a command line
         wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
     if wrong:
         raise CliError("\n".join(wrong))
-    loaded = load_benchmark(benchmark)
+    load_benchmark(benchmark)
     charged = Overheads(handover_seconds=handover, timer=time.process_time) if overheads else FREE
+    simulated = partial(
+        simulate_named,
+        benchmark=benchmark,
+        searcher=searcher,
+        scheduler=scheduler,
+        workers=workers,
+        budget=budget,
+        overheads=charged,
+    )
+    # decisions that are timed are not to share the processor
+    at_once = min(seeds, jobs or (1 if overheads else default_jobs()))
     results = []
-    for seed in range(seeds):
-        result = simulate_one(
-            loaded,
-            searcher=searcher,
-            scheduler=scheduler,
-            workers=workers,
-            budget=budget,
-            seed=seed,
-            overheads=charged,
-        )
+    for seed, result in enumerate(results_in_order(simulated, range(seeds), jobs=at_once)):
         results.append(result)
         tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
     _print(SimulationResult(seeds=tuple(results)), as_json=as_json)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from orchestrator.events import EpochReported, TrialStarted
 from orchestrator.planning.plan import Forecast, Range
 from orchestrator.planning.world import World
 from orchestrator.simulation.clockwork import Clockwork
+from orchestrator.simulation.parallel import results_in_order
 from orchestrator.stagnation import Stagnation
 
 if TYPE_CHECKING:
@@ -24,12 +27,23 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
-    Watched = Callable[[Sequence[int]], Iterable[int]]
+    Watched = Callable[[Iterable["SimulatedSweep"], int], Iterable["SimulatedSweep"]]
 
 INTERVAL = (0.1, 0.5, 0.9)
 POINTS = 12
 """Points of the hypervolume's curve."""
 FOREVER = 1e12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimulatedSweep:
+    """What one simulated sweep did."""
+
+    result: SeedResult
+    epochs: int
+    """Epochs, over all trials."""
+    lane_seconds: float
+    """Time in which lanes were busy, summed over them."""
 
 
 class _Watch:
@@ -62,7 +76,8 @@ def forecast(
     *,
     lanes: int,
     simulations: int,
-    watched: Watched = iter,
+    jobs: int = 1,
+    watched: Watched | None = None,
 ) -> Forecast:
     """Return what ``simulations`` sweeps did, each in a world of its own.
 
@@ -75,13 +90,21 @@ def forecast(
         reference_point: A value of each, from which the hypervolume is measured.
         lanes: Trials at the same time, >= 1.
         simulations: Number of sweeps, >= 1; their seeds follow that of the spec.
-        watched: Goes through the seeds, to show how far it is.
+        jobs: Sweeps that are simulated at the same time, >= 1.
+        watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
     """
-    done = [
-        _simulate(spec, World(beliefs, objectives, reference_point, seed=seed), lanes, seed)
-        for seed in watched(range(spec.search.seed, spec.search.seed + simulations))
-    ]
-    results = [result for result, _ in done]
+    simulate = partial(
+        _simulate,
+        spec=spec,
+        beliefs=beliefs,
+        objectives=objectives,
+        reference_point=reference_point,
+        lanes=lanes,
+    )
+    seeds = range(spec.search.seed, spec.search.seed + simulations)
+    sweeps = results_in_order(simulate, seeds, jobs=jobs)
+    done = list(sweeps if watched is None else watched(sweeps, simulations))
+    results = [each.result for each in done]
     workers = spec.resources.train_workers
     shares = [(place + 1) / POINTS for place in range(POINTS)]
     return Forecast(
@@ -89,9 +112,9 @@ def forecast(
         trials=_range(each.started for each in results),
         complete=_range(each.completed for each in results),
         stopped=_range(each.stopped for each in results),
-        epochs=_range(watch.epochs for _, watch in done),
+        epochs=_range(each.epochs for each in done),
         seconds=_range(each.virtual_seconds for each in results),
-        device_hours=_range(watch.busy * workers / 3600 for _, watch in done),
+        device_hours=_range(each.lane_seconds * workers / 3600 for each in done),
         hypervolume=_range(each.hypervolume for each in results),
         curve=tuple(
             (share, _range(each.hypervolume_at(share * each.virtual_seconds) for each in results))
@@ -100,7 +123,16 @@ def forecast(
     )
 
 
-def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[SeedResult, _Watch]:
+def _simulate(
+    seed: int,
+    *,
+    spec: SweepSpec,
+    beliefs: Beliefs,
+    objectives: Sequence[Objective],
+    reference_point: Mapping[str, float],
+    lanes: int,
+) -> SimulatedSweep:
+    world = World(beliefs, objectives, reference_point, seed=seed)
     problem = problem_of(spec, world.known, objectives=world.objectives, seed=seed)
     watch = _Watch(searcher_of(spec, problem))
     hours = spec.budget.device_hours
@@ -119,7 +151,7 @@ def _simulate(spec: SweepSpec, world: World, lanes: int, seed: int) -> tuple[See
     result = clockwork.run(
         workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
     )
-    return result, watch
+    return SimulatedSweep(result=result, epochs=watch.epochs, lane_seconds=watch.busy)
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -41,7 +41,8 @@ def make_plan(
     gpus: float,
     past: Sequence[Experience] = (),
     simulated_trials: int = SIMULATED_TRIALS,
-    watched: Watched = iter,
+    jobs: int = 1,
+    watched: Watched | None = None,
 ) -> SweepPlan:
     """Return what ``spec`` will do; the same for the same arguments.
 
@@ -53,7 +54,8 @@ def make_plan(
         gpus: GPUs of all machines.
         past: Trainings of earlier sweeps on the same data.
         simulated_trials: Trials of all simulated sweeps together, about; of 5 to 32 sweeps.
-        watched: Goes through the seeds of the simulated sweeps, to show how far it is.
+        jobs: Sweeps that are simulated at the same time, >= 1.
+        watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
 
     Raises:
         ResourceError: not one lane fits, or fewer than the spec asks for.
@@ -95,6 +97,7 @@ def make_plan(
             reference,
             lanes=lanes,
             simulations=min(32, max(5, simulated_trials // spec.budget.trials)),
+            jobs=jobs,
             watched=watched,
         ),
     )

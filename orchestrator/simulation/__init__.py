@@ -1,7 +1,7 @@
 """Sweeps on a virtual clock: the same searchers and schedulers, no training."""
 
-from orchestrator.simulation.benchmark import Benchmark
-from orchestrator.simulation.load import BenchmarkError, load_benchmark
+from orchestrator.simulation.benchmark import Benchmark, BenchmarkError
+from orchestrator.simulation.load import load_benchmark
 from orchestrator.simulation.result import SeedResult, SimulationResult
 from orchestrator.simulation.run import simulate
 

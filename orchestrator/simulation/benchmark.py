@@ -19,6 +19,10 @@ ObjectivesLike: TypeAlias = "Sequence[Objective | tuple[str, str]] | Mapping[str
 _DIRECTIONS = {"minimize": "minimize", "min": "minimize", "maximize": "maximize", "max": "maximize"}
 
 
+class BenchmarkError(ValueError):
+    """A benchmark cannot be loaded, or does not offer what it must."""
+
+
 @runtime_checkable
 class Benchmark(Protocol):
     """A search space whose trials need not be trained: their learning curves can be asked for.

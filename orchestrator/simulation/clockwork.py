@@ -15,7 +15,7 @@ from orchestrator.events import (
     TrialStarted,
 )
 from orchestrator.schedulers.base import judgement
-from orchestrator.simulation.benchmark import objectives_of
+from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
 from orchestrator.simulation.front import GrowingFront
 from orchestrator.simulation.occupancy import FREE, Occupancy, Overheads
 from orchestrator.simulation.result import SeedResult
@@ -164,6 +164,12 @@ class Clockwork:
     def _ask(self, config: Config) -> str:
         trial_id = f"t{self._asked:05d}"
         known = {name: float(value) for name, value in self._benchmark.known(config).items()}
+        missing = [o.name for o in self._objectives[1:] if o.name not in known]
+        if missing:
+            raise BenchmarkError(
+                f"known() must return every objective but the first, for {config} it lacks "
+                f"{', '.join(missing)}"
+            )
         self._courses[trial_id] = self._course(config, known)
         self._happen(
             TrialAsked(
@@ -183,13 +189,15 @@ class Clockwork:
         values, seconds = (np.asarray(array, dtype=np.float64) for array in given)
         epochs = self._benchmark.max_epochs
         if values.shape != (epochs,) or seconds.shape != (epochs,):
-            raise ValueError(
+            raise BenchmarkError(
                 f"curve() must return two arrays of max_epochs = {epochs} numbers, got shapes "
                 f"{values.shape} and {seconds.shape} for {config}"
             )
         durations = np.diff(seconds, prepend=0.0)
         if not (durations >= 0).all():
-            raise ValueError(f"curve() must return seconds that never fall, for {config} they do")
+            raise BenchmarkError(
+                f"curve() must return seconds that never fall, for {config} they do"
+            )
         return _Course(values, durations, known)
 
     def _schedule(self, trial_id: str, *, delay: float = 0.0) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.simulation.benchmark import Benchmark, objectives_of
+from orchestrator.simulation.benchmark import Benchmark, BenchmarkError, objectives_of
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 _FIELDS = ("space", "objectives", "max_epochs", "reference_point", "full_training_seconds")
 _METHODS = ("known", "curve")
-
-
-class BenchmarkError(ValueError):
-    """A benchmark cannot be loaded, or does not offer what it must."""
 
 
 def load_benchmark(text: str) -> Benchmark:

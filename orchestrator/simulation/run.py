@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
 from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
-from orchestrator.simulation.benchmark import objectives_of
+from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
 from orchestrator.simulation.clockwork import Clockwork
+from orchestrator.simulation.load import load_benchmark
 from orchestrator.simulation.occupancy import FREE
 from orchestrator.simulation.result import SimulationResult
 
@@ -61,7 +63,7 @@ def simulate_one(
     if not budget > 0:
         raise ValueError(f"the budget must be above 0 full trainings, got {budget}")
     if not benchmark.full_training_seconds > 0:
-        raise ValueError(
+        raise BenchmarkError(
             f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
         )
     problem = benchmark_problem(benchmark, seed=seed)
@@ -84,6 +86,34 @@ def simulate_one(
         seconds=budget * benchmark.full_training_seconds / workers,
         max_trials=max_trials,
     )
+
+
+def simulate_named(
+    seed: int,
+    *,
+    benchmark: str,
+    searcher: str,
+    scheduler: str,
+    workers: int,
+    budget: float,
+    overheads: Overheads,
+) -> SeedResult:
+    """Return one simulated sweep of the benchmark at ``MODULE:ATTRIBUTE``, loaded where this runs.
+
+    The arguments, and what is raised, are those of ``load_benchmark`` and ``simulate_one``.
+    """
+    return simulate_one(
+        _loaded(benchmark),
+        searcher=searcher,
+        scheduler=scheduler,
+        workers=workers,
+        budget=budget,
+        seed=seed,
+        overheads=overheads,
+    )
+
+
+_loaded = lru_cache(maxsize=1)(load_benchmark)
 
 
 def benchmark_problem(benchmark: Benchmark, *, seed: int) -> SearchProblem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cost_model import static_cost_model
+from orchestrator.cost_model import StaticCostModel
 from orchestrator.deciders import problem_of, scheduler_of, searcher_of
 from orchestrator.engine import CLASSES
 from orchestrator.ledger import Ledger
@@ -45,7 +45,7 @@ def verify_sweep(
     driven = folder.is_driven()
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
-        costs = static_cost_model(_num_classes(ledger))
+        costs = StaticCostModel(_num_classes(ledger))
         problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
         found = verify_events(
             events,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.cost_model import static_cost_model
+from orchestrator.cost_model import StaticCostModel
 from search_spaces.config import TrialConfig
 from trainables.cost.macs import static_costs
 
@@ -26,7 +26,7 @@ NETWORK: Config = {"arch": "lraspp", "backbone": "mobilenet_v3_small", "resoluti
     ids=str,
 )
 def test_whatever_shapes_the_network_has_costs_of_its_own(other: Config) -> None:
-    costs = static_cost_model(11)
+    costs = StaticCostModel(11)
     for config in (NETWORK, {**NETWORK, **other}, NETWORK):
         assert costs(config) == static_costs(TrialConfig.from_mapping(config), 11)
     assert costs(NETWORK) != costs({**NETWORK, **other})
@@ -42,7 +42,7 @@ def test_what_only_trains_it_costs_the_same_and_is_counted_once(
         return static_costs(config, num_classes)
 
     monkeypatch.setattr("orchestrator.cost_model.static_costs", count)
-    costs = static_cost_model(11)
+    costs = StaticCostModel(11)
     first = costs(NETWORK)
     for batch_size in (4, 8, 16):
         assert costs({**NETWORK, "learning_rate": 1e-3, "batch_size": batch_size}) == first
@@ -50,13 +50,13 @@ def test_what_only_trains_it_costs_the_same_and_is_counted_once(
 
 
 def test_what_is_returned_may_be_changed() -> None:
-    costs = static_cost_model(11)
+    costs = StaticCostModel(11)
     dict.update(costs(NETWORK), macs=0.0)
     assert costs(NETWORK)["macs"] > 0
 
 
 def test_an_unsound_network_is_refused_every_time() -> None:
-    costs = static_cost_model(11)
+    costs = StaticCostModel(11)
     for _ in range(2):
         with pytest.raises(ValueError, match="resolution"):
             costs({**NETWORK, "resolution": "33x35"})

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.orchestrator.cli.conftest import Outcome
+
+MODULE = """
+import numpy as np
+from search_spaces.domains import LogFloat, LogInt
+from search_spaces.space import SearchSpace
+
+class Toy:
+    space = SearchSpace.of(rate=LogFloat(1e-4, 1.0), width=LogInt(8, 512))
+    objectives = {"error": "minimize", "params": "minimize"}
+    max_epochs = 9
+    reference_point = {"error": 1.0, "params": 600.0}
+    full_training_seconds = 90.0
+
+    def known(self, config):
+        return {"params": float(config["width"])}
+
+    def curve(self, config, seed):
+        final = abs(np.log10(config["rate"]) + 2) / 4 + 1 / config["width"]
+        return final + 0.4 / np.arange(1, 10), 10.0 * np.arange(1, 10)
+
+class Short(Toy):
+    def curve(self, config, seed):
+        return [1.0], [1.0]
+
+class Falling(Toy):
+    def curve(self, config, seed):
+        return np.ones(9), -np.arange(1, 10)
+
+class Secretive(Toy):
+    def known(self, config):
+        return {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy_benchmarks.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "toy_benchmarks", raising=False)
+
+
+@pytest.mark.slow
+def test_sweeps_in_processes_of_their_own_are_those_of_one_process(
+    segsweep: Callable[..., Outcome],
+) -> None:
+    command = ("simulate", "--benchmark", "toy_benchmarks:Toy", "--seeds", "3", "--budget", "3")
+    one, two = (segsweep(*command, "--json", "--jobs", jobs) for jobs in ("1", "2"))
+    assert (one.code, two.code) == (0, 0)
+    assert one == two
+    assert [f"seed {seed}" for seed in range(3)] == [
+        line.partition(":")[0] for line in two.err.splitlines()[:3]
+    ]
+    assert len(json.loads(two.out)["seeds"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("Short", "two arrays of max_epochs = 9"),
+        ("Falling", "seconds that never fall"),
+        ("Secretive", "it lacks params"),
+    ],
+)
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_benchmark_that_breaks_its_protocol_is_the_users_to_mend(
+    segsweep: Callable[..., Outcome], attribute: str, message: str, jobs: str
+) -> None:
+    refused = segsweep(
+        "simulate", "--benchmark", f"toy_benchmarks:{attribute}", "--seeds", "2", "--jobs", jobs
+    )
+    assert refused.code == 2
+    assert message in refused.err
+    assert "unexpected" not in refused.err
