@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
+pytestmark = pytest.mark.slow  # it simulates whole sweeps
+
 
 def costs(config: Config) -> dict[str, float]:
     macs = 2e8 if config["arch"] == "deeplabv3" else 1e9

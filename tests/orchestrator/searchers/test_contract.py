@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,12 @@ def run(searcher: Searcher, trials: int) -> list[SweepEvent]:
     return events
 
 
+@cache
+def story(name: str) -> tuple[SweepEvent, ...]:
+    """Return the events of a sweep, which are made once."""
+    return tuple(run(searcher_for(name), TRIALS))
+
+
 def finish(happen: object, number: int, config: Config) -> None:
     assert callable(happen)
     trial_id = f"t{number}"
@@ -95,7 +102,7 @@ def finish(happen: object, number: int, config: Config) -> None:
 @pytest.mark.parametrize("name", searcher_names())
 class TestEverySearcher:
     def test_proposes_points_of_the_space_and_none_twice(self, name: str) -> None:
-        asked = [e for e in run(searcher_for(name), TRIALS) if isinstance(e, TrialAsked)]
+        asked = [e for e in story(name) if isinstance(e, TrialAsked)]
         assert all(not SPACE.faults(event.config) for event in asked)
         assert len({config_digest(event.config) for event in asked}) == len(asked)
 
@@ -111,8 +118,7 @@ class TestEverySearcher:
 
     def test_proposing_changes_nothing(self, name: str) -> None:
         asked_often, asked_once = searcher_for(name), searcher_for(name)
-        events = run(searcher_for(name), TRIALS)
-        for count, event in enumerate(events):
+        for count, event in enumerate(story(name)):
             asked_often.observe(event)
             asked_once.observe(event)
             if count % 9 == 0:
