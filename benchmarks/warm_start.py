@@ -1,9 +1,10 @@
 """What the trials of an earlier sweep are worth to a new one, by who is told of them.
 
 Simulated sweeps on the recorded and synthetic benchmarks. An earlier sweep of the defaults, of half
-the budget, leaves its complete trials, as a tracking store has them. A new one, whose budget is
-small, then begins without them, with a searcher that knows them, or with a searcher and a scheduler
-that do. Hypervolume is that of the new sweep's own trials, relative to a dense search.
+the budget, leaves its trials, as a tracking store has them. A new one, whose budget is small, then
+begins without them, with a searcher that knows the complete ones, with a searcher and a scheduler
+that do, or with both knowing the stopped ones, too. Hypervolume is that of the new sweep's own
+trials, relative to a dense search.
 
 Run: python benchmarks/warm_start.py --seeds 10
 """
@@ -14,6 +15,7 @@ import argparse
 import json
 import statistics
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.search_efficiency import BENCHMARKS, dense_reference
@@ -22,10 +24,11 @@ from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.simulation.load import load_benchmark
+from orchestrator.simulation.parallel import default_jobs, results_in_order
 from orchestrator.simulation.run import benchmark_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from orchestrator.events import SweepEvent
     from orchestrator.searchers.base import Searcher
@@ -34,11 +37,16 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
 WORKERS = 8
+COMPLETE = frozenset({"complete"})
+ENDED = frozenset({"complete", "stopped"})
+NONE: frozenset[str] = frozenset()
 KNOWING = {
-    "nobody": (False, False),
-    "the searcher": (True, False),
-    "searcher and scheduler": (True, True),
+    "nobody": (NONE, NONE),
+    "the searcher": (COMPLETE, NONE),
+    "searcher and scheduler": (COMPLETE, COMPLETE),
+    "both, stopped trials too": (ENDED, ENDED),
 }
+"""States of the earlier trials that the searcher knows, and the scheduler."""
 
 
 class Recording:
@@ -57,17 +65,17 @@ class Recording:
         self.events.append(event)
         self._inner.observe(event)
 
-    def complete(self) -> tuple[SweepEvent, ...]:
-        """Return the events of complete trials, as those of an earlier sweep."""
-        done = {
+    def ended(self, states: Collection[str]) -> tuple[SweepEvent, ...]:
+        """Return the events of trials that ended in one of ``states``, as of an earlier sweep."""
+        found = {
             event.trial_id
             for event in self.events
-            if isinstance(event, TrialEnded) and event.state == "complete"
+            if isinstance(event, TrialEnded) and event.state in states
         }
         return tuple(
             replace(event, trial_id=f"w{event.trial_id[1:]}")
             for event in self.events
-            if event.trial_id in done
+            if event.trial_id in found
         )
 
 
@@ -88,32 +96,42 @@ def sweep(
     return clockwork.run(workers=WORKERS, seconds=seconds), searcher
 
 
-def run(name: str, seeds: int, earlier_budget: float, budget: float) -> dict[str, object]:
-    """Return the figures of one benchmark."""
+def volumes(seed: int, *, name: str, earlier_budget: float, budget: float) -> dict[str, float]:
+    """Return the hypervolume of a new sweep by who knows, with the number of earlier trials."""
     benchmark = load_benchmark(BENCHMARKS[name])
-    reference = dense_reference(benchmark)  # type: ignore[arg-type]
-    volumes: dict[str, list[float]] = {who: [] for who in KNOWING}
-    known: list[int] = []
-    for seed in range(seeds):
-        _, first = sweep(benchmark, seed=1000 + seed, budget=earlier_budget)
-        events = first.complete()
-        known.append(sum(isinstance(event, TrialAsked) for event in events))
-        for who, (searcher, scheduler) in KNOWING.items():
-            result, _ = sweep(
-                benchmark,
-                seed=seed,
-                budget=budget,
-                searcher_knows=events if searcher else (),
-                scheduler_knows=events if scheduler else (),
-            )
-            volumes[who].append(result.hypervolume / reference)
-    found: dict[str, object] = {"earlier_trials": statistics.mean(known)}
-    for who, values in volumes.items():
-        found[who] = {
+    _, first = sweep(benchmark, seed=1000 + seed, budget=earlier_budget)
+    found = {
+        f"{state} trials": float(sum(isinstance(e, TrialAsked) for e in first.ended({state})))
+        for state in ("complete", "stopped")
+    }
+    for who, (searcher, scheduler) in KNOWING.items():
+        result, _ = sweep(
+            benchmark,
+            seed=seed,
+            budget=budget,
+            searcher_knows=first.ended(searcher),
+            scheduler_knows=first.ended(scheduler),
+        )
+        found[who] = result.hypervolume
+    return found
+
+
+def run(name: str, given: argparse.Namespace) -> dict[str, object]:
+    """Return the figures of one benchmark."""
+    reference = dense_reference(load_benchmark(BENCHMARKS[name]))  # type: ignore[arg-type]
+    each = partial(volumes, name=name, earlier_budget=given.earlier_budget, budget=given.budget)
+    found = list(results_in_order(each, range(given.seeds), jobs=given.jobs))
+    figures: dict[str, object] = {
+        f"{state} trials": statistics.mean(one[f"{state} trials"] for one in found)
+        for state in ("complete", "stopped")
+    }
+    for who in KNOWING:
+        values = [one[who] / reference for one in found]
+        figures[who] = {
             "hypervolume": statistics.mean(values),
             "standard_error": statistics.stdev(values) / len(values) ** 0.5,
         }
-    return found
+    return figures
 
 
 def main() -> None:
@@ -121,11 +139,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--earlier-budget", type=float, default=15)
     parser.add_argument("--budget", type=float, default=10)
+    parser.add_argument("--jobs", type=int, default=default_jobs())
     parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
     given = parser.parse_args()
     for name in given.benchmarks:
-        found = run(name, given.seeds, given.earlier_budget, given.budget)
-        print(f"{name:10} {json.dumps(found)}", flush=True)
+        print(f"{name:10} {json.dumps(run(name, given))}", flush=True)
 
 
 if __name__ == "__main__":

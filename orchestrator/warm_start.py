@@ -42,7 +42,7 @@ class Past(Protocol):
         """Return all sweeps, the oldest first."""
 
     def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
-        """Return the complete trials of a sweep, in order of proposal."""
+        """Return the complete and the stopped trials of a sweep, in order of proposal."""
 
 
 class WarmStartError(ValueError):
@@ -141,20 +141,32 @@ def warm_events(
 ) -> tuple[SweepEvent, ...]:
     """Return the events of those ``trials`` that are points of ``space``, each configuration once.
 
-    A trial of as many epochs is complete; of one of more, the first ``epochs`` count, with the mIoU
-    at the last of them; one of fewer was stopped there. One that lacks an objective is left out.
+    Of several trials of a configuration the longest counts, the first among equals. A complete one
+    of as many epochs is complete; of one of more, the first ``epochs`` count, with the mIoU at the
+    last of them; any other was stopped at its last. A complete one that lacks an objective is left
+    out.
     """
-    events: list[SweepEvent] = []
-    seen: set[str] = set()
+    longest: dict[str, tuple[Config, PastTrial]] = {}
     for trial in trials:
         config = read_config(trial.params, space)
-        if config is None or not trial.curve or config_digest(config) in seen:
+        if config is None or not trial.curve or (trial.complete and _lacks(trial, objectives)):
             continue
-        if not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives):
-            continue
-        events += _trial_events(trial, config, len(seen), epochs)
-        seen.add(config_digest(config))
-    return tuple(events)
+        digest = config_digest(config)
+        if digest not in longest or _depth(trial) > _depth(longest[digest][1]):
+            longest[digest] = (config, trial)
+    return tuple(
+        event
+        for number, (config, trial) in enumerate(longest.values())
+        for event in _trial_events(trial, config, number, epochs)
+    )
+
+
+def _depth(trial: PastTrial) -> tuple[int, bool]:
+    return trial.curve[-1][0], trial.complete
+
+
+def _lacks(trial: PastTrial, objectives: Iterable[Objective]) -> bool:
+    return not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives)
 
 
 def read_config(params: Mapping[str, str], space: SearchSpace) -> Config | None:
@@ -196,11 +208,12 @@ def _trial_events(
     final = dict(trial.metrics)
     if last > epochs:
         final[LEARNED] = told[-1][1] if told else math.nan
+    complete = trial.complete and last >= epochs
     yield TrialEnded(
         trial_id=name,
-        state="stopped" if last < epochs else "complete",
+        state="complete" if complete else "stopped",
         reason=f"{source}, which had {last} epochs",
-        metrics=final if last >= epochs else {},
+        metrics=final if complete else {},
     )
 
 

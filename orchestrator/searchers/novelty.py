@@ -29,7 +29,15 @@ ENUMERATION_LIMIT = 200_000
 
 
 class Novelty:
-    """Remembers what was tried, so that nothing is tried twice."""
+    """Remembers what was tried, so that nothing is tried twice.
+
+    Args:
+        space: what may be tried.
+        constraints: bounds on metrics.
+        known_cost: metrics of a configuration that need no training.
+        unfinished: digests of configurations whose first trial does not count: it belongs to an
+            earlier sweep, which did not train it as long as this one would.
+    """
 
     def __init__(
         self,
@@ -37,21 +45,31 @@ class Novelty:
         *,
         constraints: Sequence[Constraint] = (),
         known_cost: Callable[[Config], Mapping[str, float]] | None = None,
+        unfinished: Iterable[str] = (),
     ) -> None:
         self.space = space
         self._constraints = tuple(constraints)
         self._known_cost = known_cost
+        self._unfinished = set(unfinished)
         self._seen: set[str] = set()
         self._costs: dict[str, dict[str, float]] = {}
 
     @classmethod
     def of(cls, problem: SearchProblem) -> Novelty:
-        """Return one of a problem of which nothing was tried yet."""
-        return cls(problem.space, constraints=problem.constraints, known_cost=problem.known_cost)
+        """Return one that is yet to observe the problem's earlier trials, and its own."""
+        return cls(
+            problem.space,
+            constraints=problem.constraints,
+            known_cost=problem.known_cost,
+            unfinished=problem.unfinished,
+        )
 
     def add(self, config: Mapping[str, Value]) -> None:
         """Note that ``config`` has a trial."""
         digest = config_digest(config)
+        if digest in self._unfinished:
+            self._unfinished.discard(digest)
+            return
         self._seen.add(digest)
         self._costs.pop(digest, None)
 

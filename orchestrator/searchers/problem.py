@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.events import TrialAsked
+from orchestrator.events import TrialAsked, TrialEnded
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,20 @@ class SearchProblem:
         if self.trials is None:
             return math.inf
         return self.trials + sum(isinstance(event, TrialAsked) for event in self.earlier)
+
+    @property
+    def unfinished(self) -> Sequence[str]:
+        """Digests of earlier configurations that were not trained to an end of this problem."""
+        complete = {
+            event.trial_id
+            for event in self.earlier
+            if isinstance(event, TrialEnded) and event.state == "complete"
+        }
+        return [
+            config_digest(event.config)
+            for event in self.earlier
+            if isinstance(event, TrialAsked) and event.trial_id not in complete
+        ]
 
     @property
     def learned(self) -> Objective:

@@ -20,21 +20,25 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MOST_TRIALS = 2000
-"""Trials read of one sweep, the first ones; each costs a query for its curve."""
+"""Trials read of one sweep; each costs a query for its curve."""
 _PAGE = 1000
 _CURVE = "miou"
+_COMPLETE = "complete"
+_STATES = (_COMPLETE, "stopped")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastTrial:
-    """A complete trial of an earlier sweep."""
+    """A trial of an earlier sweep that was trained to its end, or stopped early."""
 
     sweep_id: str
     trial_id: str
     params: Mapping[str, str]
     """Its configuration, values as text."""
     metrics: Mapping[str, float]
-    """Its final figures."""
+    """Its final figures; of a stopped one, as far as there are any."""
+    complete: bool
+    """Whether it was trained to its end."""
     curve: tuple[tuple[int, float], ...] = ()
     """``(epoch, mIoU)`` in order of epochs, from 1."""
 
@@ -78,22 +82,20 @@ class History:
             return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
 
     def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
-        """Return the complete trials of ``sweep`` with their learning curves, in order of proposal.
+        """Return the complete and the stopped trials of ``sweep``, in order of proposal.
 
-        Of a very large sweep these are the first two thousand.
+        Each comes with its learning curve. Of a very large sweep these are two thousand: complete
+        ones first, then the first ones of the others.
         """
         with told_apart(f"read the trials of {sweep.sweep_id}"):
-            wanted = " AND ".join(
-                [
-                    names.children_filter(sweep.sweep_id, sweep.run_id),
-                    names.tag_filter(trial_state="complete"),
-                ]
+            children = names.children_filter(sweep.sweep_id, sweep.run_id)
+            found: list[Run] = []
+            for state in _STATES:
+                wanted = f"{children} AND {names.tag_filter(trial_state=state)}"
+                found += sorted(self._search([sweep.experiment_id], wanted), key=_trial_id)
+            return tuple(
+                self._trial(sweep, run) for run in sorted(found[:MOST_TRIALS], key=_trial_id)
             )
-            runs = sorted(
-                self._search([sweep.experiment_id], wanted),
-                key=lambda run: run.data.tags.get(names.TRIAL_ID, ""),
-            )
-            return tuple(self._trial(sweep, run) for run in runs[:MOST_TRIALS])
 
     @property
     def _client(self) -> MlflowClient:
@@ -133,12 +135,17 @@ class History:
         curve = {each.step: float(each.value) for each in history if math.isfinite(each.value)}
         return PastTrial(
             sweep_id=sweep.sweep_id,
-            trial_id=run.data.tags.get(names.TRIAL_ID, run.info.run_id),
+            trial_id=_trial_id(run),
             params=dict(run.data.params),
             metrics={
                 name: float(value)
                 for name, value in run.data.metrics.items()
                 if not name.startswith((names.EPOCH_PREFIX, SYSTEM_PREFIX))
             },
+            complete=run.data.tags.get(names.TRIAL_STATE) == _COMPLETE,
             curve=tuple(sorted(curve.items())),
         )
+
+
+def _trial_id(run: Run) -> str:
+    return str(run.data.tags.get(names.TRIAL_ID, run.info.run_id))

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded
 from orchestrator.ledger import Ledger
 from orchestrator.searchers.problem import SearchProblem
-from orchestrator.searchers.registry import make_searcher
+from orchestrator.searchers.registry import make_searcher, searcher_names
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.history import PastSweep, PastTrial
@@ -42,12 +42,15 @@ SPEC = load_spec(
 FIGURES = {"miou": 0.4, "latency_ms": 7.0, "flops": 2e9, "params": 3e6}
 
 
-def past_trial(config: Config, *, number: int = 0, epochs: int = 3) -> PastTrial:
+def past_trial(
+    config: Config, *, number: int = 0, epochs: int = 3, complete: bool = True
+) -> PastTrial:
     return PastTrial(
         sweep_id="old-1",
         trial_id=f"t{number:05d}",
         params={name: str(value) for name, value in config.items()},
         metrics=FIGURES,
+        complete=complete,
         curve=tuple((epoch, 0.1 * epoch) for epoch in range(1, epochs + 1)),
     )
 
@@ -136,6 +139,33 @@ def test_trials_without_an_objective_and_copies_are_left_out() -> None:
     assert [event.config for event in events if isinstance(event, TrialAsked)] == [one]
 
 
+@pytest.mark.parametrize("epochs", [2, 3, 5])
+def test_a_stopped_trial_is_told_with_its_curve_as_far_as_it_counts(epochs: int) -> None:
+    stopped = replace(
+        past_trial(configs(1)[0], epochs=epochs, complete=False), metrics={"latency_ms": 7.0}
+    )
+    events = warm_events([stopped], SPEC.space, SPEC.objectives, epochs=3)
+    told = [event.epoch for event in events if isinstance(event, EpochReported)]
+    assert told == [1, 2, 3][:epochs]
+    ended = events[-1]
+    assert isinstance(ended, TrialEnded)
+    assert (ended.state, ended.metrics) == ("stopped", {})
+
+
+def test_of_several_trials_of_a_configuration_the_longest_counts() -> None:
+    one, other = configs(2)
+    trials = [
+        past_trial(one, number=0, epochs=2, complete=False),
+        past_trial(other, number=1),
+        past_trial(one, number=2),
+        past_trial(one, number=3, epochs=1, complete=False),
+    ]
+    events = warm_events(trials, SPEC.space, SPEC.objectives, epochs=3)
+    ends = [event for event in events if isinstance(event, TrialEnded)]
+    assert [event.config for event in events if isinstance(event, TrialAsked)] == [one, other]
+    assert [event.reason.split()[1] for event in ends] == ["t00002", "t00001"]
+
+
 def find(spec: SweepSpec, past: Shelf) -> int:
     return find_warm_start(spec, past, sweep_id="new-1", dataset_digest="d").trials
 
@@ -203,18 +233,28 @@ def test_without_the_setting_nothing_is_read(tmp_path: Path) -> None:
     assert not past.readings
 
 
-@pytest.mark.parametrize("name", ["random", "motpe"])
-def test_a_searcher_proposes_none_of_them_again(name: str) -> None:
+@pytest.mark.parametrize("name", searcher_names())
+def test_a_searcher_proposes_none_again_but_those_that_were_not_trained_to_their_end(
+    name: str,
+) -> None:
     spec = load_spec(
         overrides=["teacher=null", "space={arch: [deeplabv3, lraspp], batch_size: [4, 8]}"]
     )
     every = list(spec.space.points())
     assert len(every) == 4
-    trials = [past_trial(config, number=i) for i, config in enumerate(every[:3])]
+    trials = [
+        past_trial(config, number=i, complete=i > 0, epochs=[1, 2, 3][i])
+        for i, config in enumerate(every[:3])
+    ]
     problem = SearchProblem(
         space=spec.space,
         objectives=spec.objectives,
         max_epochs=3,
         earlier=warm_events(trials, spec.space, spec.objectives, epochs=3),
     )
-    assert make_searcher(name, problem).propose(0) == every[3]
+    searcher = make_searcher(name, problem)
+    proposed: list[Config] = []
+    while (config := searcher.propose(len(proposed))) is not None:
+        searcher.observe(TrialAsked(trial_id=str(len(proposed)), number=0, config=config))
+        proposed.append(config)
+    assert sorted(map(str, proposed)) == sorted(map(str, [*every[:2], every[3]]))
