@@ -23,6 +23,8 @@ EPILOG = examples(
     "segsweep simulate --benchmark mine:curves --workers 8 --budget 30 --seeds 10 --json",
     "segsweep simulate --workers 1000 --budget 2000 --seeds 1 --overheads",
 )
+BUSY = 0.9995
+"""Busy share of the lanes' time, rounded to what is printed, from which they waited for nothing."""
 DEFAULT_BENCHMARK = "orchestrator.simulation.synthetic:crossing"
 
 Target: TypeAlias = Annotated[
@@ -141,6 +143,7 @@ def _print(result: SimulationResult, *, as_json: bool) -> None:
         ],
     )
     values = [each.hypervolume for each in result.seeds]
-    for name in dict.fromkeys(each.bottleneck for each in result.seeds):
+    idle = [each for each in result.seeds if each.utilization is None or each.utilization < BUSY]
+    for name in dict.fromkeys(each.bottleneck for each in idle):
         tell(f"lanes waited most for: {name}")
     tell(f"median hypervolume {statistics.median(values):.6g}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.events import TrialAsked
-from orchestrator.searchers.candidates import NEAR_PER_TRIAL, POOL_SIZE, RANDOM_PER_TRIAL
+from orchestrator.searchers.candidates import TRIALS_IN_POOL
 from orchestrator.searchers.novelty import Novelty
 from orchestrator.searchers.prospects import Prospects
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODEL_FROM = 20
 """Trials with an epoch from which on the model decides."""
-CANDIDATES_FROM = MODEL_FROM - POOL_SIZE // (RANDOM_PER_TRIAL + NEAR_PER_TRIAL)
+CANDIDATES_FROM = MODEL_FROM - TRIALS_IN_POOL
 """Trials asked for after which candidates are gathered: those that fill the pool until then."""
 MODEL_UNTIL = 400
 """Trials from which on rungs decide again: a decision must stay cheap in large sweeps."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 POOL_SIZE = 256
 RANDOM_PER_TRIAL = 16
 NEAR_PER_TRIAL = 16
+TRIALS_IN_POOL = POOL_SIZE // (RANDOM_PER_TRIAL + NEAR_PER_TRIAL)
+"""Trials whose candidates fill a pool, where all of them keep the constraints."""
 WIDTHS = (0.15, 0.05)
 """Standard deviations of a changed number, in units of its range; one is drawn."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.events import TrialAsked
-from orchestrator.searchers.candidates import neighbour
+from orchestrator.searchers.candidates import TRIALS_IN_POOL, neighbour
 from orchestrator.searchers.prospects import PARENTS, Prospects
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class CostAwareSearcher:
         self._novelty = novelty
         self._prospects = Prospects(problem, novelty)
         self._small = problem.trials_to_learn_from <= SMALL_SWEEP
+        self._earlier = problem.earlier_trials
+        self._asked = 0
         self._planned: list[Config] = []
 
     def observe(self, event: SweepEvent) -> None:
@@ -68,8 +70,14 @@ class CostAwareSearcher:
         if self._small:  # nothing is learned: what was tried is all that counts
             if isinstance(event, TrialAsked):
                 self._novelty.add(event.config)
-        elif self._prospects.observe(event) and isinstance(event, TrialAsked):
-            self._prepare(event.number)
+            return
+        point = self._prospects.observe(event)
+        if isinstance(event, TrialAsked):
+            self._asked += 1
+            if point and self._asked > self._earlier:
+                self._prepare(event.number)
+            elif point and self._asked > self._earlier - TRIALS_IN_POOL:
+                self._look_around(event.number)
 
     def propose(self, number: int) -> Config | None:
         """Return the most promising new configuration; None when the space has no further one."""
@@ -89,9 +97,14 @@ class CostAwareSearcher:
             ahead = max(ahead, running // RUNNING_PER_PROPOSAL)
         if ahead and number % min(ahead, LARGEST_BATCH):
             return
+        rng = self._look_around(number)
+        self._planned = self._ranked(rng) if ahead else []
+
+    def _look_around(self, number: int) -> np.random.Generator:
+        """Gather candidates; return the source of their randomness, for what comes after."""
         rng = np.random.default_rng((self._problem.seed, number, 1))
         self._prospects.look_around(rng)
-        self._planned = self._ranked(rng) if ahead else []
+        return rng
 
     def _ranked(self, rng: np.random.Generator) -> list[Config]:
         """Return the most promising configurations, the best first; none before the start."""

@@ -58,7 +58,12 @@ class SearchProblem:
         """Trials that there may be in the end, those of earlier sweeps among them; or infinity."""
         if self.trials is None:
             return math.inf
-        return self.trials + sum(isinstance(event, TrialAsked) for event in self.earlier)
+        return self.trials + self.earlier_trials
+
+    @property
+    def earlier_trials(self) -> int:
+        """Number of trials of earlier sweeps."""
+        return sum(isinstance(event, TrialAsked) for event in self.earlier)
 
     @property
     def unfinished(self) -> Sequence[str]:

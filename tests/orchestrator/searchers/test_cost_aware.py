@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.events import EpochReported, Objective, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.searchers import cost_aware
+from orchestrator.searchers.candidates import TRIALS_IN_POOL
+from orchestrator.searchers.cost_aware import CostAwareSearcher
 from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher
 from search_spaces.domains import Float, LogInt
@@ -13,6 +15,7 @@ from search_spaces.space import SearchSpace, config_digest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import pytest
 
     from orchestrator.events import SweepEvent
@@ -82,6 +85,26 @@ def test_a_small_sweep_learns_from_earlier_ones() -> None:
     found = configs(run(searcher(14, earlier), 14))
     assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in found) > 0.6 * len(found)
     assert not {config_digest(c) for c in found} & {config_digest(c) for c in configs(earlier)}
+
+
+def test_candidates_are_looked_for_after_the_last_earlier_trials_alone_and_nothing_is_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
+    asked: list[int] = []
+
+    def look_around(self: CostAwareSearcher, number: int) -> np.random.Generator:
+        asked.append(number)
+        return found(self, number)
+
+    found = CostAwareSearcher._look_around
+    monkeypatch.setattr(CostAwareSearcher, "_look_around", look_around)
+    monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
+    one = searcher(None, earlier)
+    assert asked == list(range(30 - TRIALS_IN_POOL, 30))
+    assert not one._planned  # type: ignore[attr-defined]
+    run(one, 3)
+    assert asked[TRIALS_IN_POOL:] == [0, 1, 2]
 
 
 def test_among_equals_the_quick_ones_come_first() -> None:
