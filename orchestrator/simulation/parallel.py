@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import joblib  # type: ignore[import-untyped]
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,8 @@ def results_in_order(
 ) -> Iterator[R]:
     """Yield what ``function`` returns for each item, in their order, as soon as it is there.
 
-    What it raises is raised here, and ends all. With one job everything happens in this process.
+    What it raises is raised here, and ends all. With one job everything happens in this process;
+    others are started in the current folder, and end with the last result.
 
     Args:
         function: Called with one item; with several jobs it goes to other processes by pickle.
@@ -34,4 +36,7 @@ def results_in_order(
         yield from map(function, items)
         return
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    yield from parallel(joblib.delayed(function)(item) for item in items)
+    try:
+        yield from parallel(joblib.delayed(function)(item) for item in items)
+    finally:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
