@@ -51,7 +51,8 @@ Charged: TypeAlias = Annotated[
     typer.Option(
         "--overheads",
         help="Let lanes wait for what a cluster lets them wait for: decisions, one after the "
-        "other, at the processor time they take here, with the hand-over of a lane.",
+        "other, at the processor time they take here, with the hand-over of a lane. One sweep at "
+        "a time then, unless --jobs says otherwise.",
     ),
 ]
 Handover: TypeAlias = Annotated[
@@ -85,7 +86,8 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.cli.errors import CliError
     from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, scheduler_names
     from orchestrator.searchers.registry import DEFAULT_SEARCHER, searcher_names
-    from orchestrator.simulation import SimulationResult, load_benchmark
+    from orchestrator.simulation import SimulationResult
+    from orchestrator.simulation.load import loaded_benchmark
     from orchestrator.simulation.occupancy import FREE, Overheads
     from orchestrator.simulation.parallel import default_jobs, results_in_order
     from orchestrator.simulation.run import simulate_named
@@ -103,7 +105,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
         wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
     if wrong:
         raise CliError("\n".join(wrong))
-    load_benchmark(benchmark)
+    loaded_benchmark(benchmark)
     charged = Overheads(handover_seconds=handover, timer=time.process_time) if overheads else FREE
     simulated = partial(
         simulate_named,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,16 @@ def load_benchmark(text: str) -> Benchmark:
     if isinstance(found, type) or not hasattr(found, "space"):
         found = _call(found, text)
     return checked(found, text)
+
+
+@lru_cache(maxsize=1)
+def loaded_benchmark(text: str) -> Benchmark:
+    """Return the benchmark at ``MODULE:ATTRIBUTE``, loaded once in each process.
+
+    Raises:
+        BenchmarkError: as ``load_benchmark`` does.
+    """
+    return load_benchmark(text)
 
 
 def checked(found: object, text: str) -> Benchmark:

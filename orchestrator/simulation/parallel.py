@@ -39,4 +39,4 @@ def results_in_order(
     try:
         yield from parallel(joblib.delayed(function)(item) for item in items)
     finally:
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
@@ -11,7 +10,7 @@ from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
 from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
 from orchestrator.simulation.clockwork import Clockwork
-from orchestrator.simulation.load import load_benchmark
+from orchestrator.simulation.load import loaded_benchmark
 from orchestrator.simulation.occupancy import FREE
 from orchestrator.simulation.result import SimulationResult
 
@@ -100,10 +99,10 @@ def simulate_named(
 ) -> SeedResult:
     """Return one simulated sweep of the benchmark at ``MODULE:ATTRIBUTE``, loaded where this runs.
 
-    The arguments, and what is raised, are those of ``load_benchmark`` and ``simulate_one``.
+    The arguments, and what is raised, are those of ``loaded_benchmark`` and ``simulate_one``.
     """
     return simulate_one(
-        _loaded(benchmark),
+        loaded_benchmark(benchmark),
         searcher=searcher,
         scheduler=scheduler,
         workers=workers,
@@ -111,9 +110,6 @@ def simulate_named(
         seed=seed,
         overheads=overheads,
     )
-
-
-_loaded = lru_cache(maxsize=1)(load_benchmark)
 
 
 def benchmark_problem(benchmark: Benchmark, *, seed: int) -> SearchProblem:
