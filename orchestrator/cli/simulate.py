@@ -86,7 +86,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.cli.errors import CliError
     from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, scheduler_names
     from orchestrator.searchers.registry import DEFAULT_SEARCHER, searcher_names
-    from orchestrator.simulation import SimulationResult
+    from orchestrator.simulation import BenchmarkError, SimulationResult
     from orchestrator.simulation.load import loaded_benchmark
     from orchestrator.simulation.occupancy import FREE, Overheads
     from orchestrator.simulation.parallel import default_jobs, results_in_order
@@ -103,9 +103,12 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     ]
     if not budget > 0:
         wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
+    try:
+        loaded_benchmark(benchmark)
+    except BenchmarkError as error:
+        wrong.append(f"--benchmark: {error}")
     if wrong:
         raise CliError("\n".join(wrong))
-    loaded_benchmark(benchmark)
     charged = Overheads(handover_seconds=handover, timer=time.process_time) if overheads else FREE
     simulated = partial(
         simulate_named,

@@ -85,3 +85,12 @@ def test_a_benchmark_that_breaks_its_protocol_is_the_users_to_mend(
     assert refused.code == 2
     assert message in refused.err
     assert "unexpected" not in refused.err
+
+
+def test_all_faults_of_the_options_are_named_at_once(segsweep: Callable[..., Outcome]) -> None:
+    refused = segsweep(
+        "simulate", "--benchmark", "toy_benchmarks:Gone", "--searcher", "nope", "--budget", "-1"
+    )
+    assert refused.code == 2
+    for fault in ("has no 'Gone'", "no searcher is called 'nope'", "must be above 0 full"):
+        assert fault in refused.err
