@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from orchestrator.cli.exit_codes import USER_FAULT
 from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
 from orchestrator.cli.output import say, say_json, say_table, tell
 
@@ -52,7 +53,7 @@ def check(
     else:
         print_report(report)
     if not report.ok:
-        raise typer.Exit(2)
+        raise typer.Exit(USER_FAULT)
 
 
 def report_mapping(report: DataReport) -> dict[str, object]:

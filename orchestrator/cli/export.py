@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.exit_codes import INTERRUPTED, USER_FAULT
 from orchestrator.cli.options import AsJson, StorageRoot, examples
 from orchestrator.cli.output import say, say_json, say_table, tell
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
@@ -65,7 +66,7 @@ def export(
     comparison found stand in artifacts.json beside it, in the folder artifacts of the trial, and in
     MLflow. What is there already is kept. Ctrl-C stops; the same command goes on.
     """
-    from orchestrator.cli.run import INTERRUPTED, StopSignals
+    from orchestrator.cli.run import StopSignals
     from orchestrator.exporting.export import export_trials
     from orchestrator.exporting.finish import log_exported
     from orchestrator.folders import find_sweep
@@ -88,7 +89,7 @@ def export(
         tell("stopped early; the same command goes on")
         raise typer.Exit(INTERRUPTED)
     if exported.problems:
-        raise typer.Exit(2)
+        raise typer.Exit(USER_FAULT)
 
 
 def _formats(names: Sequence[str] | None) -> tuple[ArtifactFormat, ...]:

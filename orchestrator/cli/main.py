@@ -9,6 +9,7 @@ import sys
 from typing import IO, TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
 import typer
+from typer.core import TyperGroup
 
 from orchestrator.cli import (
     data,
@@ -37,21 +38,27 @@ from orchestrator.cli import (
     verify,
 )
 from orchestrator.cli.errors import user_message, write_error_log
+from orchestrator.cli.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
 from orchestrator.cli.output import tell
 from trainables.masking import mask_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USER_FAULT = 2
-"""Exit code where the user can mend it."""
-OUR_FAULT = 1
-"""Exit code of an unexpected error."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+
+class _Verbs(TyperGroup):
+    """Lets an interruption through, which the library would make an exit code without a word."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
 
 app = typer.Typer(
     name="segsweep",
+    cls=_Verbs,
     help="Find the best small segmentation models for a device.",
     no_args_is_help=True,
     add_completion=False,
@@ -83,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     mask_logs()
     try:
         code = app(args=arguments, prog_name="segsweep", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         tell("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place that can say it in one line

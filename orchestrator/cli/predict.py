@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.exit_codes import USER_FAULT
 from orchestrator.cli.options import AsJson, StorageRoot, examples
 from orchestrator.cli.output import say, say_json, say_table, shown, tell
 from orchestrator.cli.registry import TrackingAddress, explained, open_registry
@@ -112,7 +113,7 @@ def predict(
     for fault in faults:
         tell(f"error: {fault}")
     if faults:
-        raise typer.Exit(2)
+        raise typer.Exit(USER_FAULT)
 
 
 def _check(mode: str, overlap: float, zoom: float) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.exit_codes import INTERRUPTED, OUR_FAULT
 from orchestrator.cli.output import tell
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from cluster.jobs import JobServer
 
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 Address: TypeAlias = Annotated[
     str | None,
@@ -73,7 +72,7 @@ def follow(server: JobServer, job: Job, sweep_id: str) -> NoReturn:
     tell(f"sweep {sweep_id}: {ended.state}" + (f" ({ended.message})" if ended.message else ""))
     if ended.state != "succeeded":
         tell(f"go on with it: segsweep submit --resume {sweep_id} --address {server.address}")
-    raise typer.Exit({"succeeded": 0, "stopped": INTERRUPTED}.get(ended.state, 1))
+    raise typer.Exit({"succeeded": 0, "stopped": INTERRUPTED}.get(ended.state, OUR_FAULT))
 
 
 def _say_how_to_look(address: str, sweep_id: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.exit_codes import INTERRUPTED, USER_FAULT
 from orchestrator.cli.hints import command
 from orchestrator.cli.job_folder import keep_job_folder, leave_job_folder
 from orchestrator.cli.options import (
@@ -48,10 +49,6 @@ RESUME_EPILOG = examples(
     "segsweep resume demo-20260131-120000 --set resources.address=ray://head:10001",
     "segsweep resume demo-20260131-120000 --from s3://bucket/sweeps --storage /data/runs",
 )
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-TROUBLE = 2
-"""Exit code where disk, lanes or Ray ended the sweep early, which the user can mend."""
 
 Name: TypeAlias = Annotated[
     str | None,
@@ -197,8 +194,8 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     _print(launched, as_json=as_json)
     if launched.interrupted and signals.asked():
         raise typer.Exit(INTERRUPTED)
-    if launched.trouble is not None:
-        raise typer.Exit(TROUBLE)
+    if launched.trouble is not None:  # disk, lanes or Ray ended the sweep early
+        raise typer.Exit(USER_FAULT)
 
 
 def _print(launched: Launched, *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from orchestrator.cli.options import AsJson, Jobs, examples
 from orchestrator.cli.output import say_json, say_table, seconds_text, tell
 
 if TYPE_CHECKING:
-    from orchestrator.simulation import SimulationResult
+    from orchestrator.simulation import SeedResult, SimulationResult
 
 EPILOG = examples(
     "segsweep simulate --seeds 5",
@@ -121,10 +121,16 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     )
     # decisions that are timed are not to share the processor
     at_once = min(seeds, jobs or (1 if overheads else default_jobs()))
-    results = []
-    for seed, result in enumerate(results_in_order(simulated, range(seeds), jobs=at_once)):
-        results.append(result)
-        tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
+    results: list[SeedResult] = []
+    try:
+        for seed, result in enumerate(results_in_order(simulated, range(seeds), jobs=at_once)):
+            results.append(result)
+            tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
+    except KeyboardInterrupt:
+        tell(f"{len(results)} of {seeds} sweeps were simulated to their end")
+        if results:
+            _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
+        raise
     _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.cli.exit_codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -42,6 +44,15 @@ class Falling(Toy):
 class Secretive(Toy):
     def known(self, config):
         return {}
+
+class Interrupted(Toy):
+    trials = 0
+
+    def curve(self, config, seed):
+        self.trials += 1
+        if self.trials == 4:
+            raise KeyboardInterrupt
+        return super().curve(config, seed)
 """
 
 
@@ -94,3 +105,16 @@ def test_all_faults_of_the_options_are_named_at_once(segsweep: Callable[..., Out
     assert refused.code == 2
     for fault in ("has no 'Gone'", "no searcher is called 'nope'", "must be above 0 full"):
         assert fault in refused.err
+
+
+def test_an_interruption_loses_no_sweep_that_was_simulated(
+    segsweep: Callable[..., Outcome],
+) -> None:
+    ended = segsweep(
+        *("simulate", "--benchmark", "toy_benchmarks:Interrupted", "--json", "--jobs", "1"),
+        *("--workers", "1", "--budget", "1", "--searcher", "random", "--scheduler", "none"),
+    )
+    assert ended.code == INTERRUPTED
+    done = len(json.loads(ended.out)["seeds"])
+    assert 1 <= done < 4
+    assert ended.err.endswith(f"{done} of 10 sweeps were simulated to their end\ninterrupted\n")
