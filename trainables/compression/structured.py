@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,55 @@ if TYPE_CHECKING:
     from search_spaces.config import PruningImportance
 
     Ranking: TypeAlias = Callable[[Any], Tensor | None]
+    Side: TypeAlias = Literal["in", "out"]
 
 ROUND_TO = 8
 """Channels are kept in multiples of this, which int8 kernels compute at once."""
 _SIDE = 64
 """Side of the image that the network is traced with, pixels; a multiple of every stride."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGroup:
+    """Channels that layers share, so that these lose the same ones."""
+
+    channels: int
+    """Number of them before any goes."""
+    layers: tuple[tuple[str, Side], ...]
+    """Names of the layers and which side of each has the channels, once for each time it does."""
+
+    def removed(self, ratio: float) -> int:
+        """Return how many of the channels ``prune_channels`` takes: none rather than all."""
+        kept = int(self.channels * (1 - ratio))
+        whole = kept - kept % ROUND_TO
+        return self.channels - whole if whole and kept < self.channels else 0
+
+
+def channel_groups(model: nn.Module) -> tuple[ChannelGroup, ...]:
+    """Return the groups of channels that ``prune_channels`` takes some of; nothing is changed.
+
+    Args:
+        model: Takes N x 3 x H x W images, on any device, in evaluation mode.
+
+    Raises:
+        MissingExtraError: Torch-Pruning is not installed.
+    """
+    pruning = need("torch_pruning", "structured pruning")
+    names = {module: name for name, module in model.named_modules()}
+    graph = pruning.DependencyGraph()
+    with torch.enable_grad():
+        graph.build_dependency(model, _traced(model))
+    found = []
+    for group in graph.get_all_groups(ignored_layers=classifiers(model)):
+        channels, layers = len(group[0].idxs), []
+        for dependency, places in group:
+            name = names.get(dependency.target.module)
+            if name is not None:
+                out = graph.is_out_channel_pruning_fn(dependency.handler)
+                side: Side = "out" if out else "in"
+                layers += [(name, side)] * (len(places) // channels)
+        found.append(ChannelGroup(channels, tuple(layers)))
+    return tuple(found)
 
 
 def prune_channels(
@@ -55,11 +100,10 @@ def prune_channels(
         raise ValueError("taylor importance needs gradients; run backward on a batch first")
     training = [module.training for module in model.modules()]
     model.eval()
-    device = next(model.parameters()).device
     with torch.enable_grad():
         pruner = pruning.pruner.BasePruner(
             model,
-            torch.zeros(1, 3, _SIDE, _SIDE, device=device),
+            _traced(model),
             importance=_ranking(pruning, importance),
             pruning_ratio=ratio,
             round_to=ROUND_TO,
@@ -69,6 +113,10 @@ def prune_channels(
     model.zero_grad(set_to_none=True)
     for module, was in zip(model.modules(), training, strict=True):
         module.training = was
+
+
+def _traced(model: nn.Module) -> Tensor:
+    return torch.zeros(1, 3, _SIDE, _SIDE, device=next(model.parameters()).device)
 
 
 def classifiers(model: nn.Module) -> list[nn.Module]:
