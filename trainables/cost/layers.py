@@ -1,9 +1,9 @@
-"""A network as a table of its layers, from which pruned ones are counted without being built."""
+"""A network as a table of its layers, from which others of its kind are counted without a build."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -17,99 +17,112 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from search_spaces.config import Resolution
     from trainables.compression.structured import ChannelGroup
-    from trainables.models.build import SegmentationModel
 
     Counts = NDArray[np.int64]
     Hook = Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 Layer: TypeAlias = Convolution | nn.BatchNorm2d
-"""Layers of which is known how large they are with fewer channels."""
+"""Layers of which is known how large they are, whatever their channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerTable:
-    """The layers of a network, with the channels that pruning takes from each.
-
-    One row a layer, in the network's order; normalisations have rows, as they have parameters.
-    """
+    """The layers of a network that have parameters, one row each, in the network's order."""
 
     names: tuple[str, ...]
     taps: Counts
     """Weights between one input and one output: the area of a kernel, 1 for a normalisation."""
     inputs: Counts
-    """Channels that go in, before any is gone."""
+    """Channels that go in."""
     outputs: Counts
-    inputs_of: Counts
-    """Rows x groups: how often the channels of a group go into a layer."""
-    outputs_of: Counts
-    """Rows x groups: how often they come out of it."""
     by_channel: NDArray[np.bool_]
     """Whether an output depends on one input alone: depthwise layers and normalisations."""
     biased: NDArray[np.bool_]
-    groups: tuple[ChannelGroup, ...]
 
     @classmethod
     def of(cls, model: nn.Module) -> LayerTable:
-        """Return the table of a dense model in evaluation mode.
+        """Return the table of a network.
 
         Raises:
             TypeError: a layer of some other kind has parameters.
             ValueError: a layer has groups of channels that are no single ones.
+        """
+        found = _layers(model)
+        layers = list(found.values())
+        channels = np.array([_channels(layer) for layer in layers])
+        return cls(
+            names=tuple(found),
+            taps=np.array([math.prod(getattr(layer, "kernel_size", ())) for layer in layers]),
+            inputs=channels[:, 0],
+            outputs=channels[:, 1],
+            by_channel=np.array([_is_by_channel(layer) for layer in layers]),
+            biased=np.array([layer.bias is not None for layer in layers]),
+        )
+
+    def params(self) -> int:
+        """Return the number of parameters."""
+        return int((self._weights() + self.biased * self.outputs).sum())
+
+    def macs(self, areas: Counts) -> Counts:
+        """Return each layer's MACs of one image.
+
+        Args:
+            areas: How often each layer's kernel is applied, of ``kernel_areas``.
+        """
+        return areas * self._weights()
+
+    def _weights(self) -> Counts:
+        return self.taps * np.where(self.by_channel, 1, self.inputs) * self.outputs
+
+
+@dataclass(frozen=True, slots=True)
+class PrunableTable:
+    """The layers of a dense network, with the channels that pruning takes from each."""
+
+    dense: LayerTable
+    groups: tuple[ChannelGroup, ...]
+    inputs_of: Counts
+    """Layers x groups: how often the channels of a group go into a layer."""
+    outputs_of: Counts
+    """Layers x groups: how often they come out of it."""
+
+    @classmethod
+    def of(cls, model: nn.Module) -> PrunableTable:
+        """Return the table of a dense network in evaluation mode.
+
+        Raises:
+            TypeError: a layer of another kind than tables hold has parameters.
+            ValueError: a layer has groups of channels that are no single ones.
             MissingExtraError: Torch-Pruning is not installed.
         """
-        layers = _layers(model)
-        row = {name: place for place, name in enumerate(layers)}
-        groups = channel_groups(model)
-        shares = {side: np.zeros((len(layers), len(groups)), np.int64) for side in ("in", "out")}
+        dense, groups = LayerTable.of(model), channel_groups(model)
+        row = {name: place for place, name in enumerate(dense.names)}
+        shares = {side: np.zeros((len(row), len(groups)), np.int64) for side in ("in", "out")}
         for column, group in enumerate(groups):
             for name, side in group.layers:
                 if name in row:
                     shares[side][row[name], column] += 1
-        channels = np.array([_channels(layer) for layer in layers.values()])
-        return cls(
-            names=tuple(layers),
-            taps=np.array([math.prod(getattr(m, "kernel_size", ())) for m in layers.values()]),
-            inputs=channels[:, 0],
-            outputs=channels[:, 1],
-            inputs_of=shares["in"],
-            outputs_of=shares["out"],
-            by_channel=np.array([_is_by_channel(layer) for layer in layers.values()]),
-            biased=np.array([layer.bias is not None for layer in layers.values()]),
-            groups=groups,
+        return cls(dense, groups, shares["in"], shares["out"])
+
+    def left_by(self, ratio: float) -> LayerTable:
+        """Return what is left when ``ratio`` of the channels is gone, [0, 1)."""
+        gone = np.array([group.removed(ratio) for group in self.groups], dtype=np.int64)
+        return replace(
+            self.dense,
+            inputs=self.dense.inputs - self.inputs_of @ gone,
+            outputs=self.dense.outputs - self.outputs_of @ gone,
         )
 
-    def params(self, ratio: float) -> int:
-        """Return the number of parameters when ``ratio`` of the channels is gone, [0, 1)."""
-        seen, outputs = self._left(ratio)
-        return int((self.taps * seen * outputs + self.biased * outputs).sum())
 
-    def macs(self, areas: Counts, ratio: float) -> int:
-        """Return the MACs of an image when ``ratio`` of the channels is gone.
-
-        Args:
-            areas: How often each layer's kernel is applied, of ``kernel_areas``.
-            ratio: Share of the channels, [0, 1).
-        """
-        seen, outputs = self._left(ratio)
-        return int((areas * self.taps * seen * outputs).sum())
-
-    def _left(self, ratio: float) -> tuple[Counts, Counts]:
-        """Return how many inputs each output of a layer depends on, and the outputs."""
-        gone = np.array([group.removed(ratio) for group in self.groups], dtype=np.int64)
-        inputs = self.inputs - self.inputs_of @ gone
-        return np.where(self.by_channel, 1, inputs), self.outputs - self.outputs_of @ gone
-
-
-def kernel_areas(model: SegmentationModel, names: Sequence[str], resolution: Resolution) -> Counts:
-    """Return how often the kernels of layers are applied to one image, on the way to its logits.
+def kernel_areas(model: nn.Module, inputs: Sequence[object], names: Sequence[str]) -> Counts:
+    """Return how often the kernels of layers are applied when ``model`` is run.
 
     Args:
         model: On the meta device; layers without MACs may have been taken out of it.
+        inputs: What it is run on.
         names: Layers; one that is no convolution, or not there, is applied 0 times.
-        resolution: Height and width of the image.
     """
     areas = dict.fromkeys(names, 0)
     handles = [
@@ -119,8 +132,7 @@ def kernel_areas(model: SegmentationModel, names: Sequence[str], resolution: Res
     ]
     try:
         with torch.no_grad():
-            image = torch.empty(1, 3, resolution.height, resolution.width, device="meta")
-            model.coarse_logits(image)
+            model(*inputs)
     finally:
         for handle in handles:
             handle.remove()

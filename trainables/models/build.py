@@ -67,22 +67,35 @@ def build_model(
     weights = given_weights(weights)
     if config.arch not in OWN_ARCHS:
         return SegmentationModel(*library_parts(config, num_classes, weights))
+    encoder = build_encoder(config, weights)
+    return SegmentationModel(encoder, build_head(config, encoder, num_classes))
+
+
+def build_encoder(config: TrialConfig, weights: Weights = None) -> VggEncoder | FeatureExtractor:
+    """Return the backbone of a configuration of our own architectures: images in, maps out.
+
+    Args:
+        config: Already known to go together; ``build_model`` checks.
+        weights: As for ``build_model``.
+    """
     if config.backbone == "vgg16":
-        mirror = VggDeconvHead(num_classes=num_classes, dropout=config.dropout)
-        return SegmentationModel(VggEncoder(weights), mirror)
-    stride = config.output_stride or FIXED_STRIDE
-    backbone = build_backbone(
+        return VggEncoder(weights)
+    return build_backbone(
         config.backbone,
-        output_stride=stride,
+        output_stride=config.output_stride or FIXED_STRIDE,
         last_expansion=config.last_expansion,
         width=config.width,
         weights=weights,
     )
-    return SegmentationModel(backbone, _build_head(config, backbone, num_classes))
 
 
-def _build_head(config: TrialConfig, backbone: FeatureExtractor, num_classes: int) -> nn.Module:
-    low, high = backbone.low_channels, backbone.high_channels
+def build_head(
+    config: TrialConfig, encoder: VggEncoder | FeatureExtractor, num_classes: int
+) -> nn.Module:
+    """Return what makes logits of the maps of ``encoder``, for our own architectures."""
+    if isinstance(encoder, VggEncoder):
+        return VggDeconvHead(num_classes=num_classes, dropout=config.dropout)
+    low, high = encoder.low_channels, encoder.high_channels
     if config.arch == "deconvnet":
         return LightDeconvHead(high_channels=high, num_classes=num_classes, dropout=config.dropout)
     if config.arch == "lraspp":
@@ -93,14 +106,14 @@ def _build_head(config: TrialConfig, backbone: FeatureExtractor, num_classes: in
         return DeepLabV3Head(
             high_channels=high,
             num_classes=num_classes,
-            output_stride=backbone.output_stride,
+            output_stride=encoder.output_stride,
             dropout=config.dropout,
         )
     return DeepLabV3PlusHead(
         low_channels=low,
         high_channels=high,
         num_classes=num_classes,
-        output_stride=backbone.output_stride,
+        output_stride=encoder.output_stride,
         decoder_convs=config.decoder_convs or 1,
         dropout=config.dropout,
     )

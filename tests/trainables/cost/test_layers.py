@@ -1,32 +1,13 @@
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 from torch import nn
 
-from search_spaces.config import Resolution, TrialConfig
-from search_spaces.vocabulary import OWN_ARCHS
-from trainables.compression.structured import prune_channels
-from trainables.cost.layers import LayerTable, kernel_areas
-from trainables.cost.macs import count_macs, count_params, static_costs
-from trainables.models.backbones import DILATED
+from search_spaces.config import TrialConfig
+from trainables.cost.layers import LayerTable, PrunableTable, kernel_areas
+from trainables.cost.macs import count_params
 from trainables.models.build import SegmentationModel, build_model
-
-if TYPE_CHECKING:
-    from search_spaces.config import Arch, Backbone
-
-RATIOS = (0.11, 0.5, 0.87, 0.35)
-PAIRS = list(product(OWN_ARCHS, DILATED))
-CASES = [
-    pytest.param(
-        *(arch, backbone, RATIOS[i % len(RATIOS)]),
-        marks=[] if (arch, backbone) == ("lraspp", "mobilenet_v3_small") else [pytest.mark.slow],
-    )
-    for i, (arch, backbone) in enumerate(PAIRS)
-]
 
 
 def _on_meta(config: TrialConfig) -> SegmentationModel:
@@ -34,38 +15,17 @@ def _on_meta(config: TrialConfig) -> SegmentationModel:
         return build_model(config, 7).eval()
 
 
-@pytest.mark.parametrize(("arch", "backbone", "ratio"), CASES)
-def test_what_is_counted_is_what_pruning_leaves(
-    arch: Arch, backbone: Backbone, ratio: float
-) -> None:
-    size = Resolution(96, 64)
-    config = TrialConfig(
-        arch=arch,
-        backbone=backbone,
-        output_stride=None if arch == "deconvnet" else 16,
-        resolution=size,
-        pruning="structured",
-        pruning_ratio=ratio,
-    )
-    model = _on_meta(config)
-    prune_channels(model, ratio)
-    costs = static_costs(config, 7)
-    assert costs["params"] == count_params(model)
-    assert costs["macs"] == count_macs(model, size)
-
-
 def test_a_ratio_of_nothing_leaves_the_dense_network() -> None:
-    config = TrialConfig(arch="lraspp", backbone="mobilenet_v3_small")
-    model, costs = _on_meta(config), static_costs(config, 7)
-    table = LayerTable.of(model)
-    areas = kernel_areas(model, table.names, config.resolution)
-    assert table.params(0.0) == costs["params"]
-    assert table.macs(areas, 0.0) == costs["macs"]
+    model = _on_meta(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"))
+    table = PrunableTable.of(model)
+    assert table.left_by(0.0).params() == table.dense.params() == count_params(model)
 
 
 def test_areas_leave_no_hook_behind() -> None:
     model = _on_meta(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"))
-    kernel_areas(model, [name for name, _ in model.named_modules()], Resolution(32, 32))
+    names = [name for name, _ in model.named_modules()]
+    areas = kernel_areas(model, [torch.empty(1, 3, 32, 32, device="meta")], names)
+    assert areas[names.index("backbone.early.0.0")] == 16 * 16
     assert not any(module._forward_hooks for module in model.modules())
 
 

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+from search_spaces.config import Resolution, TrialConfig
+from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
+from trainables.compression.structured import prune_channels
+from trainables.cost.architectures import dense_costs, pruned_costs
+from trainables.cost.macs import count_macs, count_params
+from trainables.cost.shape import dense_architecture
+from trainables.models.backbones import DILATED
+from trainables.models.build import SegmentationModel, build_model
+
+STRIDES = (8, 16, 32)
+SIZES = (Resolution(32, 64), Resolution(160, 96), Resolution(96, 32))
+RATIOS = (0.11, 0.5, 0.87, 0.35)
+PAIRS = [*product(STRIDED_ARCHS, DILATED), *product(["deconvnet"], BACKBONES)]
+FAST = {("lraspp", "mobilenet_v3_small"), ("deeplabv3plus", "resnet18")}
+CASES = [
+    pytest.param(
+        TrialConfig(
+            arch=arch,  # type: ignore[arg-type]
+            backbone=backbone,
+            last_expansion=[True, False][i % 2] if backbone.startswith("mobilenet_v3") else None,
+            width=0.75 if i % 3 and backbone.startswith("mobilenet") else None,
+            output_stride=None if arch == "deconvnet" else STRIDES[i % 3],
+            decoder_convs=1 + i % 2 if arch == "deeplabv3plus" else None,
+            resolution=SIZES[i // 2 % 3],
+        ),
+        id=f"{arch}-{backbone}",
+        marks=[] if (arch, backbone) in FAST else [pytest.mark.slow],
+    )
+    for i, (arch, backbone) in enumerate(PAIRS)
+]
+
+
+def _on_meta(config: TrialConfig) -> SegmentationModel:
+    with torch.device("meta"):
+        return build_model(config, 7).eval()
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_what_is_told_of_an_architecture_is_what_its_model_costs(config: TrialConfig) -> None:
+    model, size = _on_meta(config), config.resolution
+    told = dense_costs(dense_architecture(config), size, 7)
+    assert told == (count_params(model), count_macs(model, size))
+
+
+@pytest.mark.parametrize("config", [case for case in CASES if "vgg16" not in str(case.id)])
+def test_what_is_told_of_a_pruned_model_is_what_pruning_leaves(config: TrialConfig) -> None:
+    _check_pruned(config, RATIOS[len(config.backbone + config.arch) % len(RATIOS)])
+
+
+@pytest.mark.parametrize("ratio", [0.05, 0.3, 0.95])
+def test_every_ratio_is_told(ratio: float) -> None:
+    _check_pruned(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"), ratio)
+
+
+def _check_pruned(config: TrialConfig, ratio: float) -> None:
+    model, size = _on_meta(config), config.resolution
+    prune_channels(model, ratio)
+    told = pruned_costs(dense_architecture(config), size, 7, ratio=ratio)
+    assert told == (count_params(model), count_macs(model, size))
+
+
+def test_the_number_of_classes_shapes_the_last_layer_alone() -> None:
+    config = TrialConfig(backbone="mobilenet_v2")
+    few, more = (
+        dense_costs(dense_architecture(config), config.resolution, classes)[0]
+        for classes in (2, 12)
+    )
+    assert more - few == 10 * (256 + 1)

@@ -1,0 +1,163 @@
+"""Parameters and MACs of our own architectures at any resolution, from one look at each part.
+
+A search asks for the costs of hundreds of candidates a proposal. Encoders are few, heads are small,
+a layer's work grows with the image or not at all, and what pruning leaves follows from the dense
+network's layers, so that next to nothing is built for a new candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from search_spaces.config import Resolution, TrialConfig
+from search_spaces.vocabulary import STRIDED_ARCHS
+from trainables.cost.layers import LayerTable, PrunableTable, kernel_areas
+from trainables.cost.skeleton import no_values, strip
+from trainables.models.build import build_encoder, build_head, build_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from trainables.models.backbones import FeatureExtractor
+    from trainables.models.deconvnet import VggEncoder
+
+SEEN = Resolution(64, 96)
+"""Size at which a network is looked at: twice the largest stride and more, so that a map of one
+pixel is one whatever the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a network, or a part of it, costs an image."""
+
+    params: int
+    growing: int
+    """MACs of the layers whose maps grow with the image, at the size it was looked at."""
+    fixed: int
+    """MACs of the layers whose maps are one pixel."""
+
+    @classmethod
+    def of(cls, table: LayerTable, areas: NDArray[np.int64]) -> Costs:
+        """Return the costs of a table's layers with their areas at some size."""
+        macs, one = table.macs(areas), areas == 1
+        return cls(table.params(), int(macs[~one].sum()), int(macs[one].sum()))
+
+    def __add__(self, other: Costs) -> Costs:
+        """Return what both parts cost."""
+        return Costs(
+            self.params + other.params, self.growing + other.growing, self.fixed + other.fixed
+        )
+
+    def macs(self, seen: Resolution, resolution: Resolution) -> int:
+        """Return the MACs at a resolution that every stride divides, from those at another."""
+        pixels = resolution.height * resolution.width
+        return self.growing * pixels // (seen.height * seen.width) + self.fixed
+
+
+def dense_costs(
+    architecture: TrialConfig, resolution: Resolution, num_classes: int
+) -> tuple[int, int]:
+    """Return parameters and MACs of a dense network.
+
+    Args:
+        architecture: What ``dense_architecture`` leaves of a configuration, of an architecture of
+            our own.
+        resolution: Size of the image.
+        num_classes: Channels of the logits, >= 1.
+
+    Raises:
+        ValueError: the network cannot be built.
+    """
+    seen = _seen(architecture, resolution)
+    encoder = _encoder(_of_encoder(architecture), seen)
+    costs = encoder.costs + _head_costs(architecture, num_classes, seen)
+    return costs.params, costs.macs(seen, resolution)
+
+
+def pruned_costs(
+    architecture: TrialConfig, resolution: Resolution, num_classes: int, *, ratio: float
+) -> tuple[int, int]:
+    """Return parameters and MACs of what ``prune_channels`` leaves of a network.
+
+    Args:
+        architecture: As for ``dense_costs``.
+        resolution: Size of the image.
+        num_classes: Channels of the logits, >= 1.
+        ratio: Share of the channels that go, (0, 1).
+
+    Raises:
+        ValueError: the network cannot be built.
+        MissingExtraError: Torch-Pruning is not installed.
+    """
+    seen = _seen(architecture, resolution)
+    table, areas = _prunable(architecture, num_classes, seen)
+    costs = Costs.of(table.left_by(ratio), areas)
+    return costs.params, costs.macs(seen, resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    network: VggEncoder | FeatureExtractor
+    costs: Costs
+    maps: Sequence[object]
+    """What comes out of it."""
+
+
+def _seen(architecture: TrialConfig, resolution: Resolution) -> Resolution:
+    """Return the size to look at a network: a DeconvNet's bottleneck sees 7x7 of any map."""
+    return SEEN if architecture.arch in STRIDED_ARCHS else resolution
+
+
+def _of_encoder(architecture: TrialConfig) -> TrialConfig:
+    """Return ``architecture`` with the head that all share whose encoder is the same."""
+    if architecture.arch not in STRIDED_ARCHS:
+        return architecture
+    return replace(architecture, arch="deeplabv3", decoder_convs=None)
+
+
+@lru_cache(maxsize=256)
+def _encoder(architecture: TrialConfig, seen: Resolution) -> _Encoder:
+    with no_values():
+        network = build_encoder(architecture).eval()
+    costs = _costs(network, [_image(seen)])
+    with torch.no_grad():
+        maps = network(_image(seen))
+    return _Encoder(network, costs, maps)
+
+
+@lru_cache(maxsize=1024)
+def _head_costs(architecture: TrialConfig, num_classes: int, seen: Resolution) -> Costs:
+    encoder = _encoder(_of_encoder(architecture), seen)
+    with no_values():
+        head = build_head(architecture, encoder.network, num_classes).eval()
+    return _costs(head, encoder.maps)
+
+
+def _costs(part: nn.Module, inputs: Sequence[object]) -> Costs:
+    """Return the costs of a part, which is stripped."""
+    table = LayerTable.of(part)
+    strip(part)
+    return Costs.of(table, kernel_areas(part, inputs, table.names))
+
+
+@lru_cache(maxsize=256)
+def _prunable(
+    architecture: TrialConfig, num_classes: int, seen: Resolution
+) -> tuple[PrunableTable, NDArray[np.int64]]:
+    with no_values():
+        model = build_model(architecture, num_classes).eval()
+    table = PrunableTable.of(model)
+    strip(model)
+    return table, kernel_areas(model, [_image(seen)], table.dense.names)
+
+
+def _image(size: Resolution) -> torch.Tensor:
+    return torch.empty(1, 3, size.height, size.width, device="meta")
