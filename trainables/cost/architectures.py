@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from torchvision.models._utils import _make_divisible
 
 from search_spaces.config import Resolution, TrialConfig
 from search_spaces.vocabulary import STRIDED_ARCHS
@@ -20,9 +22,6 @@ from trainables.cost.skeleton import no_values, strip
 from trainables.models.build import build_encoder, build_head, build_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
 SEEN = Resolution(64, 96)
 """Size at which a network is looked at: twice the largest stride and more, so that a map of one
 pixel is one whatever the image."""
+
+CHANNEL_STEP = 8
+"""What a MobileNet rounds its channels to."""
+_WIDTHS: dict[tuple[TrialConfig, tuple[int, ...]], float] = {}
+"""Of every architecture, and channels of it, the first width that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,11 @@ def dense_costs(
         ValueError: the network cannot be built.
     """
     seen = _seen(architecture, resolution)
-    encoder = _encoder(_of_encoder(architecture), seen)
-    costs = encoder.costs + _head_costs(architecture, num_classes, seen)
+    architecture, whole = _first_alike(architecture), replace(architecture, width=None)
+    encoder, head = _tables(architecture, num_classes)
+    same = [table.names for table in _tables(whole, num_classes)] == [encoder.names, head.names]
+    areas = _areas(whole if same else architecture, num_classes, seen)
+    costs = Costs.of(encoder, areas[0]) + Costs.of(head, areas[1])
     return costs.params, costs.macs(seen, resolution)
 
 
@@ -98,7 +105,7 @@ def pruned_costs(
         MissingExtraError: Torch-Pruning is not installed.
     """
     seen = _seen(architecture, resolution)
-    table, areas = _prunable(architecture, num_classes, seen)
+    table, areas = _prunable(_first_alike(architecture), num_classes, seen)
     costs = Costs.of(table.left_by(ratio), areas)
     return costs.params, costs.macs(seen, resolution)
 
@@ -106,9 +113,8 @@ def pruned_costs(
 @dataclass(frozen=True, slots=True)
 class _Encoder:
     network: VggEncoder | FeatureExtractor
-    costs: Costs
-    maps: Sequence[object]
-    """What comes out of it."""
+    """Stripped to what has MACs."""
+    table: LayerTable
 
 
 def _seen(architecture: TrialConfig, resolution: Resolution) -> Resolution:
@@ -123,29 +129,58 @@ def _of_encoder(architecture: TrialConfig) -> TrialConfig:
     return replace(architecture, arch="deeplabv3", decoder_convs=None)
 
 
-@lru_cache(maxsize=256)
-def _encoder(architecture: TrialConfig, seen: Resolution) -> _Encoder:
+@lru_cache(maxsize=4096)
+def _encoder_table(architecture: TrialConfig) -> LayerTable:
+    return _encoder(architecture).table
+
+
+@lru_cache(maxsize=64)
+def _encoder(architecture: TrialConfig) -> _Encoder:
     with no_values():
         network = build_encoder(architecture).eval()
-    costs = _costs(network, [_image(seen)])
-    with torch.no_grad():
-        maps = network(_image(seen))
-    return _Encoder(network, costs, maps)
+    table = LayerTable.of(network)
+    strip(network)
+    return _Encoder(network, table)
+
+
+def _first_alike(architecture: TrialConfig) -> TrialConfig:
+    """Return the first architecture asked for whose width rounds all channels to the same."""
+    width = architecture.width
+    if width is None:
+        return architecture
+    whole = replace(architecture, width=None)
+    table = _encoder_table(_of_encoder(whole))
+    channels = np.unique([table.inputs, table.outputs]).tolist()
+    rounded = tuple(_make_divisible(width * each, CHANNEL_STEP) for each in channels)
+    return replace(architecture, width=_WIDTHS.setdefault((whole, rounded), width))
+
+
+def _tables(architecture: TrialConfig, num_classes: int) -> tuple[LayerTable, LayerTable]:
+    """Return the layers of the encoder and of the head."""
+    return _encoder_table(_of_encoder(architecture)), _head(architecture, num_classes)
+
+
+@lru_cache(maxsize=4096)
+def _head(architecture: TrialConfig, num_classes: int) -> LayerTable:
+    return LayerTable.of(_built_head(architecture, num_classes))
+
+
+def _built_head(architecture: TrialConfig, num_classes: int) -> nn.Module:
+    encoder = _encoder(_of_encoder(architecture))
+    with no_values():
+        return build_head(architecture, encoder.network, num_classes).eval()
 
 
 @lru_cache(maxsize=1024)
-def _head_costs(architecture: TrialConfig, num_classes: int, seen: Resolution) -> Costs:
-    encoder = _encoder(_of_encoder(architecture), seen)
-    with no_values():
-        head = build_head(architecture, encoder.network, num_classes).eval()
-    return _costs(head, encoder.maps)
-
-
-def _costs(part: nn.Module, inputs: Sequence[object]) -> Costs:
-    """Return the costs of a part, which is stripped."""
-    table = LayerTable.of(part)
-    strip(part)
-    return Costs.of(table, kernel_areas(part, inputs, table.names))
+def _areas(
+    architecture: TrialConfig, num_classes: int, seen: Resolution
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the areas of the layers of encoder and head; same layers have them at every width."""
+    encoder, head = _encoder(_of_encoder(architecture)), _built_head(architecture, num_classes)
+    names = LayerTable.of(head).names
+    strip(head)
+    areas, maps = kernel_areas(encoder.network, [_image(seen)], encoder.table.names)
+    return areas, kernel_areas(head, maps, names)[0]
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +191,7 @@ def _prunable(
         model = build_model(architecture, num_classes).eval()
     table = PrunableTable.of(model)
     strip(model)
-    return table, kernel_areas(model, [_image(seen)], table.dense.names)
+    return table, kernel_areas(model, [_image(seen)], table.dense.names)[0]
 
 
 def _image(size: Resolution) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -116,8 +116,10 @@ class PrunableTable:
         )
 
 
-def kernel_areas(model: nn.Module, inputs: Sequence[object], names: Sequence[str]) -> Counts:
-    """Return how often the kernels of layers are applied when ``model`` is run.
+def kernel_areas(
+    model: nn.Module, inputs: Sequence[object], names: Sequence[str]
+) -> tuple[Counts, Any]:
+    """Return how often the kernels of layers are applied when ``model`` is run, and what it makes.
 
     Args:
         model: On the meta device; layers without MACs may have been taken out of it.
@@ -132,11 +134,11 @@ def kernel_areas(model: nn.Module, inputs: Sequence[object], names: Sequence[str
     ]
     try:
         with torch.no_grad():
-            model(*inputs)
+            made = model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
-    return np.array(list(areas.values()), dtype=np.int64)
+    return np.array(list(areas.values()), dtype=np.int64), made
 
 
 def _noting(name: str, areas: dict[str, int]) -> Hook:

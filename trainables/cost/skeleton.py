@@ -25,7 +25,17 @@ ELEMENTWISE = (
 )
 """Layers that no MAC belongs to, whose output has the shape of their input."""
 FILLING = frozenset(
-    {torch.Tensor.fill_, torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.zero_}
+    {
+        nn.init.constant_,
+        nn.init.kaiming_normal_,
+        nn.init.kaiming_uniform_,
+        nn.init.normal_,
+        nn.init.uniform_,
+        torch.Tensor.fill_,
+        torch.Tensor.normal_,
+        torch.Tensor.uniform_,
+        torch.Tensor.zero_,
+    }
 )
 """What gives a new weight its values."""
 
@@ -58,7 +68,8 @@ class _NoInitialValues(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        """Return what ``func`` does, or its first argument as it is."""
-        if func in FILLING and args:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        """Return what ``func`` does, or the tensor that it would fill as it is."""
+        given = kwargs or {}
+        if func in FILLING:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +15,9 @@ from trainables.cost.macs import count_macs, count_params
 from trainables.cost.shape import dense_architecture
 from trainables.models.backbones import DILATED
 from trainables.models.build import SegmentationModel, build_model
+
+if TYPE_CHECKING:
+    from search_spaces.config import Backbone
 
 STRIDES = (8, 16, 32)
 SIZES = (Resolution(32, 64), Resolution(160, 96), Resolution(96, 32))
@@ -64,6 +69,23 @@ def _check_pruned(config: TrialConfig, ratio: float) -> None:
     prune_channels(model, ratio)
     told = pruned_costs(dense_architecture(config), size, 7, ratio=ratio)
     assert told == (count_params(model), count_macs(model, size))
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "mobilenet_v3_small",
+        pytest.param("mobilenet_v3_large", marks=pytest.mark.slow),
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
+    ],
+)
+def test_widths_that_round_to_the_same_channels_are_the_same(backbone: Backbone) -> None:
+    rng = np.random.default_rng(0)
+    for width in (0.5, 0.501, *rng.uniform(0.35, 1.2, size=6).tolist()):
+        config = TrialConfig(backbone=backbone, width=width)
+        model, size = _on_meta(config), config.resolution
+        told = dense_costs(dense_architecture(config), size, 7)
+        assert told == (count_params(model), count_macs(model, size))
 
 
 def test_the_number_of_classes_shapes_the_last_layer_alone() -> None:

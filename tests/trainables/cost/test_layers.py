@@ -24,7 +24,7 @@ def test_a_ratio_of_nothing_leaves_the_dense_network() -> None:
 def test_areas_leave_no_hook_behind() -> None:
     model = _on_meta(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"))
     names = [name for name, _ in model.named_modules()]
-    areas = kernel_areas(model, [torch.empty(1, 3, 32, 32, device="meta")], names)
+    areas, _ = kernel_areas(model, [torch.empty(1, 3, 32, 32, device="meta")], names)
     assert areas[names.index("backbone.early.0.0")] == 16 * 16
     assert not any(module._forward_hooks for module in model.modules())
 
