@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,8 @@ pixel is one whatever the image."""
 
 CHANNEL_STEP = 8
 """What a MobileNet rounds its channels to."""
+_LOOKING = Lock()
+"""Held while an encoder that others share is watched: two at once would count each other's work."""
 _WIDTHS: dict[tuple[TrialConfig, tuple[int, ...]], float] = {}
 """Of every architecture, and channels of it, the first width that has them."""
 
@@ -179,7 +182,8 @@ def _areas(
     encoder, head = _encoder(_of_encoder(architecture)), _built_head(architecture, num_classes)
     names = LayerTable.of(head).names
     strip(head)
-    areas, maps = kernel_areas(encoder.network, [_image(seen)], encoder.table.names)
+    with _LOOKING:
+        areas, maps = kernel_areas(encoder.network, [_image(seen)], encoder.table.names)
     return areas, kernel_areas(head, maps, names)[0]
 
 

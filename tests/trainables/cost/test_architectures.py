@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -86,6 +88,16 @@ def test_widths_that_round_to_the_same_channels_are_the_same(backbone: Backbone)
         model, size = _on_meta(config), config.resolution
         told = dense_costs(dense_architecture(config), size, 7)
         assert told == (count_params(model), count_macs(model, size))
+
+
+def test_threads_that_ask_at_once_hear_the_same() -> None:
+    config = TrialConfig(arch="deeplabv3plus", backbone="resnet18")
+    size, classes = config.resolution, range(20, 32)
+    with ThreadPoolExecutor(4) as threads:
+        asked = partial(dense_costs, dense_architecture(config), size)
+        told = [macs for _, macs in threads.map(asked, classes)]
+    steps = np.diff(told)
+    assert set(steps) == {steps[0]}
 
 
 def test_the_number_of_classes_shapes_the_last_layer_alone() -> None:
