@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
+from trainables.cost.macs import count_params
 from trainables.cost.shape import dense_architecture
+from trainables.cost.skeleton import no_values
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def training_memory_mb(config: TrialConfig, num_classes: int, images: int) -> fl
 @lru_cache(maxsize=2048)
 def _counts(config: TrialConfig, resolution: Resolution, num_classes: int) -> tuple[int, float]:
     """Return the number of weights with the bytes saved for the backward pass of one image."""
-    with torch.device("meta"):
+    with no_values():
         model = build_model(config, num_classes).train()
     own = {id(parameter) for parameter in model.parameters()}
     seen: dict[int, int] = {}
@@ -60,5 +62,5 @@ def _counts(config: TrialConfig, resolution: Resolution, num_classes: int) -> tu
     image = torch.empty(_PROBE, 3, resolution.height, resolution.width, device="meta")
     with saved_tensors_hooks(note, lambda tensor: tensor):
         model(image)
-    params = sum(parameter.numel() for parameter in model.parameters())
+    params = count_params(model)
     return params, sum(seen.values()) / _PROBE
