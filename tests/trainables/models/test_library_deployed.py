@@ -87,7 +87,8 @@ def test_enough_pixels_give_a_deep_network_scales_that_xnnpack_takes(tmp_path: P
     assert open_artifact(path)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 32, 32)
 
 
-def test_scales_that_xnnpack_refuses_are_an_error_and_not_the_end(
+@pytest.mark.long
+def test_too_few_pixels_give_it_scales_that_xnnpack_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployed, "STAND_IN_PIXELS", 0)

@@ -23,6 +23,8 @@ from executorch.runtime import Runtime
 Runtime.get().load_program(sys.argv[1]).load_method("forward")
 """
 _LOAD_SECONDS = 600
+_REFUSED = "XNN Runtime creation failed"
+"""Before the status with which XNNPACK refused a program."""
 
 
 def version() -> str:
@@ -43,7 +45,7 @@ class ExecutorchRunner:
 
         Raises:
             MissingExtraError: executorch is not installed.
-            ArtifactError: loading it ends the process, which is tried in another one.
+            ArtifactError: XNNPACK refuses it, which is tried in another process.
         """
         runtime: Any = need("executorch.runtime", _PURPOSE)
         pool: Any = need("executorch.extension.pybindings.portable_lib", _PURPOSE)
@@ -60,9 +62,10 @@ class ExecutorchRunner:
 
 
 def _try_loading(path: Path) -> None:
-    """Load ``path`` in a process of its own, as what XNNPACK refuses ends the one that loads it.
+    """Load ``path`` in a process of its own, as what XNNPACK refuses may end the one that loads.
 
-    An error that Python would see is left to the load in this process.
+    Why it refuses is written to that process's standard error and told nowhere else. Any other
+    error that Python would see is left to the load in this process.
 
     Source: executorch 1.5 frees a refused delegate's memory twice.
     """
@@ -76,8 +79,10 @@ def _try_loading(path: Path) -> None:
         timeout=_LOAD_SECONDS,
         check=False,
     )
+    said = [line.split("] ")[-1] for line in done.stderr.splitlines() if _REFUSED in line]
     if done.returncode < 0:
-        said = [line for line in done.stderr.splitlines() if "XNN" in line]
-        reason = said[-1].split("] ")[-1] if said else "no reason given"
+        reason = said[0] if said else "no reason given"
         name = signal.Signals(-done.returncode).name
         raise ArtifactError(f"XNNPACK refuses it, and executorch ends with {name}: {reason}")
+    if done.returncode and said:
+        raise ArtifactError(f"XNNPACK refuses it: {said[0]}")
