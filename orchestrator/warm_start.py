@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
-
-import yaml
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.codec import decode, encode
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.past import kept_settings, read_config
 from orchestrator.spec.dump import spec_settings
-from search_spaces.domains import Categorical, Int, LogInt
 from search_spaces.space import config_digest
-from trainables.config import TargetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.ledger import Ledger
+    from orchestrator.past import Past
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.tracking.history import PastSweep, PastTrial
-    from search_spaces.domains import Domain, Value
     from search_spaces.space import Config, SearchSpace
 
 
@@ -33,16 +30,6 @@ SAME = ("objectives", "target")
 STATIC = ("params", "macs", "flops", "bops")
 """Figures that are known when a trial is asked."""
 LEARNED = "miou"
-
-
-class Past(Protocol):
-    """Where earlier sweeps are read from; ``orchestrator.tracking.history.History`` is one."""
-
-    def sweeps(self) -> tuple[PastSweep, ...]:
-        """Return all sweeps, the oldest first."""
-
-    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
-        """Return the complete and the stopped trials of a sweep, in order of proposal."""
 
 
 class WarmStartError(ValueError):
@@ -169,28 +156,6 @@ def _lacks(trial: PastTrial, objectives: Iterable[Objective]) -> bool:
     return not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives)
 
 
-def read_config(params: Mapping[str, str], space: SearchSpace) -> Config | None:
-    """Return the point of ``space`` that texts describe; None where they describe none."""
-    config: Config = {}
-    for name in space.names:
-        if name in params:
-            value = _value(space[name].domain, params[name])
-            if value is None:
-                return None
-            config[name] = value
-    foreign = params.keys() - config.keys()
-    return None if foreign or space.faults(config) else config
-
-
-def _value(domain: Domain, text: str) -> Value | None:
-    if isinstance(domain, Categorical):
-        return next((choice for choice in domain.choices if str(choice) == text), None)
-    try:
-        return int(text) if isinstance(domain, Int | LogInt) else float(text)
-    except ValueError:
-        return None
-
-
 def _trial_events(
     trial: PastTrial, config: Config, number: int, epochs: int
 ) -> Iterable[SweepEvent]:
@@ -233,14 +198,9 @@ def _difference(sweep: PastSweep, spec: SweepSpec, dataset_digest: str | None) -
     """Return why the trials of ``sweep`` do not compare with those of ``spec``; None if they do."""
     if dataset_digest is None or sweep.dataset_digest != dataset_digest:
         return "was run on another data set, or another state of this one"
-    try:
-        theirs = yaml.safe_load(sweep.spec_text or "")
-    except yaml.YAMLError:
-        theirs = None
-    if not isinstance(theirs, dict):
+    theirs = kept_settings(sweep)
+    if theirs is None:
         return "has no spec in the tracking store to compare with"
     own = spec_settings(spec)
-    if isinstance(theirs.get("target"), dict):  # one of before a setting was added
-        theirs["target"] = {**asdict(TargetConfig()), **theirs["target"]}
     differing = [part for part in SAME if theirs.get(part) != own[part]]
     return f"has other {' and '.join(differing)}" if differing else None

@@ -60,13 +60,14 @@ def plan(  # noqa: PLR0917 - the options of a command line
 
     Size of the space, some configurations with their costs, lanes, trials, device-hours, growth of
     the hypervolume, each with an interval from simulated sweeps. What trainings are like comes from
-    earlier sweeps on the same data in the storage folder, from stated guesses where there are none.
-    The plan is kept, and the report of a sweep that runs the same spec says how right it was.
+    earlier sweeps on the same data, in MLflow and in the storage folder, from stated guesses where
+    there are none. A warm start is simulated, too. The plan is kept, and the report of a sweep that
+    runs the same spec says how right it was.
     """
     from pathlib import Path
 
     from orchestrator.cost_model import StaticCostModel
-    from orchestrator.planning.experience import gather
+    from orchestrator.planning.earlier import read_earlier
     from orchestrator.planning.make import make_plan
     from orchestrator.planning.plan import save_plan, to_mapping
     from orchestrator.simulation.parallel import default_jobs
@@ -76,13 +77,17 @@ def plan(  # noqa: PLR0917 - the options of a command line
 
     settled = settle_spec(load_spec(spec, preset=preset, overrides=overrides or ()))
     own_cpus, own_gpus = _machine()
+    earlier = read_earlier(settled)
+    if earlier.trouble:
+        tell(f"only the sweeps of the storage folder are known: {earlier.trouble}")
     made = make_plan(
         settled,
         StaticCostModel(len(class_names_of(settled.data))),
         images=_images(settled),
         cpus=own_cpus if cpus is None else cpus,
         gpus=own_gpus if gpus is None else gpus,
-        past=gather(settled),
+        past=earlier.trainings,
+        warm_start=earlier.warm_start,
         jobs=jobs or default_jobs(),
         watched=lambda sweeps, total: shown(
             sweeps, total=total, doing="simulating", done="simulated", unit="sweeps"
@@ -131,6 +136,7 @@ def _print(made: SweepPlan, spec: SweepSpec) -> None:
             ("lanes", f"{made.lanes} of {made.train_workers} train worker(s)"),
             ("trials", f"{_range(said.trials)}, at most {made.budget_trials}"),
             *([("baselines", f"{made.baselines} of them, first")] if made.baselines else []),
+            *([("warm start", f"{made.warm_trials} earlier trials")] if made.warm_trials else []),
             ("complete", _range(said.complete)),
             ("stopped early", _range(said.stopped)),
             ("epochs", _range(said.epochs)),

@@ -76,6 +76,7 @@ def forecast(
     *,
     lanes: int,
     simulations: int,
+    earlier: Sequence[SweepEvent] = (),
     jobs: int = 1,
     watched: Watched | None = None,
 ) -> Forecast:
@@ -90,6 +91,7 @@ def forecast(
         reference_point: A value of each, from which the hypervolume is measured.
         lanes: Trials at the same time, >= 1.
         simulations: Number of sweeps, >= 1; their seeds follow that of the spec.
+        earlier: Events of earlier sweeps' trials that searcher and scheduler learn from first.
         jobs: Sweeps that are simulated at the same time, >= 1.
         watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
     """
@@ -100,6 +102,7 @@ def forecast(
         objectives=objectives,
         reference_point=reference_point,
         lanes=lanes,
+        earlier=earlier,
     )
     seeds = range(spec.search.seed, spec.search.seed + simulations)
     sweeps = results_in_order(simulate, seeds, jobs=jobs)
@@ -131,9 +134,10 @@ def _simulate(
     objectives: Sequence[Objective],
     reference_point: Mapping[str, float],
     lanes: int,
+    earlier: Sequence[SweepEvent],
 ) -> SimulatedSweep:
     world = World(beliefs, objectives, reference_point, seed=seed)
-    problem = problem_of(spec, world.known, objectives=world.objectives, seed=seed)
+    problem = problem_of(spec, world.known, objectives=world.objectives, seed=seed, earlier=earlier)
     watch = _Watch(searcher_of(spec, problem))
     hours = spec.budget.device_hours
     lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers

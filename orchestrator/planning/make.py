@@ -13,6 +13,7 @@ from orchestrator.pareto import default_reference_point
 from orchestrator.planning.beliefs import Setting, believe, cost_row
 from orchestrator.planning.forecast import forecast
 from orchestrator.planning.plan import Sample, SweepPlan, spec_digest
+from orchestrator.warm_start import WarmStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ SHOWN = 5
 """Those of them that are shown, from the cheapest to the dearest."""
 SIMULATED_TRIALS = 400
 """Simulated trials of all sweeps together, about."""
+NOTHING = WarmStart()
 STATIC = ("params", "macs", "flops", "bops")
 
 
@@ -40,6 +42,7 @@ def make_plan(
     cpus: float,
     gpus: float,
     past: Sequence[Experience] = (),
+    warm_start: WarmStart = NOTHING,
     simulated_trials: int = SIMULATED_TRIALS,
     jobs: int = 1,
     watched: Watched | None = None,
@@ -53,6 +56,7 @@ def make_plan(
         cpus: CPU cores of all machines.
         gpus: GPUs of all machines.
         past: Trainings of earlier sweeps on the same data.
+        warm_start: What searcher and scheduler know of them from the start.
         simulated_trials: Trials of all simulated sweeps together, about; of 5 to 32 sweeps.
         jobs: Sweeps that are simulated at the same time, >= 1.
         watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
@@ -88,6 +92,7 @@ def make_plan(
         train_workers=resources.train_workers,
         budget_trials=spec.budget.trials,
         baselines=len(spec.baselines),
+        warm_trials=warm_start.trials,
         reference_point=reference,
         basis=beliefs.basis,
         forecast=forecast(
@@ -97,6 +102,7 @@ def make_plan(
             reference,
             lanes=lanes,
             simulations=min(32, max(5, simulated_trials // spec.budget.trials)),
+            earlier=warm_start.events,
             jobs=jobs,
             watched=watched,
         ),

@@ -91,6 +91,8 @@ class SweepPlan:
     """Trials that are trained at most."""
     baselines: int = 0
     """Those of them that are baselines, which come first."""
+    warm_trials: int = 0
+    """Trials of earlier sweeps that the searcher knows from the start."""
     reference_point: Mapping[str, float]
     """Where the hypervolume is measured from; objectives without a forecast are left out."""
     basis: str

@@ -62,6 +62,12 @@ def sqlite_folder(uri: str) -> Path | None:
     return Path(uri.removeprefix(prefix)).parent if uri.startswith(prefix) else None
 
 
+def store_exists(uri: str) -> bool:
+    """Whether there may be anything at ``uri``: not in a SQLite store whose file is not there."""
+    prefix = "sqlite:///"
+    return not uri.startswith(prefix) or Path(uri.removeprefix(prefix)).exists()
+
+
 def database_kind(uri: str) -> Literal["sqlite", "postgresql"] | None:
     """Return which kind of database ``uri`` names; None for a server, or one that is not known."""
     scheme = uri.partition(":")[0].partition("+")[0]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MOST_TRIALS = 2000
 """Trials read of one sweep; each costs a query for its curve."""
 _PAGE = 1000
-_CURVE = "miou"
+_CURVE = names.EPOCH_PREFIX + "miou"
+_PACE = names.EPOCH_PREFIX + "epoch_seconds"
 _COMPLETE = "complete"
 _STATES = (_COMPLETE, "stopped")
 
@@ -41,6 +42,10 @@ class PastTrial:
     """Whether it was trained to its end."""
     curve: tuple[tuple[int, float], ...] = ()
     """``(epoch, mIoU)`` in order of epochs, from 1."""
+    epoch_seconds: float = math.nan
+    """Time of its last epoch; NaN where it was not kept."""
+    seconds: float = math.nan
+    """Time from its proposal to its end; NaN where it was not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,19 +72,16 @@ class History:
         """Connect to nothing yet; ``uri`` is the store's address."""
         self._uri = uri
         self._client_made: MlflowClient | None = None
+        self._sweeps: tuple[PastSweep, ...] | None = None
 
     def sweeps(self) -> tuple[PastSweep, ...]:
-        """Return all sweeps of the store, whatever their experiment, the oldest first."""
-        with told_apart("read the sweeps of the tracking store"):
-            experiments = [each.experiment_id for each in self._client.search_experiments()]
-            if not experiments:
-                return ()
-            wanted = names.tag_filter(sweep__role="sweep")
-            runs = sorted(
-                self._search(experiments, wanted),
-                key=lambda run: (run.info.start_time or 0, run.data.tags.get(names.SWEEP_ID, "")),
-            )
-            return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
+        """Return all sweeps of the store, whatever their experiment, the oldest first.
+
+        They are read once; who looks again sees the same ones.
+        """
+        if self._sweeps is None:
+            self._sweeps = self._read_sweeps()
+        return self._sweeps
 
     def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
         """Return the complete and the stopped trials of ``sweep``, in order of proposal.
@@ -102,6 +104,18 @@ class History:
         if self._client_made is None:
             self._client_made = connect(self._uri)
         return self._client_made
+
+    def _read_sweeps(self) -> tuple[PastSweep, ...]:
+        with told_apart("read the sweeps of the tracking store"):
+            experiments = [each.experiment_id for each in self._client.search_experiments()]
+            if not experiments:
+                return ()
+            wanted = names.tag_filter(sweep__role="sweep")
+            runs = sorted(
+                self._search(experiments, wanted),
+                key=lambda run: (run.info.start_time or 0, run.data.tags.get(names.SWEEP_ID, "")),
+            )
+            return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
 
     def _search(self, experiments: list[str], wanted: str) -> Iterator[Run]:
         token: str | None = None
@@ -131,7 +145,7 @@ class History:
             return Path(kept).read_text(encoding="utf-8")
 
     def _trial(self, sweep: PastSweep, run: Run) -> PastTrial:
-        history = self._client.get_metric_history(run.info.run_id, names.EPOCH_PREFIX + _CURVE)
+        history = self._client.get_metric_history(run.info.run_id, _CURVE)
         curve = {each.step: float(each.value) for each in history if math.isfinite(each.value)}
         return PastTrial(
             sweep_id=sweep.sweep_id,
@@ -144,8 +158,15 @@ class History:
             },
             complete=run.data.tags.get(names.TRIAL_STATE) == _COMPLETE,
             curve=tuple(sorted(curve.items())),
+            epoch_seconds=float(run.data.metrics.get(_PACE, math.nan)),
+            seconds=_seconds(run),
         )
 
 
 def _trial_id(run: Run) -> str:
     return str(run.data.tags.get(names.TRIAL_ID, run.info.run_id))
+
+
+def _seconds(run: Run) -> float:
+    start, end = run.info.start_time, run.info.end_time
+    return math.nan if start is None or end is None else max(0, end - start) / 1000

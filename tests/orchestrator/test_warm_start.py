@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded
 from orchestrator.ledger import Ledger
+from orchestrator.past import read_config
 from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import make_searcher, searcher_names
 from orchestrator.spec.dump import dump_spec
@@ -19,7 +20,6 @@ from orchestrator.warm_start import (
     check_warm_start,
     find_warm_start,
     kept_warm_start,
-    read_config,
     settle_warm_start,
     warm_events,
 )

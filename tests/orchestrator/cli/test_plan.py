@@ -4,15 +4,28 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from orchestrator.cost_model import StaticCostModel
+from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.ledger import Ledger
 from orchestrator.planning.plan import adopt_plan
+from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.spec.parse import load_spec
+from orchestrator.tracking.info import SweepInfo
+from orchestrator.tracking.server import free_port
+from orchestrator.tracking.store import MlflowStore
+from orchestrator.tracking.writer import MlflowWriter
+from trainables.data.digest import dataset_digest
+from trainables.data.layouts.registry import open_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from orchestrator.events import SweepEvent
     from orchestrator.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
     from tests.orchestrator.cli.conftest import Outcome
 
 SMALL = (
@@ -61,3 +74,72 @@ def test_the_report_scores_the_plan(
     assert next(each["actual"] for each in found if each["name"] == "complete") == 2
     text = " ".join(segsweep("report").out.split())
     assert "figures as foreseen; device-hours" in text
+
+
+def trained(
+    spec: SweepSpec, costs: StaticCostModel, number: int, batch_size: int
+) -> Iterator[SweepEvent]:
+    name, at = f"t{number:05d}", 100.0 * number
+    config = {**spec.space.sample(np.random.default_rng(0)), "batch_size": batch_size}
+    yield TrialAsked(
+        trial_id=name, number=number, config=config, known=dict(costs(config)), seconds=at
+    )
+    yield TrialStarted(trial_id=name, seconds=at)
+    for epoch in (1, 2):
+        metrics = {"miou": 0.2 * epoch, "epoch_seconds": 5.0}
+        yield EpochReported(trial_id=name, epoch=epoch, metrics=metrics, seconds=at + 6 * epoch)
+    final = {"miou": 0.4, "latency_ms": 7.0}
+    yield TrialEnded(trial_id=name, state="complete", metrics=final, seconds=at + 15)
+
+
+@pytest.mark.slow
+def test_sweeps_of_other_machines_are_known_by_mlflow(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    spec = load_spec(overrides=[value for value in SMALL if value != "--set"])
+    costs = StaticCostModel(5)
+    store = f"sqlite:///{tmp_path / 'shared.db'}"
+    layout = open_layout(spec.data, spec.storage.cache_dir)
+    info = SweepInfo(
+        sweep_id="theirs",
+        objectives=spec.objectives,
+        started_ms=1_700_000_000_000,
+        trials_dir=tmp_path / "theirs",
+        dataset_digest=dataset_digest(layout),
+        spec_text=dump_spec(settle_spec(spec)),
+    )
+    with Ledger(tmp_path / "theirs.db") as ledger:
+        for number, size in enumerate((4, 8)):
+            for event in trained(spec, costs, number, size):
+                ledger.append(event)
+        writer = MlflowWriter(
+            info=info,
+            events=ledger,
+            store=MlflowStore(store, info, artifact_root=tmp_path / "artifacts"),
+            cursor_path=tmp_path / "cursor",
+        )
+        writer.start()
+        assert writer.close(status="FINISHED")
+
+    own = (*SMALL, "--set", f"tracking.uri={store}", "--cpus", "1", "--jobs", "1")
+    told = segsweep("plan", *own)
+    assert told.code == 0
+    assert "2 trainings of 1 earlier sweep(s) on this data" in " ".join(told.out.split())
+    assert "warm start" not in told.out
+    warm = json.loads(segsweep("plan", *own, "--set", "search.warm_start=true", "--json").out)
+    assert warm["warm_trials"] == 2
+    named = segsweep("plan", *own, "--set", "search.warm_start=[nobodys]")
+    assert named.code == 2
+    assert "nobodys is not in the tracking store; there is theirs" in named.err
+
+
+@pytest.mark.slow
+def test_a_tracking_store_that_does_not_answer_is_told(segsweep: Callable[..., Outcome]) -> None:
+    store = f"tracking.uri=http://127.0.0.1:{free_port()}"
+    away = (*SMALL, "--set", store, "--cpus", "1", "--jobs", "1")
+    told = segsweep("plan", *away)
+    assert told.code == 0
+    assert "only the sweeps of the storage folder are known: cannot read the sweeps" in told.err
+    refused = segsweep("plan", *away, "--set", "search.warm_start=true")
+    assert refused.code == 2
+    assert "cannot read the sweeps of the tracking store" in refused.err

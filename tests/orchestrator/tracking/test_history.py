@@ -81,6 +81,13 @@ def test_what_was_written_is_read(
         ]
         assert trial.curve == tuple(told)
         assert {"flops", "latency_ms"} <= trial.metrics.keys()
+        assert trial.epoch_seconds == 5.0
+        spans = [
+            e.seconds
+            for e in events
+            if isinstance(e, TrialAsked | TrialEnded) and e.trial_id == trial.trial_id
+        ]
+        assert trial.seconds == pytest.approx(spans[1] - spans[0])
         assert "miou" in trial.metrics or not trial.complete
 
 
