@@ -4,7 +4,7 @@ Searcher and scheduler were tuned on the benchmarks of ``search_efficiency.py``.
 after that and left as they were: networks on tables with power-law learning curves, cells of
 operations as tabular NAS benchmarks have them, Hartmann's function in six dimensions with a bias
 that fades over the epochs, the same with one epoch. Simulated sweeps of 8 lanes with a budget of 30
-full trainings; hypervolume relative to a dense search.
+full trainings, or as told; hypervolume relative to a dense search.
 
 Run: OMP_NUM_THREADS=1 python -m benchmarks.unseen_landscapes --seeds 10 --jobs 2
 """
@@ -237,16 +237,17 @@ LANDSCAPES: dict[str, PowerLaws | Cells | Hartmann] = {
 COMPARED = [name for name in METHODS if name in OTHERS] + [OURS]
 
 
-def simulate(seed: int, *, landscape: str, method: str) -> SeedResult:
-    """Return one sweep of 8 lanes and 30 full trainings."""
+def simulate(seed: int, *, landscape: str, method: str, given: argparse.Namespace) -> SeedResult:
+    """Return one sweep of one of ``METHODS``."""
     searcher, scheduler = METHODS[method]
     return simulate_one(
         LANDSCAPES[landscape],
         searcher=searcher,
         scheduler=scheduler,
-        workers=8,
-        budget=30,
+        workers=given.workers,
+        budget=given.budget,
         seed=seed,
+        reference_told=not given.untold,
     )
 
 
@@ -257,14 +258,17 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=2)
-    arguments = parser.parse_args()
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--budget", type=float, default=30)
+    parser.add_argument("--untold", action="store_true", help="tell nobody a reference point")
+    given = parser.parse_args()
     for name, landscape in LANDSCAPES.items():
         reference = dense_reference(landscape, samples=8000, rounds=20)  # type: ignore[arg-type]
         found: dict[str, dict[str, object]] = {}
         best: float | None = None
         for method in COMPARED:
-            asked = partial(simulate, landscape=name, method=method)
-            results = list(results_in_order(asked, range(arguments.seeds), jobs=arguments.jobs))
+            asked = partial(simulate, landscape=name, method=method, given=given)
+            results = list(results_in_order(asked, range(given.seeds), jobs=given.jobs))
             others = [float(str(found[other]["hypervolume"])) for other in found]
             best = max(others) if method == OURS else None
             found[method] = summary(results, reference, best)
@@ -273,7 +277,7 @@ def main() -> None:
         line = {
             "landscape": name,
             "hypervolume": volumes,
-            "ours_error": float(str(ours["deviation"])) / math.sqrt(arguments.seeds),
+            "ours_error": float(str(ours["deviation"])) / math.sqrt(given.seeds),
             "regret_ratio": (1 - volumes[OURS]) / regret if regret > 0 else None,
             "budget_share": ours["budget_share_to_the_best_others_final"],
             "started": ours["started"],
