@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from orchestrator.folders import SweepFolder
 
 
@@ -17,4 +20,13 @@ def command(verb: str, folder: SweepFolder) -> str:
     root = folder.root.absolute()
     if root != storage_root(None):
         words += ["--storage", str(root)]
+    return shlex.join(words)
+
+
+def run_command(spec: Path | None, preset: str | None, overrides: Sequence[str]) -> str:
+    """Return the command line that runs what a spec file, a preset and settings describe."""
+    words = ["segsweep", "run", *([] if spec is None else [str(spec)])]
+    words += [] if preset is None else ["--preset", preset]
+    for setting in overrides:
+        words += ["--set", setting]
     return shlex.join(words)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from orchestrator.cli.hints import run_command
 from orchestrator.cli.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
 from orchestrator.cli.output import (
     count_text,
@@ -99,6 +100,11 @@ def plan(  # noqa: PLR0917 - the options of a command line
     else:
         _print(made, settled)
     tell(f"kept in {path}")
+    if not settled.search.warm_start and any(
+        not settled.space.faults(each.config) for each in earlier.trainings
+    ):
+        tell("earlier sweeps may teach the searcher: --set search.warm_start=true")
+    tell(f"run it: {run_command(spec, preset, overrides or ())}")
 
 
 def _machine() -> tuple[float, float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,11 @@ def test_a_plan_is_printed_with_its_basis_and_kept(segsweep: Callable[..., Outco
     assert "3 of 1 train worker(s)" in shown.out
     assert "2 configurations of 1 dimensions" in shown.out
     assert "simulated 32 of 32 sweeps" in shown.err
-    kept = Path(shown.err.strip().splitlines()[-1].removeprefix("kept in "))
+    *_, last, step = shown.err.strip().splitlines()
+    kept = Path(last.removeprefix("kept in "))
     assert kept.is_file()
+    settings = [f"--set {shlex.quote(value)}" for value in SMALL if value != "--set"]
+    assert step == f"run it: segsweep run {' '.join(settings)}"
 
     again = json.loads(segsweep("plan", *SMALL, "--cpus", "3", "--json").out)
     assert again == json.loads(kept.read_text(encoding="utf-8"))
@@ -126,8 +130,10 @@ def test_sweeps_of_other_machines_are_known_by_mlflow(
     assert told.code == 0
     assert "2 trainings of 1 earlier sweep(s) on this data" in " ".join(told.out.split())
     assert "warm start" not in told.out
-    warm = json.loads(segsweep("plan", *own, "--set", "search.warm_start=true", "--json").out)
-    assert warm["warm_trials"] == 2
+    assert "earlier sweeps may teach the searcher: --set search.warm_start=true" in told.err
+    warm = segsweep("plan", *own, "--set", "search.warm_start=true", "--json")
+    assert json.loads(warm.out)["warm_trials"] == 2
+    assert "may teach" not in warm.err
     named = segsweep("plan", *own, "--set", "search.warm_start=[nobodys]")
     assert named.code == 2
     assert "nobodys is not in the tracking store; there is theirs" in named.err
