@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.exit_codes import USER_FAULT
+from orchestrator.cli.hints import spec_command
 from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
 from orchestrator.cli.output import say, say_json, say_table, tell
 
@@ -54,6 +55,7 @@ def check(
         print_report(report)
     if not report.ok:
         raise typer.Exit(USER_FAULT)
+    tell(f"what a sweep will do: {spec_command('plan', spec, overrides or ())}")
 
 
 def report_mapping(report: DataReport) -> dict[str, object]:

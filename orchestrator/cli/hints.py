@@ -23,9 +23,11 @@ def command(verb: str, folder: SweepFolder) -> str:
     return shlex.join(words)
 
 
-def run_command(spec: Path | None, preset: str | None, overrides: Sequence[str]) -> str:
-    """Return the command line that runs what a spec file, a preset and settings describe."""
-    words = ["segsweep", "run", *([] if spec is None else [str(spec)])]
+def spec_command(
+    verb: str, spec: Path | None, overrides: Sequence[str], preset: str | None = None
+) -> str:
+    """Return the command line of ``verb`` for what a spec file, a preset and settings describe."""
+    words = ["segsweep", verb, *([] if spec is None else [str(spec)])]
     words += [] if preset is None else ["--preset", preset]
     for setting in overrides:
         words += ["--set", setting]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.hints import run_command
+from orchestrator.cli.hints import spec_command
 from orchestrator.cli.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
 from orchestrator.cli.output import (
     count_text,
@@ -104,7 +104,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
         not settled.space.faults(each.config) for each in earlier.trainings
     ):
         tell("earlier sweeps may teach the searcher: --set search.warm_start=true")
-    tell(f"run it: {run_command(spec, preset, overrides or ())}")
+    tell(f"run it: {spec_command('run', spec, overrides or (), preset)}")
 
 
 def _machine() -> tuple[float, float]:

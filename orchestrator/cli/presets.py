@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say, say_json, say_pairs, say_table
+from orchestrator.cli.output import say, say_json, say_pairs, say_table, tell
 
 EPILOG = examples("segsweep presets", "segsweep presets mobile", "segsweep run --preset kim")
 
@@ -40,6 +40,7 @@ def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
         say_json(summaries)
     else:
         say_pairs(summaries.items())
+        tell("look at one: segsweep presets NAME")
 
 
 def _show(name: str, *, as_json: bool) -> None:
@@ -62,3 +63,4 @@ def _show(name: str, *, as_json: bool) -> None:
         return
     say(preset_summaries()[name])
     say_table(("dimension", "values", "where"), rows)
+    tell(f"what a sweep of it will do: segsweep plan --preset {name}")

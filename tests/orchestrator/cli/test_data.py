@@ -41,6 +41,7 @@ def test_a_sound_set_is_shown_with_its_classes(
     assert outcome.code == 0
     assert "train: 2 images; 8x12 (2)" in outcome.out
     assert "road" in outcome.out
+    assert outcome.err.splitlines()[-1] == f"what a sweep will do: segsweep plan {spec}"
 
 
 def test_json_has_frequencies_that_add_up(segsweep: Callable[..., Outcome], spec: Path) -> None:
