@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from search_spaces.conditions import ALWAYS
+from search_spaces.domains import Domain
 
 if TYPE_CHECKING:
     from search_spaces.conditions import Condition
-    from search_spaces.domains import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +19,11 @@ class Dimension:
     name: str
     domain: Domain
     when: Condition = ALWAYS
+
+    def __post_init__(self) -> None:
+        """Refuse what is no domain, such as a bare list of choices."""
+        if not isinstance(self.domain, Domain):
+            raise TypeError(
+                f"dimension {self.name!r} needs a Float, LogFloat, Int, LogInt or Categorical, got "
+                f"{self.domain!r}"
+            )

@@ -119,14 +119,25 @@ class Categorical:
 
     choices: tuple[Value, ...]
 
-    def __init__(self, *choices: Value) -> None:
-        """Keep ``choices`` in the order given; at least one, none twice."""
-        if not choices:
+    def __init__(self, *choices: Value | list[Value] | tuple[Value, ...]) -> None:
+        """Keep ``choices``, or those of the one list given, in their order.
+
+        Raises:
+            ValueError: there is none, one is there twice, or is no text, number or boolean.
+        """
+        alone = choices[0] if len(choices) == 1 else None
+        given = list(alone) if isinstance(alone, list | tuple) else list(choices)
+        if not given:
             raise ValueError("a categorical domain needs at least one choice, none was given")
-        keys = [(type(choice).__name__, choice) for choice in choices]
+        strange = [choice for choice in given if not isinstance(choice, str | int | float)]
+        if strange:
+            raise ValueError(
+                f"choices of a categorical domain must be text, numbers or booleans, got {strange}"
+            )
+        keys = [(type(choice).__name__, choice) for choice in given]
         if len(set(keys)) != len(keys):
-            raise ValueError(f"choices of a categorical domain must differ, got {list(choices)}")
-        object.__setattr__(self, "choices", tuple(choices))
+            raise ValueError(f"choices of a categorical domain must differ, got {given}")
+        object.__setattr__(self, "choices", tuple(given))
 
     def __str__(self) -> str:
         """Return the domain in words."""

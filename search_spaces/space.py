@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS
@@ -39,6 +40,11 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         """Refuse a name given twice and a condition on a dimension that is not before it."""
+        if not all(isinstance(dimension, Dimension) for dimension in self.dimensions):
+            raise TypeError(
+                f"a space is made of dimensions, got {self.dimensions!r}; "
+                "SearchSpace.of(name=domain, ...) makes them"
+            )
         seen: set[str] = set()
         for dimension in self.dimensions:
             if dimension.name in seen:
@@ -52,9 +58,20 @@ class SearchSpace:
             seen.add(dimension.name)
 
     @classmethod
-    def of(cls, **domains: Domain) -> SearchSpace:
-        """Build an unconditional space from ``name=domain`` pairs, in their order."""
-        return cls(tuple(Dimension(name, domain) for name, domain in domains.items()))
+    def of(
+        cls, domains: Mapping[str, Domain] = MappingProxyType({}), /, **more: Domain
+    ) -> SearchSpace:
+        """Build an unconditional space from domains by name, in their order.
+
+        Args:
+            domains: Those whose names are no Python names, such as ``lr-decay``, or any.
+            more: Others, as ``name=domain``.
+
+        Raises:
+            TypeError: something is no domain.
+        """
+        named = {**domains, **more}
+        return cls(tuple(Dimension(name, domain) for name, domain in named.items()))
 
     def where(self, name: str, when: Condition) -> SearchSpace:
         """Return the same space with the condition of dimension ``name`` replaced.

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
 
 from orchestrator.events import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from search_spaces.space import Config, SearchSpace
 
 ObjectivesLike: TypeAlias = "Sequence[Objective | tuple[str, str]] | Mapping[str, str]"
 """Objectives, ``(name, direction)`` pairs, or a mapping from names to directions, in order."""
 
+_PACKAGES = Path(__file__).parents[2]
 _DIRECTIONS = {"minimize": "minimize", "min": "minimize", "maximize": "maximize", "max": "maximize"}
 
 
@@ -96,3 +102,61 @@ def _objective(entry: Objective | tuple[str, str]) -> Objective:
             f"objective {name!r} has direction {direction!r}; take minimize or maximize"
         )
     return Objective(name, _DIRECTIONS[direction])  # type: ignore[arg-type]
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Turn whatever a benchmark's own code raises meanwhile into a ``BenchmarkError``.
+
+    Args:
+        what: What that code is doing, as a message begins.
+    """
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        theirs = [each for each in frames if _is_theirs(each.filename)]
+        place = f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+        raise BenchmarkError(f"{what} raised {type(error).__name__}: {error}{place}") from error
+
+
+def known_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
+    """Return what ``benchmark`` knows of ``config`` before training.
+
+    Raises:
+        BenchmarkError: it raises an error, or tells something that is no number.
+    """
+    with blamed(f"known() of {config}"):
+        return {name: float(value) for name, value in benchmark.known(config).items()}
+
+
+def curve_of(
+    benchmark: Benchmark, config: Config, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the learned objective after each epoch, and the seconds that each took.
+
+    Raises:
+        BenchmarkError: ``benchmark`` raises an error, or breaks the protocol.
+    """
+    with blamed(f"curve() of {config}"):
+        values, seconds = (
+            np.asarray(array, dtype=np.float64) for array in benchmark.curve(config, seed)
+        )
+    epochs = benchmark.max_epochs
+    if values.shape != (epochs,) or seconds.shape != (epochs,):
+        raise BenchmarkError(
+            f"curve() must return two arrays of max_epochs = {epochs} numbers, got shapes "
+            f"{values.shape} and {seconds.shape} for {config}"
+        )
+    durations = np.diff(seconds, prepend=0.0)
+    if not (durations >= 0).all():
+        raise BenchmarkError(f"curve() must return seconds that never fall, for {config} they do")
+    return values, durations
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether code of ``file`` is neither a library's nor ours, nor the interpreter's own."""
+    ours = [str(_PACKAGES / name) for name in ("orchestrator", "search_spaces")]
+    return not file.startswith(("<", *ours)) and "site-packages" not in file

@@ -15,7 +15,7 @@ from orchestrator.events import (
     TrialStarted,
 )
 from orchestrator.schedulers.base import judgement
-from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
+from orchestrator.simulation.benchmark import BenchmarkError, curve_of, known_of, objectives_of
 from orchestrator.simulation.front import GrowingFront
 from orchestrator.simulation.occupancy import FREE, Occupancy, Overheads
 from orchestrator.simulation.result import SeedResult
@@ -163,7 +163,7 @@ class Clockwork:
 
     def _ask(self, config: Config) -> str:
         trial_id = f"t{self._asked:05d}"
-        known = {name: float(value) for name, value in self._benchmark.known(config).items()}
+        known = known_of(self._benchmark, config)
         missing = [o.name for o in self._objectives[1:] if o.name not in known]
         if missing:
             raise BenchmarkError(
@@ -185,19 +185,8 @@ class Clockwork:
 
     def _course(self, config: Config, known: dict[str, float]) -> _Course:
         noise = np.random.SeedSequence((self._seed, int(config_digest(config), 16)))
-        given = self._benchmark.curve(config, int(noise.generate_state(1)[0]))
-        values, seconds = (np.asarray(array, dtype=np.float64) for array in given)
-        epochs = self._benchmark.max_epochs
-        if values.shape != (epochs,) or seconds.shape != (epochs,):
-            raise BenchmarkError(
-                f"curve() must return two arrays of max_epochs = {epochs} numbers, got shapes "
-                f"{values.shape} and {seconds.shape} for {config}"
-            )
-        durations = np.diff(seconds, prepend=0.0)
-        if not (durations >= 0).all():
-            raise BenchmarkError(
-                f"curve() must return seconds that never fall, for {config} they do"
-            )
+        seed = int(noise.generate_state(1)[0])
+        values, durations = curve_of(self._benchmark, config, seed)
         return _Course(values, durations, known)
 
     def _schedule(self, trial_id: str, *, delay: float = 0.0) -> None:

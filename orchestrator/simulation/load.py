@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.simulation.benchmark import Benchmark, BenchmarkError, objectives_of
+from orchestrator.simulation.benchmark import Benchmark, BenchmarkError, blamed, objectives_of
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -88,19 +89,24 @@ def _module(name: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise BenchmarkError(
-            f"there is no module {error.name!r}; {name} is looked for among the installed "
-            f"packages and in {here}"
-        ) from error
+    with blamed(f"importing {name}"):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise BenchmarkError(
+                f"there is no module {error.name!r}; {name} is looked for among the installed "
+                f"packages and in {here}"
+            ) from error
 
 
 def _call(found: object, text: str) -> object:
     if not callable(found):
         return found
     try:
-        return found()
+        inspect.signature(found).bind()
     except TypeError as error:
         raise BenchmarkError(f"{text} cannot be called without arguments: {error}") from error
+    except ValueError:  # a built-in function without a signature
+        pass
+    with blamed(f"{text}, called without arguments,"):
+        return found()

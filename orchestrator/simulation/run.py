@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
 from orchestrator.searchers.problem import SearchProblem
 from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
-from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
+from orchestrator.simulation.benchmark import BenchmarkError, known_of, objectives_of
 from orchestrator.simulation.clockwork import Clockwork
 from orchestrator.simulation.load import loaded_benchmark
 from orchestrator.simulation.occupancy import FREE
@@ -123,7 +124,7 @@ def benchmark_problem(benchmark: Benchmark, *, seed: int) -> SearchProblem:
         objectives=objectives_of(benchmark),
         seed=seed,
         max_epochs=benchmark.max_epochs,
-        known_cost=benchmark.known,
+        known_cost=partial(known_of, benchmark),
         reference_point=dict(benchmark.reference_point),
     )
 

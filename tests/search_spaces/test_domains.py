@@ -1,6 +1,13 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
 from search_spaces.domains import Categorical, Float, LogInt
+
+if TYPE_CHECKING:
+    from search_spaces.domains import Value
 
 
 def test_a_categorical_tells_one_from_true() -> None:
@@ -17,3 +24,24 @@ def test_an_interval_without_values_is_refused(low: float, high: float) -> None:
 def test_a_log_domain_needs_positive_bounds() -> None:
     with pytest.raises(ValueError, match="low > 0"):
         LogInt(0, 4)
+
+
+@pytest.mark.parametrize("given", [["a", "b"], ("a", "b")])
+def test_a_list_of_choices_is_its_choices(given: list[Value]) -> None:
+    assert Categorical(given) == Categorical("a", "b")
+    assert Categorical(given).choices == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ((), "none was given"),
+        (([],), "none was given"),
+        ((["a"], ["b"]), r"text, numbers or booleans, got \[\['a'\], \['b'\]\]"),
+        ((None, "a"), r"got \[None\]"),
+        (("a", "a"), "must differ"),
+    ],
+)
+def test_what_is_no_choice_is_refused(choices: tuple[Value, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Categorical(*choices)

@@ -145,3 +145,16 @@ def test_a_digest_tells_values_and_names_apart() -> None:
     assert len({config_digest(config) for config in configs}) == len(configs)
     assert config_digest({"a": 8.0}) == config_digest({"a": 8})
     assert config_digest({"a": 0.1 + 0.2}) == config_digest({"a": 0.3})
+
+
+def test_a_space_is_made_of_names_that_python_has_not() -> None:
+    space = SearchSpace.of({"weight-decay": Float(0.0, 1.0)}, rate=Float(0.0, 1.0))
+    assert space.names == ("weight-decay", "rate")
+    assert SearchSpace.of({"rate": Float(0.0, 1.0)}) == SearchSpace.of(rate=Float(0.0, 1.0))
+
+
+def test_what_is_no_domain_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match=r"'rate' needs a Float, .*, got \[1, 2\]"):
+        SearchSpace.of(rate=[1, 2])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"SearchSpace\.of\(name=domain"):
+        SearchSpace({"rate": Float(0.0, 1.0)})  # type: ignore[arg-type]

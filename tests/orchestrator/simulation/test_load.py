@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = """
-from search_spaces.domains import Float
-from search_spaces.space import SearchSpace
+from search_spaces import Float, SearchSpace
 
 class Mine:
     space = SearchSpace.of(x=Float(0, 1))
@@ -39,6 +38,10 @@ class Sideways(Mine):
 
 class Boundless(Mine):
     reference_point = {"loss": 1.0}
+
+class Unmade(Mine):
+    def __init__(self):
+        raise RuntimeError("no data")
 
 def make():
     return Mine()
@@ -74,6 +77,10 @@ def test_classes_and_functions_in_the_current_folder_are_called(attribute: str) 
         ("my_benchmarks:Sideways", "sideways"),
         ("my_benchmarks:Boundless", "no cost"),
         ("my_benchmarks:SearchSpace", "without arguments"),
+        (
+            "my_benchmarks:Unmade",
+            r"raised RuntimeError: no data \(.*my_benchmarks\.py, line 29\)$",
+        ),
     ],
 )
 def test_faults_are_named(text: str, message: str) -> None:
@@ -84,3 +91,14 @@ def test_faults_are_named(text: str, message: str) -> None:
 def test_the_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(BenchmarkError("why")))  # noqa: S301
     assert str(error) == "why"
+
+
+def test_an_error_at_import_is_told_with_its_line(tmp_path: Path) -> None:
+    lines = [
+        "from search_spaces import Float, SearchSpace",
+        "",
+        "space = SearchSpace.of(x=Float(2, 1))",
+    ]
+    (tmp_path / "broken.py").write_text("\n".join(lines))
+    with pytest.raises(BenchmarkError, match=r"ValueError: low must .*broken\.py, line 3\)$"):
+        load_benchmark("broken:any")

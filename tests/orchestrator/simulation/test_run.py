@@ -12,7 +12,7 @@ from orchestrator.pareto import hypervolume
 from orchestrator.schedulers.registry import make_scheduler
 from orchestrator.searchers.registry import make_searcher
 from orchestrator.simulation import Benchmark, simulate
-from orchestrator.simulation.benchmark import objectives_of
+from orchestrator.simulation.benchmark import BenchmarkError, objectives_of
 from orchestrator.simulation.run import simulate_one
 from orchestrator.simulation.synthetic import backbones, crossing, rugged
 from search_spaces.domains import Categorical, LogFloat, LogInt
@@ -149,6 +149,22 @@ def test_searcher_and_scheduler_know_the_reference_point_only_where_they_are_tol
         Toy.reference_point if told else {},
     ]
     assert found.hypervolume > 0
+
+
+def test_errors_of_a_benchmarks_own_code_are_told_with_their_place() -> None:
+    class Strange(Toy):
+        def known(self, config: Config) -> dict[str, float]:
+            return dict.fromkeys(("params", *config), "many")  # type: ignore[arg-type]
+
+    class Failing(Toy):
+        def curve(self, config: Config, seed: int) -> tuple[list[float], list[float]]:
+            raise LookupError(f"no such trial as {seed} of {config}")
+
+    with pytest.raises(BenchmarkError, match=r"^known\(\) of \{'rate': .*ValueError: could not"):
+        simulate(Strange(), seeds=1)
+    where = r"raised LookupError: no such trial as .* \(.*test_run\.py, line \d+\)$"
+    with pytest.raises(BenchmarkError, match=where):
+        simulate(Failing(), seeds=1)
 
 
 def test_a_benchmark_with_wrong_arrays_is_named() -> None:
