@@ -83,13 +83,24 @@ def objectives_of(benchmark: Benchmark) -> tuple[Objective, ...]:
     """Return a benchmark's objectives as values.
 
     Raises:
-        ValueError: there is none, or a direction is not minimize or maximize.
+        ValueError: there is none, one is there twice, or a direction is not minimize or maximize.
     """
     given = benchmark.objectives
     entries = list(given.items()) if hasattr(given, "items") else list(given)
     if not entries:
         raise ValueError("a benchmark needs at least one objective, it has none")
-    return tuple(_objective(entry) for entry in entries)
+    if not all(isinstance(entry, Objective) or _is_pair(entry) for entry in entries):
+        raise ValueError(
+            f"objectives must be directions by name, or (name, direction) pairs, got {given!r}"
+        )
+    found = tuple(_objective(entry) for entry in entries)
+    if len({objective.name for objective in found}) < len(found):
+        raise ValueError(f"objectives must have names of their own, got {given!r}")
+    return found
+
+
+def _is_pair(entry: object) -> bool:
+    return isinstance(entry, tuple | list) and len(entry) == 2
 
 
 def _objective(entry: Objective | tuple[str, str]) -> Objective:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ from orchestrator.simulation.benchmark import Benchmark, BenchmarkError, blamed,
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 _FIELDS = ("space", "objectives", "max_epochs", "reference_point", "full_training_seconds")
@@ -70,19 +74,43 @@ def checked(found: object, text: str) -> Benchmark:
             f"{text} is a {type(found).__name__} without {', '.join(lacking)}; a benchmark needs "
             f"{', '.join(_FIELDS)}, known(config) and curve(config, seed)"
         )
-    if not isinstance(found.space, SearchSpace):
-        raise BenchmarkError(
-            f"{text}: space must be a search_spaces.space.SearchSpace, got "
-            f"{type(found.space).__name__}"
-        )
-    try:
-        objectives = objectives_of(found)
-    except ValueError as error:
-        raise BenchmarkError(f"{text}: {error}") from error
-    missing = [o.name for o in objectives if o.name not in found.reference_point]
-    if missing:
-        raise BenchmarkError(f"{text}: reference_point has no {', '.join(missing)}")
+    faults = list(_faults(found))
+    if faults:
+        raise BenchmarkError(f"{text}: {'; '.join(faults)}")
     return found
+
+
+def _faults(found: Benchmark) -> Iterator[str]:
+    """Say what is wrong with the values of a benchmark's fields."""
+    space: object = found.space
+    reference: object = found.reference_point
+    epochs, seconds = found.max_epochs, found.full_training_seconds
+    if not isinstance(space, SearchSpace):
+        yield f"space must be a search_spaces.SearchSpace, got {type(space).__name__}"
+    elif not space.names:
+        yield "space must have a dimension, it has none"
+    if not isinstance(epochs, Integral | float) or epochs != round(epochs) or epochs < 1:
+        yield f"max_epochs must be a whole number of at least 1, got {epochs!r}"
+    if not _is_finite(seconds) or not seconds > 0:
+        yield f"full_training_seconds must be a number above 0, got {seconds!r}"
+    try:
+        names = [objective.name for objective in objectives_of(found)]
+    except ValueError as error:
+        yield str(error)
+        return
+    if not isinstance(reference, Mapping):
+        yield f"reference_point must be a value by objective, got {reference!r}"
+        return
+    missing = [name for name in names if name not in reference]
+    if missing:
+        yield f"reference_point has no {', '.join(missing)}"
+    strange = {n: reference[n] for n in names if n in reference and not _is_finite(reference[n])}
+    if strange:
+        yield f"reference_point must have finite numbers, got {strange}"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _module(name: str) -> ModuleType:

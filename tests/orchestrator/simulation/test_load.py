@@ -43,6 +43,21 @@ class Unmade(Mine):
     def __init__(self):
         raise RuntimeError("no data")
 
+class Wrong(Mine):
+    space = SearchSpace.of()
+    objectives = "loss"
+    max_epochs = 0
+    full_training_seconds = float("nan")
+
+class Twice(Mine):
+    objectives = [("loss", "minimize"), ("loss", "maximize")]
+
+class Wordy(Mine):
+    reference_point = {"loss": "much", "cost": 1.0}
+
+class Listed(Mine):
+    reference_point = [1.0, 1.0]
+
 def make():
     return Mine()
 
@@ -76,6 +91,13 @@ def test_classes_and_functions_in_the_current_folder_are_called(attribute: str) 
         ("my_benchmarks:Half", r"without objectives, .*curve\(\)"),
         ("my_benchmarks:Sideways", "sideways"),
         ("my_benchmarks:Boundless", "no cost"),
+        (
+            "my_benchmarks:Wrong",
+            r"space must have .*; max_epochs .* 0; full_training.* nan; objectives must .*'loss'",
+        ),
+        ("my_benchmarks:Twice", "names of their own"),
+        ("my_benchmarks:Wordy", "finite numbers, got {'loss': 'much'}"),
+        ("my_benchmarks:Listed", "a value by objective"),
         ("my_benchmarks:SearchSpace", "without arguments"),
         (
             "my_benchmarks:Unmade",
