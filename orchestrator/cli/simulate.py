@@ -33,7 +33,8 @@ Target: TypeAlias = Annotated[
         "--benchmark",
         metavar="MODULE:ATTRIBUTE",
         help="What is searched: an object, or a function without arguments that returns one, "
-        "which implements orchestrator.simulation.Benchmark.",
+        "which implements orchestrator.simulation.Benchmark; a file does for a module: "
+        "folder/mine.py:curves.",
     ),
 ]
 SearcherName: TypeAlias = Annotated[

@@ -26,7 +26,7 @@ _METHODS = ("known", "curve")
 def load_benchmark(text: str) -> Benchmark:
     """Return the benchmark at ``MODULE:ATTRIBUTE``; a class or function there is called.
 
-    Modules are also looked for in the current folder.
+    Modules are also looked for in the current folder; ``FOLDER/FILE.py`` names one by its file.
 
     Raises:
         BenchmarkError: the text, the module, the attribute or the benchmark is faulty; all that
@@ -38,12 +38,13 @@ def load_benchmark(text: str) -> Benchmark:
             f"{text!r} is no benchmark; write MODULE:ATTRIBUTE, for example "
             "orchestrator.simulation.synthetic:crossing"
         )
-    found: object = _module(module_name)
+    module = _module(module_name)
+    found: object = module
     for part in attribute.split("."):
         if not hasattr(found, part):
             public = [name for name in dir(found) if not name.startswith("_")]
             raise BenchmarkError(
-                f"{text}: {module_name} has no {attribute!r}; it has {', '.join(public)}"
+                f"{text}: {module.__name__} has no {attribute!r}; it has {', '.join(public)}"
             )
         found = getattr(found, part)
     if isinstance(found, type) or not hasattr(found, "space"):
@@ -114,16 +115,25 @@ def _is_finite(value: object) -> bool:
 
 
 def _module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    folder = Path.cwd()
+    if name.endswith(".py"):
+        file = Path(name).absolute()
+        if not file.is_file():
+            raise BenchmarkError(f"there is no file {file}")
+        folder, name = file.parent, file.stem
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise BenchmarkError(
+            f"{name!r} is no module's name; write MODULE:ATTRIBUTE, FILE.py:ATTRIBUTE"
+        )
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     with blamed(f"importing {name}"):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise BenchmarkError(
                 f"there is no module {error.name!r}; {name} is looked for among the installed "
-                f"packages and in {here}"
+                f"packages and in {folder}"
             ) from error
 
 

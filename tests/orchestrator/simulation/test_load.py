@@ -82,11 +82,21 @@ def test_classes_and_functions_in_the_current_folder_are_called(attribute: str) 
     assert load_benchmark(f"my_benchmarks:{attribute}").max_epochs == 2
 
 
+def test_a_file_is_loaded_wherever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    place = tmp_path / "folder" / "my_file.py"
+    place.write_text(textwrap.dedent(SOURCE))
+    assert load_benchmark(f"{place}:mine").max_epochs == 2
+    assert load_benchmark("my_benchmarks.py:mine").max_epochs == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("my_benchmarks", "MODULE:ATTRIBUTE"),
         ("not_there:x", "no module 'not_there'"),
+        ("some/not_there.py:x", r"no file /.*some/not_there\.py"),
+        ("./my_benchmarks:x", "is no module's name"),
         ("my_benchmarks:other", "has no 'other'.*Mine"),
         ("my_benchmarks:Half", r"without objectives, .*curve\(\)"),
         ("my_benchmarks:Sideways", "sideways"),
