@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_SWEEPS = 20
 """Sweeps that are read, the latest ones."""
+ENOUGH_TRAININGS = 1000
+"""Trainings after which no further sweep is read from a tracking store, which takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,12 +86,12 @@ def gather_tracked(
     own = {folder.sweep_id for folder in list_sweeps(Path(spec.storage.root))}
     others = [each for each in past.sweeps() if each.sweep_id not in own]
     sound = [each for each in others if _tracked_compares(each, spec, dataset_digest)]
-    return tuple(
-        found
-        for sweep in sound[-MOST_SWEEPS:]
-        for trial in past.trials(sweep)
-        for found in _tracked_experience(trial, spec)
-    )
+    found: list[Experience] = []
+    for sweep in reversed(sound[-MOST_SWEEPS:]):
+        found += [each for t in past.trials(sweep) for each in _tracked_experience(t, spec)]
+        if len(found) >= ENOUGH_TRAININGS:
+            break
+    return tuple(found)
 
 
 def _compares(other: SweepSpec, spec: SweepSpec) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from orchestrator.folders import new_sweep
-from orchestrator.planning.experience import MOST_SWEEPS, gather_tracked
+from orchestrator.planning.experience import ENOUGH_TRAININGS, MOST_SWEEPS, gather_tracked
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.history import PastSweep, PastTrial
@@ -157,4 +157,15 @@ def test_of_many_sweeps_the_latest_count(spec: SweepSpec) -> None:
         name = f"old-{number}"
         many.kept |= shelf(spec, trial(sweep_id=name), sweep_id=name).kept
     found = [each.sweep_id for each in gathered(spec, many)]
-    assert found == [f"old-{number}" for number in range(5, MOST_SWEEPS + 5)]
+    assert found == [f"old-{number}" for number in reversed(range(5, MOST_SWEEPS + 5))]
+
+
+def test_large_sweeps_are_read_until_there_is_enough(spec: SweepSpec) -> None:
+    large = [trial(trial_id=f"t{number:05d}") for number in range(ENOUGH_TRAININGS)]
+    past = Shelf(
+        shelf(spec, sweep_id="first").kept
+        | shelf(spec, *large, sweep_id="second").kept
+        | shelf(spec, trial(sweep_id="third"), sweep_id="third").kept
+    )
+    found = gathered(spec, past)
+    assert [each.sweep_id for each in found] == ["third", *["old"] * ENOUGH_TRAININGS]
