@@ -56,18 +56,22 @@ class FourNodes:
         )
 
 
-def _bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a Python that has no packages, which uv finds by its version alone."""
+def _bare_tools(tmp_path_factory: pytest.TempPathFactory, uv: str) -> Path:
+    """Return a folder with uv and a Python without packages, which uv finds by its version alone.
+
+    Both alone: beside uv there may be a Python of its environment, which lacks ours.
+    """
     folder = tmp_path_factory.mktemp("bare")
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     (folder / name).symlink_to(Path(sys.base_prefix) / "bin" / name)
+    (folder / "uv").symlink_to(Path(uv).resolve())
     return folder
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FourNodes]:
     """Start the nodes in a process of their own, where tokens are asked for."""
-    tools = [] if UV is None else [str(_bare_python(tmp_path_factory)), str(Path(UV).parent)]
+    tools = [] if UV is None else [str(_bare_tools(tmp_path_factory, UV))]
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
