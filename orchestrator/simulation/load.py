@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ def _faults(found: Benchmark) -> Iterator[str]:
         yield f"space must be a search_spaces.SearchSpace, got {type(space).__name__}"
     elif not space.names:
         yield "space must have a dimension, it has none"
-    if not isinstance(epochs, Integral | float) or epochs != round(epochs) or epochs < 1:
+    if not _is_finite(epochs) or epochs != round(epochs) or epochs < 1:
         yield f"max_epochs must be a whole number of at least 1, got {epochs!r}"
     if not _is_finite(seconds) or not seconds > 0:
         yield f"full_training_seconds must be a number above 0, got {seconds!r}"

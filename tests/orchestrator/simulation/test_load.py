@@ -49,6 +49,9 @@ class Wrong(Mine):
     max_epochs = 0
     full_training_seconds = float("nan")
 
+class Endless(Mine):
+    max_epochs = float("inf")
+
 class Twice(Mine):
     objectives = [("loss", "minimize"), ("loss", "maximize")]
 
@@ -105,6 +108,7 @@ def test_a_file_is_loaded_wherever_it_is(tmp_path: Path) -> None:
             "my_benchmarks:Wrong",
             r"space must have .*; max_epochs .* 0; full_training.* nan; objectives must .*'loss'",
         ),
+        ("my_benchmarks:Endless", "whole number of at least 1, got inf"),
         ("my_benchmarks:Twice", "names of their own"),
         ("my_benchmarks:Wordy", "finite numbers, got {'loss': 'much'}"),
         ("my_benchmarks:Listed", "a value by objective"),
