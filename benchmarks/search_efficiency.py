@@ -35,6 +35,7 @@ from orchestrator.simulation.run import simulate_one
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from orchestrator.simulation.benchmark import Benchmark
     from orchestrator.simulation.synthetic import Backbones, Crossing, Rugged
     from search_spaces.space import Config
 
@@ -151,21 +152,25 @@ def machine() -> dict[str, object]:
     return {"cpu": model, "system": platform.system(), "python": platform.python_version()}
 
 
+def sweep(seed: int, *, benchmark: Benchmark, method: str, given: argparse.Namespace) -> SeedResult:
+    """Return one sweep of one of ``METHODS``."""
+    searcher, scheduler = METHODS[method]
+    return simulate_one(
+        benchmark,
+        searcher=searcher,
+        scheduler=scheduler,
+        workers=given.workers,
+        budget=given.budget,
+        seed=seed,
+        reference_told=not given.untold,
+    )
+
+
 def ours(name: str, method: str, given: argparse.Namespace) -> list[SeedResult]:
     """Return the sweeps of one of ``METHODS``."""
-    searcher, scheduler = METHODS[method]
     benchmark = load(name, untold=given.untold)
     return [
-        simulate_one(
-            benchmark,
-            searcher=searcher,
-            scheduler=scheduler,
-            workers=given.workers,
-            budget=given.budget,
-            seed=seed,
-            reference_told=not given.untold,
-        )
-        for seed in range(given.seeds)
+        sweep(seed, benchmark=benchmark, method=method, given=given) for seed in range(given.seeds)
     ]
 
 

@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from benchmarks.search_efficiency import METHODS, OTHERS, OURS, dense_reference, summary
+from benchmarks.search_efficiency import METHODS, OTHERS, OURS, dense_reference, summary, sweep
 from orchestrator.events import Objective
 from orchestrator.simulation.curves import noise
 from orchestrator.simulation.parallel import results_in_order
-from orchestrator.simulation.run import simulate_one
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from orchestrator.simulation.result import SeedResult
     from search_spaces.space import Config
 
     Array = NDArray[np.float64]
@@ -237,20 +235,6 @@ LANDSCAPES: dict[str, PowerLaws | Cells | Hartmann] = {
 COMPARED = [name for name in METHODS if name in OTHERS] + [OURS]
 
 
-def simulate(seed: int, *, landscape: str, method: str, given: argparse.Namespace) -> SeedResult:
-    """Return one sweep of one of ``METHODS``."""
-    searcher, scheduler = METHODS[method]
-    return simulate_one(
-        LANDSCAPES[landscape],
-        searcher=searcher,
-        scheduler=scheduler,
-        workers=given.workers,
-        budget=given.budget,
-        seed=seed,
-        reference_told=not given.untold,
-    )
-
-
 def main() -> None:
     """Print a line of JSON for every landscape."""
     parser = argparse.ArgumentParser(
@@ -267,7 +251,7 @@ def main() -> None:
         found: dict[str, dict[str, object]] = {}
         best: float | None = None
         for method in COMPARED:
-            asked = partial(simulate, landscape=name, method=method, given=given)
+            asked = partial(sweep, benchmark=landscape, method=method, given=given)
             results = list(results_in_order(asked, range(given.seeds), jobs=given.jobs))
             others = [float(str(found[other]["hypervolume"])) for other in found]
             best = max(others) if method == OURS else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS
@@ -58,9 +57,7 @@ class SearchSpace:
             seen.add(dimension.name)
 
     @classmethod
-    def of(
-        cls, domains: Mapping[str, Domain] = MappingProxyType({}), /, **more: Domain
-    ) -> SearchSpace:
+    def of(cls, domains: Mapping[str, Domain] | None = None, /, **more: Domain) -> SearchSpace:
         """Build an unconditional space from domains by name, in their order.
 
         Args:
@@ -70,7 +67,7 @@ class SearchSpace:
         Raises:
             TypeError: something is no domain.
         """
-        named = {**domains, **more}
+        named = {**(domains or {}), **more}
         return cls(tuple(Dimension(name, domain) for name, domain in named.items()))
 
     def where(self, name: str, when: Condition) -> SearchSpace:

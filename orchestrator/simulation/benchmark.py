@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -12,7 +12,7 @@ import numpy as np
 from orchestrator.events import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -22,6 +22,12 @@ ObjectivesLike: TypeAlias = "Sequence[Objective | tuple[str, str]] | Mapping[str
 """Objectives, ``(name, direction)`` pairs, or a mapping from names to directions, in order."""
 
 _PACKAGES = Path(__file__).parents[2]
+_NOT_THEIRS = (
+    "<",
+    f"{sysconfig.get_path('stdlib')}/",
+    *(f"{_PACKAGES / name}/" for name in ("orchestrator", "search_spaces")),
+)
+"""How the file names of code begin that is not a benchmark's."""
 _DIRECTIONS = {"minimize": "minimize", "min": "minimize", "maximize": "maximize", "max": "maximize"}
 
 
@@ -115,22 +121,17 @@ def _objective(entry: Objective | tuple[str, str]) -> Objective:
     return Objective(name, _DIRECTIONS[direction])  # type: ignore[arg-type]
 
 
-@contextmanager
-def blamed(what: str) -> Iterator[None]:
-    """Turn whatever a benchmark's own code raises meanwhile into a ``BenchmarkError``.
+def blamed(what: str, error: Exception) -> BenchmarkError:
+    """Return the error that tells which line of a benchmark's own code raised ``error``.
 
     Args:
-        what: What that code is doing, as a message begins.
+        what: What that code was doing, as a message begins.
+        error: What it raised.
     """
-    try:
-        yield
-    except BenchmarkError:
-        raise
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        theirs = [each for each in frames if _is_theirs(each.filename)]
-        place = f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
-        raise BenchmarkError(f"{what} raised {type(error).__name__}: {error}{place}") from error
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [each for each in frames if _is_theirs(each.filename)]
+    place = f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+    return BenchmarkError(f"{what} raised {type(error).__name__}: {error}{place}")
 
 
 def known_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
@@ -139,8 +140,10 @@ def known_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
     Raises:
         BenchmarkError: it raises an error, or tells something that is no number.
     """
-    with blamed(f"known() of {config}"):
+    try:
         return {name: float(value) for name, value in benchmark.known(config).items()}
+    except Exception as error:
+        raise blamed(f"known() of {config}", error) from error
 
 
 def curve_of(
@@ -151,10 +154,12 @@ def curve_of(
     Raises:
         BenchmarkError: ``benchmark`` raises an error, or breaks the protocol.
     """
-    with blamed(f"curve() of {config}"):
+    try:
         values, seconds = (
             np.asarray(array, dtype=np.float64) for array in benchmark.curve(config, seed)
         )
+    except Exception as error:
+        raise blamed(f"curve() of {config}", error) from error
     epochs = benchmark.max_epochs
     if values.shape != (epochs,) or seconds.shape != (epochs,):
         raise BenchmarkError(
@@ -169,5 +174,4 @@ def curve_of(
 
 def _is_theirs(file: str) -> bool:
     """Whether code of ``file`` is neither a library's nor ours, nor the interpreter's own."""
-    ours = [str(_PACKAGES / name) for name in ("orchestrator", "search_spaces")]
-    return not file.startswith(("<", *ours)) and "site-packages" not in file
+    return not file.startswith(_NOT_THEIRS) and "site-packages" not in file

@@ -127,14 +127,15 @@ def _module(name: str) -> ModuleType:
         )
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    with blamed(f"importing {name}"):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise BenchmarkError(
-                f"there is no module {error.name!r}; {name} is looked for among the installed "
-                f"packages and in {folder}"
-            ) from error
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise BenchmarkError(
+            f"there is no module {error.name!r}; {name} is looked for among the installed "
+            f"packages and in {folder}"
+        ) from error
+    except Exception as error:
+        raise blamed(f"importing {name}", error) from error
 
 
 def _call(found: object, text: str) -> object:
@@ -146,5 +147,7 @@ def _call(found: object, text: str) -> object:
         raise BenchmarkError(f"{text} cannot be called without arguments: {error}") from error
     except ValueError:  # a built-in function without a signature
         pass
-    with blamed(f"{text}, called without arguments,"):
+    try:
         return found()
+    except Exception as error:
+        raise blamed(f"{text}, called without arguments,", error) from error

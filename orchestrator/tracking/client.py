@@ -56,16 +56,22 @@ def connect(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store; None for any other store."""
+    prefix = "sqlite:///"
+    return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
+
+
 def sqlite_folder(uri: str) -> Path | None:
     """Return the folder of a SQLite store's file; None for any other store."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)).parent if uri.startswith(prefix) else None
+    file = sqlite_file(uri)
+    return None if file is None else file.parent
 
 
 def store_exists(uri: str) -> bool:
     """Whether there may be anything at ``uri``: not in a SQLite store whose file is not there."""
-    prefix = "sqlite:///"
-    return not uri.startswith(prefix) or Path(uri.removeprefix(prefix)).exists()
+    file = sqlite_file(uri)
+    return file is None or file.exists()
 
 
 def database_kind(uri: str) -> Literal["sqlite", "postgresql"] | None:

@@ -62,7 +62,7 @@ class PastSweep:
 
 
 class History:
-    """Reads what a tracking store keeps of earlier sweeps.
+    """Reads what a tracking store keeps of earlier sweeps, everything once.
 
     Every method raises ``TrackingUnavailableError`` where trying again may help and
     ``TrackingRefusedError`` where it will not.
@@ -73,12 +73,10 @@ class History:
         self._uri = uri
         self._client_made: MlflowClient | None = None
         self._sweeps: tuple[PastSweep, ...] | None = None
+        self._trials: dict[str, tuple[PastTrial, ...]] = {}
 
     def sweeps(self) -> tuple[PastSweep, ...]:
-        """Return all sweeps of the store, whatever their experiment, the oldest first.
-
-        They are read once; who looks again sees the same ones.
-        """
+        """Return all sweeps of the store, whatever their experiment, the oldest first."""
         if self._sweeps is None:
             self._sweeps = self._read_sweeps()
         return self._sweeps
@@ -89,15 +87,9 @@ class History:
         Each comes with its learning curve. Of a very large sweep these are two thousand: complete
         ones first, then the first ones of the others.
         """
-        with told_apart(f"read the trials of {sweep.sweep_id}"):
-            children = names.children_filter(sweep.sweep_id, sweep.run_id)
-            found: list[Run] = []
-            for state in _STATES:
-                wanted = f"{children} AND {names.tag_filter(trial_state=state)}"
-                found += sorted(self._search([sweep.experiment_id], wanted), key=_trial_id)
-            return tuple(
-                self._trial(sweep, run) for run in sorted(found[:MOST_TRIALS], key=_trial_id)
-            )
+        if sweep.run_id not in self._trials:
+            self._trials[sweep.run_id] = self._read_trials(sweep)
+        return self._trials[sweep.run_id]
 
     @property
     def _client(self) -> MlflowClient:
@@ -116,6 +108,17 @@ class History:
                 key=lambda run: (run.info.start_time or 0, run.data.tags.get(names.SWEEP_ID, "")),
             )
             return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
+
+    def _read_trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+        with told_apart(f"read the trials of {sweep.sweep_id}"):
+            children = names.children_filter(sweep.sweep_id, sweep.run_id)
+            found: list[Run] = []
+            for state in _STATES:
+                wanted = f"{children} AND {names.tag_filter(trial_state=state)}"
+                found += sorted(self._search([sweep.experiment_id], wanted), key=_trial_id)
+            return tuple(
+                self._trial(sweep, run) for run in sorted(found[:MOST_TRIALS], key=_trial_id)
+            )
 
     def _search(self, experiments: list[str], wanted: str) -> Iterator[Run]:
         token: str | None = None

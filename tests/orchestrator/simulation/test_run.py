@@ -160,6 +160,12 @@ def test_errors_of_a_benchmarks_own_code_are_told_with_their_place() -> None:
         def curve(self, config: Config, seed: int) -> tuple[list[float], list[float]]:
             raise LookupError(f"no such trial as {seed} of {config}")
 
+    class Reading(Toy):
+        def curve(self, config: Config, seed: int) -> tuple[list[float], list[float]]:
+            return json.loads(f"{seed} {config}"), []
+
+    with pytest.raises(BenchmarkError, match=r"raised JSONDecodeError.*test_run\.py, line \d+\)$"):
+        simulate(Reading(), seeds=1)
     with pytest.raises(BenchmarkError, match=r"^known\(\) of \{'rate': .*ValueError: could not"):
         simulate(Strange(), seeds=1)
     where = r"raised LookupError: no such trial as .* \(.*test_run\.py, line \d+\)$"

@@ -69,6 +69,8 @@ def test_what_was_written_is_read(
     }
     assert set(ends.values()) == {True, False}
     trials = history.trials(first)
+    assert history.trials(first) is trials, "each trial costs a query for its curve"
+    assert history.sweeps() is history.sweeps()
     assert [(each.trial_id, each.complete) for each in trials] == list(ends.items())
     asked = {e.trial_id: e for e in events if isinstance(e, TrialAsked)}
     for trial in trials:
