@@ -10,10 +10,9 @@ import typer
 
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.exit_codes import INTERRUPTED, USER_FAULT
-from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
 from orchestrator.cli.output import say, say_json, say_table, tell
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.sweeps import storage_root
+from orchestrator.cli.options import storage_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -71,3 +71,11 @@ MirrorAddress: TypeAlias = Annotated[
 def examples(*lines: str) -> str:
     """Return the end of a help text: commands that can be pasted."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def storage_root(given: Path | None) -> Path:
+    """Return the absolute folder of the option, or the default one."""
+    # a spec's sections take long to import
+    from orchestrator.spec.sweep_spec import default_storage_root  # noqa: PLC0415
+
+    return Path(default_storage_root()) if given is None else given.expanduser().absolute()

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
 from orchestrator.cli.output import say, say_json, tell
 from orchestrator.cli.registry import explained
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.sweeps import storage_root
 from orchestrator.promotion.bounds import Limits
 from orchestrator.promotion.request import RULES, PromotionRequest, Rule, Tolerances
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.sweeps import storage_root
+from orchestrator.cli.options import storage_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

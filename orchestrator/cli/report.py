@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
 from orchestrator.cli.output import say
 from orchestrator.cli.pages import print_where
-from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

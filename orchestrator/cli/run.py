@@ -23,11 +23,11 @@ from orchestrator.cli.options import (
     SpecFile,
     StorageRoot,
     examples,
+    storage_root,
 )
 from orchestrator.cli.output import say, tell
 from orchestrator.cli.pages import print_where
 from orchestrator.cli.report import SweepName, print_report
-from orchestrator.cli.sweeps import storage_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

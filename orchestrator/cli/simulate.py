@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 import time
 from functools import partial
@@ -133,6 +134,13 @@ def simulate(  # noqa: PLR0917 - the options of a command line
             _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
         raise
     _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
+    if (searcher, scheduler) == (DEFAULT_SEARCHER, DEFAULT_SCHEDULER) and not as_json:
+        # a hypervolume says little but beside another one
+        words = ["segsweep", "simulate", "--searcher", "random", "--scheduler", "asha"]
+        words += [] if benchmark == DEFAULT_BENCHMARK else ["--benchmark", benchmark]
+        words += ["--workers", str(workers), "--budget", f"{budget:g}", "--seeds", str(seeds)]
+        words += ["--overheads", "--handover", f"{handover:g}"] if overheads else []
+        tell(f"hold it against another method: {shlex.join(words)}")
 
 
 def _print(result: SimulationResult, *, as_json: bool) -> None:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json, say_table, seconds_text
+from orchestrator.cli.hints import command
+from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.output import say, say_json, say_table, seconds_text, tell
 
 if TYPE_CHECKING:
     from orchestrator.folders import SweepFolder
@@ -52,7 +52,8 @@ def sweeps(
     from orchestrator.folders import list_sweeps
 
     root = storage_root(storage)
-    rows = [_row(folder) for folder in list_sweeps(root)]
+    folders = list_sweeps(root)
+    rows = [_row(folder) for folder in folders]
     if as_json:
         say_json(rows)
     elif not rows:
@@ -71,6 +72,7 @@ def sweeps(
                 for row in rows
             ],
         )
+        tell(f"what the latest came to: {command('report', folders[0])}")
 
 
 def _list_submitted(address: str, *, as_json: bool) -> None:
@@ -78,7 +80,8 @@ def _list_submitted(address: str, *, as_json: bool) -> None:
     from orchestrator.cli.status import job_facts
     from orchestrator.submission.find import sweep_jobs
 
-    rows = [job_facts(job) for job in sweep_jobs(connect(address).jobs())]
+    server = connect(address)
+    rows = [job_facts(job) for job in sweep_jobs(server.jobs())]
     if as_json:
         say_json(rows)
     elif not rows:
@@ -86,13 +89,8 @@ def _list_submitted(address: str, *, as_json: bool) -> None:
     else:
         columns = ("sweep_id", "job_id", "state", "time", "storage")
         say_table(columns, [[str(row[name] or "-") for name in columns] for row in rows])
-
-
-def storage_root(given: Path | None) -> Path:
-    """Return the absolute folder of the option, or the default one."""
-    from orchestrator.spec.sweep_spec import default_storage_root
-
-    return Path(default_storage_root()) if given is None else given.expanduser().absolute()
+        latest = f"{rows[0]['sweep_id']} --address {server.address}"
+        tell(f"how the latest stands: segsweep status {latest}")
 
 
 def _row(folder: SweepFolder) -> dict[str, object]:

@@ -10,11 +10,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import StorageRoot, examples
+from orchestrator.cli.options import StorageRoot, examples, storage_root
 from orchestrator.cli.output import tell
 from orchestrator.cli.pages import noted_ui, print_pages
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.sweeps import storage_root
 
 EPILOG = examples(
     "segsweep ui", "segsweep ui demo-20260131-120000 --port 5000", "segsweep ui --host 0.0.0.0"

@@ -9,10 +9,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
+from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
 from orchestrator.cli.output import printable, say, say_json
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.sweeps import storage_root
 
 EPILOG = examples(
     "segsweep verify",

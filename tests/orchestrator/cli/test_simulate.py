@@ -78,6 +78,20 @@ def test_sweeps_in_processes_of_their_own_are_those_of_one_process(
     assert len(json.loads(two.out)["seeds"]) == 3
 
 
+def test_a_simulation_of_the_defaults_names_one_to_hold_it_against(
+    segsweep: Callable[..., Outcome],
+) -> None:
+    command = ("simulate", "--benchmark", "toy_benchmarks:Toy", "--seeds", "1", "--budget", "1.5")
+    *_, last = segsweep(*command, "--jobs", "1").err.splitlines()
+    assert last == (
+        "hold it against another method: segsweep simulate --searcher random --scheduler asha "
+        "--benchmark toy_benchmarks:Toy --workers 8 --budget 1.5 --seeds 1"
+    )
+    other = segsweep(*last.partition(": segsweep ")[2].split())
+    assert other.code == 0
+    assert "hold it" not in other.err
+
+
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [

@@ -21,7 +21,9 @@ def test_none_says_how_to_start(segsweep: Callable[..., Outcome]) -> None:
 def test_a_sweep_is_a_line(
     segsweep: Callable[..., Outcome], finished: SweepFolder, tmp_path: Path
 ) -> None:
-    assert f"{finished.sweep_id}  3       2         0.400      9 s" in segsweep("list").out
+    listed = segsweep("list")
+    assert f"{finished.sweep_id}  3       2         0.400      9 s" in listed.out
+    assert listed.err.endswith(f"segsweep report {finished.sweep_id}\n")
     (row,) = json.loads(segsweep("list", "--json", "--storage", str(tmp_path / "runs")).out)
     assert row["path"] == str(finished.path)
     assert (row["trials"], row["completed"], row["best_miou"]) == (3, 2, 0.4)

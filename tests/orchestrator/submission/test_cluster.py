@@ -178,6 +178,8 @@ def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_pat
     assert [trial.state for trial in found.trials] == ["complete"] * TRIALS
     listed = json.loads(nodes.segsweep("list", "--address", nodes.address, "--json").stdout)
     assert [row["state"] for row in listed] == ["succeeded", "stopped"]
+    hint = nodes.segsweep("list", "--address", nodes.address).stderr.splitlines()[-1]
+    assert hint.endswith(f"segsweep status {sweep_id} --address {nodes.address}")
 
     def cpus() -> list[float]:
         said = nodes.segsweep("doctor", "--address", nodes.address, "--json").stdout
