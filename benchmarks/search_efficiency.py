@@ -60,8 +60,10 @@ METHODS: dict[str, tuple[str, str]] = {
     "cost-aware + mo-asha": ("cost-aware", "mo-asha"),
     OURS: ("cost-aware", "prospect"),
 }
-OTHERS = (*tuple(METHODS)[:4], SYNE_TUNE)
-"""What ours is held against."""
+RIVALS = tuple(METHODS)[:4]
+"""What ours is held against, of the methods that are here."""
+OTHERS = (*RIVALS, SYNE_TUNE)
+"""All that ours is held against."""
 
 
 def dense_reference(benchmark: Known, *, samples: int = 20_000, rounds: int = 40) -> float:
@@ -118,10 +120,10 @@ def load(name: str, *, untold: bool) -> Known:
     return benchmark
 
 
-def summary(results: list[SeedResult], reference: float, target: float | None) -> dict[str, object]:
+def summary(results: list[SeedResult], reference: float, target: float | None) -> dict[str, float]:
     """Return mean figures over seeds; ``target`` is a hypervolume whose time is wanted."""
     volumes = [result.hypervolume / reference for result in results]
-    figures: dict[str, object] = {
+    figures = {
         "hypervolume": statistics.mean(volumes),
         "deviation": statistics.pstdev(volumes),
         "least": min(volumes),
@@ -197,7 +199,7 @@ def syne_tune(name: str, given: argparse.Namespace) -> list[SeedResult]:
 def run(name: str, given: argparse.Namespace) -> dict[str, object]:
     """Return the figures of every method on one benchmark."""
     reference = dense_reference(load(name, untold=given.untold))
-    figures: dict[str, dict[str, object]] = {}
+    figures: dict[str, dict[str, float]] = {}
     methods = [*([SYNE_TUNE] if given.syne_tune else []), *given.methods]
     for method in methods:
         began = time.process_time()
@@ -206,27 +208,32 @@ def run(name: str, given: argparse.Namespace) -> dict[str, object]:
         cpu = time.process_time() - began
         target = None
         if method == OURS and any(other in figures for other in OTHERS):
-            target = max(float(str(figures[o]["hypervolume"])) for o in OTHERS if o in figures)
+            target = max(figures[other]["hypervolume"] for other in OTHERS if other in figures)
         found = summary(results, reference, target)
         if not theirs:
             found["cpu_ms_per_trial"] = 1000 * cpu / sum(result.started for result in results)
         figures[method] = found
         print(f"{name:10} {method:40} {json.dumps(found)}", flush=True)
-    found = {"reference_hypervolume": reference, "methods": figures}
-    others = [float(str(figures[other]["regret"])) for other in OTHERS if other in figures]
+    compared: dict[str, object] = {"reference_hypervolume": reference, "methods": figures}
+    others = [figures[other]["regret"] for other in OTHERS if other in figures]
     if others and OURS in figures:
-        found["regret_ratio"] = float(str(figures[OURS]["regret"])) / min(others)
-    return found
+        compared["regret_ratio"] = figures[OURS]["regret"] / min(others)
+    return compared
+
+
+def sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every script that simulates these sweeps may be told of them."""
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--budget", type=float, default=30)
+    parser.add_argument("--untold", action="store_true", help="tell nobody a reference point")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--budget", type=float, default=30)
+    sweep_options(parser)
     parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--untold", action="store_true", help="tell nobody a reference point")
     parser.add_argument("--syne-tune", type=Path, default=None, metavar="PYTHON")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()

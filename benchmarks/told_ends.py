@@ -15,17 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from benchmarks.search_efficiency import (
     BENCHMARKS,
-    METHODS,
-    OTHERS,
-    SYNE_TUNE,
+    RIVALS,
     dense_reference,
     load,
     ours,
     summary,
+    sweep_options,
 )
 from orchestrator.events import EpochReported, TrialAsked
 from orchestrator.schedulers.registry import make_scheduler
@@ -48,60 +47,50 @@ WAYS = {
 }
 
 
-class _Foresight:
-    """Turns what epochs report into what the trial's last epoch would without luck."""
+_Decider = TypeVar("_Decider", bound="Searcher | Scheduler")
 
-    def __init__(self, benchmark: Known) -> None:
+
+class _Told(Generic[_Decider]):
+    """Lets a searcher or a scheduler see what a trial's last epoch reports, without luck."""
+
+    def __init__(self, decider: _Decider, benchmark: Known) -> None:
+        self._decider = decider
         self._benchmark = benchmark
-        self._learned = benchmark.objectives[0].name
         self._configs: dict[str, Config] = {}
 
-    def of(self, event: SweepEvent) -> SweepEvent:
-        """Return the event as one sees it who knows the ends."""
+    def observe(self, event: SweepEvent) -> None:
         if isinstance(event, TrialAsked):
             self._configs[event.trial_id] = event.config
-        if not isinstance(event, EpochReported):
-            return event
-        end = self._benchmark.final(self._configs[event.trial_id])
-        return replace(event, metrics={self._learned: float(end)})
+        if isinstance(event, EpochReported):
+            end = float(self._benchmark.final(self._configs[event.trial_id]))
+            event = replace(event, metrics={self._benchmark.objectives[0].name: end})
+        self._decider.observe(event)
 
 
-class _ToldSearcher:
-    def __init__(self, searcher: Searcher, foresight: _Foresight) -> None:
-        self._searcher = searcher
-        self._foresight = foresight
-
-    def observe(self, event: SweepEvent) -> None:
-        self._searcher.observe(self._foresight.of(event))
-
+class _ToldSearcher(_Told["Searcher"]):
     def propose(self, number: int) -> Config | None:
-        return self._searcher.propose(number)
+        return self._decider.propose(number)
 
 
-class _ToldScheduler:
-    def __init__(self, scheduler: Scheduler, foresight: _Foresight) -> None:
-        self._scheduler = scheduler
-        self._foresight = foresight
-
-    def observe(self, event: SweepEvent) -> None:
-        self._scheduler.observe(self._foresight.of(event))
-
+class _ToldScheduler(_Told["Scheduler"]):
     def decide(self, trial_id: str) -> Decision:
-        return self._scheduler.decide(trial_id)
+        return self._decider.decide(trial_id)
 
     def promote(self) -> str | None:
-        return self._scheduler.promote()
+        return self._decider.promote()
 
 
 def told(benchmark: Known, way: str, seed: int, given: argparse.Namespace) -> SeedResult:
     """Return one sweep whose searcher and scheduler know the ends."""
     scheduler, factor = WAYS[way]
     problem = benchmark_problem(benchmark, seed=seed)
-    deciders = make_scheduler(scheduler, problem, reduction_factor=factor)
+    if given.untold:
+        problem = replace(problem, reference_point={})
+    rungs = make_scheduler(scheduler, problem, reduction_factor=factor)
     clockwork = Clockwork(
         benchmark,
-        _ToldSearcher(make_searcher(DEFAULT_SEARCHER, problem), _Foresight(benchmark)),
-        _ToldScheduler(deciders, _Foresight(benchmark)),
+        _ToldSearcher(make_searcher(DEFAULT_SEARCHER, problem), benchmark),
+        _ToldScheduler(rungs, benchmark),
         seed=seed,
     )
     seconds = given.budget * benchmark.full_training_seconds / given.workers
@@ -109,20 +98,19 @@ def told(benchmark: Known, way: str, seed: int, given: argparse.Namespace) -> Se
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--budget", type=float, default=30)
+    """Print what the best other method comes to, and each way of knowing the ends."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sweep_options(parser)
     parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
     given = parser.parse_args()
-    given.untold = False
-    others = [method for method in OTHERS if method in METHODS and method != SYNE_TUNE]
     for name in given.benchmarks:
-        benchmark = load(name, untold=False)
+        benchmark = load(name, untold=given.untold)
         reference = dense_reference(benchmark)
         finals = {
-            method: float(str(summary(ours(name, method, given), reference, None)["hypervolume"]))
-            for method in others
+            method: summary(ours(name, method, given), reference, None)["hypervolume"]
+            for method in RIVALS
         }
         best = max(finals, key=lambda method: finals[method])
         print(f"{name}: best other {best}, {finals[best]:.3f}", flush=True)

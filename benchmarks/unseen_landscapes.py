@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from benchmarks.search_efficiency import METHODS, OTHERS, OURS, dense_reference, summary, sweep
+from benchmarks.search_efficiency import (
+    OURS,
+    RIVALS,
+    dense_reference,
+    summary,
+    sweep,
+    sweep_options,
+)
 from orchestrator.events import Objective
 from orchestrator.simulation.curves import noise
 from orchestrator.simulation.parallel import results_in_order
@@ -232,7 +239,6 @@ LANDSCAPES: dict[str, PowerLaws | Cells | Hartmann] = {
     "Hartmann, 27 epochs": Hartmann(27),
     "Hartmann, one epoch": Hartmann(1),
 }
-COMPARED = [name for name in METHODS if name in OTHERS] + [OURS]
 
 
 def main() -> None:
@@ -240,28 +246,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
+    sweep_options(parser)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--budget", type=float, default=30)
-    parser.add_argument("--untold", action="store_true", help="tell nobody a reference point")
     given = parser.parse_args()
     for name, landscape in LANDSCAPES.items():
         reference = dense_reference(landscape, samples=8000, rounds=20)  # type: ignore[arg-type]
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, dict[str, float]] = {}
         best: float | None = None
-        for method in COMPARED:
+        for method in (*RIVALS, OURS):
             asked = partial(sweep, benchmark=landscape, method=method, given=given)
             results = list(results_in_order(asked, range(given.seeds), jobs=given.jobs))
-            others = [float(str(found[other]["hypervolume"])) for other in found]
+            others = [found[other]["hypervolume"] for other in found]
             best = max(others) if method == OURS else None
             found[method] = summary(results, reference, best)
-        volumes = {method: round(float(str(f["hypervolume"])), 3) for method, f in found.items()}
+        volumes = {method: round(f["hypervolume"], 3) for method, f in found.items()}
         ours, regret = found[OURS], 1 - max(v for m, v in volumes.items() if m != OURS)
         line = {
             "landscape": name,
             "hypervolume": volumes,
-            "ours_error": float(str(ours["deviation"])) / math.sqrt(given.seeds),
+            "ours_error": ours["deviation"] / math.sqrt(given.seeds),
             "regret_ratio": (1 - volumes[OURS]) / regret if regret > 0 else None,
             "budget_share": ours["budget_share_to_the_best_others_final"],
             "started": ours["started"],
