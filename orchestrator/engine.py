@@ -81,7 +81,6 @@ def run_sweep(
         hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
         sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners)
         sweep.replay(event for _, event in ledger.events())
-        trouble.begin()
         if not sweep.proposes:
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
@@ -106,22 +105,20 @@ class _Trouble:
 
     def __init__(self, asked: Callable[[], bool]) -> None:
         self._asked = asked
-        self._begun = False
         self.reason: str | None = None
-
-    def begin(self) -> None:
-        """Look from now on; what an earlier run met is over."""
-        self._begun = True
 
     def stops(self) -> bool:
         """Whether the sweep is to end, as asked for or as it cannot go on."""
         return self.reason is not None or self._asked()
 
-    def on_event(self, event: SweepEvent) -> None:
-        """Take note of the first trial that was preempted though nobody asked for an end."""
-        if not (isinstance(event, TrialEnded) and event.state == "preempted"):
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+        """Take note of the first trial that was preempted though nobody asked for an end.
+
+        What an earlier run met is over.
+        """
+        if replayed or not (isinstance(event, TrialEnded) and event.state == "preempted"):
             return
-        if self._begun and not self.stops():
+        if not self.stops():
             self.reason = event.reason
 
 

@@ -74,7 +74,7 @@ class Retention:
         self._seen = 0
         self._ended_at: dict[str, int] = {}
 
-    def on_event(self, event: SweepEvent) -> None:
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
         """Take note of one event; the end of a trial may cost others their weights."""
         self._seen += 1
         self._book.observe(event)

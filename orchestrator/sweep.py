@@ -38,8 +38,13 @@ MAX_REJECTED_IN_A_ROW = 500
 class SweepListener(Protocol):
     """Whoever wants to see a sweep's events as they happen."""
 
-    def on_event(self, event: SweepEvent) -> None:
-        """Take note of one event; called in order, from the thread that drives the sweep."""
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+        """Take note of one event; called in order, from the thread that drives the sweep.
+
+        Args:
+            event: what happened.
+            replayed: it happened in an earlier run of the sweep.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +110,7 @@ class Sweep:
         for event in events:
             self._take_in(event)
             for listener in self._listeners:
-                listener.on_event(event)
+                listener.on_event(event, replayed=True)
             last = event
         for running in self._live.values():
             running.started = None

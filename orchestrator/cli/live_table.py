@@ -34,20 +34,27 @@ _STYLES = {
 
 
 class PlainLines:
-    """Writes a line when a trial starts, finishes an epoch, ends."""
+    """Writes a line when a trial starts, finishes an epoch, ends.
+
+    What happened in an earlier run is one line together, before whatever comes next.
+    """
 
     def __init__(self, model: LiveModel, stream: TextIO, clock: Callable[[], float]) -> None:
         self._model = model
         self._stream = stream
         self._clock = clock
+        self._taken_up = False
 
     def stage(self, text: str) -> None:
         """Write what is being done now."""
         self._write(text)
 
-    def on_event(self, event: SweepEvent) -> None:
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
         """Take note of one event."""
         row = self._model.on_event(event)
+        if replayed:
+            self._taken_up = True
+            return
         line = _line(event, row)
         if isinstance(event, TrialEnded):
             line = f"{line} | {header(self._model.view(self._clock()))}"
@@ -55,6 +62,9 @@ class PlainLines:
             self._write(line)
 
     def _write(self, line: str) -> None:
+        if self._taken_up:
+            self._taken_up = False
+            line = f"taken up: {header(self._model.view(self._clock()))}\n{line}"
         self._stream.write(f"{printable(line)}\n")
         self._stream.flush()
 
@@ -74,7 +84,7 @@ class LiveTable:
         with self._lock:
             self._stage = text
 
-    def on_event(self, event: SweepEvent) -> None:
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
         """Take note of one event; the next refresh shows it."""
         with self._lock:
             self._model.on_event(event)

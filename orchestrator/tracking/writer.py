@@ -87,7 +87,7 @@ class MlflowWriter:
         """Begin to write, from where an earlier writer of the sweep left off."""
         self._thread.start()
 
-    def on_event(self, event: SweepEvent) -> None:  # noqa: ARG002 - read from the ledger instead
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - read from the ledger instead
         """Know that the ledger has grown; returns at once."""
         self._wake.set()
 

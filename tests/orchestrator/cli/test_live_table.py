@@ -36,6 +36,21 @@ def test_plain_lines_tell_the_course_of_a_trial(whole_trial: WholeTrial) -> None
     ]
 
 
+def test_an_earlier_run_is_one_line(whole_trial: WholeTrial) -> None:
+    stream = io.StringIO()
+    lines = PlainLines(_model(), stream, lambda: 61.0)
+    for event in whole_trial(0, 0.25, 5.0):
+        lines.on_event(event, replayed=True)
+    lines.stage("starting Ray")
+    lines.on_event(TrialAsked(trial_id="t1", number=1, config={"arch": "deeplabv3"}))
+    lines.on_event(TrialStarted(trial_id="t1"))
+    assert stream.getvalue().splitlines() == [
+        f"taken up: {LAST}",
+        "starting Ray",
+        "t1 started: deeplabv3",
+    ]
+
+
 def test_a_second_attempt_is_called_one() -> None:
     stream = io.StringIO()
     lines = PlainLines(_model(), stream, lambda: 0.0)
