@@ -26,6 +26,10 @@ class DataConfig:
     """Name of the split that is trained on."""
     val_split: str = "val"
     """Name of the split that objectives are measured on."""
+    test_split: str | None = None
+    """Name of the held-out split that the trials of the front are scored on once, at the end; None
+    scores on none. ``cityscapes``: its own masks of ``test`` are not public, so masks of your own
+    are needed; ``voc``: a list in ``ImageSets/Segmentation``; ``ade20k`` has none."""
     images: str = "images/{split}"
     """``folder`` only: folder of the images below ``root``."""
     masks: str = "masks/{split}"
@@ -38,10 +42,14 @@ class DataConfig:
     """Use only the first so many training images, >= 1; None for all."""
     max_val_images: int | None = None
     """Use only the first so many validation images, >= 1; None for all."""
+    max_test_images: int | None = None
+    """Use only the first so many test images, >= 1; None for all."""
     synthetic_train_images: int = 128
     """``synthetic`` only: training images to generate, >= 1."""
     synthetic_val_images: int = 48
     """``synthetic`` only: validation images to generate, >= 1."""
+    synthetic_test_images: int = 48
+    """``synthetic`` only: test images to generate where ``test_split`` is set, >= 1."""
     synthetic_seed: int = 0
     """``synthetic`` only: seed of the generator; the same seed gives the same bytes."""
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
 from trainables.data.faults import DataError, Fault
 from trainables.data.labels import IGNORE
-from trainables.data.layouts.base import ROLES
 from trainables.data.layouts.registry import open_layout
 from trainables.data.report import DataReport, SplitReport
 from trainables.data.scan import scan_sample
@@ -49,8 +48,9 @@ def check_data(
             digest=None,
         )
     scans = _scan(layout, progress)
-    splits = tuple(_split_report(layout, role, scans[role]) for role in ROLES)
-    faults = tuple(fault for role in ROLES for scan in scans[role] for fault in scan.faults)
+    splits = tuple(_split_report(layout, role, scans[role]) for role in layout.roles)
+    found = [fault for role in layout.roles for scan in scans[role] for fault in scan.faults]
+    faults = (*found, *_unlabelled_test(layout, splits, config.format))
     if not faults:
         for split in splits:
             remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
@@ -70,12 +70,12 @@ def _scan(
 ) -> dict[SplitRole, list[SampleScan]]:
     # Threads pay from the first dozen images on: reading, hashing and decoding leave the
     # interpreter free.
-    total = sum(len(layout.samples(role)) for role in ROLES)
-    scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in ROLES}
+    total = sum(len(layout.samples(role)) for role in layout.roles)
+    scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in layout.roles}
     done = 0
     scan = partial(scan_sample, root=layout.root.resolve(), labels=layout.labels)
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
-        for role in ROLES:
+        for role in layout.roles:
             for result in pool.map(scan, layout.samples(role)):
                 scans[role].append(result)
                 done += 1
@@ -112,10 +112,23 @@ def _split_report(layout: Layout, role: SplitRole, scans: Sequence[SampleScan]) 
     )
 
 
+def _unlabelled_test(layout: Layout, splits: Sequence[SplitReport], form: str) -> list[Fault]:
+    """Return the fault of a test split that no score can come of."""
+    if not layout.test or any(splits[-1].class_pixels):
+        return []
+    what = "no pixel of the test split is labelled"
+    remedy = "name a split that has labels, or leave data.test_split out"
+    if form == "cityscapes":
+        remedy += "; the masks of Cityscapes' own test split are not public"
+    return [Fault(kind="no labelled pixel", path=str(layout.root), what=what, remedy=remedy)]
+
+
 def _emptiness(layout: Layout, splits: Sequence[SplitReport]) -> list[Fault]:
     found = []
     for split in splits:
         if not any(split.class_pixels):
+            if split.role == "test":
+                continue  # a fault
             what = f"no pixel of split {split.role!r} is labelled"
             remedy = "name a split that has labels"
             path = str(layout.root)
@@ -131,17 +144,21 @@ def _emptiness(layout: Layout, splits: Sequence[SplitReport]) -> list[Fault]:
 
 
 def _shared_images(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
-    trained = {
-        scan.digests.image: sample.image
-        for sample, scan in zip(layout.train, scans["train"], strict=True)
-        if scan.size is not None
-    }
+    seen: dict[str, tuple[SplitRole, Path]] = {}
     found = []
-    for sample, scan in zip(layout.val, scans["val"], strict=True):
-        if scan.size is not None and scan.digests.image in trained:
-            what = f"is also trained on, as {trained[scan.digests.image]}"
-            remedy = "take it out of one split, or its score says too much"
-            path = str(sample.image)
-            fault = Fault(kind="same image in both splits", path=path, what=what, remedy=remedy)
-            found.append(fault)
+    for role in layout.roles:
+        here: dict[str, tuple[SplitRole, Path]] = {}
+        for sample, scan in zip(layout.samples(role), scans[role], strict=True):
+            if scan.size is None:
+                continue
+            here[scan.digests.image] = (role, sample.image)
+            if scan.digests.image in seen:
+                found.append(_shared(sample.image, *seen[scan.digests.image]))
+        seen = {**here, **seen}
     return found
+
+
+def _shared(image: Path, other: SplitRole, twin: Path) -> Fault:
+    what = f"is also {'trained' if other == 'train' else 'validated'} on, as {twin}"
+    remedy = "take it out of one split, or its score says too much"
+    return Fault(kind="same image in both splits", path=str(image), what=what, remedy=remedy)

@@ -10,24 +10,32 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainables.data.layouts.base import ROLES
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from trainables.data.layouts.base import Layout, SamplePaths
+    from trainables.data.layouts.base import Layout, SamplePaths, SplitRole
 
 DIGEST_LENGTH = 16
 MISSING = "missing"
 
 
-def dataset_digest(layout: Layout, cache_dir: str | Path | None = None) -> str:
-    """Return 16 hex digits over names, sizes and content of all files of both splits.
+def dataset_digest(
+    layout: Layout,
+    cache_dir: str | Path | None = None,
+    *,
+    roles: Sequence[SplitRole] | None = None,
+) -> str:
+    """Return 16 hex digits over names, sizes and content of all files of ``roles``.
+
+    These are all splits that there are for None, so without a test split the training and the
+    validation split.
 
     With a ``cache_dir`` files whose name, size and time of change are those of last time are not
     read again.
     """
-    return join_digests(split_digest(layout, layout.samples(role), cache_dir) for role in ROLES)
+    return join_digests(
+        split_digest(layout, layout.samples(role), cache_dir) for role in roles or layout.roles
+    )
 
 
 def split_digest(

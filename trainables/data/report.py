@@ -55,13 +55,13 @@ class DataReport:
     class_names: tuple[str, ...]
     """Names of the classes by training id; empty where no layout could be opened."""
     splits: tuple[SplitReport, ...]
-    """Training and validation split; empty where no layout could be opened."""
+    """Training, validation and, if any, test split; empty where no layout could be opened."""
     faults: tuple[Fault, ...]
     """What keeps the data set from being used."""
     warnings: tuple[Fault, ...]
     """What is strange about it."""
     digest: str | None
-    """16 hex digits over all files of both splits; None where no layout could be opened."""
+    """16 hex digits over all files of the splits; None where no layout could be opened."""
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,7 @@ from search_spaces.config import Resolution, TrialConfig
 from search_spaces.fields import without_inactive
 from search_spaces.space import config_digest
 from trainables.data.digest import dataset_digest, join_digests
+from trainables.data.layouts.base import SEARCH_ROLES
 from trainables.data.layouts.registry import open_layout
 from trainables.messages import TrialTask
 from trainables.models.build import build_model
@@ -100,7 +101,7 @@ def train_teacher(
     if teacher.checkpoint is not None:
         return read_teacher(Path(teacher.checkpoint))
     layout = open_layout(data, cache_dir)
-    digest = dataset_digest(layout, cache_dir)
+    digest = dataset_digest(layout, cache_dir, roles=SEARCH_ROLES)
     config = teacher_config(teacher, resolution)
     values = config.to_mapping()
     facts = (config_digest(values), digest, str(teacher.epochs), str(asdict(training)))

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from trainables.config import DataConfig
     from trainables.data.labels import LabelMap
 
-SplitRole: TypeAlias = Literal["train", "val"]
+SplitRole: TypeAlias = Literal["train", "val", "test"]
 """What a split is used for, whatever it is called on disk."""
-ROLES: tuple[SplitRole, ...] = ("train", "val")
+SEARCH_ROLES: tuple[SplitRole, ...] = ("train", "val")
+"""Splits that a search reads."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _SYNONYMS = (("train", "training"), ("val", "validation", "valid"), ("test", "testing"))
@@ -45,10 +46,24 @@ class Layout:
     """Samples trained on, in a fixed order."""
     val: tuple[SamplePaths, ...]
     """Samples that objectives are measured on, in a fixed order."""
+    test: tuple[SamplePaths, ...] = ()
+    """Samples that the front is scored on after the search, in a fixed order; empty without a test
+    split."""
+
+    @property
+    def roles(self) -> tuple[SplitRole, ...]:
+        """Splits that there are, in a fixed order."""
+        return (*SEARCH_ROLES, "test") if self.test else SEARCH_ROLES
 
     def samples(self, role: SplitRole) -> tuple[SamplePaths, ...]:
         """Return the samples of the split with that role."""
-        return self.train if role == "train" else self.val
+        match role:
+            case "train":
+                return self.train
+            case "val":
+                return self.val
+            case "test":
+                return self.test
 
 
 def split_candidates(name: str) -> tuple[str, ...]:
@@ -124,10 +139,11 @@ def renamed(config: DataConfig, own: Sequence[str]) -> tuple[str, ...]:
 def config_faults(config: DataConfig) -> list[Fault]:
     """Return every fault of the settings themselves, without a look at the disk."""
     found = []
-    for name in ("max_train_images", "max_val_images"):
+    for name in ("max_train_images", "max_val_images", "max_test_images"):
         limit = getattr(config, name)
         if limit is not None and not limit >= 1:
             found.append(setting_fault(name, f"is {limit}", "give a number >= 1, or none"))
+    found += _test_split_faults(config)
     names = config.class_names
     if names is not None:
         found += _name_faults(names)
@@ -135,6 +151,20 @@ def config_faults(config: DataConfig) -> list[Fault]:
         what, remedy = f"is {config.ignore_index}", "give a mask value from 0 to 255"
         found.append(setting_fault("ignore_index", what, remedy))
     return found
+
+
+def _test_split_faults(config: DataConfig) -> list[Fault]:
+    split, remedy = config.test_split, "name a held-out split, or leave data.test_split out"
+    if split is None:
+        return []
+    if config.format == "ade20k":
+        what = f"is {split!r}, and format 'ade20k' has no test split with public masks"
+        return [setting_fault("test_split", what, "leave it out")]
+    return [
+        setting_fault("test_split", f"is {split!r}, which is the split of data.{setting}", remedy)
+        for setting in ("train_split", "val_split")
+        if getattr(config, setting) in split_candidates(split)
+    ]
 
 
 def _name_faults(names: Sequence[str]) -> list[Fault]:

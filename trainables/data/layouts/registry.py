@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trainables.data.faults import DataError
+from trainables.data.faults import DataError, setting_fault
 from trainables.data.fetched import local_copy
 from trainables.data.layouts import ade20k, cityscapes, folder, synthetic, voc
 from trainables.data.layouts.base import config_faults, renamed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from trainables.config import DataConfig
+    from trainables.data.faults import Fault
     from trainables.data.layouts.base import Layout
 
 
@@ -30,6 +33,47 @@ def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
     if faults:
         raise DataError(faults)
     config = local_copy(config, cache_dir)
+    layout = _open_splits(config, cache_dir)
+    split = config.test_split
+    return layout if split is None else _with_test(layout, config, split, cache_dir)
+
+
+def _with_test(
+    layout: Layout, config: DataConfig, split: str, cache_dir: str | Path | None
+) -> Layout:
+    """Return ``layout`` with its test split, which is listed in the place of the validation split.
+
+    Raises:
+        DataError: the test split cannot be listed, or has images of another split.
+    """
+    wanted = replace(config, val_split=split, max_val_images=config.max_test_images)
+    try:
+        test = _open_splits(wanted, cache_dir).val
+    except DataError as error:
+        raise DataError(_of_test(error.faults)) from None
+    searched = {sample.image: role for role in layout.roles for sample in layout.samples(role)}
+    shared = [sample.image for sample in test if sample.image in searched]
+    if shared:
+        what = (
+            f"{split!r} has {len(shared)} of its {len(test)} images in common with the "
+            f"{searched[shared[0]]} split, such as {shared[0].name}"
+        )
+        raise DataError([setting_fault("test_split", what, "name a split of other images")])
+    return replace(layout, test=test)
+
+
+def _of_test(faults: Iterable[Fault]) -> list[Fault]:
+    """Return faults of the validation split's settings as those of the test split's."""
+    names = {
+        f"data.{name.format('val')}": f"data.{name.format('test')}" for name in _SPLIT_SETTINGS
+    }
+    return [replace(fault, path=names.get(fault.path, fault.path)) for fault in faults]
+
+
+_SPLIT_SETTINGS = ("{}_split", "max_{}_images")
+
+
+def _open_splits(config: DataConfig, cache_dir: str | Path | None) -> Layout:
     match config.format:
         case "synthetic":
             return synthetic.open_synthetic(config, cache_dir)

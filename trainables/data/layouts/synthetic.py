@@ -32,6 +32,7 @@ def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
     scenes = SceneSet(
         train_images=config.synthetic_train_images,
         val_images=config.synthetic_val_images,
+        test_images=0 if config.test_split is None else config.synthetic_test_images,
         seed=config.synthetic_seed,
     )
     if config.root is not None:
@@ -54,16 +55,17 @@ def _setting_faults(config: DataConfig, cache_dir: str | Path | None) -> list[Fa
     if config.root is None and cache_dir is None:
         what, remedy = "is not set, and there is no cache folder either", "set one of the two"
         found.append(setting_fault("root", what, remedy))
-    for name in ("synthetic_train_images", "synthetic_val_images"):
+    for name in ("synthetic_train_images", "synthetic_val_images", "synthetic_test_images"):
         count = getattr(config, name)
         if not count >= 1:
             found.append(setting_fault(name, f"is {count}", "give a number >= 1"))
     if not config.synthetic_seed >= 0:
         what = f"is {config.synthetic_seed}"
         found.append(setting_fault("synthetic_seed", what, "give a number >= 0"))
+    allowed = ("train", "val") if config.test_split is None else ("train", "val", "test")
     for setting in ("train_split", "val_split"):
         try:
-            find_split(getattr(config, setting), ("train", "val"), setting)
+            find_split(getattr(config, setting), allowed, setting)
         except DataError as error:
             found += error.faults
     return found

@@ -63,8 +63,10 @@ def open_voc(config: DataConfig) -> Layout:
     faults = [missing_folder(folder, remedy) for folder in folders if not folder.is_dir()]
     if faults:
         raise DataError(faults)
-    train = _list_split(root, config.train_split, "train_split")
-    val = _list_split(root, config.val_split, "val_split")
+    lists = ("train", "val", "trainval")
+    own = () if config.test_split is None else (config.test_split,)
+    train = _list_split(root, config.train_split, "train_split", lists)
+    val = _list_split(root, config.val_split, "val_split", (*lists, *own))
     return Layout(
         root=root,
         class_names=renamed(config, CLASS_NAMES),
@@ -82,21 +84,22 @@ def _devkit_parent(root: Path) -> Path:
     return root
 
 
-def _list_split(root: Path, split: str, setting: str) -> list[SamplePaths]:
-    from torchvision.datasets import VOCSegmentation  # noqa: PLC0415 - seconds of import
-
-    name = find_split(split, ("train", "val", "trainval"), setting)
+def _list_split(
+    root: Path, split: str, setting: str, allowed: tuple[str, ...]
+) -> list[SamplePaths]:
+    name = find_split(split, allowed, setting)
     listing = root / _BASE / "ImageSets/Segmentation" / f"{name}.txt"
     try:
-        listed = VOCSegmentation(str(root), year="2012", image_set=name, download=False)
+        lines = listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
         what, remedy = "the list of the split is not there", "unpack the data set again"
         fault = Fault(kind="missing file", path=str(listing), what=what, remedy=remedy)
         raise DataError([fault]) from None
+    base = root / _BASE
     samples = [
-        SamplePaths(Path(image), Path(mask))
-        for image, mask in zip(listed.images, listed.masks, strict=True)
-        if Path(image).name != ".jpg"  # a blank line of the list
+        SamplePaths(base / "JPEGImages" / f"{name}.jpg", base / "SegmentationClass" / f"{name}.png")
+        for name in map(str.strip, lines)
+        if name
     ]
     if not samples:
         raise DataError([empty_split(listing, "names no image")])

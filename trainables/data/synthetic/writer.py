@@ -18,7 +18,12 @@ from trainables.data.synthetic.scene import draw_scene
 VERSION = 1
 """Grows whenever the same seed gives other pictures."""
 MARKER = "synthetic-scenes.json"
-_CITIES = {"train": ("northfield", "riverton", "ashby"), "val": ("lakeside", "westmoor")}
+_CITIES = {
+    "train": ("northfield", "riverton", "ashby"),
+    "val": ("lakeside", "westmoor"),
+    "test": ("harbourton", "eastvale"),
+}
+_SEEDS = {"train": 0, "val": 1, "test": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +34,8 @@ class SceneSet:
     """Training scenes, >= 1."""
     val_images: int
     """Validation scenes, >= 1."""
+    test_images: int = 0
+    """Test scenes, >= 0."""
     seed: int
     """Seed of the generator, >= 0."""
     height: int = 144
@@ -42,7 +49,9 @@ class SceneSet:
     def name(self) -> str:
         """A folder name that differs for every set."""
         size = f"{self.height}x{self.width}"
-        return f"v{self.version}-{size}-seed{self.seed}-{self.train_images}+{self.val_images}"
+        test = f"+{self.test_images}" if self.test_images else ""
+        counts = f"{self.train_images}+{self.val_images}{test}"
+        return f"v{self.version}-{size}-seed{self.seed}-{counts}"
 
 
 def ensure_scenes(root: Path, scenes: SceneSet) -> None:
@@ -74,8 +83,10 @@ def is_complete(root: Path, scenes: SceneSet) -> bool:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return found == asdict(scenes) and all(
-        (root / path).is_file() for paths in _paths(scenes) for path in paths
+    if not isinstance(found, dict):
+        return False
+    return {"test_images": 0, **found} == asdict(scenes) and all(
+        (root / path).is_file() for _, _, *paths in _paths(scenes) for path in paths
     )
 
 
@@ -96,11 +107,9 @@ def _replace(root: Path, scenes: SceneSet) -> None:
 
 
 def _write(folder: Path, scenes: SceneSet) -> None:
-    for position, (image_path, mask_path) in enumerate(_paths(scenes)):
-        of_train = position < scenes.train_images
-        index = position if of_train else position - scenes.train_images
+    for split, index, image_path, mask_path in _paths(scenes):
         # Seeded by split and index, so that more images leave the earlier ones as they were.
-        rng = np.random.default_rng([scenes.seed, 0 if of_train else 1, index])
+        rng = np.random.default_rng([scenes.seed, _SEEDS[split], index])
         picture, labels = draw_scene(rng, scenes.height, scenes.width)
         for path, pixels in ((image_path, picture), (mask_path, labels)):
             target = folder / path
@@ -109,15 +118,19 @@ def _write(folder: Path, scenes: SceneSet) -> None:
     (folder / MARKER).write_text(json.dumps(asdict(scenes), indent=1), encoding="utf-8")
 
 
-def _paths(scenes: SceneSet) -> list[tuple[Path, Path]]:
+def _paths(scenes: SceneSet) -> list[tuple[str, int, Path, Path]]:
+    """Return split, position in it, image and mask of every scene."""
     found = []
-    for split, count in (("train", scenes.train_images), ("val", scenes.val_images)):
+    counts = {"train": scenes.train_images, "val": scenes.val_images, "test": scenes.test_images}
+    for split, count in counts.items():
         cities = _CITIES[split]
         for index in range(count):
             city = cities[index % len(cities)]
             frame = f"{city}_{index // len(cities):06d}_000019"
             found.append(
                 (
+                    split,
+                    index,
                     Path("leftImg8bit", split, city, f"{frame}_leftImg8bit.png"),
                     Path("gtFine", split, city, f"{frame}_gtFine_labelIds.png"),
                 )
