@@ -12,6 +12,7 @@ from orchestrator.events import (
     SweepEvent,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialInterrupted,
     TrialJudged,
     TrialProfiled,
@@ -28,6 +29,7 @@ _KINDS: dict[str, type[Any]] = {
     "interrupted": TrialInterrupted,
     "restored": TrialRestored,
     "ended": TrialEnded,
+    "examined": TrialExamined,
 }
 _FIELDS = {name: frozenset(field.name for field in fields(kind)) for name, kind in _KINDS.items()}
 _NAMES = {kind: name for name, kind in _KINDS.items()}

@@ -12,6 +12,7 @@ from orchestrator.clock import SweepClock, begun_at
 from orchestrator.cost_model import StaticCostModel
 from orchestrator.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.events import TrialEnded
+from orchestrator.final_checks import FinalChecks
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
 from orchestrator.lanes.sizing import LaneSizing
@@ -54,6 +55,8 @@ class RunSummary:
     """Whether trials or proposals are left that ``resume`` would go on with."""
     lane_faults: tuple[str, ...] = ()
     """Why lanes died, oldest first."""
+    problems: tuple[str, ...] = ()
+    """Examinations after the search that failed, each with its reason."""
     trouble: str | None = None
     """What of disk, lanes or Ray ended the run early; None where nothing did."""
 
@@ -79,9 +82,11 @@ def run_sweep(
         ledger.set_fact(CLASSES, num_classes)
         trouble = _Trouble(hooks.stop_requested)
         hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
-        sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners)
+        clock = _clock_of(ledger)
+        sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners, clock)
         sweep.replay(event for _, event in ledger.events())
-        if not sweep.proposes:
+        checks = FinalChecks(spec=spec, folder=folder, ledger=ledger, clock=clock, hooks=hooks)
+        if not (sweep.proposes or checks.due()):
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
         mask_ray_token()
@@ -93,6 +98,7 @@ def run_sweep(
                 folder,
                 sweep,
                 hooks,
+                checks=checks,
                 sizing=sizing,
                 local=capacity.local,
                 driver=_next_driver(ledger, folder.trials),
@@ -128,6 +134,7 @@ def _run_on(
     sweep: Sweep,
     hooks: RunHooks,
     *,
+    checks: FinalChecks,
     sizing: LaneSizing,
     local: bool,
     driver: int,
@@ -152,8 +159,8 @@ def _run_on(
         _following(pool, lambda: sizing.counts(plans, survey()), local=local),
     ):
         try:
-            soft_labels = prepare_teacher(spec, pool, hooks)
-            if not hooks.stop_requested():
+            soft_labels = prepare_teacher(spec, pool, hooks) if sweep.proposes else None
+            if sweep.proposes and not hooks.stop_requested():
                 run_trials(
                     sweep,
                     pool.switchboard,
@@ -166,7 +173,11 @@ def _run_on(
         finally:
             interrupted = bool(sweep.running) or sweep.proposes
             sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")
-        return RunSummary(interrupted=interrupted, lane_faults=tuple(pool.faults))
+        if not interrupted:
+            interrupted = not checks.run(pool)
+        return RunSummary(
+            interrupted=interrupted, lane_faults=tuple(pool.faults), problems=checks.failures()
+        )
 
 
 def _next_driver(ledger: Ledger, trials: Path) -> int:
@@ -187,12 +198,20 @@ def _following(
     return nullcontext() if local else Elastic(room, pool.resize)
 
 
+def _clock_of(ledger: Ledger) -> SweepClock:
+    last = max((event.seconds for _, event in ledger.events()), default=0.0)
+    return SweepClock(begun_at(ledger), at_least=last)
+
+
 def _make_sweep(
-    spec: SweepSpec, ledger: Ledger, num_classes: int, listeners: Iterable[SweepListener]
+    spec: SweepSpec,
+    ledger: Ledger,
+    num_classes: int,
+    listeners: Iterable[SweepListener],
+    clock: SweepClock,
 ) -> Sweep:
     costs = StaticCostModel(num_classes)
     problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
-    last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,
@@ -200,7 +219,7 @@ def _make_sweep(
         scheduler=scheduler_of(spec, problem),
         gate=gate_of(spec, costs, spec.objectives),
         journal=ledger,
-        clock=SweepClock(begun_at(ledger), at_least=last),
+        clock=clock,
         workers_per_trial=spec.resources.train_workers,
         listeners=listeners,
         baselines=names_by_digest(spec.baselines),

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from search_spaces.domains import Value
     from search_spaces.space import Config
-    from trainables.messages import Interruption, TrialState
+    from trainables.messages import FinalCheckKind, Interruption, TrialState
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 
 SYSTEM_PREFIX = "system/"
 """Before the name of a figure of the machine rather than of the configuration; MLflow shows these
 apart."""
+
+
+TEST_PREFIX = "test_"
+"""Before the name of a figure of the test split, which nothing of a search may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,20 @@ class TrialRestored:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialExamined:
+    """A complete trial was examined after the search; no decision of the search reads it."""
+
+    trial_id: str
+    kind: FinalCheckKind
+    """What was examined."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """What was found; empty where the examination failed."""
+    reason: str = ""
+    """Why it failed; empty where it did not."""
+    seconds: float = 0.0
+
+
 SweepEvent: TypeAlias = (
     TrialAsked
     | TrialStarted
@@ -130,4 +148,5 @@ SweepEvent: TypeAlias = (
     | TrialInterrupted
     | TrialRestored
     | TrialEnded
+    | TrialExamined
 )

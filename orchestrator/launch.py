@@ -134,6 +134,7 @@ def _run(  # noqa: PLR0917 - what a sweep consists of
         trouble=summary.trouble,
         problems=(
             *summary.lane_faults,
+            *summary.problems,
             *exported.problems,
             *log_exported(spec, folder, exported),
             *tracker.problems,

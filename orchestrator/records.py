@@ -10,6 +10,7 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialInterrupted,
     TrialJudged,
     TrialProfiled,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from search_spaces.domains import Value
+    from trainables.messages import FinalCheckKind
 
 RecordState: TypeAlias = Literal[
     "pending", "running", "complete", "stopped", "infeasible", "preempted", "failed"
@@ -64,6 +66,9 @@ class TrialRecord:
     """Why the trial ended as it did; may be empty for a complete one."""
     artifacts: tuple[str, ...] = ()
     """Files of the trial, relative to its folder."""
+    examinations: Mapping[FinalCheckKind, TrialExamined] = field(default_factory=dict)
+    """What was found after the search, the latest of each kind; apart from ``metrics``, which
+    searchers, schedulers and gates read."""
     history: tuple[Epoch, ...] = ()
     """``(epoch, metrics)`` in order of epochs, each epoch once: the last telling of it."""
     asked_at: float = 0.0
@@ -146,6 +151,8 @@ class RecordBook:
                 record = _judged(record, event)
             case TrialEnded():
                 record = _ended(record, event)
+            case TrialExamined():
+                record = replace(record, examinations={**record.examinations, event.kind: event})
             case TrialInterrupted() | TrialRestored():
                 record = replace(record, changed_at=event.seconds)
         return record

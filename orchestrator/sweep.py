@@ -11,6 +11,7 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialInterrupted,
     TrialProfiled,
     TrialRestored,
@@ -108,9 +109,11 @@ class Sweep:
         """
         last: SweepEvent | None = None
         for event in events:
-            self._take_in(event)
             for listener in self._listeners:
                 listener.on_event(event, replayed=True)
+            if isinstance(event, TrialExamined):
+                continue  # no decision may depend on it
+            self._take_in(event)
             last = event
         for running in self._live.values():
             running.started = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from search_spaces.domains import Value
@@ -78,7 +78,35 @@ class TeacherTask:
     """An interrupted training of a teacher always goes on."""
 
 
-LaneTask: TypeAlias = TrialTask | TeacherTask
+FinalCheckKind: TypeAlias = Literal["test"]
+"""What is found of a complete trial after the search: ``test``, its score on the test split."""
+FINAL_CHECK_KINDS: tuple[FinalCheckKind, ...] = get_args(FinalCheckKind)
+"""In the order in which they run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinalCheckTask:
+    """Everything a train worker needs to examine a complete trial after the search."""
+
+    trial_id: str
+    """Name of the task, by which its messages are known; no trial's own."""
+    kind: FinalCheckKind
+    """What is found."""
+    folder: str
+    """Folder of the trial's checkpoint."""
+    data: DataConfig
+    """The data set."""
+    training: TrainingConfig
+    """Settings under which trials are scored."""
+    target: TargetConfig
+    """Where latency is measured."""
+    cache_dir: str
+    """Folder of decoded images."""
+    resume: bool = True
+    """A check holds no state; one whose lane died starts again."""
+
+
+LaneTask: TypeAlias = TrialTask | TeacherTask | FinalCheckTask
 """What a lane can be given."""
 
 

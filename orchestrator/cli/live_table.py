@@ -11,7 +11,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.cli.output import printable, seconds_text
-from orchestrator.events import EpochReported, TrialEnded, TrialInterrupted, TrialStarted
+from orchestrator.events import (
+    EpochReported,
+    TrialEnded,
+    TrialExamined,
+    TrialInterrupted,
+    TrialStarted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +61,7 @@ class PlainLines:
         if replayed:
             self._taken_up = True
             return
-        line = _line(event, row)
+        line = _examined(event) if isinstance(event, TrialExamined) else _line(event, row)
         if isinstance(event, TrialEnded):
             line = f"{line} | {header(self._model.view(self._clock()))}"
         if line is not None:
@@ -193,6 +199,12 @@ def _line(event: SweepEvent, row: LiveRow) -> str | None:
             why = f" ({row.reason})" if row.reason else ""
             return f"{row.trial_id} {row.state}{why}: {figures}"
     return None
+
+
+def _examined(event: TrialExamined) -> str:
+    if event.reason:
+        return f"{event.trial_id} was not scored on the test split: {event.reason}"
+    return f"{event.trial_id} test mIoU {_number(event.metrics.get('test_miou'), 3)}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.events import SYSTEM_PREFIX
+from orchestrator.events import SYSTEM_PREFIX, TEST_PREFIX
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, told_apart
 from orchestrator.tracking.store import SPEC_FILE
@@ -157,7 +157,7 @@ class History:
             metrics={
                 name: float(value)
                 for name, value in run.data.metrics.items()
-                if not name.startswith((names.EPOCH_PREFIX, SYSTEM_PREFIX))
+                if not name.startswith((names.EPOCH_PREFIX, SYSTEM_PREFIX, TEST_PREFIX))
             },
             complete=run.data.tags.get(names.TRIAL_STATE) == _COMPLETE,
             curve=tuple(sorted(curve.items())),

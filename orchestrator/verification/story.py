@@ -9,6 +9,7 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialJudged,
     TrialProfiled,
     TrialStarted,
@@ -30,6 +31,7 @@ class _Course:
     profiles: int = 0
     epoch: int = 0
     stop_at: int | None = None
+    examined: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ def story_findings(events: Iterable[SweepEvent], *, epochs: int) -> list[Finding
 
     A trial is proposed once, with a configuration no other has; it starts with attempt 1, 2, ...;
     its epochs come in order, none twice and none left out; after its end nothing comes, unless it
-    was preempted. Time does not go back.
+    was preempted, but what is examined of a complete trial, once. Time does not go back.
 
     Args:
         events: All events of a sweep, finished or not.
@@ -70,6 +72,8 @@ def _next(story: _Story, event: SweepEvent, epochs: int) -> Iterator[Finding]:
         course = story.courses[trial_id] = _Course()
     if course.state is not None and not _may_follow_end(course, event):
         yield _finding(trial_id, f"{_name(event)} comes after the end ({course.state})")
+    if isinstance(event, TrialExamined) and _is_repeated(course, event):
+        yield _finding(trial_id, f"is examined twice: {event.kind}")
     for message in _advance(course, event, epochs):
         yield _finding(trial_id, message)
 
@@ -88,6 +92,8 @@ def _asked(story: _Story, event: TrialAsked) -> Iterator[Finding]:
 
 
 def _may_follow_end(course: _Course, event: SweepEvent) -> bool:
+    if isinstance(event, TrialExamined):
+        return course.state == "complete"
     again = isinstance(event, TrialStarted) or (
         isinstance(event, TrialEnded) and event.state != "preempted"
     )
@@ -115,6 +121,14 @@ def _advance(course: _Course, event: SweepEvent, epochs: int) -> Iterator[str]:
             yield from _ended(course, event, epochs)
         case _:
             pass
+
+
+def _is_repeated(course: _Course, event: TrialExamined) -> bool:
+    """Whether the trial has this figure already; an examination that failed gives none."""
+    repeated = event.kind in course.examined
+    if not event.reason:
+        course.examined.add(event.kind)
+    return repeated
 
 
 def _epoch(course: _Course, epoch: int, epochs: int) -> Iterator[str]:

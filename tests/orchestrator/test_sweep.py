@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from orchestrator.events import EpochReported, Objective, SweepEvent, TrialEnded, TrialStarted
+from orchestrator.events import (
+    EpochReported,
+    Objective,
+    SweepEvent,
+    TrialEnded,
+    TrialExamined,
+    TrialStarted,
+)
 from orchestrator.gate import Constraint, CostGate
 from orchestrator.schedulers.base import CONTINUE, Decision
 from orchestrator.sweep import Sweep, SweepBudget
@@ -201,3 +208,15 @@ def test_device_hours_end_the_proposals() -> None:
     sweep._budget = SweepBudget(trials=1000, epochs=3, device_hours=20 / 3600)
     run(sweep)
     assert 1 < len(ends(tape)) < 20
+
+
+def test_no_decider_of_a_resumed_sweep_sees_what_was_examined_after_the_search() -> None:
+    tape = Tape()
+    first, _ = make(tape, trials=3)
+    run(first)
+    trial = next(event.trial_id for event in tape.events if isinstance(event, TrialEnded))
+    examined = TrialExamined(trial_id=trial, kind="test", metrics={"test_miou": 0.9}, seconds=99.0)
+    again, points = make(Tape(), trials=4)
+    again.replay([*tape.events, examined])
+    assert points.told == tape.events
+    assert again.proposes

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from search_spaces.config import Resolution
     from trainables.config import DataConfig
     from trainables.data.cache import CachedSplit
+    from trainables.data.layouts.base import SplitRole
 
 
 class Sample(TypedDict):
@@ -121,6 +122,27 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
     """Return a 63-bit seed that differs for every (seed, epoch, index)."""
     state = np.random.SeedSequence([abs(seed), epoch, index]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
+
+
+def build_dataset(
+    config: DataConfig,
+    role: SplitRole,
+    resolution: Resolution,
+    cache_dir: str | Path,
+    *,
+    mask_resolution: Resolution | None = None,
+) -> SegmentationDataset:
+    """Return one split at ``resolution``, untransformed but for the normalisation.
+
+    ``mask_resolution`` is that of the masks; None takes ``resolution``.
+
+    Raises:
+        DataError: the data set cannot be used.
+        CacheError: the cache folder cannot take it.
+    """
+    layout = open_layout(config, cache_dir)
+    split = cached_split(layout, role, resolution, cache_dir, mask_resolution=mask_resolution)
+    return SegmentationDataset(split, eval_transform(), layout.class_names)
 
 
 def build_datasets(

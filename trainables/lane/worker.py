@@ -17,7 +17,7 @@ from trainables.cost.quiet import QuietNode
 from trainables.lane.agreement import control_group, gather
 from trainables.lane.notices import Notices
 from trainables.lane.session import LaneSession, LeaveLane
-from trainables.messages import TeacherTask, TrialDone, TrialTask
+from trainables.messages import FinalCheckTask, TeacherTask, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from trainables.lane.setup import LaneSetup, TrialRunner
@@ -119,7 +119,7 @@ class _Lane:
                 self._notices.ask()
             if order == "close" or self._notices.heard:
                 return None
-            if isinstance(order, TrialTask | TeacherTask):
+            if isinstance(order, TrialTask | TeacherTask | FinalCheckTask):
                 return order
 
     def _agree_worn(self) -> bool:
@@ -145,11 +145,14 @@ class _Lane:
 def _real_runner() -> TrialRunner:
     # A lane that runs something else need not load the models.
     from trainables.distillation.lesson import run_teacher  # noqa: PLC0415
+    from trainables.lane.final_check import run_final_check  # noqa: PLC0415
     from trainables.trial import run_trial  # noqa: PLC0415
 
     def run(task: LaneTask, session: TrialSession) -> TrialDone:
         if isinstance(task, TeacherTask):
             return run_teacher(task, session)
+        if isinstance(task, FinalCheckTask):
+            return run_final_check(task, session)
         return run_trial(task, session)
 
     return run

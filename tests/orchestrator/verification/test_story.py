@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialExamined,
+    TrialStarted,
+)
 from orchestrator.verification.story import story_findings
 
 if TYPE_CHECKING:
@@ -94,3 +100,18 @@ def test_no_epoch_can_be_lost_unnoticed(
     ]
     lost = data.draw(st.sampled_from(inner))
     assert story_findings([*lanes.tape[:lost], *lanes.tape[lost + 1 :]], epochs=9)
+
+
+def examined(reason: str = "") -> TrialExamined:
+    return TrialExamined(trial_id="t0", kind="test", metrics={"test_miou": 0.1}, reason=reason)
+
+
+def test_a_complete_trial_is_examined_once_or_again_after_a_failure() -> None:
+    whole: list[SweepEvent] = [asked(0), started(), epoch(1), ended()]
+    assert not story_findings([*whole, examined("a file is torn"), examined()], epochs=1)
+    (twice,) = story_findings([*whole, examined(), examined()], epochs=1)
+    assert twice.message == "is examined twice: test"
+    (early,) = story_findings(
+        [asked(0), started(), epoch(1), ended("stopped"), examined()], epochs=1
+    )
+    assert "comes after the end (stopped)" in early.message

@@ -1,0 +1,149 @@
+"""What is examined after a search: decided from records, run on a pool, read by no decider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.events import Objective, SweepEvent, TrialAsked, TrialEnded, TrialExamined
+from orchestrator.final_checks import FinalChecks, due_checks, failures, front_members
+from orchestrator.folders import SweepFolder
+from orchestrator.hooks import RunHooks
+from orchestrator.ledger import Ledger
+from orchestrator.records import fold
+from orchestrator.spec.sweep_spec import SweepSpec
+from search_spaces.joint import joint_space
+from search_spaces.presets import demo
+from trainables.config import DataConfig
+from trainables.messages import FinalCheckTask, TrialDone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from trainables.messages import TrialState
+
+OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
+FRONT = ("t0", "t1", "t3")
+"""The trials below that no other dominates; t2 is dominated, t4 has no number, t5 was stopped."""
+
+
+def events() -> list[SweepEvent]:
+    figures = [(0.5, 4.0), (0.4, 2.0), (0.3, 3.0), (0.2, 1.0), (float("nan"), 0.5), (0.9, 0.1)]
+    made: list[SweepEvent] = []
+    for number, (miou, flops) in enumerate(figures):
+        state: TrialState = "stopped" if number == 5 else "complete"
+        metrics = {"miou": miou, "flops": flops}
+        trial_id = f"t{number}"
+        made.append(TrialAsked(trial_id=trial_id, number=number, config={"x": number}))
+        made.append(TrialEnded(trial_id=trial_id, state=state, metrics=metrics))
+    return made
+
+
+def examined(trial_id: str, reason: str = "") -> TrialExamined:
+    metrics = {} if reason else {"test_miou": 0.1}
+    return TrialExamined(trial_id=trial_id, kind="test", metrics=metrics, reason=reason)
+
+
+def spec(split: str | None = "test") -> SweepSpec:
+    return SweepSpec(
+        space=joint_space(demo()), data=DataConfig(test_split=split), objectives=OBJECTIVES
+    )
+
+
+@dataclass
+class Pool:
+    """Lanes that answer at once; ``stop_after`` tasks the caller is asked to stop."""
+
+    failing: tuple[str, ...] = ()
+    stop_after: int = 10
+    lost: bool = False
+    tasks: list[FinalCheckTask] = field(default_factory=list)
+
+    def run(
+        self, task: FinalCheckTask, *, on_message: Any, stop_requested: Callable[[], bool]
+    ) -> TrialDone:
+        del on_message
+        stopped = stop_requested()
+        self.tasks.append(task)
+        failed = task.trial_id in self.failing
+        return TrialDone(
+            trial_id=task.trial_id,
+            state="stopped" if stopped else "failed" if failed else "complete",
+            reason="its file is torn" if failed else "",
+            metrics={"test_miou": 0.25},
+        )
+
+    def stopping(self) -> bool:
+        return len(self.tasks) >= self.stop_after
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "sweep.db") as made:
+        for event in events():
+            made.append(event)
+        yield made
+
+
+def run(ledger: Ledger, pool: Pool, split: str | None = "test") -> bool:
+    hooks = RunHooks(stop_requested=pool.stopping)
+    folder = SweepFolder(ledger.path.parent, "s")
+    checks = FinalChecks(
+        spec=spec(split), folder=folder, ledger=ledger, clock=lambda: 99.0, hooks=hooks
+    )
+    return checks.run(pool)  # type: ignore[arg-type] # all that is asked of it
+
+
+def test_the_front_is_due_once_and_failures_again() -> None:
+    records = fold(events())
+    assert front_members(records, OBJECTIVES) == FRONT
+    assert due_checks("test", spec(), records) == FRONT
+    assert due_checks("test", spec(None), records) == ()
+    later = fold([*events(), examined("t0"), examined("t1", "torn")])
+    assert due_checks("test", spec(), later) == ("t1", "t3")
+    assert front_members(fold([]), OBJECTIVES) == ()
+
+
+def test_every_member_is_scored_and_recorded_apart_from_what_a_search_reads(ledger: Ledger) -> None:
+    pool = Pool()
+    assert run(ledger, pool)
+    assert [task.trial_id for task in pool.tasks] == [f"{trial}/test" for trial in FRONT]
+    assert all(task.training.eval_resolution is not None for task in pool.tasks)
+    trials = {trial.trial_id: trial for trial in fold(e for _, e in ledger.events()).trials}
+    assert {t for t in trials if trials[t].examinations} == set(FRONT)
+    assert trials["t0"].examinations["test"].metrics == {"test_miou": 0.25}
+    assert not any("test_miou" in trial.metrics for trial in trials.values())
+    assert run(ledger, pool)
+    assert len(pool.tasks) == len(FRONT)
+
+
+def test_a_stopped_run_leaves_the_remaining_ones_to_the_next(ledger: Ledger) -> None:
+    first, second = Pool(stop_after=2), Pool()
+    assert not run(ledger, first)
+    assert run(ledger, second)
+    assert [task.trial_id for task in first.tasks + second.tasks] == [
+        f"{trial}/test" for trial in FRONT
+    ]
+
+
+def test_a_failure_is_named_and_leaves_the_others_as_they_are(ledger: Ledger) -> None:
+    pool = Pool(failing=("t1/test",))
+    assert run(ledger, pool)
+    records = fold(event for _, event in ledger.events())
+    assert failures(records) == ("t1: scoring on the test split failed: its file is torn",)
+    assert [t.trial_id for t in records.trials if t.examinations] == list(FRONT)
+
+
+def test_lanes_that_are_lost_leave_the_rest_to_a_resume(ledger: Ledger) -> None:
+    pool = Pool(lost=True)
+    assert not run(ledger, pool)
+    assert not pool.tasks
+
+
+def test_without_a_test_split_nothing_runs(ledger: Ledger) -> None:
+    pool = Pool()
+    assert run(ledger, pool, split=None)
+    assert not pool.tasks

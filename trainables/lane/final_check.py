@@ -1,0 +1,52 @@
+"""The checks of a complete trial after the search, run inside a lane."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainables.blame import blame
+from trainables.failure import describe_error
+from trainables.messages import TrialDone
+from trainables.training.evaluation import TrialStoppedError
+from trainables.training.memory import release_memory
+from trainables.training.split_scores import score_split
+
+if TYPE_CHECKING:
+    from trainables.messages import FinalCheckTask
+    from trainables.session import TrialSession
+
+
+def run_final_check(task: FinalCheckTask, session: TrialSession) -> TrialDone:
+    """Return what the check found; its figures are the ``metrics`` of a complete end.
+
+    Called by every rank. What the trial's files or the data do wrong ends the check as ``failed``
+    with the reason; what a device, the network or another process does wrong is raised, and the
+    check starts again on another lane.
+    """
+    try:
+        metrics = _metrics(task, session)
+    except TrialStoppedError:
+        return TrialDone(trial_id=task.trial_id, state="stopped", reason="", metrics={})
+    except Exception as error:
+        if blame(error) == "infrastructure":
+            raise
+        reason = describe_error(error)
+        return TrialDone(trial_id=task.trial_id, state="failed", reason=reason, metrics={})
+    finally:
+        release_memory()
+    return TrialDone(trial_id=task.trial_id, state="complete", reason="", metrics=metrics)
+
+
+def _metrics(task: FinalCheckTask, session: TrialSession) -> dict[str, float]:
+    match task.kind:
+        case "test":
+            scores = score_split(
+                Path(task.folder),
+                "test",
+                data=task.data,
+                training=task.training,
+                cache_dir=task.cache_dir,
+                session=session,
+            )
+            return {"test_miou": scores.miou, "test_pixel_accuracy": scores.pixel_accuracy}
