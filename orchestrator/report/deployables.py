@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.report.ablation import FIGURES
 from orchestrator.report.baseline_table import baseline_facts, baseline_section
+from orchestrator.report.held_out_table import held_out_section
 from orchestrator.report.labels import label
 from orchestrator.report.section import Section
 
@@ -116,7 +117,8 @@ def deployable_markdown(report: SweepReport, room: int) -> list[str]:
 def deployable_html(report: SweepReport) -> str:
     """Return the sections as HTML tables."""
     parts = []
-    for section in deployable_sections(report):
+    tested = held_out_section(report)
+    for section in (*filter(None, [tested]), *deployable_sections(report)):
         head = "".join(f"<th>{escape(column)}</th>" for column in section.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"

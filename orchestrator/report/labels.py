@@ -37,6 +37,7 @@ _LABELS = {
     "flops": Label("FLOPs", "G", 1e-9),
     "macs": Label("MACs", "G", 1e-9),
     "bops": Label("BOPs", "G", 1e-9, 1),
+    "test_miou": Label("test mIoU", digits=4),
     "float_miou": Label("float mIoU", digits=4),
     "params": Label("parameters", "M", 1e-6, 2),
     "size_mb": Label("size", "MB", digits=2),

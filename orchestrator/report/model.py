@@ -16,6 +16,7 @@ from orchestrator.pareto import (
 )
 from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
 from orchestrator.report.effort import Effort, effort_of
+from orchestrator.report.held_out import HeldOut, held_out, test_miou_of
 from orchestrator.report.standing import Standing, standings
 from search_spaces.space import config_digest
 
@@ -51,6 +52,8 @@ class ReportRow:
     """Layer of non-domination among complete trials, 0 is the front; None for other states."""
     knee: bool = False
     """Whether it is the front's best compromise."""
+    test_miou: float | None = None
+    """mIoU on the test split, [0, 1]; None where it was not scored on one."""
     baseline: str = ""
     """Name of the baseline that it is the trial of; empty for any other trial."""
 
@@ -81,6 +84,8 @@ class SweepReport:
     """What the sweep cost."""
     baselines: tuple[Standing, ...] = ()
     """Where the baselines stand, in the order of the spec."""
+    held_out: HeldOut | None = None
+    """What the test split says of the front; None where nothing was scored on one."""
     interruptions: Interruptions = field(default_factory=Interruptions)
     """What lost lanes and drivers cost."""
     plan: tuple[Scored, ...] = ()
@@ -167,6 +172,7 @@ def build_report(
         hypervolume=hypervolume(points, objectives, reference),
         reference_point=reference,
         counts=records.counts,
+        held_out=held_out([row.trial_id for row in front], records.trials),
         baselines=standings(named, records.trials, objectives),
         curve=volume_curve(records, objectives, reference),
         effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
@@ -193,6 +199,7 @@ def _row(
         reason=trial.reason,
         rank=None if rank is None else int(rank),
         knee=trial.trial_id == knee,
+        test_miou=test_miou_of(trial),
         baseline=named.get(config_digest(trial.config), "") if named else "",
     )
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.interruptions import interruptions_line
 from orchestrator.report.deployables import deployable_markdown
+from orchestrator.report.held_out import TEST_MIOU
+from orchestrator.report.held_out_table import held_out_line
 from orchestrator.report.labels import label
 from orchestrator.report.text import counts_line, effort_line, volume_line, what_it_is
 
@@ -67,6 +69,7 @@ def _table_head(report: SweepReport) -> list[str]:
         f"{label(each.name).heading} {'↑' if each.direction == 'maximize' else '↓'}"
         for each in report.objectives
     ]
+    titles += [] if report.held_out is None else [label(TEST_MIOU).heading]
     return [
         "| " + " | ".join(["trial", *titles, "configuration"]) + " |",
         "|" + "|".join(["---", *("---:" for _ in titles), "---"]) + "|",
@@ -76,6 +79,7 @@ def _table_head(report: SweepReport) -> list[str]:
 def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
     name = f"[{row.trial_id}]({address})" if address else row.trial_id
     values = [label(each.name).show(row.objectives[each.name]) for each in report.objectives]
+    values += [] if report.held_out is None else [label(TEST_MIOU).show(row.test_miou)]
     mark = " ★" if row.knee else ""
     return "| " + " | ".join([name + mark, *values, _cell(what_it_is(row))]) + " |"
 
@@ -89,6 +93,8 @@ def _figures(report: SweepReport) -> list[str]:
             f"- {volume_line(report)}",
             f"- ★ knee point: {report.knee}",
         ]
+    if tested := held_out_line(report):
+        lines.append(f"- {tested}")
     return lines
 
 

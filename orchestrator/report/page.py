@@ -18,6 +18,8 @@ from orchestrator.report.axes import (
     value_of,
 )
 from orchestrator.report.deployables import deployable_html
+from orchestrator.report.held_out import TEST_MIOU
+from orchestrator.report.held_out_table import held_out_line
 from orchestrator.report.labels import label
 from orchestrator.report.text import brief, counts_line
 
@@ -65,8 +67,8 @@ def to_html(report: SweepReport) -> str:
         div_id="pareto",
         config={"displaylogo": False},
     )
-    told = interruptions_line(report.interruptions)
-    below = f"<p>{escape(told)}</p>" if told else ""
+    told = [interruptions_line(report.interruptions), held_out_line(report)]
+    below = "".join(f"<p>{escape(line)}</p>" for line in told if line)
     return page.replace("</body>", f"{below}{deployable_html(report)}</body>")
 
 
@@ -79,6 +81,8 @@ def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
     lines += [
         f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in names
     ]
+    if row.test_miou is not None:
+        lines.append(f"{label(TEST_MIOU).heading}: {label(TEST_MIOU).show(row.test_miou)}")
     if whole:
         config = [f"{escape(name)} = {escape(str(value))}" for name, value in row.config.items()]
     else:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from orchestrator.interruptions import interruptions_line
 from orchestrator.planning.score import score_line
 from orchestrator.report.deployables import deployable_facts, deployable_tables
+from orchestrator.report.held_out import TEST_MIOU
+from orchestrator.report.held_out_table import held_out_facts, held_out_line
 from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def to_json(report: SweepReport) -> str:
     A trial is a line, which is fast for thousands and easy to search.
     """
     head = json.dumps(_sweep_facts(report), indent=2, allow_nan=False).removesuffix("\n}")
-    trials = ",\n    ".join(json.dumps(_trial_facts(row), allow_nan=False) for row in report.rows)
+    facts = (_trial_facts(row, tested=report.held_out is not None) for row in report.rows)
+    trials = ",\n    ".join(json.dumps(each, allow_nan=False) for each in facts)
     return f'{head},\n  "trials": [\n    {trials}\n  ]\n}}'
 
 
@@ -60,16 +63,18 @@ def _sweep_facts(report: SweepReport) -> dict[str, object]:
             }
             for each in report.plan
         ],
+        **held_out_facts(report),
         **deployable_facts(report),
     }
 
 
-def _trial_facts(row: ReportRow) -> dict[str, object]:
+def _trial_facts(row: ReportRow, *, tested: bool) -> dict[str, object]:
     return {
         "id": row.trial_id,
         "state": row.state,
         "config": dict(row.config),
         "objectives": dict(row.objectives),
+        **({TEST_MIOU: row.test_miou} if tested else {}),
         "pareto_rank": row.rank,
         "epochs": row.epochs,
         "reason": row.reason,
@@ -88,8 +93,9 @@ def to_csv(report: SweepReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     named = ["baseline"] if report.baselines else []
+    tested = [] if report.held_out is None else [TEST_MIOU]
     writer.writerow(
-        ["trial", "state", "pareto_rank", "knee", "epochs", *objectives, *metrics]
+        ["trial", "state", "pareto_rank", "knee", "epochs", *objectives, *tested, *metrics]
         + [f"config.{name}" for name in config]
         + ["reason", *named]
     )
@@ -97,6 +103,7 @@ def to_csv(report: SweepReport) -> str:
         writer.writerow(
             [row.trial_id, row.state, row.rank, row.knee, row.epochs]
             + [row.objectives[name] for name in objectives]
+            + [row.test_miou for _ in tested]
             + [row.metrics.get(name) for name in metrics]
             + [row.config.get(name) for name in config]
             + [row.reason, *([row.baseline] if named else [])]
@@ -162,9 +169,13 @@ def front_table(report: SweepReport) -> Table:
     for each in report.objectives:
         arrow = "↑" if each.direction == "maximize" else "↓"
         table.add_column(f"{label(each.name).heading} {arrow}", justify="right", no_wrap=True)
+    tested = report.held_out is not None
+    if tested:
+        table.add_column(label(TEST_MIOU).heading, justify="right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
     for row in report.front:
         values = [label(e.name).show(row.objectives[e.name]) for e in report.objectives]
+        values += [label(TEST_MIOU).show(row.test_miou)] if tested else []
         mark = " ★" if row.knee else ""
         style = "bold" if row.knee else None
         table.add_row(f"{row.trial_id}{mark}", *values, what_it_is(row), style=style)
@@ -184,6 +195,7 @@ def summary(report: SweepReport) -> Group:
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
+        lines += filter(None, [held_out_line(report)])
         below = deployable_tables(report)
         return Group(front_table(report), *(Text(line) for line in lines), *below)
     lines.append("no trial completed, so there is no front")

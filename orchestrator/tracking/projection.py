@@ -10,6 +10,7 @@ from orchestrator.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialProfiled,
     TrialStarted,
 )
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 MAX_EPOCH_KEYS = 9
 MAX_FIGURE_KEYS = 15
-"""With ``pareto_rank`` no run has more than 25 metric keys; the UI slows with more."""
+"""With ``pareto_rank`` no run has more than 25 metric keys, with ``test_miou`` 26; the UI slows
+with more."""
+
+_EXAMINED = ("test_miou",)
+"""Figures of examinations after the search that a run shows."""
 
 
 class Projector:
@@ -61,11 +66,8 @@ class Projector:
             case TrialStarted():
                 tags = {names.TRIAL_STATE: "running"}
                 return RunUpdate(trial_id=event.trial_id, tags=tags, status="RUNNING"), ()
-            case TrialProfiled():
-                points = self._new_figures(event.trial_id, event.metrics, event.seconds)
-                return RunUpdate(trial_id=event.trial_id, points=points), ()
-            case EpochReported():
-                return RunUpdate(trial_id=event.trial_id, points=self._epoch(event)), ()
+            case TrialProfiled() | EpochReported() | TrialExamined():
+                return RunUpdate(trial_id=event.trial_id, points=self._points(event)), ()
             case TrialEnded():
                 return self._ended_run(event, record), self._sweep_points(event, record)
             case _:
@@ -120,6 +122,15 @@ class Projector:
         known = self._info.baselines
         return known.get(config_digest(event.config)) if known else None
 
+    def _points(self, event: TrialProfiled | EpochReported | TrialExamined) -> tuple[Point, ...]:
+        match event:
+            case TrialProfiled():
+                return self._new_figures(event.trial_id, event.metrics, event.seconds)
+            case EpochReported():
+                return self._epoch(event)
+            case TrialExamined():
+                return self._examined(event)
+
     def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
         at_ms = self._info.at_ms(event.seconds)
         system = [name for name in event.metrics if name.startswith(SYSTEM_PREFIX)]
@@ -148,6 +159,12 @@ class Projector:
             ended_ms=self._info.at_ms(event.seconds),
             artifacts=event.artifacts,
         )
+
+    def _examined(self, event: TrialExamined) -> tuple[Point, ...]:
+        """Return the figures of an examination, beside those of the search."""
+        at_ms = self._info.at_ms(event.seconds)
+        figures = {name: event.metrics[name] for name in _EXAMINED if name in event.metrics}
+        return tuple(Point(name, value, 0, at_ms) for name, value in figures.items())
 
     def _known(self, event: TrialEnded) -> Mapping[str, float]:
         return self._figures.get(event.trial_id, {})

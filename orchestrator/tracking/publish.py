@@ -183,6 +183,8 @@ def _figure_points(report: SweepReport, info: SweepInfo) -> list[Point]:
     figures = {"front_size": float(len(report.front))}
     if report.effort.device_hours_saved is not None:
         figures["device_hours_saved"] = report.effort.device_hours_saved
+    if report.held_out is not None and report.held_out.kendall_tau is not None:
+        figures["test_kendall_tau"] = report.held_out.kendall_tau
     return [
         Point(name, value, last.ended, info.at_ms(last.seconds)) for name, value in figures.items()
     ]

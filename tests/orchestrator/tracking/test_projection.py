@@ -12,6 +12,7 @@ from orchestrator.events import (
     Objective,
     TrialAsked,
     TrialEnded,
+    TrialExamined,
     TrialJudged,
     TrialProfiled,
     TrialStarted,
@@ -99,6 +100,18 @@ def test_what_a_broken_trial_reached_is_no_objective(info: SweepInfo, state: Tri
     )
     assert "miou" not in values(update.points)
     assert values(update.points)["flops"] == [(0, 2e9), (0, 3e9)]
+
+
+def test_a_test_score_is_a_figure_of_its_trials_run_alone(info: SweepInfo) -> None:
+    ended = TrialEnded(trial_id="a", state="complete", metrics={"miou": 0.4}, seconds=5.0)
+    found = {"test_miou": 0.3, "test_pixel_accuracy": 0.9}
+    projector = Projector(info)
+    observe(projector, [ASKED, ended])
+    examined = TrialExamined(trial_id="a", kind="test", metrics=found, seconds=6.0)
+    update, sweep_points = projector.observe(examined)
+    assert update is not None
+    assert values(update.points) == {"test_miou": [(0, 0.3)]}
+    assert (update.status, update.tags, sweep_points) == (None, {}, ())
 
 
 def test_a_judgement_changes_no_run(info: SweepInfo) -> None:

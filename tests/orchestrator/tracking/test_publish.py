@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.events import TrialExamined
 from orchestrator.records import SweepRecords, fold
 from orchestrator.report.model import build_report
 from orchestrator.tracking.publish import publish, publish_figures
@@ -139,3 +140,20 @@ def test_an_empty_sweep_can_be_published(info: SweepInfo, store: MemoryReports) 
     figures(SweepRecords(), info, store)
     assert "No trial has completed" in store.tags["mlflow.note.content"]
     assert "reference_point" not in store.tags
+
+
+def test_the_agreement_of_val_and_test_is_a_figure_of_the_sweep(
+    demo_events: Callable[..., list[SweepEvent]], info: SweepInfo, store: MemoryReports
+) -> None:
+    events = demo_events(12)
+    front = build_report(fold(events), info.objectives, sweep_id="demo").front
+    events += [
+        TrialExamined(
+            trial_id=row.trial_id, kind="test", metrics={"test_miou": 1 - row.metrics["miou"]}
+        )
+        for row in front
+    ]
+    report = build_report(fold(events), info.objectives, sweep_id="demo")
+    publish_figures(report, info, store)
+    assert [point.value for point in store.points if point.key == "test_kendall_tau"] == [-1.0]
+    assert "Kendall's tau of the two orders -1.00" in store.tags["mlflow.note.content"]
