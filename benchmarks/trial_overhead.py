@@ -68,7 +68,7 @@ class BareSession:
         """Never stop."""
         return False
 
-    def measuring(self) -> AbstractContextManager[None]:
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
         """Measure beside whatever runs."""
         return nullcontext()
 

@@ -120,9 +120,11 @@ class TargetConfig:
     warmup: int = 3
     """Forward passes before timing, >= 0."""
     repeats: int = 15
-    """Timed forward passes of a round, >= 1; the quietest round's median is ``latency_ms``."""
+    """Timed forward passes of a round, >= 1; a round of long passes ends after a second."""
     rounds: int = 8
-    """The most rounds, >= 1; the second that agrees with the quietest is the last."""
+    """Most rounds, >= 1; timing ends earlier when the interval of the median is within 2 %."""
+    seconds: float = 10.0
+    """Time budget of a measurement, seconds, > 0; no round begins after it."""
     batch_size: int = 1
     """Images per forward pass, >= 1."""
     command: str | None = None

@@ -46,6 +46,6 @@ class LocalSession:
         """Whether the trial is to end now."""
         return self.stop()
 
-    def measuring(self) -> AbstractContextManager[None]:
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
         """Return at once: nothing of ours runs beside."""
         return nullcontext()

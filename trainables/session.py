@@ -29,10 +29,11 @@ class TrialSession(Protocol):
     def should_stop(self) -> bool:
         """Whether the trial is to end now; called by all ranks at the same steps, equal on all."""
 
-    def measuring(self) -> AbstractContextManager[object]:
-        """Hold everything else on this node still while a latency is measured.
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[object]:
+        """Wait for a turn to measure a latency, and pause the trainings of this node meanwhile.
 
-        The body may be told whether that was reached (True or False); None says nothing.
+        Without ``pause``, for a measurement on another device, the trainings continue. The value is
+        False where trainings did not pause in time, else True or None.
         """
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from search_spaces.config import TrialConfig
+    from search_spaces.domains import Value
     from trainables.config import TargetConfig
     from trainables.cost.profile import CostProfile
 
@@ -61,11 +62,13 @@ def profile(
     """
     config, num_classes, target = read_profile_settings(settings or ())
     from trainables.cost.profile import profile_config
+    from trainables.cost.quiet import QuietNode, quiet_path
 
     _check_target(target)
     if latency:
         _check_runnable(config, target)
-    cost = profile_config(config, num_classes, target, latency=latency)
+    measuring = QuietNode(quiet_path()).measuring
+    cost = profile_config(config, num_classes, target, latency=latency, measuring=measuring)
     if as_json:
         say_json(_mapping(config, num_classes, cost))
     else:
@@ -148,9 +151,15 @@ def _pairs(config: TrialConfig, num_classes: int, cost: CostProfile) -> list[tup
         pairs.append(("artifact", f"{cost.artifact_bytes / 1e6:.2f} MB"))
     if cost.latency is not None:
         found = cost.latency
-        how = ", ".join(f"{name} {value}" for name, value in cost.details().items())
+        how = ", ".join(f"{name} {_rounded(value)}" for name, value in cost.details().items())
+        mark = "" if found.undisturbed else f"; disturbed: {found.disturbance}, measure again"
+        iqr = f"interquartile {found.latency_iqr_ms:.2f}"
         pairs += [
-            ("latency_ms", f"{found.latency_ms:.2f} (interquartile {found.latency_iqr_ms:.2f})"),
+            ("latency_ms", f"{found.latency_ms:.2f} ({iqr}{mark})"),
             ("measured", how),
         ]
     return pairs
+
+
+def _rounded(value: Value) -> Value:
+    return float(f"{value:.3g}") if isinstance(value, float) else value

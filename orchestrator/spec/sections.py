@@ -94,6 +94,7 @@ RULES: Mapping[str, Any] = {
     "target.warmup": _NOT_NEGATIVE,
     "target.repeats": _COUNT,
     "target.rounds": _COUNT,
+    "target.seconds": _POSITIVE,
     "target.batch_size": _COUNT,
     "budget.trials": _COUNT,
     "budget.epochs": _COUNT,

@@ -74,6 +74,7 @@ def cost(job: CostJob) -> dict[str, float]:
     from trainables.compression.deployed import build_pruned  # noqa: PLC0415 - torch takes seconds
     from trainables.cost.cache import ProfileCache  # noqa: PLC0415
     from trainables.cost.profile import profile_config  # noqa: PLC0415
+    from trainables.cost.quiet import QuietNode, quiet_path  # noqa: PLC0415
     from trainables.cost.signature import cost_signature, describe_host  # noqa: PLC0415
     from trainables.cost.size import MB, checkpoint_mb  # noqa: PLC0415
 
@@ -83,7 +84,13 @@ def cost(job: CostJob) -> dict[str, float]:
     )
     profile = ProfileCache(Path(job.cache_dir) / "profiles").get_or_make(
         signature,
-        lambda: profile_config(config, job.num_classes, job.target, channels_last=order),
+        lambda: profile_config(
+            config,
+            job.num_classes,
+            job.target,
+            channels_last=order,
+            measuring=QuietNode(quiet_path()).measuring,
+        ),
     )
     figures = profile.metrics()
     if "artifact_bytes" in figures:

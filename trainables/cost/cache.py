@@ -45,7 +45,7 @@ class ProfileCache:
         """Return the profile stored under ``signature``, made and stored first if need be.
 
         Processes that ask for the same signature at once make it only once: the others wait. A
-        profile measured while the node was not quiet is returned, not stored. Never call it
+        profile with a disturbed latency is returned, not stored. Never call it
         inside ``QuietNode.training``: the maker may wait for this very process to stand still.
         """
         found = self.get(signature)
@@ -55,7 +55,7 @@ class ProfileCache:
             found = self.get(signature)
             if found is None:
                 found = make()
-                if found.quiet is not False:
+                if found.sound:
                     self.put(signature, found)
         return found
 

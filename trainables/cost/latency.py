@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from trainables.cost.host import clock_state, device_name, device_of, runtime_name
-from trainables.cost.rounds import quietest_round
+from trainables.cost.rounds import Round, Timing, relative_interval, time_in_rounds, time_round
 from trainables.cost.runtimes.command import run_command
 from trainables.cost.runtimes.registry import open_artifact
 
@@ -31,10 +32,14 @@ PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyMeasurement:
-    """How long one forward pass takes, with all that the figure depends on."""
+    """How long one forward pass takes, with all that the figure depends on.
+
+    Source of the marks of a disturbance: ``trainables.cost.rounds``.
+    """
 
     latency_ms: float
-    """Median pass of the quietest round, milliseconds per batch, > 0; lower is better."""
+    """Median pass of the undisturbed rounds, milliseconds per batch, > 0; lower is better. Where
+    ``estimate`` is ``cpu`` the median CPU time of the measuring thread."""
     latency_iqr_ms: float
     """Distance of the quartiles, milliseconds, >= 0; large where the machine was busy."""
     latency_p10_ms: float
@@ -58,9 +63,25 @@ class LatencyMeasurement:
     warmup: int
     """Passes before the timing, >= 0."""
     repeats: int
-    """Timed passes of a round, >= 1."""
+    """Timed passes that the figures are computed from, >= 1."""
+    undisturbed: bool
+    """Whether the figure is sound: nothing else used the machine noticeably, and the interval of
+    the median is tight."""
+    disturbance: str = ""
+    """Why it is not; empty where it is."""
+    estimate: Literal["wall", "cpu"] = "wall"
+    """Wall time, or CPU time where no round was undisturbed and one thread does all the work."""
+    interval: float | None = None
+    """Half-width of the 95 % interval of the median over the median, >= 0; None for fewer than
+    three passes."""
+    cpu_ms: float | None = None
+    """Median CPU time of the measuring thread in a pass, milliseconds; None where not known."""
+    switches: float | None = None
+    """Involuntary context switches of the measuring thread a pass; None where not known."""
+    other_load: float | None = None
+    """Mean share of the machine's CPUs that other processes used, [0, 1]; None where not known."""
     rounds: int = 1
-    """Rounds that were run until two agreed, >= 1."""
+    """Rounds that were timed, >= 1."""
     clock: str = "unknown"
     """What is known of the processor's or the GPU's clock."""
 
@@ -89,21 +110,9 @@ def measure_latency(
     dtype = next(timed.parameters()).dtype
     size = (target.batch_size, 3, resolution.height, resolution.width)
     images = torch.rand(size, device=device, dtype=dtype).to(memory_format=order)
-    timer = _time_cuda if device.type == "cuda" else _time_cpu
-    with _steady(target.threads), torch.inference_mode():
-        for _ in range(target.warmup):
-            timed(images)
-        times, rounds = quietest_round(
-            lambda: timer(lambda: timed(images), target.repeats), rounds=target.rounds
-        )
-    return _summarised(
-        times,
-        rounds,
-        target,
-        resolution,
-        precision=PRECISIONS.get(dtype, str(dtype)),
-        channels_last=channels_last,
-    )
+    timing = _time(lambda: timed(images), target, cuda=device.type == "cuda")
+    precision = PRECISIONS.get(dtype, str(dtype))
+    return _summarised(timing, target, resolution, precision, channels_last=channels_last)
 
 
 def measure_artifact(
@@ -123,30 +132,65 @@ def measure_artifact(
         MissingExtraError: the runtime is not installed.
     """
     if target.name == "command":
-        times: Sequence[float] = run_command(target, artifact, resolution)
-        rounds = 1
+        timing = _printed(run_command(target, artifact, resolution))
     else:
         run = open_artifact(artifact, threads=target.threads)
         images = torch.rand(target.batch_size, 3, resolution.height, resolution.width)
-        with _steady(target.threads), torch.inference_mode():
-            for _ in range(target.warmup):
-                run(images)
-            times, rounds = quietest_round(
-                lambda: _time_cpu(lambda: run(images), target.repeats), rounds=target.rounds
-            )
-    return _summarised(times, rounds, target, resolution, precision=precision, channels_last=False)
+        timing = _time(lambda: run(images), target)
+    return _summarised(timing, target, resolution, precision, channels_last=False)
+
+
+def _time(run: Callable[[], object], target: TargetConfig, *, cuda: bool = False) -> Timing:
+    """Return the timing of ``run`` after the warm-up, which takes a third of the budget at most."""
+    one_pass = _cuda_pass if cuda else _cpu_pass
+    on_thread = target.threads == 1 and not cuda
+    with _steady(target.threads), torch.inference_mode():
+        end_of_warmup = time.perf_counter() + target.seconds / 3
+        for _ in range(target.warmup):
+            one_pass(run)
+            if time.perf_counter() >= end_of_warmup:
+                break
+        return time_in_rounds(
+            lambda: time_round(
+                lambda: one_pass(run),
+                passes=target.repeats,
+                on_thread=on_thread,
+                on_cpu=not cuda,
+            ),
+            rounds=target.rounds,
+            seconds=target.seconds,
+        )
+
+
+def _printed(times: Sequence[float]) -> Timing:
+    """Return the timing that a user's program printed; it is sound unless its passes differ.
+
+    A program may print a median of its own, so fewer than three figures are not judged.
+    """
+    if len(times) >= 3:
+        return time_in_rounds(lambda: Round(wall_ms=tuple(times)), rounds=1, seconds=1.0)
+    return Timing(
+        times_ms=tuple(times),
+        estimate="wall",
+        rounds=1,
+        interval=relative_interval(times),
+        disturbance="",
+        cpu_ms=None,
+        switches=None,
+        other_load=None,
+    )
 
 
 def _summarised(
-    times: Sequence[float],
-    rounds: int,
+    timing: Timing,
     target: TargetConfig,
     resolution: Resolution,
-    *,
     precision: str,
+    *,
     channels_last: bool,
 ) -> LatencyMeasurement:
-    p10, p25, median, p75, p90 = (float(ms) for ms in np.percentile(times, (10, 25, 50, 75, 90)))
+    percentiles = np.percentile(timing.times_ms, (10, 25, 50, 75, 90))
+    p10, p25, median, p75, p90 = (float(ms) for ms in percentiles)
     return LatencyMeasurement(
         latency_ms=median,
         latency_iqr_ms=p75 - p25,
@@ -160,8 +204,15 @@ def _summarised(
         channels_last=channels_last,
         resolution=str(resolution),
         warmup=target.warmup,
-        repeats=len(times),
-        rounds=rounds,
+        repeats=len(timing.times_ms),
+        undisturbed=not timing.disturbance,
+        disturbance=timing.disturbance,
+        estimate=timing.estimate,
+        interval=timing.interval if math.isfinite(timing.interval) else None,
+        cpu_ms=timing.cpu_ms,
+        switches=timing.switches,
+        other_load=timing.other_load,
+        rounds=timing.rounds,
         clock=clock_state(target),
     )
 
@@ -180,28 +231,22 @@ def _steady(threads: int) -> Iterator[None]:
             gc.enable()
 
 
-def _time_cpu(run: Callable[[], object], repeats: int) -> list[float]:
-    """Return the milliseconds of each of ``repeats`` calls."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter_ns()
-        run()
-        times.append((time.perf_counter_ns() - start) / 1e6)
-    return times
+def _cpu_pass(run: Callable[[], object]) -> float:
+    """Return the milliseconds of one call."""
+    start = time.perf_counter_ns()
+    run()
+    return (time.perf_counter_ns() - start) / 1e6
 
 
-def _time_cuda(run: Callable[[], object], repeats: int) -> list[float]:
-    """Return the milliseconds of each of ``repeats`` calls, on the GPU's own clock."""
+def _cuda_pass(run: Callable[[], object]) -> float:
+    """Return the milliseconds of one call on the GPU's own clock."""
     torch.cuda.synchronize()
-    times = []
-    for _ in range(repeats):
-        start, end = _event(), _event()
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(float(start.elapsed_time(end)))
-    return times
+    start, end = _event(), _event()
+    start.record()
+    run()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end))
 
 
 def _event() -> torch.cuda.Event:

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from trainables.artifacts.formats import write_artifact
 from trainables.compression.deployed import build_pruned, stand_in
@@ -15,13 +15,22 @@ from trainables.cost.macs import static_costs
 from trainables.cost.targets import artifact_format, quantization_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from search_spaces.config import TrialConfig
     from search_spaces.domains import Value
     from trainables.config import TargetConfig
 
-    Quiet: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+class Measuring(Protocol):
+    """Opens a context in which nothing of ours computes beside a measurement."""
+
+    def __call__(self, *, pause: bool = True) -> AbstractContextManager[object]:
+        """Return the context; without ``pause`` the trainings of this node go on.
+
+        Its value is False where trainings could not be paused.
+        """
+
 
 PRECISION = {"none": "fp32", "fp16": "fp16", "ptq_int8": "int8", "qat_int8": "int8"}
 """Type of the deployed weights by ``quantization``."""
@@ -44,8 +53,6 @@ class CostProfile:
     """Size of the file that the target runs, > 0; None where it runs no file."""
     latency: LatencyMeasurement | None = None
     """Latency on the target; None where it was not asked for."""
-    quiet: bool | None = None
-    """Whether nothing of ours computed during the measurement; None where nobody saw to it."""
 
     def metrics(self) -> dict[str, float]:
         """Return the figures by name: ``params``, ``macs``, ``flops``, ``latency_ms``, ..."""
@@ -62,8 +69,16 @@ class CostProfile:
         if self.latency is None:
             return {}
         found = asdict(self.latency)
-        details = {name: value for name, value in found.items() if name not in LATENCY_METRICS}
-        return details if self.quiet is None else {**details, "quiet": self.quiet}
+        return {
+            name: value
+            for name, value in found.items()
+            if name not in LATENCY_METRICS and value is not None
+        }
+
+    @property
+    def sound(self) -> bool:
+        """Whether the profile may be used again: its latency, if any, was undisturbed."""
+        return self.latency is None or self.latency.undisturbed
 
     def to_mapping(self) -> dict[str, object]:
         """Return the profile as JSON types, the form ``from_mapping`` reads."""
@@ -83,6 +98,11 @@ class CostProfile:
         return cls(**fields)  # type: ignore[arg-type]
 
 
+def unguarded(*, pause: bool = True) -> AbstractContextManager[object]:  # noqa: ARG001
+    """Return a context that pauses nothing."""
+    return nullcontext()
+
+
 def profile_config(
     config: TrialConfig,
     num_classes: int,
@@ -90,7 +110,7 @@ def profile_config(
     *,
     latency: bool = True,
     channels_last: bool = True,
-    measuring: Quiet = nullcontext,
+    measuring: Measuring = unguarded,
 ) -> CostProfile:
     """Return the cost of ``config``, measured on an untrained model: weights do not change it.
 
@@ -100,8 +120,8 @@ def profile_config(
         target: Where latency is measured.
         latency: Measure it; otherwise there is no forward pass.
         channels_last: Lay tensors in NHWC order for the latency.
-        measuring: Opens a context in which the node stands still (``QuietNode.measuring``,
-            ``TrialSession.measuring``); entered for the timing only.
+        measuring: Opens a context in which the trainings of the node pause
+            (``QuietNode.measuring``, ``TrialSession.measuring``); entered for the timing only.
 
     Raises:
         ValueError: the configuration cannot be built, or the target cannot run it.
@@ -123,7 +143,13 @@ def profile_config(
         model = model.half()
     with measuring() as quiet:
         measured = measure_latency(model, config.resolution, target, channels_last=channels_last)
-    return replace(static, latency=measured, quiet=quiet if isinstance(quiet, bool) else None)
+    return replace(static, latency=measured if quiet is not False else beside_trainings(measured))
+
+
+def beside_trainings(measured: LatencyMeasurement) -> LatencyMeasurement:
+    """Return ``measured`` marked as disturbed by trainings that did not pause."""
+    reason = measured.disturbance or "trainings of this node did not pause in time"
+    return replace(measured, undisturbed=False, disturbance=reason)
 
 
 def _profile_artifact(
@@ -131,7 +157,7 @@ def _profile_artifact(
     config: TrialConfig,
     num_classes: int,
     target: TargetConfig,
-    measuring: Quiet,
+    measuring: Measuring,
 ) -> CostProfile:
     """Return ``static`` with size and latency of an artifact made for it, which is then gone."""
     precision = PRECISION[config.quantization]
@@ -139,12 +165,9 @@ def _profile_artifact(
         path = Path(folder) / f"model.{artifact_format(target)}"
         model = stand_in(config, num_classes)
         write_artifact(model, config.resolution, path, batch_size=target.batch_size)
-        with measuring() as quiet:
+        with measuring(pause=target.name != "command") as quiet:
             measured = measure_artifact(path, config.resolution, target, precision=precision)
         size = path.stat().st_size
-    return replace(
-        static,
-        latency=measured,
-        quiet=quiet if isinstance(quiet, bool) else None,
-        artifact_bytes=size,
-    )
+    if quiet is False:
+        measured = beside_trainings(measured)
+    return replace(static, latency=measured, artifact_bytes=size)

@@ -1,10 +1,12 @@
-"""A node-wide lock that keeps our trainings still while a latency is measured."""
+"""Measurements of one node in order of arrival, with our trainings paused meanwhile."""
 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import tempfile
+import threading
 import time
 import weakref
 from contextlib import contextmanager
@@ -25,22 +27,28 @@ def quiet_path() -> Path:
 class QuietNode:
     """One process's handle on the lock; all processes of a node give the same ``path``.
 
-    Two files are locked with ``flock``, so whatever a dead process held is free at once. ``path``
-    is shared by every training, and exclusive to a measurement. ``path.gate`` comes before it:
-    a measurement holds the gate from the moment it wants the node until it is done, which
-    trainings see between two steps and step back; hence it never starves.
+    Files are locked with ``flock``, so whatever a dead process held is free at once. ``path`` is
+    shared by every training and exclusive to a measurement. ``path.gate`` is locked before it: a
+    measurement holds the gate until it is done, and trainings check the gate between two steps and
+    pause. Hence a measurement never starves.
+
+    Measurements take tickets in ``path.queue`` and run one at a time in order of arrival. A
+    measurement waits without a limit for those before it, which have time budgets. It waits for
+    trainings up to a timeout; after it, it runs with them beside it and reports so.
 
     With several ranks a trial, only rank 0 takes part, always between two steps: the other ranks
-    are held by their next collective, so no rank ever stands still inside one that another rank
-    waits in. Ask right before a step's first collective (``should_stop``), then the others stand
-    still within milliseconds. Where trials span nodes, two measurements on two nodes could wait for
-    each other; a measurement therefore gives up waiting after a time and says that it did.
+    wait in their next collective. Call ``yield_if_measuring`` right before a step's first
+    collective, then they pause within milliseconds. No rank waits for a lock inside a collective
+    that another rank waits in, so trials that span nodes cannot block each other.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._node = _open(path)
         self._gate = _open(path.with_name(f"{path.name}.gate"))
+        self._elsewhere = _open(path.with_name(f"{path.name}.elsewhere"))
+        self._queue = path.with_name(f"{path.name}.queue")
+        self._tickets: set[int] = set()
         self._training = False
         _handles.add(self)
 
@@ -70,39 +78,71 @@ class QuietNode:
         return time.monotonic() - start
 
     @contextmanager
-    def measuring(self, *, timeout_s: float = 120.0, settle_s: float = 0.1) -> Iterator[bool]:
-        """Hold every training of the node still; yields whether that was reached.
+    def measuring(
+        self, *, pause: bool = True, timeout_s: float = 120.0, settle_s: float = 0.1
+    ) -> Iterator[bool]:
+        """Pause every training of the node; yields whether all of them paused.
 
-        Measurements of the node run one after the other. If this process trains (``training``), it
-        counts as still inside.
+        Measurements run one at a time, first in, first out. If this process trains (``training``),
+        it counts as paused.
 
         Args:
-            timeout_s: Longest wait for measurements under way and steps to end, seconds, >= 0;
-                after it the body runs all the same, with False.
-            settle_s: Pause after the last training stood back, in which ranks that do not take
+            pause: Pause the trainings. False where the measurement runs on another device, such as
+                a phone: then such measurements wait for each other only.
+            timeout_s: Longest wait for the current steps to end, seconds, >= 0; after it the body
+                runs with False.
+            settle_s: Pause after the last training paused, in which ranks that do not take
                 part reach their next collective, seconds, >= 0.
         """
-        resume = self._training
-        if resume:
-            self._leave()
-        deadline = time.monotonic() + timeout_s
-        try:
-            quiet = _lock_until(self._gate, deadline) and _lock_until(self._node, deadline)
-            if quiet:
-                time.sleep(settle_s)
-            yield quiet
-        finally:
-            fcntl.flock(self._node, fcntl.LOCK_UN)
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+        with self._turn("here" if pause else "elsewhere"):
+            if not pause:
+                with _exclusive(self._elsewhere):
+                    yield True
+                return
+            resume = self._training
             if resume:
-                self._join()
+                self._leave()
+            try:
+                with _exclusive(self._gate):
+                    quiet = _lock_until(self._node, time.monotonic() + timeout_s)
+                    if quiet:
+                        time.sleep(settle_s)
+                    try:
+                        yield quiet
+                    finally:
+                        fcntl.flock(self._node, fcntl.LOCK_UN)
+            finally:
+                if resume:
+                    self._join()
+
+    @contextmanager
+    def _turn(self, queue: str) -> Iterator[None]:
+        """Wait until every earlier ticket of ``queue`` is returned or its process is dead."""
+        folder = self._queue / queue
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{time.monotonic_ns():020d}-{os.getpid()}-{threading.get_ident()}"
+        hidden, ticket = folder / f".{name}", folder / name
+        descriptor = _open(hidden)
+        self._tickets.add(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            hidden.rename(ticket)  # visible only once locked: an unlocked ticket is a dead one
+            while _is_preceded(folder, name):
+                time.sleep(POLL_SECONDS)
+            yield
+        finally:
+            for path in (hidden, ticket):
+                path.unlink(missing_ok=True)
+            self._tickets.discard(descriptor)
+            os.close(descriptor)
 
     def close(self) -> None:
-        """Let go of everything; the handle is of no use afterwards."""
-        for descriptor in (self._node, self._gate):
+        """Release everything; the handle is of no use afterwards."""
+        for descriptor in (self._node, self._gate, self._elsewhere, *self._tickets):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._node = self._gate = -1
+        self._node = self._gate = self._elsewhere = -1
+        self._tickets.clear()
         self._training = False
 
     def _join(self) -> None:
@@ -131,6 +171,33 @@ os.register_at_fork(after_in_child=_close_all)
 
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+@contextmanager
+def _exclusive(descriptor: int) -> Iterator[None]:
+    _lock_until(descriptor, math.inf)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _is_preceded(folder: Path, name: str) -> bool:
+    """Whether a live process holds an earlier ticket; tickets of dead ones are removed."""
+    for earlier in sorted(folder.glob("[0-9]*")):
+        if earlier.name >= name:
+            return False
+        try:
+            descriptor = os.open(earlier, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            if not _try(descriptor, fcntl.LOCK_SH):
+                return True
+            earlier.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def _try(descriptor: int, kind: int) -> bool:

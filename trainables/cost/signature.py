@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from trainables.config import TargetConfig
 
 
+MEASUREMENT = 2
+"""Version of the measuring method; 1 did not detect disturbances, so its figures are not reused."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostInfo:
     """What latency depends on of the machine."""
@@ -54,6 +58,7 @@ def cost_signature(
     their ranges were found, and so are dense ones whichever of their weights are 0.
     """
     parts = {
+        "measurement": MEASUREMENT,
         "shape": cost_shape(config),
         "num_classes": num_classes,
         "target": asdict(target),

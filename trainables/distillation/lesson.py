@@ -78,5 +78,5 @@ class _Renamed:
     def should_stop(self) -> bool:
         return self._session.should_stop()
 
-    def measuring(self) -> AbstractContextManager[object]:
-        return self._session.measuring()
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[object]:
+        return self._session.measuring(pause=pause)

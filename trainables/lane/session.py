@@ -104,9 +104,9 @@ class LaneSession:
         """Whether Ray said that a machine of this lane goes; equal on all ranks."""
         return self._notices.heard
 
-    def measuring(self) -> AbstractContextManager[bool]:
-        """Hold everything else on this node still; the body learns whether that was reached."""
-        return self._quiet.measuring()
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[bool]:
+        """Wait for a turn to measure; the value is whether the node's trainings paused in time."""
+        return self._quiet.measuring(pause=pause)
 
     def energy_joules(self) -> float | None:
         """Return what this rank's device has used since it was first asked, J; None: unknown."""

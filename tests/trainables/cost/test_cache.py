@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,8 +29,9 @@ LATENCY = LatencyMeasurement(
     resolution="96x128",
     warmup=3,
     repeats=15,
+    undisturbed=True,
 )
-PROFILE = CostProfile(params=10, macs=20, flops=40, latency=LATENCY, quiet=True)
+PROFILE = CostProfile(params=10, macs=20, flops=40, latency=LATENCY)
 
 
 @pytest.mark.parametrize("profile", [PROFILE, CostProfile(params=1, macs=2, flops=4)])
@@ -65,9 +67,10 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 def test_a_measurement_that_was_disturbed_is_not_kept(tmp_path: Path) -> None:
     cache = ProfileCache(tmp_path)
-    loud = CostProfile(params=1, macs=2, flops=4, quiet=False)
+    loud = replace(PROFILE, latency=replace(LATENCY, undisturbed=False, disturbance="load"))
     assert cache.get_or_make("a", lambda: loud) == loud
     assert cache.get("a") is None
+    assert cache.get_or_make("a", lambda: PROFILE) == PROFILE
 
 
 def test_processes_that_ask_at_once_make_it_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import pytest
 
 from search_spaces.config import Resolution, TrialConfig
 from trainables.config import TargetConfig
+from trainables.cost.cache import ProfileCache
 from trainables.cost.macs import static_costs
 from trainables.cost.profile import CostProfile, profile_config
 from trainables.cost.quiet import QuietNode
@@ -33,9 +35,11 @@ def test_a_profile_says_what_it_costs_apart_from_how_that_was_measured(tmp_path:
     metrics, details = profile.metrics(), profile.details()
     assert metrics["latency_ms"] > 0
     assert set(metrics) & set(details) == set()
-    assert details["quiet"] is True
+    assert isinstance(details["undisturbed"], bool)
+    assert details["undisturbed"] is not bool(details["disturbance"])
+    assert details["estimate"] in {"wall", "cpu"}
     assert details["resolution"] == "32x32"
-    assert (details["threads"], details["batch_size"], details["repeats"]) == (1, 1, 2)
+    assert (details["threads"], details["batch_size"]) == (1, 1)
     assert CostProfile.from_mapping(json.loads(json.dumps(profile.to_mapping()))) == profile
 
 
@@ -43,15 +47,45 @@ def test_only_the_timing_is_done_with_the_node_held_still() -> None:
     entered = []
 
     @contextmanager
-    def measuring() -> Iterator[None]:
+    def measuring(*, pause: bool = True) -> Iterator[None]:
+        assert pause
         entered.append("in")
         yield
         entered.append("out")
 
-    profile = profile_config(CONFIG, 5, TARGET, measuring=measuring)
+    profile_config(CONFIG, 5, TARGET, measuring=measuring)
     assert entered == ["in", "out"]
-    assert profile.quiet is None
-    assert "quiet" not in profile.details()
+
+
+def test_a_latency_beside_trainings_is_not_sound(tmp_path: Path) -> None:
+    @contextmanager
+    def crowded(*, pause: bool = True) -> Iterator[bool]:
+        yield not pause
+
+    profile = profile_config(CONFIG, 5, TARGET, measuring=crowded)
+    assert not profile.sound
+    assert profile.details()["undisturbed"] is False
+    assert profile.details()["disturbance"]
+    cache = ProfileCache(tmp_path)
+    cache.get_or_make("a", lambda: profile)
+    assert cache.get("a") is None
+
+
+def test_a_command_does_not_pause_the_trainings_of_the_node(tmp_path: Path) -> None:
+    script = tmp_path / "phone.py"
+    script.write_text("print('4.0'); print('4.1'); print('4.0')")
+    target = TargetConfig(name="command", command=f"{sys.executable} {script}", artifact="pt2")
+    asked = []
+
+    @contextmanager
+    def measuring(*, pause: bool = True) -> Iterator[bool]:
+        asked.append(pause)
+        yield True
+
+    profile = profile_config(CONFIG, 5, target, measuring=measuring)
+    assert asked == [False]
+    assert profile.metrics()["latency_ms"] == 4.0
+    assert profile.details()["undisturbed"] is True
 
 
 def test_a_target_times_only_what_it_runs() -> None:
@@ -74,5 +108,5 @@ def test_fewer_channels_are_what_is_timed() -> None:
 
 
 def test_a_profile_of_former_times_can_be_read() -> None:
-    old = {"params": 1, "macs": 2, "flops": 4, "latency": None, "quiet": None}
+    old = {"params": 1, "macs": 2, "flops": 4, "latency": None}
     assert CostProfile.from_mapping(old).metrics() == {"params": 1, "macs": 2, "flops": 4}

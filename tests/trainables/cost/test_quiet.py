@@ -123,6 +123,82 @@ def test_measurements_come_one_after_the_other(tmp_path: Path) -> None:
     assert all(first[2] <= second[1] for first, second in pairwise(spans))
 
 
+def _queue(path: Path, pause: bool, order: Connection, spans: Connection) -> None:  # noqa: FBT001
+    """Measure for 5 ms once told to; say whether in quiet, from when, until when."""
+    node = QuietNode(path)
+    number = order.recv()
+    with node.measuring(pause=pause, timeout_s=0.1, settle_s=0) as quiet:
+        begun = time.monotonic()
+        time.sleep(0.005)
+        spans.send((quiet, begun, time.monotonic(), number))
+
+
+@pytest.mark.parametrize("pause", [True, False])
+def test_32_lanes_that_start_together_all_measure_in_quiet_and_in_turn(
+    tmp_path: Path, *, pause: bool
+) -> None:
+    # the wait for those before is longer than the timeout for trainings: it has no limit
+    words, inner = FORK.Pipe(duplex=False)
+    pipes = [FORK.Pipe(duplex=False) for _ in range(32)]
+    arguments = [(tmp_path / "node", pause, start, inner) for start, _ in pipes]
+    children = [FORK.Process(target=_queue, args=each) for each in arguments]
+    for child in children:
+        child.start()
+    for number, (_, go) in enumerate(pipes):
+        go.send(number)
+    spans = sorted((words.recv() for _ in children), key=lambda span: span[1])
+    for child in children:
+        child.join(PATIENCE)
+    assert all(quiet for quiet, _, _, _ in spans)
+    assert all(first[2] <= second[1] for first, second in pairwise(spans))
+    assert not list((tmp_path / "node.queue").glob("*/*"))
+
+
+def test_measurements_run_in_order_of_arrival(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    words, inner = FORK.Pipe(duplex=False)
+    pipes = [FORK.Pipe(duplex=False) for _ in range(6)]
+    children = [FORK.Process(target=_queue, args=(path, True, s, inner)) for s, _ in pipes]
+    for child in children:
+        child.start()
+    with QuietNode(path).measuring(settle_s=0):
+        for number, (_, go) in enumerate(pipes):
+            go.send(number)
+            _until(lambda least=number + 2: len(_tickets(path)) >= least)  # type: ignore[misc]
+    spans = sorted((words.recv() for _ in children), key=lambda span: span[1])
+    for child in children:
+        child.join(PATIENCE)
+    assert [number for _, _, _, number in spans] == [0, 1, 2, 3, 4, 5]
+
+
+def _tickets(path: Path) -> list[Path]:
+    return list((path.with_name(f"{path.name}.queue") / "here").glob("[0-9]*"))
+
+
+def test_a_killed_waiter_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    start, go = FORK.Pipe(duplex=False)
+    _, inner = FORK.Pipe(duplex=False)
+    waiter = FORK.Process(target=_queue, args=(path, True, start, inner))
+    waiter.start()
+    with QuietNode(path).measuring(settle_s=0):
+        go.send(0)
+        _until(lambda: len(_tickets(path)) == 2)
+        waiter.kill()
+        waiter.join(PATIENCE)
+        assert len(_tickets(path)) == 2
+    with QuietNode(path).measuring(settle_s=0) as quiet:
+        assert quiet
+    assert not _tickets(path)
+
+
+def test_a_measurement_on_another_device_pauses_no_training(tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    with _trainings(path, 1) as children, QuietNode(path).measuring(pause=False) as quiet:
+        assert quiet
+        children[0].wait_for(len(children[0].said) + 5)
+
+
 def test_a_killed_training_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "node"
     with _trainings(path, 1) as children:
