@@ -85,7 +85,14 @@ def run_sweep(
         clock = _clock_of(ledger)
         sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners, clock)
         sweep.replay(event for _, event in ledger.events())
-        checks = FinalChecks(spec=spec, folder=folder, ledger=ledger, clock=clock, hooks=hooks)
+        checks = FinalChecks(
+            spec=spec,
+            folder=folder,
+            ledger=ledger,
+            clock=clock,
+            hooks=hooks,
+            num_classes=num_classes,
+        )
         if not (sweep.proposes or checks.due()):
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")

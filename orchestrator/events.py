@@ -134,6 +134,10 @@ class TrialExamined:
     """What was examined."""
     metrics: dict[str, float] = field(default_factory=dict)
     """What was found; empty where the examination failed."""
+    details: dict[str, Value] = field(default_factory=dict)
+    """How a latency was measured."""
+    ruled_out: str = ""
+    """Which constraint the figures break, so that the trial is infeasible; empty for none."""
     reason: str = ""
     """Why it failed; empty where it did not."""
     seconds: float = 0.0

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from trainables.messages import UNDISTURBED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -83,9 +85,11 @@ class CostGate:
 
         Args:
             metrics: What is known of the trial before its first epoch. A constraint on a metric
-                that is not known yet is not judged.
+                that is not known yet is not judged, nor is a latency that was measured under
+                disturbance: it is too high, and it is measured again at the end of the sweep.
             config: Its configuration; None judges the constraints alone.
         """
+        metrics = _sound(metrics)
         broken = [
             f"{c.metric} = {metrics[c.metric]:g} breaks {c}"
             for c in self._constraints
@@ -101,3 +105,10 @@ class CostGate:
         """Take note of one event; events come in ledger order, each once."""
         if self._hopeless is not None:
             self._hopeless.observe(event)
+
+
+def _sound(metrics: Mapping[str, float]) -> Mapping[str, float]:
+    """Return ``metrics`` without latencies that were measured under disturbance."""
+    if metrics.get(UNDISTURBED, 1.0) == 1.0:
+        return metrics
+    return {k: v for k, v in metrics.items() if not k.startswith("latency_")}

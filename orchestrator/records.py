@@ -67,8 +67,8 @@ class TrialRecord:
     artifacts: tuple[str, ...] = ()
     """Files of the trial, relative to its folder."""
     examinations: Mapping[FinalCheckKind, TrialExamined] = field(default_factory=dict)
-    """What was found after the search, the latest of each kind; apart from ``metrics``, which
-    searchers, schedulers and gates read."""
+    """What was found after the search, the latest of each kind. A latency measured again replaces
+    the one in ``metrics``; a score on the test split is found here alone."""
     history: tuple[Epoch, ...] = ()
     """``(epoch, metrics)`` in order of epochs, each epoch once: the last telling of it."""
     asked_at: float = 0.0
@@ -152,7 +152,7 @@ class RecordBook:
             case TrialEnded():
                 record = _ended(record, event)
             case TrialExamined():
-                record = replace(record, examinations={**record.examinations, event.kind: event})
+                record = _examined(record, event)
             case TrialInterrupted() | TrialRestored():
                 record = replace(record, changed_at=event.seconds)
         return record
@@ -246,4 +246,17 @@ def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:
         started_at=None,
         busy_seconds=record.busy_seconds + max(0.0, event.seconds - began),
         changed_at=event.seconds,
+    )
+
+
+def _examined(record: TrialRecord, event: TrialExamined) -> TrialRecord:
+    record = replace(record, examinations={**record.examinations, event.kind: event})
+    if event.kind != "latency" or event.reason:
+        return record
+    return replace(
+        record,
+        metrics={**record.metrics, **event.metrics},
+        details={**record.details, **event.details},
+        state="infeasible" if event.ruled_out else record.state,
+        reason=event.ruled_out or record.reason,
     )

@@ -20,6 +20,14 @@ taken back, went; a machine was lost, or a device taken out; a process ended. Th
 after the first."""
 
 
+TRIAL = "trial_id"
+"""Key of the details of a latency check's message: the trial that the figures belong to."""
+REASON = "reason"
+"""Key of the details of a latency check's message: why the trial could not be measured."""
+UNDISTURBED = "latency_undisturbed"
+"""Metric that is 1 where ``latency_ms`` is sound and 0 where it was measured under disturbance."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialTask:
     """Everything a train worker needs to run one trial; survives pickling."""
@@ -78,8 +86,9 @@ class TeacherTask:
     """An interrupted training of a teacher always goes on."""
 
 
-FinalCheckKind: TypeAlias = Literal["test"]
-"""What is found of a complete trial after the search: ``test``, its score on the test split."""
+FinalCheckKind: TypeAlias = Literal["latency", "test"]
+"""What is found of complete trials after the search: ``latency``, their latencies measured again by
+turns; ``test``, a trial's score on the test split."""
 FINAL_CHECK_KINDS: tuple[FinalCheckKind, ...] = get_args(FinalCheckKind)
 """In the order in which they run."""
 
@@ -101,7 +110,11 @@ class FinalCheckTask:
     target: TargetConfig
     """Where latency is measured."""
     cache_dir: str
-    """Folder of decoded images."""
+    """Folder of decoded images and profiles."""
+    configs: dict[str, dict[str, Value]] = field(default_factory=dict)
+    """``latency`` only: configuration of each trial that is measured, by its identity."""
+    num_classes: int = 0
+    """``latency`` only: classes of the data set, >= 2."""
     resume: bool = True
     """A check holds no state; one whose lane died starts again."""
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.promotion.versions import ModelVersion
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.tracking.registry import ModelRegistry
+    from trainables.cost.latency import LatencyMeasurement
     from trainables.inference.package import PackedModel
     from trainables.inference.trained import TrainedModel
 
@@ -128,7 +129,7 @@ class Examination:
         packed = self.candidate.packed
         found = Findings(figures={**_costs(packed.description), "size_mb": packed.size_mb})
         self.say("measuring the latency again")
-        measured = self._measured()
+        measured, latency = self._measured()
         self.say("loading the registered files in a fresh process, predicting the val images")
         try:
             with self._fresh(self.version, self.candidate.ground.images) as model:
@@ -139,7 +140,7 @@ class Examination:
         except FreshProcessError as error:
             compared = None
             found.verdicts = [gates.Verdict(gate="reload", passed=False, message=str(error))]
-        self._judge_latency(found, measured)
+        self._judge_latency(found, measured, latency.disturbance)
         bounds = self.candidate.plan.constraints
         found.verdicts.append(gates.judge_constraints(found.figures, bounds))
         if compared is not None:
@@ -170,14 +171,17 @@ class Examination:
             ),
         ]
 
-    def _measured(self) -> dict[str, float]:
+    def _measured(self) -> tuple[dict[str, float], LatencyMeasurement]:
         recorded = self.candidate.plan.choice.row.metrics["latency_ms"]
         enough = recorded * (1 + self.request.tolerances.latency)
         return verify.measure_again(self.candidate.trained, self.candidate.spec, enough)
 
-    def _judge_latency(self, found: Findings, measured: Mapping[str, float]) -> None:
+    def _judge_latency(
+        self, found: Findings, measured: Mapping[str, float], disturbance: str
+    ) -> None:
         plan, tolerance = self.candidate.plan, self.request.tolerances.latency
-        recorded = plan.choice.row.metrics["latency_ms"]
+        row = plan.choice.row
+        recorded = row.metrics["latency_ms"]
         found.figures |= measured
         here = verify.machine(self.candidate.spec)
         found.verdicts.append(
@@ -187,6 +191,8 @@ class Examination:
                 tolerance=tolerance,
                 machine=here,
                 recorded_machine=plan.recorded_machine or here,
+                disturbance=disturbance,
+                recorded_undisturbed=not row.disturbed,
             )
         )
 

@@ -119,9 +119,19 @@ def judge_miou(*, found: float, recorded: float, tolerance: float) -> Verdict:
 
 
 def judge_latency(
-    *, found: float, recorded: float, tolerance: float, machine: str, recorded_machine: str
+    *,
+    found: float,
+    recorded: float,
+    tolerance: float,
+    machine: str,
+    recorded_machine: str,
+    disturbance: str = "",
+    recorded_undisturbed: bool = True,
 ) -> Verdict:
     """Return whether the latency is no longer than recorded, within the tolerance.
+
+    Disturbance only adds to a latency. So a disturbed figure that is short enough passes, and one
+    that is too long proves nothing: it fails with the advice to measure on a quiet machine.
 
     On another machine than the recorded one there is nothing to compare with: it passes, and the
     new figure is what the constraints are held against.
@@ -133,11 +143,17 @@ def judge_latency(
         if comparable
         else f"recorded {recorded:.3f} ms on {recorded_machine}, which this is not ({machine})"
     )
+    notes = "" if recorded_undisturbed else "; the recorded figure was measured under disturbance"
+    if disturbance:
+        notes += f"; measured under disturbance now: {disturbance}"
+        notes += "" if passed else "; promote again on a quiet machine"
     return Verdict(
         gate="latency",
         passed=passed,
-        message=f"latency {found:.3f} ms, {against}",
+        message=f"latency {found:.3f} ms, {against}{notes}",
         figures={
+            "undisturbed": float(not disturbance),
+            "recorded_undisturbed": float(recorded_undisturbed),
             "found": found,
             "recorded": recorded,
             "tolerance": tolerance,

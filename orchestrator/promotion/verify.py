@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,16 @@ from trainables.artifacts.formats import write_artifact
 from trainables.compression.deployed import build_pruned
 from trainables.cost.host import device_name
 from trainables.cost.latency import measure_artifact, measure_latency
-from trainables.cost.profile import PRECISION
+from trainables.cost.profile import PRECISION, TimedNetwork
 from trainables.cost.quiet import QuietNode, quiet_path
 from trainables.cost.size import MB
 from trainables.cost.targets import artifact_format
 from trainables.data.cache import cached_split
 from trainables.data.layouts.registry import open_layout
+from trainables.messages import UNDISTURBED
 from trainables.training.metrics import confusion_matrix, mean_iou
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from trainables.inference.trained import TrainedModel
 
 MEASUREMENTS = 3
-"""Times a latency is measured at most; whatever else the machine does only adds to it."""
+"""Most measurements of a latency."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,30 +106,33 @@ def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[
     return np.concatenate(found)
 
 
-def measure_again(trained: TrainedModel, spec: SweepSpec, good_enough: float) -> dict[str, float]:
-    """Return the model's ``latency_ms``, measured as in the sweep; the best of a few times.
+def measure_again(
+    trained: TrainedModel, spec: SweepSpec, good_enough: float
+) -> tuple[dict[str, float], LatencyMeasurement]:
+    """Return the model's figures with ``latency_ms``, measured as in the sweep, and how.
 
-    It is measured again while it is above ``good_enough``, ms. Where the target runs an artifact
-    that one is made, and its ``size_mb`` is returned besides.
+    It is measured up to three times, until it is undisturbed and at most ``good_enough``, ms. Where
+    the target runs an artifact that one is made, and its ``size_mb`` is returned besides.
 
     Raises:
         RuntimeError: the target needs a GPU and there is none, or cannot load the artifact.
         MissingExtraError: an exporter or a runtime is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="segsweep-promote-") as folder:
-        sizes, measure = _timed(trained, spec, Path(folder))
-        best = float("inf")
+        sizes, timed = _timed(trained, spec, Path(folder))
+        measured = []
         for _ in range(MEASUREMENTS):
-            with quiet_node():
-                best = min(best, measure().latency_ms)
-            if best <= good_enough:
+            measured.append(timed.measure(QuietNode(quiet_path()).measuring))
+            if measured[-1].undisturbed and measured[-1].latency_ms <= good_enough:
                 break
-    return {**sizes, "latency_ms": best}
+    best = min(measured, key=lambda each: (not each.undisturbed, each.latency_ms))
+    figures = {"latency_ms": best.latency_ms, UNDISTURBED: float(best.undisturbed)}
+    return {**sizes, **figures}, best
 
 
 def _timed(
     trained: TrainedModel, spec: SweepSpec, folder: Path
-) -> tuple[dict[str, float], Callable[[], LatencyMeasurement]]:
+) -> tuple[dict[str, float], TimedNetwork]:
     """Return the size of what the target runs, if that is a file, with what times it once."""
     config, target = trained.config, spec.target
     suffix = artifact_format(target)
@@ -136,15 +140,14 @@ def _timed(
         # The sweep timed a half-precision network itself, not the program that converts for it.
         half = config.quantization == "fp16"
         module = build_pruned(config, len(trained.class_names)).half() if half else trained.module
-        return {}, lambda: measure_latency(
-            module, config.resolution, target, channels_last=spec.training.channels_last
-        )
+        order = spec.training.channels_last
+        run = partial(measure_latency, module, config.resolution, target, channels_last=order)
+        return {}, TimedNetwork(target=target, run=run)
     path = folder / f"model.{suffix}"
     write_artifact(trained.module, config.resolution, path, batch_size=target.batch_size)
     precision = PRECISION[config.quantization]
-    return {"size_mb": path.stat().st_size / MB}, lambda: measure_artifact(
-        path, config.resolution, target, precision=precision
-    )
+    run = partial(measure_artifact, path, config.resolution, target, precision=precision)
+    return {"size_mb": path.stat().st_size / MB}, TimedNetwork(target=target, run=run)
 
 
 def machine(spec: SweepSpec) -> str:

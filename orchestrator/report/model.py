@@ -17,8 +17,10 @@ from orchestrator.pareto import (
 from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
 from orchestrator.report.effort import Effort, effort_of
 from orchestrator.report.held_out import HeldOut, held_out, test_miou_of
+from orchestrator.report.labels import label
 from orchestrator.report.standing import Standing, standings
 from search_spaces.space import config_digest
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +58,17 @@ class ReportRow:
     """mIoU on the test split, [0, 1]; None where it was not scored on one."""
     baseline: str = ""
     """Name of the baseline that it is the trial of; empty for any other trial."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether its latency was measured under disturbance."""
+        return self.metrics.get(UNDISTURBED, 1.0) != 1.0
+
+    def shown(self, metric: str) -> str:
+        """Return a figure as people read it; a latency that is not sound is marked with ``~``."""
+        value = self.objectives[metric] if metric in self.objectives else self.metrics.get(metric)
+        mark = "~" if self.disturbed and metric.startswith("latency_") else ""
+        return f"{mark}{label(metric).show(value)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -78,7 +78,7 @@ def _table_head(report: SweepReport) -> list[str]:
 
 def _table_row(report: SweepReport, row: ReportRow, address: str | None) -> str:
     name = f"[{row.trial_id}]({address})" if address else row.trial_id
-    values = [label(each.name).show(row.objectives[each.name]) for each in report.objectives]
+    values = [row.shown(each.name) for each in report.objectives]
     values += [] if report.held_out is None else [label(TEST_MIOU).show(row.test_miou)]
     mark = " ★" if row.knee else ""
     return "| " + " | ".join([name + mark, *values, _cell(what_it_is(row))]) + " |"

@@ -15,13 +15,12 @@ from orchestrator.report.axes import (
     shown,
     span,
     staircase,
-    value_of,
 )
 from orchestrator.report.deployables import deployable_html
 from orchestrator.report.held_out import TEST_MIOU
 from orchestrator.report.held_out_table import held_out_line
 from orchestrator.report.labels import label
-from orchestrator.report.text import brief, counts_line
+from orchestrator.report.text import brief, counts_line, disturbed_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +66,11 @@ def to_html(report: SweepReport) -> str:
         div_id="pareto",
         config={"displaylogo": False},
     )
-    told = [interruptions_line(report.interruptions), held_out_line(report)]
+    told = [
+        interruptions_line(report.interruptions),
+        held_out_line(report),
+        disturbed_line(report),
+    ]
     below = "".join(f"<p>{escape(line)}</p>" for line in told if line)
     return page.replace("</body>", f"{below}{deployable_html(report)}</body>")
 
@@ -78,9 +81,8 @@ def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
     marks = [f" · {escape(row.baseline)}"] if row.baseline else []
     marks += [" · knee point"] if row.knee else []
     lines = [f"<b>{escape(row.trial_id)}</b>{''.join(marks)}"]
-    lines += [
-        f"{escape(label(name).heading)}: {label(name).show(value_of(row, name))}" for name in names
-    ]
+    lines += [f"{escape(label(name).heading)}: {row.shown(name)}" for name in names]
+    lines += ["latency measured under disturbance"] if row.disturbed else []
     if row.test_miou is not None:
         lines.append(f"{label(TEST_MIOU).heading}: {label(TEST_MIOU).show(row.test_miou)}")
     if whole:

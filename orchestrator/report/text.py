@@ -13,6 +13,7 @@ from orchestrator.report.deployables import deployable_facts, deployable_tables
 from orchestrator.report.held_out import TEST_MIOU
 from orchestrator.report.held_out_table import held_out_facts, held_out_line
 from orchestrator.report.labels import label
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,6 +80,7 @@ def _trial_facts(row: ReportRow, *, tested: bool) -> dict[str, object]:
         "epochs": row.epochs,
         "reason": row.reason,
         **({"baseline": row.baseline} if row.baseline else {}),
+        **({UNDISTURBED: not row.disturbed} if UNDISTURBED in row.metrics else {}),
     }
 
 
@@ -150,6 +152,17 @@ def effort_line(report: SweepReport) -> str:
     return text
 
 
+def disturbed_line(report: SweepReport) -> str:
+    """Return which latencies of the front are not sound; empty where all are."""
+    marked = [row.trial_id for row in report.front if row.disturbed]
+    if not marked:
+        return ""
+    return (
+        f"~ latency measured under disturbance: {', '.join(marked)}; it may be too high, "
+        "resume the sweep on a quiet machine to measure it again"
+    )
+
+
 def volume_line(report: SweepReport) -> str:
     """Return the hypervolume's share with the reference point it is measured from."""
     reference = ", ".join(
@@ -174,7 +187,7 @@ def front_table(report: SweepReport) -> Table:
         table.add_column(label(TEST_MIOU).heading, justify="right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
     for row in report.front:
-        values = [label(e.name).show(row.objectives[e.name]) for e in report.objectives]
+        values = [row.shown(each.name) for each in report.objectives]
         values += [label(TEST_MIOU).show(row.test_miou)] if tested else []
         mark = " ★" if row.knee else ""
         style = "bold" if row.knee else None
@@ -195,7 +208,7 @@ def summary(report: SweepReport) -> Group:
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
-        lines += filter(None, [held_out_line(report)])
+        lines += filter(None, [held_out_line(report), disturbed_line(report)])
         below = deployable_tables(report)
         return Group(front_table(report), *(Text(line) for line in lines), *below)
     lines.append("no trial completed, so there is no front")

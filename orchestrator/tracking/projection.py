@@ -20,6 +20,7 @@ from orchestrator.report.text import brief
 from orchestrator.tracking import names
 from orchestrator.tracking.updates import Point, RunUpdate
 from search_spaces.space import config_digest
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.events import SweepEvent
     from orchestrator.records import SweepRecords, TrialRecord
     from orchestrator.tracking.info import SweepInfo
+    from search_spaces.domains import Value
 
 MAX_EPOCH_KEYS = 9
 MAX_FIGURE_KEYS = 15
@@ -66,8 +68,10 @@ class Projector:
             case TrialStarted():
                 tags = {names.TRIAL_STATE: "running"}
                 return RunUpdate(trial_id=event.trial_id, tags=tags, status="RUNNING"), ()
-            case TrialProfiled() | EpochReported() | TrialExamined():
-                return RunUpdate(trial_id=event.trial_id, points=self._points(event)), ()
+            case TrialProfiled() | EpochReported():
+                return self._reported(event), ()
+            case TrialExamined():
+                return self._examined(event), ()
             case TrialEnded():
                 return self._ended_run(event, record), self._sweep_points(event, record)
             case _:
@@ -122,14 +126,14 @@ class Projector:
         known = self._info.baselines
         return known.get(config_digest(event.config)) if known else None
 
-    def _points(self, event: TrialProfiled | EpochReported | TrialExamined) -> tuple[Point, ...]:
+    def _reported(self, event: TrialProfiled | EpochReported) -> RunUpdate:
         match event:
             case TrialProfiled():
-                return self._new_figures(event.trial_id, event.metrics, event.seconds)
+                points = self._new_figures(event.trial_id, event.metrics, event.seconds)
+                tags = disturbance_tags(event.metrics, event.details)
             case EpochReported():
-                return self._epoch(event)
-            case TrialExamined():
-                return self._examined(event)
+                points, tags = self._epoch(event), {}
+        return RunUpdate(trial_id=event.trial_id, points=points, tags=tags)
 
     def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
         at_ms = self._info.at_ms(event.seconds)
@@ -160,11 +164,26 @@ class Projector:
             artifacts=event.artifacts,
         )
 
-    def _examined(self, event: TrialExamined) -> tuple[Point, ...]:
-        """Return the figures of an examination, beside those of the search."""
-        at_ms = self._info.at_ms(event.seconds)
-        figures = {name: event.metrics[name] for name in _EXAMINED if name in event.metrics}
-        return tuple(Point(name, value, 0, at_ms) for name, value in figures.items())
+    def _examined(self, event: TrialExamined) -> RunUpdate:
+        """Return the figures of an examination; a latency measured again replaces the first one."""
+        tags = disturbance_tags(event.metrics, event.details)
+        if event.kind == "latency":
+            points = self._new_figures(event.trial_id, event.metrics, event.seconds)
+        else:
+            at_ms = self._info.at_ms(event.seconds)
+            figures = {name: event.metrics[name] for name in _EXAMINED if name in event.metrics}
+            points = tuple(Point(name, value, 0, at_ms) for name, value in figures.items())
+        if not event.ruled_out:
+            return RunUpdate(trial_id=event.trial_id, points=points, tags=tags)
+        tags |= {
+            names.TRIAL_STATE: "infeasible",
+            names.REASON: event.ruled_out,
+            names.PARETO: "false",
+            names.PARETO_RANK: "",
+            names.RUN_COLOUR: names.colour("infeasible", None),
+        }
+        status = names.STATUS["infeasible"]
+        return RunUpdate(trial_id=event.trial_id, points=points, tags=tags, status=status)
 
     def _known(self, event: TrialEnded) -> Mapping[str, float]:
         return self._figures.get(event.trial_id, {})
@@ -217,3 +236,13 @@ class Projector:
 
 def _finite(value: float | None) -> float:
     return value if value is not None and math.isfinite(value) else math.nan
+
+
+def disturbance_tags(metrics: Mapping[str, float], details: Mapping[str, Value]) -> dict[str, str]:
+    """Return the tag that marks a latency measured under disturbance; none for other metrics.
+
+    A sound latency empties the tag that an earlier measurement may have left.
+    """
+    if UNDISTURBED not in metrics:
+        return {}
+    return {names.LATENCY_DISTURBANCE: str(details.get("disturbance", ""))}

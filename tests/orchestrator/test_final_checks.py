@@ -10,6 +10,7 @@ import pytest
 from orchestrator.events import Objective, SweepEvent, TrialAsked, TrialEnded, TrialExamined
 from orchestrator.final_checks import FinalChecks, due_checks, failures, front_members
 from orchestrator.folders import SweepFolder
+from orchestrator.gate import Constraint
 from orchestrator.hooks import RunHooks
 from orchestrator.ledger import Ledger
 from orchestrator.records import fold
@@ -17,12 +18,14 @@ from orchestrator.spec.sweep_spec import SweepSpec
 from search_spaces.joint import joint_space
 from search_spaces.presets import demo
 from trainables.config import DataConfig
-from trainables.messages import FinalCheckTask, TrialDone
+from trainables.messages import REASON, TRIAL, UNDISTURBED, FinalCheckTask, Profiled, TrialDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from orchestrator.records import TrialRecord
+    from search_spaces.domains import Value
     from trainables.messages import TrialState
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
@@ -61,13 +64,23 @@ class Pool:
     stop_after: int = 10
     lost: bool = False
     tasks: list[FinalCheckTask] = field(default_factory=list)
+    latencies: dict[str, float | str] = field(default_factory=dict)
+    """What a latency check finds of each trial, or why it fails."""
 
     def run(
         self, task: FinalCheckTask, *, on_message: Any, stop_requested: Callable[[], bool]
     ) -> TrialDone:
-        del on_message
         stopped = stop_requested()
         self.tasks.append(task)
+        for trial_id in task.configs:
+            known = self.latencies[trial_id]
+            details: dict[str, Value] = {TRIAL: trial_id}
+            metrics = {}
+            if isinstance(known, str):
+                details[REASON] = known
+            else:
+                metrics = {"latency_ms": known, UNDISTURBED: 1.0}
+            on_message(Profiled(trial_id=task.trial_id, metrics=metrics, details=details))
         failed = task.trial_id in self.failing
         return TrialDone(
             trial_id=task.trial_id,
@@ -88,11 +101,18 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield made
 
 
-def run(ledger: Ledger, pool: Pool, split: str | None = "test") -> bool:
+def run(
+    ledger: Ledger, pool: Pool, split: str | None = "test", sweep: SweepSpec | None = None
+) -> bool:
     hooks = RunHooks(stop_requested=pool.stopping)
     folder = SweepFolder(ledger.path.parent, "s")
     checks = FinalChecks(
-        spec=spec(split), folder=folder, ledger=ledger, clock=lambda: 99.0, hooks=hooks
+        spec=sweep or spec(split),
+        folder=folder,
+        ledger=ledger,
+        clock=lambda: 99.0,
+        hooks=hooks,
+        num_classes=3,
     )
     return checks.run(pool)  # type: ignore[arg-type] # all that is asked of it
 
@@ -147,3 +167,87 @@ def test_without_a_test_split_nothing_runs(ledger: Ledger) -> None:
     pool = Pool()
     assert run(ledger, pool, split=None)
     assert not pool.tasks
+
+
+TIMED = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
+
+
+def timed_spec(**changes: Any) -> SweepSpec:
+    return SweepSpec(space=joint_space(demo()), objectives=TIMED, **changes)
+
+
+def timed_ledger(path: Path, figures: dict[str, tuple[float, float, float]]) -> Ledger:
+    """Return a ledger of complete trials with mIoU, latency and whether it was undisturbed."""
+    made = Ledger(path / "timed.db")
+    for number, (trial_id, (miou, latency, sound)) in enumerate(figures.items()):
+        metrics = {"miou": miou, "latency_ms": latency, UNDISTURBED: sound}
+        made.append(TrialAsked(trial_id=trial_id, number=number, config={"x": number}))
+        made.append(TrialEnded(trial_id=trial_id, state="complete", metrics=metrics))
+    return made
+
+
+def trials_of(ledger: Ledger) -> dict[str, TrialRecord]:
+    return {t.trial_id: t for t in fold(event for _, event in ledger.events()).trials}
+
+
+def test_the_front_and_what_it_beats_narrowly_are_measured_again(tmp_path: Path) -> None:
+    figures = {
+        "best": (0.5, 10.0, 1.0),
+        "near": (0.5, 11.0, 1.0),
+        "far": (0.5, 12.0, 1.0),
+        "doubtful": (0.5, 19.0, 0.0),
+        "worse": (0.4, 30.0, 0.0),
+    }
+    with timed_ledger(tmp_path, figures) as ledger:
+        records = fold(event for _, event in ledger.events())
+    assert due_checks("latency", timed_spec(), records) == ("best", "near", "doubtful")
+    assert due_checks("latency", spec(None), records) == ()
+
+
+def test_the_front_is_drawn_from_the_latencies_measured_again(tmp_path: Path) -> None:
+    # recorded at 52.7 ms under load, measured at 22.6 ms in quiet
+    figures = {"loud": (0.5, 40.0, 0.0), "quiet": (0.45, 25.0, 1.0), "slow": (0.4, 26.0, 1.0)}
+    pool = Pool(latencies={"loud": 22.6, "quiet": 25.0, "slow": 26.0})
+    with timed_ledger(tmp_path, figures) as ledger:
+        assert run(ledger, pool, sweep=timed_spec())
+        trials = trials_of(ledger)
+        records = fold(event for _, event in ledger.events())
+        assert run(ledger, pool, sweep=timed_spec())
+    assert [set(task.configs) for task in pool.tasks] == [{"loud", "quiet", "slow"}]
+    assert trials["loud"].metrics["latency_ms"] == 22.6
+    assert trials["loud"].metrics[UNDISTURBED] == 1
+    assert front_members(records, TIMED) == ("loud",)
+
+
+def test_trials_that_come_onto_the_front_are_measured_next(tmp_path: Path) -> None:
+    figures = {"first": (0.5, 10.0, 1.0), "second": (0.45, 15.0, 1.0)}
+    pool = Pool(latencies={"first": 20.0, "second": 15.0})
+    with timed_ledger(tmp_path, figures) as ledger:
+        assert run(ledger, pool, sweep=timed_spec())
+        trials = trials_of(ledger)
+    assert [set(task.configs) for task in pool.tasks] == [{"first"}, {"second"}]
+    assert all("latency" in trial.examinations for trial in trials.values())
+
+
+def test_a_trial_whose_new_latency_breaks_a_constraint_is_infeasible(tmp_path: Path) -> None:
+    sweep = timed_spec(constraints=(Constraint.parse("latency_ms <= 12"),))
+    figures = {"first": (0.5, 40.0, 0.0), "second": (0.6, 40.0, 0.0)}
+    pool = Pool(latencies={"first": 11.0, "second": 30.0})
+    with timed_ledger(tmp_path, figures) as ledger:
+        assert run(ledger, pool, sweep=sweep)
+        trials = trials_of(ledger)
+    assert trials["second"].state == "infeasible"
+    assert trials["second"].reason == "latency_ms = 30, measured again, breaks latency_ms <= 12"
+    assert trials["first"].state == "complete"
+
+
+def test_a_latency_that_cannot_be_measured_again_is_named_and_stays(tmp_path: Path) -> None:
+    pool = Pool(latencies={"first": "no converter"})
+    with timed_ledger(tmp_path, {"first": (0.5, 40.0, 1.0)}) as ledger:
+        assert run(ledger, pool, sweep=timed_spec())
+        trials = trials_of(ledger)
+        records = fold(event for _, event in ledger.events())
+    assert len(pool.tasks) == 1
+    assert trials["first"].metrics["latency_ms"] == 40
+    (problem,) = failures(records)
+    assert problem == "first: measuring the latency again, by turns failed: no converter"

@@ -35,3 +35,12 @@ def test_only_known_metrics_are_judged() -> None:
     assert both is not None
     assert "latency_ms" in both
     assert "flops" in both
+
+
+def test_a_latency_measured_under_disturbance_rules_nothing_out() -> None:
+    gate = CostGate(
+        [Constraint.parse("latency_ms <= 5"), Constraint.parse("flops <= 1")], lambda _: {}
+    )
+    assert gate.judge({"latency_ms": 6.0, "latency_undisturbed": 1.0}) is not None
+    assert gate.judge({"latency_ms": 6.0, "latency_undisturbed": 0.0}) is None
+    assert gate.judge({"latency_ms": 6.0, "latency_undisturbed": 0.0, "flops": 2.0}) is not None

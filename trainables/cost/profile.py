@@ -13,9 +13,10 @@ from trainables.compression.deployed import build_pruned, stand_in
 from trainables.cost.latency import LatencyMeasurement, measure_artifact, measure_latency
 from trainables.cost.macs import static_costs
 from trainables.cost.targets import artifact_format, quantization_fault
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from search_spaces.config import TrialConfig
     from search_spaces.domains import Value
@@ -62,6 +63,7 @@ class CostProfile:
                 found[name] = value
         if self.latency is not None:
             found |= {name: getattr(self.latency, name) for name in LATENCY_METRICS}
+            found[UNDISTURBED] = float(self.latency.undisturbed)
         return found
 
     def details(self) -> dict[str, Value]:
@@ -134,40 +136,85 @@ def profile_config(
     )
     if not latency:
         return static
-    if fault := quantization_fault(target, config.quantization):
-        raise ValueError(fault)
-    if artifact_format(target) is not None:
-        return _profile_artifact(static, config, num_classes, target, measuring)
-    model = build_pruned(config, num_classes)
-    if config.quantization == "fp16":
-        model = model.half()
-    with measuring() as quiet:
-        measured = measure_latency(model, config.resolution, target, channels_last=channels_last)
-    return replace(static, latency=measured if quiet is not False else beside_trainings(measured))
+    with tempfile.TemporaryDirectory(prefix="segsweep-artifact-") as folder:
+        timed = timed_network(
+            config, num_classes, target, Path(folder), channels_last=channels_last
+        )
+        measured = timed.measure(measuring)
+    return replace(static, latency=measured, artifact_bytes=timed.artifact_bytes)
 
 
-def beside_trainings(measured: LatencyMeasurement) -> LatencyMeasurement:
-    """Return ``measured`` marked as disturbed by trainings that did not pause."""
-    reason = measured.disturbance or "trainings of this node did not pause in time"
-    return replace(measured, undisturbed=False, disturbance=reason)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimedNetwork:
+    """A network that is ready to be timed."""
+
+    target: TargetConfig
+    """Where it is timed."""
+    run: Callable[[], LatencyMeasurement]
+    """Measures once."""
+    artifact_bytes: int | None = None
+    """Size of the file that the target runs, > 0; None where it runs no file."""
+
+    def measure(self, measuring: Measuring = unguarded) -> LatencyMeasurement:
+        """Return the latency, marked as disturbed where trainings of this node did not pause."""
+        with measuring(pause=self.target.name != "command") as quiet:
+            measured = self.run()
+        return measured if quiet is not False else _beside_trainings(measured)
 
 
-def _profile_artifact(
-    static: CostProfile,
+def timed_network(
     config: TrialConfig,
     num_classes: int,
     target: TargetConfig,
-    measuring: Measuring,
-) -> CostProfile:
-    """Return ``static`` with size and latency of an artifact made for it, which is then gone."""
-    precision = PRECISION[config.quantization]
-    with tempfile.TemporaryDirectory(prefix="segsweep-artifact-") as folder:
-        path = Path(folder) / f"model.{artifact_format(target)}"
-        model = stand_in(config, num_classes)
-        write_artifact(model, config.resolution, path, batch_size=target.batch_size)
-        with measuring(pause=target.name != "command") as quiet:
-            measured = measure_artifact(path, config.resolution, target, precision=precision)
-        size = path.stat().st_size
-    if quiet is False:
-        measured = beside_trainings(measured)
-    return replace(static, latency=measured, artifact_bytes=size)
+    folder: Path,
+    *,
+    channels_last: bool = True,
+) -> TimedNetwork:
+    """Return ``config``'s untrained network as the target runs it: weights change no latency.
+
+    An artifact is written into ``folder``.
+
+    Raises:
+        ValueError: the configuration cannot be built, or the target cannot run it.
+        MissingExtraError: an exporter or a runtime is not installed.
+    """
+    if fault := quantization_fault(target, config.quantization):
+        raise ValueError(fault)
+    suffix = artifact_format(target)
+    if suffix is None:
+        model = build_pruned(config, num_classes)
+        if config.quantization == "fp16":
+            model = model.half()
+        return TimedNetwork(
+            target=target,
+            run=lambda: measure_latency(
+                model, config.resolution, target, channels_last=channels_last
+            ),
+            artifact_bytes=None,
+        )
+    path = folder / f"model.{suffix}"
+    stand_in_model = stand_in(config, num_classes)
+    write_artifact(stand_in_model, config.resolution, path, batch_size=target.batch_size)
+    return TimedNetwork(
+        target=target,
+        run=lambda: measure_artifact(
+            path, config.resolution, target, precision=PRECISION[config.quantization]
+        ),
+        artifact_bytes=path.stat().st_size,
+    )
+
+
+def best_measurement(measured: Sequence[LatencyMeasurement]) -> LatencyMeasurement:
+    """Return the one of repeated measurements that counts, of at least one.
+
+    That is the median of the undisturbed ones (the lower of two); without any, the smallest, since
+    other work only adds to a latency.
+    """
+    ordered = sorted(measured, key=lambda each: each.latency_ms)
+    sound = [each for each in ordered if each.undisturbed]
+    return sound[(len(sound) - 1) // 2] if sound else ordered[0]
+
+
+def _beside_trainings(measured: LatencyMeasurement) -> LatencyMeasurement:
+    reason = measured.disturbance or "trainings of this node did not pause in time"
+    return replace(measured, undisturbed=False, disturbance=reason)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.blame import blame
+from trainables.cost.turns import measure_by_turns
 from trainables.failure import describe_error
 from trainables.messages import TrialDone
 from trainables.training.evaluation import TrialStoppedError
@@ -40,6 +41,9 @@ def run_final_check(task: FinalCheckTask, session: TrialSession) -> TrialDone:
 
 def _metrics(task: FinalCheckTask, session: TrialSession) -> dict[str, float]:
     match task.kind:
+        case "latency":
+            measure_by_turns(task, session)
+            return {}
         case "test":
             scores = score_split(
                 Path(task.folder),

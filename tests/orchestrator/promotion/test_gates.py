@@ -60,6 +60,19 @@ def test_a_latency_may_be_less_but_not_much_more() -> None:
     assert not latency(math.nan).passed
 
 
+def test_a_disturbed_latency_is_named_and_one_that_is_too_long_asks_for_quiet() -> None:
+    facts = {"recorded": 10.0, "tolerance": 0.2, "machine": "a", "recorded_machine": "a"}
+    short = gates.judge_latency(found=11.0, disturbance="load", **facts)  # type: ignore[arg-type]
+    assert short.passed
+    assert "measured under disturbance now: load" in short.message
+    long = gates.judge_latency(found=20.0, disturbance="load", **facts)  # type: ignore[arg-type]
+    assert not long.passed
+    assert long.message.endswith("promote again on a quiet machine")
+    doubtful = gates.judge_latency(found=9.0, recorded_undisturbed=False, **facts)  # type: ignore[arg-type]
+    assert "the recorded figure was measured under disturbance" in doubtful.message
+    assert doubtful.figures["recorded_undisturbed"] == 0
+
+
 def test_a_latency_of_another_machine_is_not_compared() -> None:
     verdict = latency(100, machine="b")
     assert verdict.passed

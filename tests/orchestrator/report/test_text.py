@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.records import SweepRecords, fold
 from orchestrator.report.model import build_report
-from orchestrator.report.text import brief, counts_line, summary, to_csv, to_json
+from orchestrator.report.text import brief, counts_line, disturbed_line, summary, to_csv, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,3 +73,21 @@ def test_brief_leaves_out_what_is_not_there(report: SweepReport) -> None:
     row = next(row for row in report.rows if row.config["quantization"] == "none")
     assert "none" not in brief(row.config)
     assert f"os{row.config['output_stride']}" in brief(row.config)
+
+
+def test_a_disturbed_latency_is_marked_wherever_it_is_shown(report: SweepReport) -> None:
+    first, *others = report.front
+    marked = replace(first, metrics={**first.metrics, "latency_undisturbed": 0.0})
+    rows = tuple(marked if row == first else row for row in report.rows)
+    disturbed = replace(report, rows=rows, front=(marked, *others))
+    assert marked.shown("latency_ms") == f"~{first.shown('latency_ms')}"
+    assert marked.shown("miou") == first.shown("miou")
+    assert f"disturbance: {first.trial_id};" in disturbed_line(disturbed)
+    assert disturbed_line(report) == ""
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary(disturbed))
+    text = console.export_text()
+    assert f"~{first.shown('latency_ms')}" in text
+    assert "latency measured under disturbance" in text
+    by_id = {trial["id"]: trial for trial in json.loads(to_json(disturbed))["trials"]}
+    assert by_id[first.trial_id]["latency_undisturbed"] is False

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.updates import Point
+    from search_spaces.domains import Value
     from trainables.messages import TrialState
 
 ASKED = TrialAsked(trial_id="a", number=0, config={"arch": "deeplabv3"}, known={"flops": 2e9})
@@ -190,3 +191,36 @@ def test_figures_of_the_machine_stand_apart_under_their_own_names(
         assert {f"epoch/{name}" for name in event.metrics} <= found.keys()
     (record,) = projector.records.trials
     assert not [name for name in record.metrics if name.startswith("system/")]
+
+
+def test_a_disturbed_latency_is_tagged_until_it_is_measured_again(info: SweepInfo) -> None:
+    projector = Projector(info)
+    loud = {"latency_ms": 52.7, "latency_undisturbed": 0.0}
+    reason: dict[str, Value] = {"disturbance": "other processes used 60%"}
+    ended = TrialEnded(trial_id="a", state="complete", metrics={"miou": 0.4, **loud})
+    first = observe(
+        projector, [ASKED, TrialProfiled(trial_id="a", metrics=loud, details=reason), ended]
+    )
+    assert first.tags["latency_disturbance"] == "other processes used 60%"
+    assert values(first.points)["latency_undisturbed"] == [(0, 0.0)]
+    sound = {"latency_ms": 22.6, "latency_undisturbed": 1.0}
+    again = TrialExamined(trial_id="a", kind="latency", metrics=sound, details={"disturbance": ""})
+    second = observe(projector, [again])
+    assert second.tags["latency_disturbance"] == ""
+    assert values(second.points) == {
+        "latency_ms": [(0, 22.6)],
+        "latency_undisturbed": [(0, 1.0)],
+    }
+    assert second.status is None
+
+
+def test_a_trial_that_is_ruled_out_after_the_search_leaves_the_front(info: SweepInfo) -> None:
+    projector = Projector(info)
+    observe(projector, [ASKED, TrialEnded(trial_id="a", state="complete", metrics={"miou": 0.4})])
+    event = TrialExamined(
+        trial_id="a", kind="latency", metrics={"latency_ms": 50.0}, ruled_out="50 breaks 40"
+    )
+    update = observe(projector, [event])
+    assert (update.status, update.tags["trial_state"]) == ("FAILED", "infeasible")
+    assert (update.tags["pareto"], update.tags["reason"]) == ("false", "50 breaks 40")
+    assert projector.rank_updates({}) == []
