@@ -95,7 +95,7 @@ def predict(
 
     _check(mode, overlap, zoom)
     try:
-        files = gather_images(images)
+        gathered = gather_images(images, out)
     except ImageFilesError as error:
         raise CliError(str(error)) from error
     registry = open_registry(tracking, storage)
@@ -104,6 +104,9 @@ def predict(
     loaded = load_registered(registry.uri, version)
     params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
     faults: list[str] = []
+    for warning in gathered.warnings:
+        tell(f"warning: {warning}")
+    files = gathered.files
     watched = shown(files, total=len(files), doing="predicting", done="predicted", unit="images")
     pictures = _readable(watched, faults)
     outcomes = list(_predicted(loaded, pictures, out, batch, params))

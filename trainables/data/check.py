@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
 from trainables.data.faults import DataError, Fault
 from trainables.data.labels import IGNORE
-from trainables.data.layouts.registry import open_layout
+from trainables.data.layouts.registry import list_layout
 from trainables.data.report import DataReport, SplitReport
 from trainables.data.scan import scan_sample
 
@@ -36,7 +36,7 @@ def check_data(
     ``progress`` is called with samples checked and samples in all.
     """
     try:
-        layout = open_layout(config, cache_dir)
+        layout = list_layout(config, cache_dir)
     except DataError as error:
         return DataReport(
             format=config.format,
@@ -50,7 +50,7 @@ def check_data(
     scans = _scan(layout, progress)
     splits = tuple(_split_report(layout, role, scans[role]) for role in layout.roles)
     found = [fault for role in layout.roles for scan in scans[role] for fault in scan.faults]
-    faults = (*found, *_unlabelled_test(layout, splits, config.format))
+    faults = (*layout.faults, *found, *_unlabelled_test(layout, splits, config.format))
     if not faults:
         for split in splits:
             remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
@@ -60,7 +60,11 @@ def check_data(
         class_names=layout.class_names,
         splits=splits,
         faults=faults,
-        warnings=(*_emptiness(layout, splits), *_shared_images(layout, scans)),
+        warnings=(
+            *layout.warnings,
+            *_emptiness(layout, splits),
+            *_shared_images(layout, scans),
+        ),
         digest=join_digests(split.digest for split in splits),
     )
 
@@ -73,7 +77,7 @@ def _scan(
     total = sum(len(layout.samples(role)) for role in layout.roles)
     scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in layout.roles}
     done = 0
-    scan = partial(scan_sample, root=layout.root.resolve(), labels=layout.labels)
+    scan = partial(scan_sample, root=layout.root, labels=layout.labels)
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         for role in layout.roles:
             for result in pool.map(scan, layout.samples(role)):

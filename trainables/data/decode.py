@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import unicodedata
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -142,13 +144,35 @@ def read_bytes(path: Path, role: Literal["image", "mask"]) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        what, remedy = f"this {role} is not there", f"add the {role} or remove its partner"
+        what, remedy = _absence(path, role), f"add the {role} or remove its partner"
         fault = Fault(kind="missing file", path=str(path), what=what, remedy=remedy)
         raise DataError([fault]) from None
     except OSError as error:
         raise _unreadable(
             role, path, f"cannot be read ({error.strerror or error})", "check its permissions"
         ) from error
+
+
+def _absence(path: Path, role: Literal["image", "mask"]) -> str:
+    """Return that a file is missing, with the files in its place that are named much like it."""
+    if path.is_symlink():
+        return f"this {role} is a link to {path.readlink()}, which is not there"
+    try:
+        names = _names_in(path.parent, path.parent.stat().st_mtime_ns)
+    except OSError:
+        return f"this {role} is not there, and its folder neither"
+    stem = _comparable(path.stem)
+    near = [name for name in names if _comparable(name).startswith(stem)][:3]
+    return f"this {role} is not there" + (f", but {', '.join(near)} is" if near else "")
+
+
+@lru_cache(maxsize=4)
+def _names_in(folder: Path, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001 - part of the key
+    return tuple(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
+
+
+def _comparable(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _decode(role: Literal["image", "mask"], path: Path, data: bytes) -> Image.Image:

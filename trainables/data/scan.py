@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from trainables.data.decode import (
@@ -17,7 +18,6 @@ from trainables.data.faults import DataError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from trainables.data.labels import LabelMap
     from trainables.data.layouts.base import SamplePaths
@@ -48,8 +48,9 @@ class SampleScan:
 
 
 def scan_sample(sample: SamplePaths, *, root: Path, labels: LabelMap) -> SampleScan:
-    """Return what ``sample`` holds; ``root`` (resolved) is the folder it must lie in."""
+    """Return what ``sample`` holds; ``root`` is the folder it must lie in."""
     faults = [fault for path in sample for fault in _link_faults(path, root)]
+    faults += _same_file(sample)
     image_digest, image = _decoded(sample.image, "image", decode_image, faults)
     mask_digest, mask = _decoded(sample.mask, "mask", decode_mask, faults)
     counts = {} if mask is None else count_labels(mask)
@@ -87,8 +88,23 @@ def _link_faults(path: Path, root: Path) -> list[Fault]:
         what, remedy = f"is a link that leads nowhere ({error})", "remove it"
         fault = Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)
         return [fault]
-    if target.is_relative_to(root):
+    inside = path.relative_to(root) if path.is_relative_to(root) else Path("..")
+    through_folder = not path.is_symlink() and ".." not in inside.parts
+    if through_folder or target.is_relative_to(root.resolve()):
         return []
     what = f"is a link to {target}, outside the data set's folder"
-    remedy = "copy the file into the folder"
+    remedy = "copy the file into the folder, or link the whole folder that it lies in"
     return [Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)]
+
+
+def _same_file(sample: SamplePaths) -> list[Fault]:
+    try:
+        same = sample.image.samefile(sample.mask)
+    except (OSError, RuntimeError):
+        return []
+    what, remedy = (
+        f"is the same file as its image {sample.image}",
+        "give the mask a file of its own",
+    )
+    fault = Fault(kind="unreadable mask", path=str(sample.mask), what=what, remedy=remedy)
+    return [fault] if same else []

@@ -10,14 +10,13 @@ from trainables.data.labels import LabelMap
 from trainables.data.layouts.ade20k_names import CLASS_NAMES
 from trainables.data.layouts.base import (
     Layout,
-    SamplePaths,
     empty_split,
     find_split,
-    list_images,
     renamed,
     require_root,
     take,
 )
+from trainables.data.layouts.pairing import Pairing, pair_folders
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
@@ -38,22 +37,16 @@ def open_ade20k(config: DataConfig) -> Layout:
     root = Path(require_root(config))
     base = root / _BASE if (root / _BASE).is_dir() else root
     allowed = ("training", "validation")
-    splits, faults = [], list[Fault]()
+    splits, faults = list[Pairing](), list[Fault]()
     for setting in ("train_split", "val_split"):
         name = find_split(getattr(config, setting), allowed, setting)
         images, masks = base / "images" / name, base / "annotations" / name
         remedy = f"set data.root to the folder that holds {_BASE}"
         missing = [folder for folder in (images, masks) if not folder.is_dir()]
         faults += [missing_folder(folder, remedy) for folder in missing]
-        found = [] if missing else list_images(images)
-        if not missing and not found:
+        splits.append(Pairing() if missing else pair_folders(images, masks))
+        if not missing and not splits[-1].samples:
             faults.append(empty_split(images))
-        splits.append(
-            [
-                SamplePaths(path, masks / path.relative_to(images).with_suffix(".png"))
-                for path in found
-            ]
-        )
     if faults:
         raise DataError(faults)
     train, val = splits
@@ -61,6 +54,8 @@ def open_ade20k(config: DataConfig) -> Layout:
         root=root,
         class_names=renamed(config, CLASS_NAMES),
         labels=LabelMap.of({i + 1: i for i in range(len(CLASS_NAMES))}, ignored=(0,)),
-        train=take(train, config.max_train_images),
-        val=take(val, config.max_val_images),
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
+        faults=(*train.faults, *val.faults),
+        warnings=(*train.warnings, *val.warnings),
     )

@@ -21,7 +21,6 @@ SplitRole: TypeAlias = Literal["train", "val", "test"]
 SEARCH_ROLES: tuple[SplitRole, ...] = ("train", "val")
 """Splits that a search reads."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _SYNONYMS = (("train", "training"), ("val", "validation", "valid"), ("test", "testing"))
 
 
@@ -49,6 +48,10 @@ class Layout:
     test: tuple[SamplePaths, ...] = ()
     """Samples that the front is scored on after the search, in a fixed order; empty without a test
     split."""
+    faults: tuple[Fault, ...] = ()
+    """Files that cannot be paired; ``open_layout`` raises them."""
+    warnings: tuple[Fault, ...] = ()
+    """Files that take no part."""
 
     @property
     def roles(self) -> tuple[SplitRole, ...]:
@@ -88,15 +91,6 @@ def find_split(name: str, allowed: Sequence[str], setting: str) -> str:
     )
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Return all images at any depth of ``folder``, sorted, without hidden files."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-
-
 def take(samples: Sequence[SamplePaths], limit: int | None) -> tuple[SamplePaths, ...]:
     """Return the first ``limit`` samples in sorted order, all of them where it is None."""
     return tuple(sorted(samples)[:limit])
@@ -116,7 +110,7 @@ def require_root(config: DataConfig) -> str:
 
 def empty_split(folder: Path, found: str = "holds no image") -> Fault:
     """Return the fault of a split without a sample."""
-    remedy = f"add images ({', '.join(sorted(IMAGE_SUFFIXES))}) or name another split"
+    remedy = "add images (JPEG, PNG or another format that Pillow reads) or name another split"
     return Fault(kind="no images", path=str(folder), what=found, remedy=remedy)
 
 

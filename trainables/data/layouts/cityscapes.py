@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from trainables.data.faults import DataError, Fault, missing_folder
 from trainables.data.labels import IGNORE, LabelMap
 from trainables.data.layouts.base import (
-    IMAGE_SUFFIXES,
     Layout,
-    SamplePaths,
     empty_split,
     find_split,
     renamed,
     require_root,
     take,
 )
+from trainables.data.layouts.listing import is_image, is_mask, list_files, passed_over
+from trainables.data.layouts.pairing import Pairing, pair, stem_key
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
@@ -44,7 +44,7 @@ CLASS_NAMES: tuple[str, ...] = (
 )
 """Names by train id; those of ``torchvision.datasets.Cityscapes``, without its import."""
 
-_IDS, _TRAIN_IDS = "_gtFine_labelIds.png", "_gtFine_labelTrainIds.png"
+_IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 
 
 def open_cityscapes(config: DataConfig) -> Layout:
@@ -56,27 +56,31 @@ def open_cityscapes(config: DataConfig) -> Layout:
         DataError: every missing setting, missing folder or empty split, together.
     """
     root = Path(require_root(config))
-    splits = find_samples(config, root)
-    from_train_ids = not any(sample.mask.exists() for split in splits for sample in split) and any(
-        _train_id_mask(sample).mask.exists() for split in splits for sample in split
-    )
-    if from_train_ids:
-        splits = tuple([_train_id_mask(sample) for sample in split] for split in splits)
-        labels = LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,))
-    else:
-        labels = id_map(CLASS_NAMES)
-    train, val = splits
+    train, val = find_samples(config, root)
+    labels = id_map(CLASS_NAMES)
+    if not _has_masks(train, val):
+        other = find_samples(config, root, _TRAIN_IDS)
+        if _has_masks(*other):
+            train, val = other
+            labels = LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,))
     return Layout(
         root=root,
         class_names=renamed(config, CLASS_NAMES),
         labels=labels,
-        train=take(train, config.max_train_images),
-        val=take(val, config.max_val_images),
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
+        faults=(*train.faults, *val.faults),
+        warnings=(*train.warnings, *val.warnings),
     )
 
 
-def find_samples(config: DataConfig, root: Path) -> tuple[list[SamplePaths], ...]:
+def find_samples(config: DataConfig, root: Path, masks: str = _IDS) -> tuple[Pairing, ...]:
     """Return the samples of the training split, then of the validation split, unsorted.
+
+    Args:
+        config: Names the splits.
+        root: Folder that holds leftImg8bit and gtFine.
+        masks: End of a mask's stem, in place of that of its image.
 
     Raises:
         DataError: every missing folder or empty split, together.
@@ -86,14 +90,14 @@ def find_samples(config: DataConfig, root: Path) -> tuple[list[SamplePaths], ...
         find_split(config.train_split, allowed, "train_split"),
         find_split(config.val_split, allowed, "val_split"),
     ]
-    splits, faults = [], list[Fault]()
+    splits, faults = list[Pairing](), list[Fault]()
     for name in names:
         folders = (root / "leftImg8bit" / name, root / "gtFine" / name)
         missing = [folder for folder in folders if not folder.is_dir()]
         remedy = "set data.root to the folder that holds leftImg8bit and gtFine"
         faults += [missing_folder(folder, remedy) for folder in missing]
-        splits.append([] if missing else _list_split(root, name))
-        if not missing and not splits[-1]:
+        splits.append(Pairing() if missing else _list_split(*folders, masks))
+        if not missing and not splits[-1].samples:
             faults.append(empty_split(folders[0]))
     if faults:
         raise DataError(faults)
@@ -110,22 +114,26 @@ def id_map(names: tuple[str, ...]) -> LabelMap:
     return LabelMap.of(train_ids, ignored=(entry.id for entry in Cityscapes.classes))
 
 
-def _list_split(root: Path, split: str) -> list[SamplePaths]:
-    from torchvision.datasets import Cityscapes  # noqa: PLC0415 - seconds of import
+def _list_split(images: Path, masks: Path, end: str) -> Pairing:
+    pictures, labels = list_files(images), list_files(masks)
+    pairing = pair(
+        [
+            (stem_key(path, images).removesuffix(_IMAGE), path)
+            for path in pictures.files
+            if is_image(path)
+        ],
+        [
+            (key.removesuffix(end), path)
+            for path in labels.files
+            if is_mask(path) and (key := stem_key(path, masks)).endswith(end)
+        ],
+        lambda key: masks / f"{key}{end}.png",
+    )
+    others = [path for path in pictures.files if not is_image(path)]
+    pairing.warnings += [*pictures.warnings, *labels.warnings]
+    pairing.warnings += passed_over(images, others, "image")
+    return pairing
 
-    try:
-        listed = Cityscapes(root, split=split, mode="fine", target_type="semantic")
-    except NotADirectoryError as error:
-        what, remedy = "is a file among the folders of cities", "remove it"
-        fault = Fault(kind="missing folder", path=str(error.filename), what=what, remedy=remedy)
-        raise DataError([fault]) from None
-    return [
-        SamplePaths(Path(image), Path(targets[0]))
-        for image, targets in zip(listed.images, listed.targets, strict=True)
-        if Path(image).suffix.lower() in IMAGE_SUFFIXES and not Path(image).name.startswith(".")
-    ]
 
-
-def _train_id_mask(sample: SamplePaths) -> SamplePaths:
-    name = sample.mask.name.removesuffix(_IDS) + _TRAIN_IDS
-    return SamplePaths(sample.image, sample.mask.with_name(name))
+def _has_masks(*splits: Pairing) -> bool:
+    return any(sample.mask.exists() for split in splits for sample in split.samples)

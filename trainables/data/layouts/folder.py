@@ -1,4 +1,4 @@
-"""Layout ``folder``: a folder of images beside a folder of PNG masks with the same stems."""
+"""Layout ``folder``: a folder of images beside a folder of masks with the same stems."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from trainables.data.faults import DataError, missing_folder, setting_fault
 from trainables.data.labels import LabelMap
 from trainables.data.layouts.base import (
     Layout,
-    SamplePaths,
     empty_split,
-    list_images,
     require_root,
     split_candidates,
     take,
 )
+from trainables.data.layouts.pairing import Pairing, pair_folders
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
@@ -32,7 +31,7 @@ def class_names(config: DataConfig) -> tuple[str, ...]:
 
 
 def open_folder(config: DataConfig) -> Layout:
-    """Return the samples below ``config.root``; a mask's path mirrors its image's.
+    """Return the samples below ``config.root``; ``pair_folders`` finds an image's mask.
 
     ``images`` and ``masks`` name the two folders of a split, ``{split}`` standing for its name;
     where that folder is missing, another usual name of the split is tried. Raw mask value ``i`` is
@@ -50,17 +49,23 @@ def open_folder(config: DataConfig) -> Layout:
     root = Path(require_root(config))
     if not root.is_dir():
         raise DataError([*faults, missing_folder(root, "set data.root to the data set's folder")])
-    train, train_faults = _split(config, root, config.train_split)
-    val, val_faults = _split(config, root, config.val_split)
-    faults += train_faults + val_faults
+    splits = []
+    for split in (config.train_split, config.val_split):
+        try:
+            splits.append(_split(config, root, split))
+        except DataError as error:
+            faults += error.faults
     if faults:
         raise DataError(faults)
+    train, val = splits
     return Layout(
         root=root,
         class_names=tuple(names),
         labels=labels,
-        train=take(train, config.max_train_images),
-        val=take(val, config.max_val_images),
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
+        faults=(*train.faults, *val.faults),
+        warnings=(*train.warnings, *val.warnings),
     )
 
 
@@ -72,7 +77,7 @@ def _labels(config: DataConfig) -> tuple[LabelMap, list[str]]:
     return LabelMap.positional(config.class_names, config.ignore_index)
 
 
-def _split(config: DataConfig, root: Path, split: str) -> tuple[list[SamplePaths], list[Fault]]:
+def _split(config: DataConfig, root: Path, split: str) -> Pairing:
     images = _split_folder(root, config.images, split)
     masks = _split_folder(root, config.masks, split)
     faults = [
@@ -81,12 +86,16 @@ def _split(config: DataConfig, root: Path, split: str) -> tuple[list[SamplePaths
         if not folder.is_dir()
     ]
     if faults:
-        return [], faults
-    found = list_images(images)
-    samples = [
-        SamplePaths(image, masks / image.relative_to(images).with_suffix(".png")) for image in found
-    ]
-    return samples, [] if found else [empty_split(images)]
+        raise DataError(faults)
+    pairing = pair_folders(images, masks)
+    if not pairing.samples:
+        raise DataError(pairing.faults or [empty_split(images, _found_instead(pairing))])
+    return pairing
+
+
+def _found_instead(pairing: Pairing) -> str:
+    skipped = [warning.what for warning in pairing.warnings if warning.kind == "passed over"]
+    return "; ".join(["holds no image", *skipped[:1]])
 
 
 def _split_folder(root: Path, template: str, split: str) -> Path:

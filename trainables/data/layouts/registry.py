@@ -29,6 +29,18 @@ def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
     Raises:
         DataError: every fault of settings and folders that can be seen without opening a file.
     """
+    layout = list_layout(config, cache_dir)
+    if layout.faults:
+        raise DataError(layout.faults)
+    return layout
+
+
+def list_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layout:
+    """Return what ``open_layout`` does, also where files cannot be paired: see ``Layout.faults``.
+
+    Raises:
+        DataError: every fault of settings and folders.
+    """
     faults = config_faults(config)
     if faults:
         raise DataError(faults)
@@ -48,9 +60,10 @@ def _with_test(
     """
     wanted = replace(config, val_split=split, max_val_images=config.max_test_images)
     try:
-        test = _open_splits(wanted, cache_dir).val
+        tested = _open_splits(wanted, cache_dir)
     except DataError as error:
         raise DataError(_of_test(error.faults)) from None
+    test = tested.val
     searched = {sample.image: role for role in layout.roles for sample in layout.samples(role)}
     shared = [sample.image for sample in test if sample.image in searched]
     if shared:
@@ -59,7 +72,10 @@ def _with_test(
             f"{searched[shared[0]]} split, such as {shared[0].name}"
         )
         raise DataError([setting_fault("test_split", what, "name a split of other images")])
-    return replace(layout, test=test)
+    # the training split was listed twice
+    faults = tuple(dict.fromkeys((*layout.faults, *tested.faults)))
+    warnings = tuple(dict.fromkeys((*layout.warnings, *tested.warnings)))
+    return replace(layout, test=test, faults=faults, warnings=warnings)
 
 
 def _of_test(faults: Iterable[Fault]) -> list[Fault]:

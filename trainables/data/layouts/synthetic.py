@@ -45,8 +45,8 @@ def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
         root=root,
         class_names=renamed(config, CLASS_NAMES),
         labels=id_map(CLASS_NAMES),
-        train=take(train, config.max_train_images),
-        val=take(val, config.max_val_images),
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
     )
 
 

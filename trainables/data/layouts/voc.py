@@ -9,13 +9,14 @@ from trainables.data.faults import DataError, Fault, missing_folder
 from trainables.data.labels import IGNORE, LabelMap
 from trainables.data.layouts.base import (
     Layout,
-    SamplePaths,
     empty_split,
     find_split,
     renamed,
     require_root,
     take,
 )
+from trainables.data.layouts.listing import is_image, is_mask, list_files
+from trainables.data.layouts.pairing import NameIndex, Pairing, pair, stem_key
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
@@ -71,8 +72,10 @@ def open_voc(config: DataConfig) -> Layout:
         root=root,
         class_names=renamed(config, CLASS_NAMES),
         labels=LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,)),
-        train=take(train, config.max_train_images),
-        val=take(val, config.max_val_images),
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
+        faults=(*train.faults, *val.faults),
+        warnings=(*train.warnings, *val.warnings),
     )
 
 
@@ -84,23 +87,38 @@ def _devkit_parent(root: Path) -> Path:
     return root
 
 
-def _list_split(
-    root: Path, split: str, setting: str, allowed: tuple[str, ...]
-) -> list[SamplePaths]:
+def _list_split(root: Path, split: str, setting: str, allowed: tuple[str, ...]) -> Pairing:
     name = find_split(split, allowed, setting)
-    listing = root / _BASE / "ImageSets/Segmentation" / f"{name}.txt"
+    base = root / _BASE
+    listing = base / "ImageSets/Segmentation" / f"{name}.txt"
     try:
         lines = listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
         what, remedy = "the list of the split is not there", "unpack the data set again"
         fault = Fault(kind="missing file", path=str(listing), what=what, remedy=remedy)
         raise DataError([fault]) from None
-    base = root / _BASE
-    samples = [
-        SamplePaths(base / "JPEGImages" / f"{name}.jpg", base / "SegmentationClass" / f"{name}.png")
-        for name in map(str.strip, lines)
-        if name
-    ]
-    if not samples:
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
         raise DataError([empty_split(listing, "names no image")])
-    return samples
+    return _pair(names, base / "JPEGImages", base / "SegmentationClass")
+
+
+def _pair(names: list[str], images: Path, masks: Path) -> Pairing:
+    """Return the listed samples; masks of images that the list leaves out are no concern of it."""
+    pictures, labels = list_files(images), list_files(masks)
+    index = NameIndex((stem_key(path, images), path) for path in pictures.files if is_image(path))
+    found = {name: index.find(name) for name in names}
+    pairing = pair(
+        [(name, paths[0] if paths else images / f"{name}.jpg") for name, paths in found.items()],
+        [(stem_key(path, masks), path) for path in labels.files if is_mask(path)],
+        lambda key: masks / f"{key}.png",
+    )
+    pairing.faults += [_several(name, paths) for name, paths in found.items() if len(paths) > 1]
+    pairing.warnings = [*pictures.warnings, *labels.warnings]
+    return pairing
+
+
+def _several(name: str, paths: list[Path]) -> Fault:
+    what = f"is one of {len(paths)} images of the listed name {name}: {', '.join(map(str, paths))}"
+    remedy = "keep the one that is right"
+    return Fault(kind="several images", path=str(paths[0]), what=what, remedy=remedy)

@@ -12,12 +12,12 @@ from trainables.data.layouts.base import (
     SamplePaths,
     config_faults,
     find_split,
-    list_images,
     renamed,
     require_root,
     split_candidates,
     take,
 )
+from trainables.data.layouts.listing import list_images
 
 
 @pytest.mark.parametrize("name", ["val", "validation", "valid"])

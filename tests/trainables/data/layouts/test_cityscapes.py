@@ -72,10 +72,15 @@ def test_files_that_are_no_images_are_passed_over(root: Path) -> None:
     assert len(open_cityscapes(config_of(root)).train) == 4
 
 
-def test_a_file_among_the_cities_is_named(root: Path) -> None:
-    (root / "leftImg8bit" / "train" / ".DS_Store").touch()
-    with pytest.raises(DataError, match=r"\.DS_Store: is a file among the folders"):
-        open_cityscapes(config_of(root))
+def test_hidden_files_and_folders_among_the_cities_are_skipped(root: Path) -> None:
+    split = root / "leftImg8bit" / "train"
+    (split / ".DS_Store").touch()
+    (split / "readme.txt").touch()
+    (split / ".ipynb_checkpoints").mkdir()
+    (split / ".ipynb_checkpoints" / "x_leftImg8bit.png").touch()
+    layout = open_cityscapes(config_of(root))
+    assert len(layout.train) == 4
+    assert ["1 .txt (such as readme.txt)" in warning.what for warning in layout.warnings] == [True]
 
 
 def test_missing_folders_are_named_together(tmp_path: Path) -> None:

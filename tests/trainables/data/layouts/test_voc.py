@@ -69,3 +69,12 @@ def test_a_list_that_leads_out_of_the_root_is_a_fault(root: Path, write_sample: 
     listing.write_text("../../../../secret\n")
     kinds = {fault.kind for fault in check_data(config_of(root)).faults}
     assert "link out of the root" in kinds
+
+
+def test_listed_names_find_files_in_any_suffix_and_refuse_two(root: Path) -> None:
+    base = root / "VOCdevkit" / "VOC2012"
+    (base / "JPEGImages/2008_1.jpg").rename(base / "JPEGImages/2008_1.JPEG")
+    (base / "SegmentationClass/2008_1.png").rename(base / "SegmentationClass/2008_1.PNG")
+    assert check_data(config_of(root)).ok
+    (base / "JPEGImages/2008_1.png").write_bytes((base / "JPEGImages/2008_1.JPEG").read_bytes())
+    assert [fault.kind for fault in check_data(config_of(root)).faults] == ["several images"]
