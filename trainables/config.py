@@ -33,11 +33,18 @@ class DataConfig:
     images: str = "images/{split}"
     """``folder`` only: folder of the images below ``root``."""
     masks: str = "masks/{split}"
-    """``folder`` only: folder of the PNG masks below ``root``, one per image, of the same stem."""
+    """``folder`` only: folder of the masks below ``root``, one per image, of the same stem, in any
+    lossless format (PNG, TIFF, BMP...)."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes in label order; None takes the layout's own (``folder`` needs them)."""
     ignore_index: int = 255
-    """Label of pixels that count neither in the loss nor in a metric."""
+    """Label of pixels that count neither in the loss nor in a metric; where it is a position of
+    ``class_names``, that name is no class, and the later ones move up by one."""
+    class_colors: dict[str, str] | None = None
+    """``folder`` only: colour of every class, ``[R, G, B]`` or ``"#rrggbb"``, where masks hold
+    colours; ``void`` names one that is ignored. None: masks hold labels, palettes by index."""
+    max_image_pixels: int | None = None
+    """Largest image that is decoded, pixels, >= 1; None: what the available memory allows."""
     max_train_images: int | None = None
     """Use only the first so many training images, >= 1; None for all."""
     max_val_images: int | None = None

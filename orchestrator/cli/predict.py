@@ -64,6 +64,17 @@ Zoom: TypeAlias = Annotated[
 ]
 Batch: TypeAlias = Annotated[int, typer.Option("--batch", min=1, help="Images in one pass.")]
 
+MaxPixels: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--max-image-pixels",
+        min=1,
+        metavar="PIXELS",
+        show_default=False,
+        help="Largest image that is decoded; as memory allows.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command."""
@@ -79,6 +90,7 @@ def predict(
     overlap: Overlap = 0.25,
     zoom: Zoom = 0.0,
     batch: Batch = 8,
+    max_pixels: MaxPixels = None,
     tracking: TrackingAddress = None,
     storage: StorageRoot = None,
     as_json: AsJson = False,
@@ -86,7 +98,8 @@ def predict(
     """Predict the class of every pixel of images.
 
     Writes masks (pixel values are classes), colour overlays, shares.csv with the share of each
-    class. A broken image is named, the others are predicted, the exit code is 2.
+    class. Images are turned as they are displayed. A broken image is named, the others are
+    predicted, the exit code is 2.
     """
     from orchestrator.promotion.versions import ModelRef
     from orchestrator.tracking.registry_model import load_registered
@@ -108,7 +121,7 @@ def predict(
         tell(f"warning: {warning}")
     files = gathered.files
     watched = shown(files, total=len(files), doing="predicting", done="predicted", unit="images")
-    pictures = _readable(watched, faults)
+    pictures = _readable(watched, faults, max_pixels)
     outcomes = list(_predicted(loaded, pictures, out, batch, params))
     if outcomes:
         (out / SHARES).write_text(shares_csv(outcomes, loaded.class_names), encoding="utf-8")
@@ -134,7 +147,7 @@ def _check(mode: str, overlap: float, zoom: float) -> None:
 
 
 def _readable(
-    files: Iterable[ImageFile], faults: list[str]
+    files: Iterable[ImageFile], faults: list[str], max_pixels: int | None = None
 ) -> Iterator[tuple[ImageFile, NDArray[np.uint8]]]:
     """Yield every image that can be read; what is wrong with others goes to ``faults``."""
     import numpy as np
@@ -144,7 +157,7 @@ def _readable(
 
     for file in files:
         try:
-            yield file, np.array(read_image(file.path))
+            yield file, np.array(read_image(file.path, max_pixels))
         except DataError as error:
             faults.append(str(error))
 

@@ -9,6 +9,7 @@ from search_spaces.domains import Categorical, values_of
 from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
 from trainables.cost.targets import quantization_fault
+from trainables.data.class_colors import class_color_faults
 from trainables.object_store import address_fault, is_address, shown
 
 if TYPE_CHECKING:
@@ -36,8 +37,13 @@ def data_faults(data: DataConfig) -> Iterator[Fault]:
             yield Fault("data.root", "scenes are generated into a folder, not into an object store")
         elif fault := address_fault(data.root):
             yield Fault("data.root", fault)
-    if data.format != "folder":
-        return
+    for wrong in class_color_faults(data):
+        yield Fault(wrong.path, f"{wrong.what}; {wrong.remedy}")
+    if data.format == "folder":
+        yield from _folder_faults(data)
+
+
+def _folder_faults(data: DataConfig) -> Iterator[Fault]:
     names = data.class_names
     if names is None:
         yield Fault("data.class_names", "the layout folder needs the class names in label order")
@@ -47,11 +53,11 @@ def data_faults(data: DataConfig) -> Iterator[Fault]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         yield Fault("data.class_names", f"must differ, {', '.join(repeated)} is given twice")
-    if data.ignore_index < len(names):
+    elif len(names) == 2 and data.ignore_index < 2:
         yield Fault(
             "data.ignore_index",
-            f"{data.ignore_index} is the label of class {names[data.ignore_index]!r}; take "
-            f"{len(names)} to 255",
+            f"{data.ignore_index} is the label of {names[data.ignore_index]!r}, which leaves one "
+            f"class; name at least two others, or take 2 to 255",
         )
 
 

@@ -20,6 +20,7 @@ from orchestrator.schedulers.registry import scheduler_names
 from orchestrator.searchers.registry import searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
+from trainables.data.class_colors import color_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -37,6 +38,16 @@ def _no_bool(value: object) -> object:
 
 def _resolution(value: object) -> object:
     return None if value is None else str(Resolution.parse(value))
+
+
+def _colors(value: object) -> object:
+    """Return the colours of a mapping as ``#rrggbb``."""
+    if not isinstance(value, dict):
+        raise PydanticCustomError("colors", "a mapping of class names to colours")
+    try:
+        return {name: color_text(color) for name, color in value.items()}
+    except ValueError as error:
+        raise PydanticCustomError("colors", "{reason}", {"reason": str(error)}) from None
 
 
 def _sweeps(value: object) -> object:
@@ -71,6 +82,8 @@ RULES: Mapping[str, Any] = {
     "data.val_split": _TEXT,
     "data.test_split": _TEXT,
     "data.ignore_index": Rule(ge=0, le=255),
+    "data.class_colors": BeforeValidator(_colors),
+    "data.max_image_pixels": _COUNT,
     "data.max_train_images": _COUNT,
     "data.max_val_images": _COUNT,
     "data.max_test_images": _COUNT,

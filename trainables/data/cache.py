@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from search_spaces.config import Resolution
     from trainables.data.layouts.base import Layout, SplitRole
 
-_VERSION = 1
+DECODING_VERSION = 2
+"""Grows whenever the same files are decoded to other pixels."""
 _IMAGES, _MASKS, _META = "images.npy", "masks.npy", "meta.json"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -88,8 +89,8 @@ def cached_split(
     samples = layout.samples(role)
     key = join_digests(
         [
-            f"{_VERSION} {resolution} {masks}",
-            json.dumps(layout.labels.table),
+            f"{DECODING_VERSION} {resolution} {masks}",
+            layout.labels.digest_text(),
             split_digest(layout, samples, cache_dir),
         ]
     )
@@ -131,14 +132,14 @@ def _build(
             ) as to_images,
             ArrayWriter(partial / _MASKS, (count, masks.height, masks.width)) as to_masks,
         ):
-            pairs = decoded_samples(samples, layout.labels, resolution, masks)
+            pairs = decoded_samples(samples, layout.labels, resolution, masks, layout.max_pixels)
             for done, (image, mask) in enumerate(pairs, start=1):
                 to_images.append(image)
                 to_masks.append(mask)
                 if progress is not None:
                     progress(done, count)
         meta = {
-            "version": _VERSION,
+            "version": DECODING_VERSION,
             "images": count,
             "classes": list(layout.class_names),
             "resolution": str(resolution),

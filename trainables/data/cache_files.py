@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
-from trainables.data.decode import count_labels, pair_faults, read_image, read_mask
+from trainables.data.decode import read_pair
 from trainables.data.digest import usable_cpus
-from trainables.data.faults import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +55,11 @@ class ArrayWriter:
 
 
 def decoded_samples(
-    samples: Sequence[SamplePaths], labels: LabelMap, resolution: Resolution, masks: Resolution
+    samples: Sequence[SamplePaths],
+    labels: LabelMap,
+    resolution: Resolution,
+    masks: Resolution,
+    max_pixels: int | None = None,
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield ``(image H x W x 3, mask H x W in training ids)`` of every sample, in order.
 
@@ -68,11 +71,8 @@ def decoded_samples(
     """
 
     def decode(sample: SamplePaths) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image, mask = read_image(sample.image), read_mask(sample.mask)
-        faults = pair_faults(sample, image, mask, labels, count_labels(mask))
-        if faults:
-            raise DataError(faults)
-        return fit_image(image, resolution), fit_mask(labels.apply(mask), masks)
+        image, mask = read_pair(sample, labels, max_pixels)
+        return fit_image(image, resolution), fit_mask(mask, masks)
 
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         for start in range(0, len(samples), _CHUNK):

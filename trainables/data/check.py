@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainables.data.decode import color_faults
 from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
 from trainables.data.faults import DataError, Fault
 from trainables.data.labels import IGNORE
@@ -16,7 +18,6 @@ from trainables.data.scan import scan_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from trainables.config import DataConfig
     from trainables.data.layouts.base import Layout, SplitRole
@@ -50,7 +51,12 @@ def check_data(
     scans = _scan(layout, progress)
     splits = tuple(_split_report(layout, role, scans[role]) for role in layout.roles)
     found = [fault for role in layout.roles for scan in scans[role] for fault in scan.faults]
-    faults = (*layout.faults, *found, *_unlabelled_test(layout, splits, config.format))
+    faults = (
+        *layout.faults,
+        *found,
+        *_unknown_colors(layout, scans),
+        *_unlabelled_test(layout, splits, config.format),
+    )
     if not faults:
         for split in splits:
             remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
@@ -64,6 +70,7 @@ def check_data(
             *layout.warnings,
             *_emptiness(layout, splits),
             *_shared_images(layout, scans),
+            *_unclear_orientations(layout, scans),
         ),
         digest=join_digests(split.digest for split in splits),
     )
@@ -77,7 +84,9 @@ def _scan(
     total = sum(len(layout.samples(role)) for role in layout.roles)
     scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in layout.roles}
     done = 0
-    scan = partial(scan_sample, root=layout.root, labels=layout.labels)
+    scan = partial(
+        scan_sample, root=layout.root, labels=layout.labels, max_pixels=layout.max_pixels
+    )
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         for role in layout.roles:
             for result in pool.map(scan, layout.samples(role)):
@@ -125,6 +134,33 @@ def _unlabelled_test(layout: Layout, splits: Sequence[SplitReport], form: str) -
     if form == "cityscapes":
         remedy += "; the masks of Cityscapes' own test split are not public"
     return [Fault(kind="no labelled pixel", path=str(layout.root), what=what, remedy=remedy)]
+
+
+def _unknown_colors(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
+    pixels, files = Counter[int](), dict[int, Path]()
+    for role in layout.roles:
+        for sample, scan in zip(layout.samples(role), scans[role], strict=True):
+            pixels.update(scan.unknown_colors)
+            files |= {code: sample.mask for code in scan.unknown_colors if code not in files}
+    return color_faults(pixels, files, layout.root)
+
+
+def _unclear_orientations(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
+    found = []
+    for role in layout.roles:
+        pairs = zip(layout.samples(role), scans[role], strict=True)
+        images = [sample.image for sample, scan in pairs if scan.unclear_orientation]
+        if images:
+            what = (
+                f"is turned by its EXIF orientation, and so are {len(images) - 1} more of split "
+                f"{role!r}; the size of their masks fits both ways, and they are taken as drawn on "
+                f"the image as displayed"
+            )
+            remedy = "if they were drawn on the stored pixels, remove the images' EXIF orientation"
+            path = str(images[0])
+            fault = Fault(kind="unclear orientation", path=path, what=what, remedy=remedy)
+            found.append(fault)
+    return found
 
 
 def _emptiness(layout: Layout, splits: Sequence[SplitReport]) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class LabelMap:
     """A table from the 256 raw mask values to training ids, ``IGNORE`` or ``UNKNOWN``."""
 
     table: tuple[int, ...]
+    colors: tuple[tuple[int, int], ...] = ()
+    """(colour code, raw value) of masks that hold colours; empty where they hold raw values."""
 
     @classmethod
     def of(cls, train_ids: Mapping[int, int], ignored: Iterable[int] = ()) -> LabelMap:
@@ -66,6 +69,10 @@ class LabelMap:
             for raw, pixels in sorted(counts.items())
             if raw >= len(self.table) or self.table[raw] == UNKNOWN
         }
+
+    def digest_text(self) -> str:
+        """Return a text that differs for every map."""
+        return json.dumps([self.table, self.colors])
 
     def known(self) -> list[int]:
         """Return the raw values that stand for a class or are ignored, ascending."""

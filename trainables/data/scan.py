@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from trainables.data.decode import (
     count_labels,
-    decode_image,
-    decode_mask,
+    decode_labels,
+    decode_picture,
+    laid_over,
     pair_faults,
     read_bytes,
 )
 from trainables.data.digest import MISSING, content_digest
 from trainables.data.faults import DataError, Fault
+from trainables.data.orientation import is_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,23 +46,43 @@ class SampleScan:
     """(height, width) of the image; None where it cannot be decoded."""
     label_pixels: dict[int, int] = field(default_factory=dict)
     """Pixels of every raw mask value that occurs; empty where the mask cannot be decoded."""
+    unknown_colors: dict[int, int] = field(default_factory=dict)
+    """Pixels of every colour code of the mask that is no class."""
+    unclear_orientation: bool = False
+    """Whether the mask's size leaves open which way it was drawn."""
     faults: tuple[Fault, ...]
     """Everything wrong with the two files."""
 
 
-def scan_sample(sample: SamplePaths, *, root: Path, labels: LabelMap) -> SampleScan:
+def scan_sample(
+    sample: SamplePaths, *, root: Path, labels: LabelMap, max_pixels: int | None = None
+) -> SampleScan:
     """Return what ``sample`` holds; ``root`` is the folder it must lie in."""
     faults = [fault for path in sample for fault in _link_faults(path, root)]
     faults += _same_file(sample)
-    image_digest, image = _decoded(sample.image, "image", decode_image, faults)
-    mask_digest, mask = _decoded(sample.mask, "mask", decode_mask, faults)
-    counts = {} if mask is None else count_labels(mask)
-    if image is not None and mask is not None:
-        faults += pair_faults(sample, image, mask, labels, counts)
+    image_digest, picture = _decoded(
+        sample.image, "image", partial(decode_picture, max_pixels=max_pixels), faults
+    )
+    mask_digest, mask = _decoded(
+        sample.mask,
+        "mask",
+        partial(decode_labels, colors=labels.colors, max_pixels=max_pixels),
+        faults,
+    )
+    counts: dict[int, int] = {}
+    if mask is not None and not mask.unknown_colors:
+        counts = count_labels(mask.labels)
+    unclear = False
+    if picture is not None and mask is not None:
+        image = picture.image
+        faults += pair_faults(sample, image, laid_over(picture, mask), labels, counts)
+        unclear = is_unclear(image.size, picture.orientation, mask.orientation)
     return SampleScan(
         digests=PairDigests(image_digest, mask_digest),
-        size=None if image is None else (image.height, image.width),
+        size=None if picture is None else (picture.image.height, picture.image.width),
         label_pixels=counts,
+        unknown_colors={} if mask is None else mask.unknown_colors,
+        unclear_orientation=unclear,
         faults=tuple(faults),
     )
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 from torch.nn import functional
 
 from search_spaces.config import Resolution
+from trainables.data.cache import DECODING_VERSION
 from trainables.data.dataset import build_datasets
 from trainables.data.digest import join_digests, split_digest
 from trainables.data.layouts.registry import open_layout
@@ -57,7 +58,13 @@ class SoftLabelKey:
     @property
     def digest(self) -> str:
         """16 hex digits, equal for equal keys."""
-        facts = [str(_VERSION), self.teacher, self.split, str(self.resolution), str(self.stride)]
+        facts = [
+            f"{_VERSION} {DECODING_VERSION}",
+            self.teacher,
+            self.split,
+            str(self.resolution),
+            str(self.stride),
+        ]
         return join_digests(facts)
 
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from search_spaces.config import Resolution, TrialConfig
 from search_spaces.fields import without_inactive
 from search_spaces.space import config_digest
+from trainables.data.cache import DECODING_VERSION
 from trainables.data.digest import dataset_digest, join_digests
 from trainables.data.layouts.base import SEARCH_ROLES
 from trainables.data.layouts.registry import open_layout
@@ -104,7 +105,8 @@ def train_teacher(
     digest = dataset_digest(layout, cache_dir, roles=SEARCH_ROLES)
     config = teacher_config(teacher, resolution)
     values = config.to_mapping()
-    facts = (config_digest(values), digest, str(teacher.epochs), str(asdict(training)))
+    decoding = f"{DECODING_VERSION} {layout.labels.digest_text()}"
+    facts = (config_digest(values), digest, decoding, str(teacher.epochs), str(asdict(training)))
     key = join_digests(facts)
     task = TrialTask(
         sweep_id="teacher",

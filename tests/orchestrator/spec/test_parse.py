@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from orchestrator.events import Objective
 from orchestrator.spec.demo import demo_settings
+from orchestrator.spec.dump import spec_settings
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import KEYS, load_spec, parse_spec
 from orchestrator.spec.sweep_spec import DEFAULT_OBJECTIVES, SweepSpec
 from search_spaces.domains import Categorical
+from trainables.data.layouts.registry import class_names_of
 
 FIVE_FAULTS = """
 nam: five faults
@@ -190,6 +192,25 @@ def test_a_folder_needs_classes_that_can_be_told_apart(settings: dict[str, objec
         parse_spec({"data": data})
     sound = {**data, "class_names": ["sky", "road"], "ignore_index": 2}
     assert parse_spec({"data": sound}).data.class_names == ("sky", "road")
+
+
+@pytest.mark.parametrize("ignored", [0, 1, 2])
+def test_the_ignored_label_may_be_any_position_of_the_names(ignored: int) -> None:
+    names = ["a", "b"]
+    names.insert(ignored, "void")
+    data = {"format": "folder", "root": "/d", "class_names": names, "ignore_index": ignored}
+    assert class_names_of(parse_spec({"data": data}).data) == ("a", "b")
+
+
+def test_class_colors_are_read_written_and_checked() -> None:
+    data = {"format": "folder", "root": "/d", "class_names": ["a", "b"]}
+    colors = {"a": [255, 0, 0], "b": "#00FF00", "void": [0, 0, 0]}
+    spec = parse_spec({"data": {**data, "class_colors": colors}})
+    assert spec.data.class_colors == {"a": "#ff0000", "b": "#00ff00", "void": "#000000"}
+    assert parse_spec(spec_settings(spec)) == spec
+    for wrong in ({**colors, "b": None}, {**colors, "b": [255, 0, 0]}, {**colors, "c": "#010101"}):
+        with pytest.raises(SpecError, match=r"data\.class_colors"):
+            parse_spec({"data": {**data, "class_colors": wrong}})
 
 
 def test_a_file_that_is_not_there_is_a_spec_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from trainables.data.class_colors import class_color_faults
 from trainables.data.faults import DataError, Fault, setting_fault
 from trainables.data.labels import MAX_CLASSES
 
@@ -48,6 +49,8 @@ class Layout:
     test: tuple[SamplePaths, ...] = ()
     """Samples that the front is scored on after the search, in a fixed order; empty without a test
     split."""
+    max_pixels: int | None = None
+    """Largest image that is decoded, pixels; None: what the available memory allows."""
     faults: tuple[Fault, ...] = ()
     """Files that cannot be paired; ``open_layout`` raises them."""
     warnings: tuple[Fault, ...] = ()
@@ -144,7 +147,10 @@ def config_faults(config: DataConfig) -> list[Fault]:
     if not 0 <= config.ignore_index <= 255:
         what, remedy = f"is {config.ignore_index}", "give a mask value from 0 to 255"
         found.append(setting_fault("ignore_index", what, remedy))
-    return found
+    if config.max_image_pixels is not None and not config.max_image_pixels >= 1:
+        what = f"is {config.max_image_pixels}"
+        found.append(setting_fault("max_image_pixels", what, "give a number >= 1, or none"))
+    return found + class_color_faults(config)
 
 
 def _test_split_faults(config: DataConfig) -> list[Fault]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainables.data.class_colors import color_labels
 from trainables.data.faults import DataError, missing_folder, setting_fault
 from trainables.data.labels import LabelMap
 from trainables.data.layouts.base import (
@@ -74,7 +76,8 @@ def _labels(config: DataConfig) -> tuple[LabelMap, list[str]]:
         what = "is not set, and format 'folder' needs it"
         remedy = "give the names of the classes in the order of their mask values"
         raise DataError([setting_fault("class_names", what, remedy)])
-    return LabelMap.positional(config.class_names, config.ignore_index)
+    labels, names = LabelMap.positional(config.class_names, config.ignore_index)
+    return replace(labels, colors=color_labels(config)), names
 
 
 def _split(config: DataConfig, root: Path, split: str) -> Pairing:

@@ -46,8 +46,9 @@ def list_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
         raise DataError(faults)
     config = local_copy(config, cache_dir)
     layout = _open_splits(config, cache_dir)
-    split = config.test_split
-    return layout if split is None else _with_test(layout, config, split, cache_dir)
+    if config.test_split is not None:
+        layout = _with_test(layout, config, config.test_split, cache_dir)
+    return replace(layout, max_pixels=config.max_image_pixels)
 
 
 def _with_test(
