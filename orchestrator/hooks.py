@@ -17,6 +17,8 @@ class RunHooks:
 
     stage: Callable[[str], None] = lambda _: None
     """Told in a few words what is being done now."""
+    warn: Callable[[str], None] = lambda _: None
+    """Receives each warning of the data check, a line."""
     stop_requested: Callable[[], bool] = lambda: False
     """Asked often whether the sweep is to end early."""
     listeners: tuple[SweepListener, ...] = ()

@@ -16,7 +16,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.mirroring.mirror import mirrored
 from orchestrator.planning.plan import adopt_plan
 from orchestrator.preparation import decode_images, sound_data, sound_networks
-from orchestrator.results import make_report, save_report
+from orchestrator.results import DATA_WARNINGS, make_report, save_report
 from orchestrator.retention import Retention
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.tracker import Tracker
@@ -26,6 +26,8 @@ from trainables.data.fetched import pinned
 from trainables.training.atomic import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.folders import SweepFolder
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
@@ -81,8 +83,10 @@ def launch(
     sound_networks(spec, hooks.stage)
     hooks.stage("checking the data")
     there = replace(spec, data=pinned(spec.data))
-    data = sound_data(there)
-    decode_images(there, hooks.stage)
+    warnings: list[str] = []
+    hooks = replace(hooks, warn=_kept(hooks.warn, warnings))
+    data = sound_data(there, hooks.warn)
+    decode_images(there, data, hooks.stage, hooks.warn)
     if folder is None or not folder.spec.exists():
         check_warm_start(spec, History(spec.tracking_uri), dataset_digest=data.digest)
         folder = folder or new_sweep(Path(spec.storage.root), spec.name)
@@ -91,9 +95,20 @@ def launch(
         adopt_plan(spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:
         settle_identity(ledger, spec, data.digest)
+        ledger.set_fact(DATA_WARNINGS, warnings)
         with mirrored(spec, folder, ledger) as problems:
             launched = _run(spec, there, folder, ledger, data, hooks)
         return replace(launched, problems=(*launched.problems, *problems))
+
+
+def _kept(warn: Callable[[str], None], lines: list[str]) -> Callable[[str], None]:
+    """Return what passes warnings on to ``warn`` and adds them to ``lines``."""
+
+    def both(line: str) -> None:
+        lines.append(line)
+        warn(line)
+
+    return both
 
 
 def _run(  # noqa: PLR0917 - what a sweep consists of

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference_point"
 """Fact of a ledger that holds where the sweep's hypervolume is measured from."""
+DATA_WARNINGS = "data_warnings"
+"""Fact of a ledger that holds the warnings of the data check, a line each."""
 SETTLED_FROM = 8
 """Complete trials that settle it in a sweep that is not finished: what one or two say of the costs
 to come is not worth keeping."""
@@ -64,6 +66,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         events = [event for _, event in ledger.events()]
         kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
         costs = kept_references(ledger.fact(REFERENCES))
+        warnings = kept_warnings(ledger)
     records = fold(events)
     workers = spec.resources.train_workers
     report = build_report(
@@ -81,12 +84,19 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         interruptions=interruptions_of(events, workers_per_trial=workers),
         ablations=ablate(records.trials, front, costs),
         artifacts=read_all_artifacts(folder.trials),
+        data_warnings=warnings,
     )
     plan = load_plan(folder.path)
     if plan is None:
         return report
     scores = score_plan(plan, records, spec.objectives, workers_per_trial=workers)
     return replace(report, plan=scores)
+
+
+def kept_warnings(ledger: Ledger) -> tuple[str, ...]:
+    """Return the warnings of the data check that a ledger keeps."""
+    lines = ledger.fact(DATA_WARNINGS)
+    return tuple(map(str, lines)) if isinstance(lines, list) else ()
 
 
 def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bool:

@@ -10,7 +10,7 @@ from orchestrator.baselines.baseline import names_by_digest
 from orchestrator.clock import begun_at
 from orchestrator.ledger import Ledger
 from orchestrator.provenance import git_commit, versions
-from orchestrator.results import keep_reference, make_report
+from orchestrator.results import keep_reference, kept_warnings, make_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.info import SweepInfo
@@ -96,6 +96,7 @@ def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
         seed=spec.search.seed,
         git_commit=git_commit(),
         dataset_digest=data.digest,
+        data_warnings=kept_warnings(ledger),
         versions=versions(),
         spec_text=dump_spec(spec),
         workers_per_trial=spec.resources.train_workers,

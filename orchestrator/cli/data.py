@@ -11,7 +11,7 @@ import typer
 from orchestrator.cli.exit_codes import USER_FAULT
 from orchestrator.cli.hints import spec_command
 from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.output import say, say_json, say_table, tell
+from orchestrator.cli.output import say, say_json, say_table, tell, warning
 
 if TYPE_CHECKING:
     from trainables.data.report import DataReport
@@ -106,7 +106,7 @@ def print_report(report: DataReport) -> None:
         ]
         say_table(("id", "class", *(split.role for split in report.splits)), rows)
     for line in fault_lines(report.warnings):
-        tell(f"warning: {line}")
+        warning(line)
     for line in fault_lines(report.faults):
         tell(f"error: {line}")
     if not report.ok:

@@ -2,6 +2,8 @@
 
 OUR_FAULT = 1
 """An unexpected error of ours, with a log."""
+NO_RESULT = 1
+"""A sweep ended without a single complete trial."""
 USER_FAULT = 2
 """Something that the user can mend."""
 INTERRUPTED = 130

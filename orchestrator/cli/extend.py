@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say_json, say_pairs, tell
+from orchestrator.cli.output import say_json, say_pairs, tell, warning
 
 if TYPE_CHECKING:
     from trainables.data.report import DataReport
@@ -151,8 +151,8 @@ def run_extension(
             f"{model} is compressed (quantization={trained.config.quantization}, "
             f"pruning={trained.config.pruning}); extend a model without and compress the result"
         )
-    _show(sound_data(before), "old")
-    _show(sound_data(after), "new")
+    _show(sound_data(before, warning), "old")
+    _show(sound_data(after, warning), "new")
     return extend_model(
         trained,
         old_data=before.data,

@@ -55,6 +55,10 @@ class PlainLines:
         """Write what is being done now."""
         self._write(text)
 
+    def warn(self, text: str) -> None:
+        """Write a warning."""
+        self._write(f"warning: {text}")
+
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
         """Take note of one event."""
         row = self._model.on_event(event)
@@ -89,6 +93,10 @@ class LiveTable:
         """Show what is being done now, below the table."""
         with self._lock:
             self._stage = text
+
+    def warn(self, text: str) -> None:
+        """Print a warning above the table, where it stays."""
+        self._console.print(printable(f"warning: {text}"), markup=False, highlight=False)
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
         """Take note of one event; the next refresh shows it."""

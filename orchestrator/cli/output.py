@@ -29,6 +29,11 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
+def warning(text: str) -> None:
+    """Print a warning to standard error."""
+    tell(f"warning: {text}")
+
+
 def printable(text: str) -> str:
     """Return the text with control characters but newlines escaped, lest they steer a terminal."""
     return "".join(

@@ -21,6 +21,7 @@ from orchestrator.cli.output import (
     seconds_text,
     shown,
     tell,
+    warning,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     from trainables.data.layouts.registry import class_names_of
 
     settled = settle_spec(load_spec(spec, preset=preset, overrides=overrides or ()))
+    images = _images(settled)
     own_cpus, own_gpus = _machine()
     earlier = read_earlier(settled)
     if earlier.trouble:
@@ -84,7 +86,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     made = make_plan(
         settled,
         StaticCostModel(len(class_names_of(settled.data))),
-        images=_images(settled),
+        images=images,
         cpus=own_cpus if cpus is None else cpus,
         gpus=own_gpus if gpus is None else gpus,
         past=earlier.trainings,
@@ -116,15 +118,22 @@ def _machine() -> tuple[float, float]:
 
 
 def _images(spec: SweepSpec) -> tuple[int, int]:
-    """Return the numbers of training and validation images; nothing is generated or opened."""
-    from trainables.data.layouts.registry import open_layout
+    """Return the numbers of training and validation images, which are checked.
+
+    Scenes that are to be generated are only counted.
+
+    Raises:
+        DataError: the data set cannot be used; every fault is in it.
+    """
+    from orchestrator.preparation import sound_data
 
     data = spec.data
     if data.format == "synthetic":
         found = [data.synthetic_train_images, data.synthetic_val_images]
     else:
-        layout = open_layout(data, spec.storage.cache_dir)
-        found = [len(layout.samples("train")), len(layout.samples("val"))]
+        tell("checking the data")
+        report = sound_data(spec, warning)
+        found = [report.split("train").images, report.split("val").images]
     limits = (data.max_train_images, data.max_val_images)
     train, val = (min(n, most or n) for n, most in zip(found, limits, strict=True))
     return train, val

@@ -12,7 +12,7 @@ import typer
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.exit_codes import USER_FAULT
 from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json, say_table, shown, tell
+from orchestrator.cli.output import say, say_json, say_table, shown, tell, warning
 from orchestrator.cli.registry import TrackingAddress, explained, open_registry
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def predict(
     loaded = load_registered(registry.uri, version)
     params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
     faults: list[str] = []
-    for warning in gathered.warnings:
-        tell(f"warning: {warning}")
+    for line in gathered.warnings:
+        warning(line)
     files = gathered.files
     watched = shown(files, total=len(files), doing="predicting", done="predicted", unit="images")
     pictures = _readable(watched, faults, max_pixels)

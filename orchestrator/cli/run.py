@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 import typer
 
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.exit_codes import INTERRUPTED, USER_FAULT
+from orchestrator.cli.exit_codes import INTERRUPTED, NO_RESULT, USER_FAULT
 from orchestrator.cli.hints import command
 from orchestrator.cli.job_folder import keep_job_folder, leave_job_folder
 from orchestrator.cli.options import (
@@ -174,6 +174,7 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
     from orchestrator.hooks import RunHooks
     from orchestrator.launch import launch
     from orchestrator.live import LiveModel
+    from orchestrator.report.text import common_reason
     from orchestrator.results import read_reference
 
     leave_job_folder(spec.storage.root)
@@ -189,13 +190,20 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
             signals.arm()  # starting Ray takes SIGTERM away
             screen.stage(text)
 
-        hooks = RunHooks(stage=stage, stop_requested=signals.asked, listeners=(screen,))
+        hooks = RunHooks(
+            stage=stage, warn=screen.warn, stop_requested=signals.asked, listeners=(screen,)
+        )
         launched = launch(spec, hooks=hooks, folder=folder)
     _print(launched, as_json=as_json)
     if launched.interrupted and signals.asked():
         raise typer.Exit(INTERRUPTED)
     if launched.trouble is not None:  # disk, lanes or Ray ended the sweep early
         raise typer.Exit(USER_FAULT)
+    if not launched.interrupted and not launched.report.completed:
+        tell("error: no trial of the sweep completed")
+        if reason := common_reason(launched.report):
+            tell(f"error: {reason}")
+        raise typer.Exit(NO_RESULT)
 
 
 def _print(launched: Launched, *, as_json: bool) -> None:

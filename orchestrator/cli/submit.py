@@ -20,11 +20,12 @@ from orchestrator.cli.options import (
     SpecFile,
     examples,
 )
-from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell
+from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell, warning
 from orchestrator.cli.remote import Address, connect, follow, say_next
 
 if TYPE_CHECKING:
     from orchestrator.cli.submit_plan import Plan
+    from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.submission.request import Submission
 
 EPILOG = examples(
@@ -134,6 +135,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
             read = load_spec(spec, preset=preset, overrides=overrides or ())
             read = read if name is None else replace(read, name=name)
             wanted, code, plan = begun(read, storage, Path(folder), settings)
+            _check_data(read)
         elif spec is not None or overrides or preset or name:
             raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
         else:
@@ -148,6 +150,24 @@ def submit(  # noqa: PLR0917 - the options of a command line
             ("variables", ", ".join(sorted(wanted.request.environment))),
         ]
         _send(wanted, plan, address, dry_run=dry_run, detach=detach, as_json=as_json)
+
+
+def _check_data(spec: SweepSpec) -> None:
+    """Check the data set where this machine has it; the job does so in any case.
+
+    Raises:
+        DataError: the data set cannot be used; every fault is in it.
+    """
+    root = spec.data.root
+    if spec.data.format == "synthetic":
+        return
+    if root is None or not Path(root).is_dir():
+        tell(f"{root} is no folder of this machine; the job checks the data when it begins")
+        return
+    from orchestrator.preparation import sound_data
+
+    tell("checking the data")
+    sound_data(spec, warning)
 
 
 def _send(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.output import say_json, say_pairs, tell
+from orchestrator.cli.output import say_json, say_pairs, tell, warning
 
 if TYPE_CHECKING:
     from trainables.distillation.teacher import TeacherInfo
@@ -55,7 +55,7 @@ def train(
     from trainables.models.readiness import check_networks
 
     check_networks([teacher_config(parsed.teacher, COMMON)], parsed.training.weights)
-    sound_data(parsed)
+    sound_data(parsed, warning)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     info = train_teacher(
         parsed.teacher,

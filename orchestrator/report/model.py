@@ -107,6 +107,8 @@ class SweepReport:
     """What compression brought to each compressed trial of the front, in its order."""
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
     """What lies there to be deployed, by trial."""
+    data_warnings: tuple[str, ...] = ()
+    """Warnings of the data check, a line each."""
 
     @property
     def hypervolume_share(self) -> float:

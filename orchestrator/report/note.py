@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 7500
 """What trackers keep of a description, with a margin."""
+MAX_WARNINGS = 5
+"""Warnings of the data check on the page; the front needs the room."""
 
 
 def to_markdown(
@@ -88,6 +90,10 @@ def _figures(report: SweepReport) -> list[str]:
     lines = [f"- {counts_line(report)}", f"- {effort_line(report)}"]
     if interrupted := interruptions_line(report.interruptions):
         lines.append(f"- {interrupted}")
+    shown = report.data_warnings[:MAX_WARNINGS]
+    lines += [f"- data: {_cell(warning)[:200]}" for warning in shown]
+    if left := len(report.data_warnings) - len(shown):
+        lines.append(f"- {left} more warnings of the data check are in `pareto/report.json`")
     if report.front:
         lines += [
             f"- {volume_line(report)}",

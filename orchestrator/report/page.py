@@ -72,6 +72,7 @@ def to_html(report: SweepReport) -> str:
         disturbed_line(report),
     ]
     below = "".join(f"<p>{escape(line)}</p>" for line in told if line)
+    below += "".join(f"<p>data: {escape(warning)}</p>" for warning in report.data_warnings)
     return page.replace("</body>", f"{below}{deployable_html(report)}</body>")
 
 

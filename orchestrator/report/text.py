@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.interruptions import interruptions_line
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.report.model import ReportRow, SweepReport
     from search_spaces.domains import Value
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _BRIEF = ("arch", "backbone", "output_stride", "resolution", "quantization", "pruning")
 
 
@@ -65,6 +68,7 @@ def _sweep_facts(report: SweepReport) -> dict[str, object]:
             for each in report.plan
         ],
         **held_out_facts(report),
+        "data_warnings": list(report.data_warnings),
         **deployable_facts(report),
     }
 
@@ -140,6 +144,20 @@ def counts_line(report: SweepReport) -> str:
     return f"{trials}: {', '.join(counted)}" if counted else "no trials"
 
 
+def common_reason(report: SweepReport) -> str:
+    """Return the most frequent reason why trials did not complete, in a line; empty without any.
+
+    Reasons that differ in numbers alone count as one; the first of them is shown.
+    """
+    ended = [row for row in report.rows if row.state != "complete" and row.reason]
+    kinds = [(row.state, _NUMBER.sub("#", row.reason)) for row in ended]
+    if not kinds:
+        return ""
+    kind, count = Counter(kinds).most_common(1)[0]
+    row = ended[kinds.index(kind)]
+    return f"most frequent reason ({count} of {len(report.rows)} trials {row.state}): {row.reason}"
+
+
 def effort_line(report: SweepReport) -> str:
     """Return what the sweep cost and saved in one sentence."""
     effort = report.effort
@@ -205,6 +223,7 @@ def summary(report: SweepReport) -> Group:
         lines.append(interrupted)
     if report.plan:
         lines.append(score_line(report.plan))
+    lines += [f"data: {warning}" for warning in report.data_warnings]
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
@@ -212,4 +231,6 @@ def summary(report: SweepReport) -> Group:
         below = deployable_tables(report)
         return Group(front_table(report), *(Text(line) for line in lines), *below)
     lines.append("no trial completed, so there is no front")
+    if reason := common_reason(report):
+        lines.append(reason)
     return Group(*(Text(line) for line in lines))

@@ -32,6 +32,8 @@ class SweepInfo:
     """Commit of the code that runs; None outside a repository."""
     dataset_digest: str | None = None
     """Digest of the data set."""
+    data_warnings: tuple[str, ...] = ()
+    """Warnings of the data check, a line each."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version of each package that matters."""
     spec_text: str | None = None

@@ -32,6 +32,7 @@ REFERENCE_POINT = "reference_point"
 SEED = "seed"
 GIT_COMMIT = "git_commit"
 DATASET_DIGEST = "dataset.digest"
+DATA_WARNINGS = "dataset.warnings"
 VERSIONS = "versions"
 
 PARENT_RUN = "mlflow.parentRunId"

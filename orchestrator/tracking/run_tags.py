@@ -10,10 +10,16 @@ from orchestrator.tracking import names
 if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
 
+MAX_TAG = 4000
+"""Characters of a tag; MLflow's database keeps 8000, other stores 5000."""
+
 
 def sweep_tags(info: SweepInfo) -> dict[str, str]:
     """Return the tags of a sweep's own run."""
-    return {names.SWEEP_ID: info.sweep_id, names.SWEEP_ROLE: "sweep", **_shared(info)}
+    tags = {names.SWEEP_ID: info.sweep_id, names.SWEEP_ROLE: "sweep", **_shared(info)}
+    if info.data_warnings:
+        tags[names.DATA_WARNINGS] = "\n".join(info.data_warnings)[:MAX_TAG]
+    return tags
 
 
 def trial_tags(info: SweepInfo, trial_id: str, parent_run_id: str) -> dict[str, str]:

@@ -62,6 +62,11 @@ class CachedSplit:
         """Map the training ids read-only, N x H x W, 255 where ignored."""
         return _map(self.folder / _MASKS)
 
+    def label_pixels(self) -> tuple[int, ...]:
+        """Return the pixels of the training ids 0 to 255, counted when the masks were resized."""
+        meta = json.loads((self.folder / _META).read_text(encoding="utf-8"))
+        return tuple(meta["label_pixels"])
+
 
 def cached_split(
     layout: Layout,
@@ -133,9 +138,11 @@ def _build(
             ArrayWriter(partial / _MASKS, (count, masks.height, masks.width)) as to_masks,
         ):
             pairs = decoded_samples(samples, layout.labels, resolution, masks, layout.max_pixels)
+            pixels = np.zeros(256, dtype=np.int64)
             for done, (image, mask) in enumerate(pairs, start=1):
                 to_images.append(image)
                 to_masks.append(mask)
+                pixels += np.bincount(mask.reshape(-1), minlength=256)
                 if progress is not None:
                     progress(done, count)
         meta = {
@@ -144,6 +151,7 @@ def _build(
             "classes": list(layout.class_names),
             "resolution": str(resolution),
             "mask_resolution": str(masks),
+            "label_pixels": pixels.tolist(),
         }
         (partial / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
         partial.chmod(0o755)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trainables.data.decode import color_faults
 from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
 from trainables.data.faults import DataError, Fault
+from trainables.data.label_check import check_labels
 from trainables.data.labels import IGNORE
 from trainables.data.layouts.registry import list_layout
 from trainables.data.report import DataReport, SplitReport
@@ -50,13 +51,10 @@ def check_data(
         )
     scans = _scan(layout, progress)
     splits = tuple(_split_report(layout, role, scans[role]) for role in layout.roles)
-    found = [fault for role in layout.roles for scan in scans[role] for fault in scan.faults]
-    faults = (
-        *layout.faults,
-        *found,
-        *_unknown_colors(layout, scans),
-        *_unlabelled_test(layout, splits, config.format),
-    )
+    found = (fault for role in layout.roles for scan in scans[role] for fault in scan.faults)
+    whole = [s for s in splits if all(scan.label_pixels for scan in scans[s.role])]
+    labels = check_labels(config, layout.class_names, layout.labels, whole, str(layout.root))
+    faults = (*layout.faults, *found, *_unknown_colors(layout, scans), *labels.faults)
     if not faults:
         for split in splits:
             remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
@@ -68,7 +66,7 @@ def check_data(
         faults=faults,
         warnings=(
             *layout.warnings,
-            *_emptiness(layout, splits),
+            *labels.warnings,
             *_shared_images(layout, scans),
             *_unclear_orientations(layout, scans),
         ),
@@ -100,8 +98,9 @@ def _scan(
 def _split_report(layout: Layout, role: SplitRole, scans: Sequence[SampleScan]) -> SplitReport:
     samples = layout.samples(role)
     sizes = Counter(scan.size for scan in scans if scan.size is not None)
-    pixels, images = Counter[int](), Counter[int]()
+    pixels, images, raws = Counter[int](), Counter[int](), Counter[int]()
     for scan in scans:
+        raws.update(scan.label_pixels)
         in_image = Counter[int]()
         for raw, count in scan.label_pixels.items():
             train_id = layout.labels.table[raw] if raw < len(layout.labels.table) else -1
@@ -122,18 +121,8 @@ def _split_report(layout: Layout, role: SplitRole, scans: Sequence[SampleScan]) 
         class_images=tuple(images[train_id] for train_id in classes),
         ignored_pixels=pixels[IGNORE],
         digest=join_entries(layout.root, entries),
+        raw_pixels=dict(sorted(raws.items())),
     )
-
-
-def _unlabelled_test(layout: Layout, splits: Sequence[SplitReport], form: str) -> list[Fault]:
-    """Return the fault of a test split that no score can come of."""
-    if not layout.test or any(splits[-1].class_pixels):
-        return []
-    what = "no pixel of the test split is labelled"
-    remedy = "name a split that has labels, or leave data.test_split out"
-    if form == "cityscapes":
-        remedy += "; the masks of Cityscapes' own test split are not public"
-    return [Fault(kind="no labelled pixel", path=str(layout.root), what=what, remedy=remedy)]
 
 
 def _unknown_colors(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
@@ -160,26 +149,6 @@ def _unclear_orientations(layout: Layout, scans: dict[SplitRole, list[SampleScan
             path = str(images[0])
             fault = Fault(kind="unclear orientation", path=path, what=what, remedy=remedy)
             found.append(fault)
-    return found
-
-
-def _emptiness(layout: Layout, splits: Sequence[SplitReport]) -> list[Fault]:
-    found = []
-    for split in splits:
-        if not any(split.class_pixels):
-            if split.role == "test":
-                continue  # a fault
-            what = f"no pixel of split {split.role!r} is labelled"
-            remedy = "name a split that has labels"
-            path = str(layout.root)
-            found.append(Fault(kind="no labelled pixel", path=path, what=what, remedy=remedy))
-            continue
-        for name, pixels in zip(layout.class_names, split.class_pixels, strict=True):
-            if not pixels:
-                what = f"class {name!r} has no pixel in split {split.role!r}"
-                remedy = "it cannot be " + ("learnt" if split.role == "train" else "scored")
-                path = str(layout.root)
-                found.append(Fault(kind="empty class", path=path, what=what, remedy=remedy))
     return found
 
 

@@ -76,6 +76,11 @@ class SegmentationDataset(Dataset[Sample]):
         """Number of classes, ignored labels left out."""
         return len(self.class_names)
 
+    @property
+    def class_pixels(self) -> tuple[int, ...]:
+        """Pixels of each class over all masks at this resolution, by training id."""
+        return self._split.label_pixels()[: self.num_classes]
+
     def set_epoch(self, epoch: int) -> None:
         """Draw the transforms of ``epoch`` (>= 0) from now on; call before iterating a loader."""
         self._epoch.fill_(epoch)

@@ -29,6 +29,8 @@ FaultKind: TypeAlias = Literal[
     "shared mask",
     "mask without an image",
     "no labelled pixel",
+    "too few classes",
+    "class lost to the ignored label",
     "empty class",
     "same image in both splits",
 ]

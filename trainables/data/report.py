@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trainables.data.faults import Fault
     from trainables.data.layouts.base import SplitRole
@@ -30,6 +30,8 @@ class SplitReport:
     """Pixels that count neither in the loss nor in a metric."""
     digest: str
     """16 hex digits over names, sizes and content of the split's files."""
+    raw_pixels: Mapping[int, int] = field(default_factory=dict)
+    """Pixels of every raw mask value."""
 
     @property
     def frequencies(self) -> tuple[float, ...]:

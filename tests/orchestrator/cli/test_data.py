@@ -67,3 +67,46 @@ def test_a_missing_folder_is_one_message(segsweep: Callable[..., Outcome], spec:
     assert outcome.code == 2
     assert "nowhere" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+@pytest.fixture
+def warned(spec: Path) -> str:
+    """Return a spec whose data set has a warning: a mask without an image."""
+    (spec.parent / "set" / "images" / "val" / "b.png").unlink()
+    return str(spec)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("data", "check"), ("plan",), ("submit", "--storage", "/shared", "--dry-run")]
+)
+def test_every_verb_shows_the_warnings_of_the_data(
+    segsweep: Callable[..., Outcome], warned: str, arguments: tuple[str, ...]
+) -> None:
+    small = ("--set", "budget.trials=2", "--set", "budget.epochs=1", "--set", "teacher=null")
+    outcome = segsweep(*arguments, warned, *small)
+    assert outcome.code == 0
+    assert "warning: " in outcome.err
+    assert "b.png: is a mask without an image" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("plan",), ("submit", "--storage", "/s", "--dry-run"), ("teacher", "train")]
+)
+def test_data_that_cannot_teach_ends_every_verb_at_once(
+    segsweep: Callable[..., Outcome], spec: Path, arguments: tuple[str, ...]
+) -> None:
+    for path in (spec.parent / "set" / "masks" / "val").iterdir():
+        Image.fromarray(np.full((8, 12), 2, dtype=np.uint8)).save(path)
+    outcome = segsweep(*arguments, str(spec), "--set", "teacher={}")
+    assert outcome.code == 2
+    assert "no pixel of split 'val' is labelled: its masks hold 2 (100.0%)" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_submission_of_data_elsewhere_says_where_it_is_checked(
+    segsweep: Callable[..., Outcome], spec: Path
+) -> None:
+    elsewhere = ("--set", "data.root=/no/such/place")
+    outcome = segsweep("submit", str(spec), *elsewhere, "--storage", "/shared", "--dry-run")
+    assert outcome.code == 0
+    assert "/no/such/place is no folder of this machine; the job checks the data" in outcome.err

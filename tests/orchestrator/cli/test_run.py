@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mlflow import MlflowClient
@@ -219,3 +219,31 @@ def test_a_changed_spec_is_refused_with_the_difference(
     assert outcome.code == 2
     assert "budget.trials: was 2, is 7" in outcome.err
     assert "the data set: its digest was other images" in outcome.err
+
+
+@pytest.mark.e2e
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_sweep_without_a_complete_trial_exits_with_1_and_the_reason(
+    segsweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    unmet = ("--set", "constraints=[params <= 1]", "--json")
+    images = ("--set", "data.max_train_images=1", "--set", "data.max_val_images=1")
+    outcome = segsweep("run", *TINY, *unmet, *images)
+    assert outcome.code == 1
+    assert json.loads(outcome.out)["completed"] == 0
+    assert "error: no trial of the sweep completed" in outcome.err
+    assert "trials infeasible): params = " in outcome.err
+    assert segsweep("resume", "--json").code == 1
+    warnings = json.loads(outcome.out)["data_warnings"]
+    assert warnings
+    assert all(f"warning: {line}" in outcome.err for line in warnings)
+    (run,) = _sweep_runs(tmp_path / "runs")
+    assert run.data.tags["dataset.warnings"].splitlines() == warnings
+
+
+def _sweep_runs(root: Path) -> list[Any]:
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    found = client.search_experiments()
+    runs = client.search_runs([each.experiment_id for each in found])
+    return [run for run in runs if "dataset.warnings" in run.data.tags]

@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from orchestrator.events import TrialAsked, TrialEnded
 from orchestrator.records import SweepRecords, fold
 from orchestrator.report.model import build_report
-from orchestrator.report.text import brief, counts_line, disturbed_line, summary, to_csv, to_json
+from orchestrator.report.note import to_markdown
+from orchestrator.report.page import to_html
+from orchestrator.report.text import (
+    brief,
+    common_reason,
+    counts_line,
+    disturbed_line,
+    summary,
+    to_csv,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +102,39 @@ def test_a_disturbed_latency_is_marked_wherever_it_is_shown(report: SweepReport)
     assert "latency measured under disturbance" in text
     by_id = {trial["id"]: trial for trial in json.loads(to_json(disturbed))["trials"]}
     assert by_id[first.trial_id]["latency_undisturbed"] is False
+
+
+def test_the_most_frequent_reason_counts_reasons_that_differ_in_numbers(
+    objectives: tuple[Objective, ...],
+) -> None:
+    reasons = [
+        ("failed", "the loader died"),
+        ("infeasible", "params = 2.4e+07 breaks params <= 2e+07"),
+        ("infeasible", "params = 3.1e+08 breaks params <= 2e+07"),
+    ]
+    events: list[SweepEvent] = []
+    for number, (state, reason) in enumerate(reasons):
+        name = f"t{number:05d}"
+        events.append(TrialAsked(trial_id=name, number=number, config={"arch": "deeplabv3"}))
+        events.append(TrialEnded(trial_id=name, state=state, reason=reason, seconds=1.0))  # type: ignore[arg-type]
+    report = build_report(fold(events), objectives, sweep_id="demo")
+    line = "most frequent reason (2 of 3 trials infeasible): params = 2.4e+07 breaks params"
+    assert common_reason(report).startswith(line)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(summary(report))
+    assert line in console.export_text()
+    empty = build_report(SweepRecords(trials=(), seconds=0), objectives, sweep_id="x")
+    assert common_reason(empty) == ""
+
+
+def test_the_warnings_of_the_data_are_in_every_form_of_the_report(report: SweepReport) -> None:
+    lines = tuple(f"class 'c{n}' has no pixel | <b>" for n in range(7))
+    warned = replace(report, data_warnings=lines)
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(summary(warned))
+    assert "data: class 'c6' has no pixel | <b>" in console.export_text()
+    assert json.loads(to_json(warned))["data_warnings"] == list(lines)
+    assert "data: class &#x27;c6&#x27; has no pixel | &lt;b&gt;" in to_html(warned)
+    note = to_markdown(warned)
+    assert "- data: class 'c4' has no pixel" in note
+    assert "- 2 more warnings of the data check" in note

@@ -27,3 +27,10 @@ def test_a_trials_run_names_its_sweeps_run(info: SweepInfo) -> None:
 def test_what_is_not_known_is_not_said(info: SweepInfo) -> None:
     bare = replace(info, seed=None, git_commit=None, dataset_digest=None, versions={})
     assert not {"seed", "git_commit", "dataset.digest", "versions"} & set(sweep_tags(bare))
+
+
+def test_warnings_of_the_data_are_a_tag_of_the_sweeps_run_within_its_limit(info: SweepInfo) -> None:
+    tags = sweep_tags(replace(info, data_warnings=("one", "two")))
+    assert tags["dataset.warnings"] == "one\ntwo"
+    assert len(sweep_tags(replace(info, data_warnings=("x" * 9000,)))["dataset.warnings"]) == 4000
+    assert "dataset.warnings" not in sweep_tags(info)

@@ -120,15 +120,6 @@ def test_an_empty_class_is_a_warning(folder_config: DataConfig) -> None:
     assert "'unicorn' has no pixel in split 'train'" in report.warnings[0].what
 
 
-def test_a_split_without_labels_is_a_warning(folder_config: DataConfig) -> None:
-    for path in (root_of(folder_config) / "masks" / "val").iterdir():
-        Image.fromarray(np.full((12, 16), 255, dtype=np.uint8)).save(path)
-    report = check_data(folder_config)
-    assert [warning.kind for warning in report.warnings] == ["no labelled pixel"]
-    assert report.split("val").ignored_share == 1
-    assert report.split("val").frequencies == (0, 0, 0)
-
-
 def test_an_image_in_both_splits_is_a_warning(folder_config: DataConfig) -> None:
     images = root_of(folder_config) / "images"
     same = (images / "train" / "train1.jpg").read_bytes()

@@ -28,6 +28,7 @@ def root(tmp_path: Path, write_sample: Any) -> Path:
             palette = Image.fromarray(np.full((12, 16), 15, dtype=np.uint8))
             palette.putpalette([200, 10, 10] * 256)
             palette.putpixel((0, 0), 255)
+            palette.putpixel((1, 0), 0)
             palette.save(mask)
     return tmp_path
 
@@ -43,7 +44,7 @@ def test_palette_masks_are_read_as_classes_from_any_of_its_folders(root: Path, p
     assert report.class_names == CLASS_NAMES
     train = report.split("train")
     assert (train.images, train.ignored_pixels) == (2, 2)
-    assert train.class_pixels[CLASS_NAMES.index("person")] == 2 * (12 * 16 - 1)
+    assert train.class_pixels[CLASS_NAMES.index("person")] == 2 * (12 * 16 - 2)
 
 
 def test_the_listed_images_are_the_samples(root: Path) -> None:
