@@ -16,7 +16,8 @@ WIDTH = 88
 _HEAD = """# Command line
 
 Made from the help texts by `python -m orchestrator.cli.docs > docs/cli.md`; a test compares them.
-Exit codes: 0 success, 1 an error of ours, 2 an input you can mend, 130 stopped by Ctrl-C.
+Exit codes: 0 success, 1 an error of ours or a sweep without a complete trial, 2 an input you can
+mend, 130 stopped by Ctrl-C.
 """
 
 

@@ -85,7 +85,8 @@ for verb in (
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command of the arguments, by default this process's, and leave with its exit code.
 
-    0 is success, 2 a fault of the input, 1 an error of ours with a log, 130 an interruption.
+    0 is success, 2 a fault of the input, 1 an error of ours with a log or a sweep without a
+    complete trial, 130 an interruption.
     """
     mask_logs()
     try:

@@ -92,7 +92,8 @@ def run(  # noqa: PLR0917 - the options of a command line
 
     The data is checked first. Progress goes to standard error, the result to standard output.
     Ctrl-C stops cleanly and says how to go on; a second one leaves at once. Where a sweep of the
-    same spec is not finished, it is offered to go on with that.
+    same spec is not finished, it is offered to go on with that. A sweep without a complete trial
+    exits with 1 and the most frequent reason.
     """
     from pathlib import Path
 

@@ -53,3 +53,23 @@ def test_a_broken_image_is_passed_over_and_named(tmp_path: Path) -> None:
     assert found == [("good", (3, 4, 3))]
     assert len(faults) == 1
     assert "bad.png" in faults[0]
+
+
+def test_a_portrait_photograph_is_read_as_it_is_displayed(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path / "phone.jpg", exif=exif)
+    faults: list[str] = []
+    found = list(_readable([ImageFile(tmp_path / "phone.jpg", "phone")], faults))
+    assert [(image.shape, faults) for _, image in found] == [((40, 30, 3), [])]
+
+
+def test_an_image_over_the_limit_names_the_option(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "large.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "large.jpg").read_bytes()[:300])
+    faults: list[str] = []
+    files = [ImageFile(tmp_path / f"{name}.jpg", name) for name in ("large", "cut")]
+    assert list(_readable(files, faults, 1000)) == []
+    assert "40x30 (1,200 pixels), over the limit of 1,000 pixels" in faults[0]
+    assert "--max-image-pixels" in faults[0]
+    assert "cut.jpg" in faults[1]
