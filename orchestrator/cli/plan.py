@@ -61,10 +61,11 @@ def plan(  # noqa: PLR0917 - the options of a command line
     """Say what a sweep will do; nothing is trained.
 
     The data is checked first, except for scenes that are generated. Size of the space, some
-    configurations with their costs, lanes, trials, device-hours, growth of the hypervolume, each with an interval from simulated sweeps. What trainings are like comes from
-    earlier sweeps on the same data, in MLflow and in the storage folder, from stated guesses where
-    there are none. A warm start is simulated, too. The plan is kept, and the report of a sweep that
-    runs the same spec says how right it was.
+    configurations with their costs, lanes, trials, device-hours, growth of the hypervolume, each
+    with an interval from simulated sweeps. What trainings are like comes from earlier sweeps on the
+    same data, in MLflow and in the storage folder, from stated guesses where there are none. A warm
+    start is simulated, too. The plan is kept, and the report of a sweep that runs the same spec
+    says how right it was.
     """
     from pathlib import Path
 

@@ -4,12 +4,15 @@ import errno
 import gc
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from trainables import trial
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -241,3 +244,26 @@ def test_a_ghost_changes_nothing_of_the_trial_that_goes_on_elsewhere(
         run_trial(make_task(epochs=3, turn=(1, 1)), LocalSession(stop=stands_still))
     assert asked >= 5
     assert contents() == after
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ignored", [0, 2])
+def test_an_ignored_position_trains_as_labels_without_it(
+    make_task: Callable[..., TrialTask], tiny_data: DataConfig, tmp_path: Path, ignored: int
+) -> None:
+    root = tmp_path / "moved"
+    shutil.copytree(str(tiny_data.root), root)
+    for path in (root / "masks").rglob("*.png"):
+        with Image.open(path) as mask:
+            raw = np.array(mask)
+        moved = np.where(raw >= ignored, raw + 1, raw)
+        Image.fromarray(np.where(raw == 255, ignored, moved).astype(np.uint8)).save(path)
+    names = list(tiny_data.class_names or ())
+    names.insert(ignored, "void")
+    moved_data = replace(tiny_data, root=str(root), class_names=tuple(names), ignore_index=ignored)
+    plain = run_trial(make_task("plain"), LocalSession())
+    moved_done = run_trial(make_task("moved", data=moved_data), LocalSession())
+    assert (plain.state, moved_done.state) == ("complete", "complete")
+    assert moved_done.metrics["miou"] == plain.metrics["miou"]
+    iou = json.loads((Path(make_task("moved").output_dir) / "class_iou.json").read_text())["iou"]
+    assert list(iou) == list(tiny_data.class_names or ())
