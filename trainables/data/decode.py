@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from trainables.data.class_colors import code_text
+from trainables.data.colored_masks import NoColorsError, labels_of_colors
 from trainables.data.faults import DataError, Fault
 from trainables.data.image_limit import TooLargeError, within_limit
 from trainables.data.orientation import orientation_of, turned, upright
@@ -56,7 +57,6 @@ _METHODS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_UNKNOWN = 2**16 - 1
 
 
 class Picture(NamedTuple):
@@ -123,7 +123,10 @@ def decode_labels(
         unknown: dict[int, int] = {}
         labels: Labels
         if colors:
-            labels, unknown = _colored(path, image, colors)
+            try:
+                labels, unknown = labels_of_colors(image, colors)
+            except NoColorsError as error:
+                raise _unreadable("mask", path, *error.args) from None
         elif image.mode in _INDEX_MODES:
             labels = np.asarray(image).astype(np.uint8)
         elif image.mode in _WIDE_MODES and image.mode != "F":
@@ -343,59 +346,6 @@ def _no_labels(path: Path, image: Image.Image) -> DataError:
         "save one label per pixel: an 8-bit grey or palette PNG whose values are class indices; "
         "or give the colour of every class in data.class_colors",
     )
-
-
-def _colored(
-    path: Path, image: Image.Image, colors: tuple[tuple[int, int], ...]
-) -> tuple[NDArray[np.uint8], dict[int, int]]:
-    """Return the raw labels of colours, and the pixels of every unknown colour code."""
-    table = _color_table(colors)
-    if image.mode == "P":
-        palette = np.zeros(256, dtype=np.uint32)
-        own = _codes(image.getpalette("RGBX") or [])
-        palette[: len(own)] = own
-        indices = np.asarray(image)
-        counts = np.bincount(indices.reshape(-1), minlength=256)
-        labels = table[palette]
-        unknown: dict[int, int] = {}
-        for index in np.flatnonzero((labels == _UNKNOWN) & (counts > 0)):
-            code = int(palette[index])
-            unknown[code] = unknown.get(code, 0) + int(counts[index])
-        return labels.astype(np.uint8)[indices], unknown
-    codes = _codes(_flat(path, image).tobytes()).reshape(image.height, image.width)
-    labels = table[codes]
-    outside = codes[labels == _UNKNOWN]
-    found, counts = np.unique(outside, return_counts=True)
-    unknown = dict(zip(map(int, found), map(int, counts), strict=True))
-    return labels.astype(np.uint8), unknown
-
-
-def _flat(path: Path, image: Image.Image) -> Image.Image:
-    """Return the mask as RGBX; transparency that is the same everywhere is left out."""
-    if image.mode not in {"RGB", "RGBX", "RGBA", "L", "LA", "PA", "1"}:
-        raise _unreadable(
-            "mask", path, f"holds {image.mode} pixels, not 8-bit colours", "save it as an RGB PNG"
-        )
-    if image.mode in {"RGBA", "LA", "PA"}:
-        low, high = image.getchannel("A").getextrema()
-        if low != high:
-            what = f"has transparency that varies, from {low} to {high}"
-            raise _unreadable("mask", path, what, "save it without transparency")
-    return image.convert("RGB").convert("RGBX")
-
-
-def _codes(pixels: bytes | list[int]) -> NDArray[np.uint32]:
-    """Return the colour codes of RGBX bytes."""
-    return np.frombuffer(bytes(pixels), dtype="<u4") & np.uint32(0xFFFFFF)
-
-
-@lru_cache(maxsize=2)
-def _color_table(colors: tuple[tuple[int, int], ...]) -> NDArray[np.uint16]:
-    """Return the raw label by colour code (32 MiB); one look-up per pixel is fastest."""
-    table = np.full(2**24, _UNKNOWN, dtype=np.uint16)
-    for code, label in colors:
-        table[code] = label
-    return table
 
 
 def _narrow(path: Path, values: NDArray[np.generic]) -> Labels:
