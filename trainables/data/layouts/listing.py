@@ -77,7 +77,9 @@ def list_files(folder: Path, *, skip: Collection[Path] = ()) -> Listing:
     """
     skipped = {key for path in skip if (key := _identity(path)) is not None}
     loops: list[Fault] = []
-    files = sorted(_walk(folder, skipped, frozenset({_identity(folder)}), loops))
+    places = (folder.absolute(), folder.resolve())
+    above = frozenset(_identity(path) for place in places for path in (place, *place.parents))
+    files = sorted(_walk(folder, skipped, above, loops))
     return Listing(tuple(files), tuple(loops))
 
 

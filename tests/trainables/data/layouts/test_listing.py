@@ -65,13 +65,13 @@ def test_linked_folders_are_followed_by_their_own_path(tmp_path: Path) -> None:
     assert names_of(tmp_path, list_images(tmp_path / "data")) == ["data/linked/x.png", "data/y.png"]
 
 
-@pytest.mark.parametrize("target", [".", "..", "../.."])
+@pytest.mark.parametrize("target", [".", "..", "../..", "../../..", "../../../.."])
 def test_a_loop_of_links_is_named_and_not_followed(tmp_path: Path, target: str) -> None:
     touch(tmp_path, "data/a/b/x.png")
     (tmp_path / "data" / "a" / "b" / "again").symlink_to(target)
     listing = list_files(tmp_path / "data")
-    assert "data/a/b/x.png" in names_of(tmp_path, listing.files)
-    assert {warning.kind for warning in listing.warnings} == {"folder loop"}
+    assert names_of(tmp_path, listing.files) == ["data/a/b/x.png"]
+    assert [warning.kind for warning in listing.warnings] == ["folder loop"]
 
 
 def test_two_folders_that_link_to_each_other_are_listed_once_each(tmp_path: Path) -> None:
