@@ -47,7 +47,9 @@ def make(tmp_path: Path, write_sample: Any) -> Any:
         for split in ("train", "val", "test"):
             names = [f"{split}{number}" for number in range(2)]
             for name in names:
-                write_sample(*pair(root, form, split, name), labels=(0, 1, 2, 7, 8))
+                # of Cityscapes' ids 0 to 6 are ignored
+                labels = (0, 7, 8, 11, 26) if form == "cityscapes" else (0, 1, 2, 7, 8)
+                write_sample(*pair(root, form, split, name), labels=labels)
             if form == "voc":
                 lists.mkdir(parents=True, exist_ok=True)
                 (lists / f"{split}.txt").write_text("\n".join(names))
