@@ -10,6 +10,7 @@ import safetensors.torch
 from safetensors import safe_open
 
 from trainables.training.atomic import file_digest, move, write_atomically
+from trainables.training.finite import broken_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +53,8 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
         digest: SHA-256 the file must have; None holds it against its own header alone.
 
     Raises:
-        CheckpointError: the file is missing, torn, altered, of another origin or another digest.
+        CheckpointError: the file is missing, torn, altered, of another origin or another digest,
+            or holds weights that are not finite.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -73,6 +75,12 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
         raise CheckpointError(f"{path} was not written by segsweep: its header has no metadata")
     if header.get("sha256", "") not in {"", _tensor_digest(data)}:
         raise CheckpointError(f"{path} was altered: its tensors are not those its header names")
+    if broken := broken_weights(weights):
+        raise CheckpointError(
+            f"{path} is the result of a training that diverged: {len(broken)} of its "
+            f"{len(weights)} tensors are not finite, {broken[0]} the first; train it again with a "
+            "lower learning rate"
+        )
     return weights, json.loads(header["segsweep"])
 
 

@@ -49,7 +49,8 @@ def evaluate(
 ) -> Scores:
     """Return the scores over the images of all ranks, equal on each.
 
-    Logits are brought to the size of the masks. The model is left in evaluation mode.
+    Logits are brought to the size of the masks. The model is left in evaluation mode. Whether its
+    weights and logits are finite is counted on the device, and read once with the scores.
 
     Args:
         model: The plain module (no DDP wrapper), the same on every rank.
@@ -62,9 +63,11 @@ def evaluate(
 
     Raises:
         TrialStoppedError: the session asked the trial to end.
+        NotFiniteError: weights, logits, the loss or a metric are not finite; on all ranks alike.
     """
     model.eval()
     sums = ScoreSums(num_classes, compute.device, with_thresholds=with_thresholds)
+    sums.check_weights(model.state_dict().values())
     counter = _Counter(model, compute, sums)
     batches = iter(loader)
     error: Exception | None = None
@@ -73,7 +76,9 @@ def evaluate(
             check_stop(session)
             error = error or counter.count(batches)
     ranks.agree(error)
-    return sums.scores(ranks.sum(sums.packed()))
+    packed = ranks.sum(sums.packed())
+    sums.require_finite(packed)
+    return sums.scores(packed)
 
 
 class _Counter:
@@ -98,6 +103,7 @@ class _Counter:
             masks = self._compute.fetch(part, "mask")
             with self._compute.autocast():
                 logits = self._model(self._compute.fetch(part, "image"))
+            sums.check_logits(logits)
             logits = resize_logits(logits.float(), masks.shape[-2:])
             sums.add(logits, masks, segmentation_loss_sum(logits, masks))
         return sums

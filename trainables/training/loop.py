@@ -11,7 +11,7 @@ import torch
 
 from trainables.artifacts.program import save_program
 from trainables.compression.deployed import deploy
-from trainables.compression.quantization import QuantizationAwareModel
+from trainables.compression.quantization import FrozenProgram, QuantizationAwareModel
 from trainables.compression.stages import stages
 from trainables.compression.unstructured import bake_masks
 from trainables.session import HearsPreemption
@@ -24,6 +24,7 @@ from trainables.training.checkpoint import (
 from trainables.training.compressing import calibration_batches, change_model, plain_state
 from trainables.training.compute import Compute
 from trainables.training.evaluation import check_stop, evaluate
+from trainables.training.finite import DivergedError, NotFiniteError
 from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.pacer import Pacer
 from trainables.training.plan import PartialEpoch, Progress
@@ -46,11 +47,7 @@ if TYPE_CHECKING:
     from trainables.training.ranks import Ranks
 
 CHECK_STEPS = 16
-"""Steps between two looks at a loss that has to be fetched from a GPU or from other ranks."""
-
-
-class DivergedError(RuntimeError):
-    """The loss is no finite number any more."""
+"""Steps between two reads of the loss, each of which waits for the device and the other ranks."""
 
 
 class Trainer:
@@ -88,11 +85,16 @@ class Trainer:
         self._partial: PartialEpoch | None = None
         self._own: dict[str, Any] | None = None
         self._noticed = False
+        self._scored = "validation"
         self.step = self._make_step()
         self._pacer = Pacer()
 
     def resume(self) -> bool:
-        """Go on from the newest sound state in the folder; whether there was one of this plan."""
+        """Go on from the newest sound state in the folder; whether there was one of this plan.
+
+        Raises:
+            DivergedError: the state is of a training that had diverged.
+        """
         state = self._ranks.on_first(lambda: sound_state(self.plan))
         if state is None:
             return False
@@ -117,7 +119,8 @@ class Trainer:
         trained and told again.
 
         Raises:
-            DivergedError: the loss is no finite number.
+            DivergedError: the loss, or the weights, logits or metrics of a validation are not
+                finite.
             DoesNotFitError: not even one image at a time fits into memory.
             TrialStoppedError: the session asked the trial to end; the best is on disk.
         """
@@ -137,6 +140,7 @@ class Trainer:
         weights = self._ranks.on_first(lambda: load_weights(path)[0])
         bake_masks(self.model)
         self.model.load_state_dict(weights)
+        self._scored = f"validation of the best epoch, {self.progress.best_epoch}"
 
     def deploy(self, path: Path) -> None:
         """Make the model what ships of it, for good; rank 0 writes it to ``path`` (``.pt2``)."""
@@ -144,20 +148,38 @@ class Trainer:
         self.model = self._ranks.everywhere(
             lambda: deploy(self.model.cpu(), config, lambda: calibration_batches(self._train))
         )
+        best = self.progress.best_epoch
+        self._scored = f"validation of epoch {best} after {config.quantization} quantization"
         self._ranks.on_first(lambda: save_program(self.model, config.resolution, path))
         self.model = self.compute.place(self.model)
 
     def evaluate(self, *, with_thresholds: bool = False) -> Scores:
-        """Return the model's scores on the validation images."""
-        return evaluate(
-            self.model,
-            self._val_loader,
-            self.val.num_classes,
-            compute=self.compute,
-            session=self._session,
-            ranks=self._ranks,
-            with_thresholds=with_thresholds,
-        )
+        """Return the model's scores on the validation images.
+
+        Raises:
+            DivergedError: weights, logits, the loss or a metric are not finite.
+        """
+        try:
+            return evaluate(
+                self.model,
+                self._val_loader,
+                self.val.num_classes,
+                compute=self.compute,
+                session=self._session,
+                ranks=self._ranks,
+                with_thresholds=with_thresholds,
+            )
+        except NotFiniteError as error:
+            raise DivergedError(f"{self._scored}: {error}; {self._remedy()}") from error
+
+    def _remedy(self) -> str:
+        config = self.plan.config
+        if isinstance(self.model, FrozenProgram):
+            return (
+                f"the float model is sound, {config.quantization} cannot hold its values; use "
+                "another quantization"
+            )
+        return f"a learning rate below {config.learning_rate:g} or a gradient_clip may help"
 
     def _change_model(self, *, before: int) -> bool:
         """Do what the plan does to the model before epoch ``before``; whether there was anything.
@@ -208,6 +230,7 @@ class Trainer:
         self._ranks.average_buffers(self.model)
         if isinstance(self.model, QuantizationAwareModel):
             self._share_state()  # zero points are whole numbers, which have no mean
+        self._scored = f"validation after epoch {epoch}"
         scores = self.evaluate()
         if math.isnan(scores.miou):
             raise ValueError("the validation images have no labelled pixel; check the masks")
@@ -264,7 +287,10 @@ class Trainer:
             if self._looks_at_loss(step):
                 total = self._ranks.total(float(loss))
                 if not math.isfinite(total):
-                    raise DivergedError(_diverged(epoch, step, self.plan.config.learning_rate))
+                    raise DivergedError(
+                        f"the training loss is {total} in epoch {epoch}, found after step "
+                        f"{step + 1}; {self._remedy()}"
+                    )
         return total / pixels if pixels else 0.0
 
     def _saves_here(self) -> bool:
@@ -288,10 +314,7 @@ class Trainer:
         return batch, self._ranks.agree(error, valid)
 
     def _looks_at_loss(self, step: int) -> bool:
-        if step + 1 == len(self._batches):
-            return True
-        free = self.compute.device.type == "cpu" and self._ranks.world_size == 1
-        return free or (step + 1) % CHECK_STEPS == 0
+        return step + 1 == len(self._batches) or (step + 1) % CHECK_STEPS == 0
 
     def _note(self, epoch: int, scores: Scores) -> None:
         """Count the epoch, and keep its weights if they are the best so far."""
@@ -321,10 +344,3 @@ class Trainer:
             state |= {"partial": asdict(partial), "own": own}
         with self._pacer:
             save_last(self.plan.folder, state)
-
-
-def _diverged(epoch: int, step: int, learning_rate: float) -> str:
-    return (
-        f"the loss is no finite number in epoch {epoch}, step {step + 1}; a learning rate below "
-        f"{learning_rate:g} or a gradient_clip may help"
-    )

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from trainables.training.finite import (
+    NotFiniteError,
+    extremes_are_finite,
+    largest,
+    require_finite,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 IGNORE_INDEX = 255
 """Label of pixels that count nowhere, once a mask has been read."""
@@ -82,6 +93,7 @@ def threshold_errors(
     error against the one-hot ground truth, summed over classes and halved, is per valid pixel 0
     (the right class is above t), 1/2 (no class is) or 1 (a wrong class is). As t >= 1/2, no two
     classes are above it, so a pixel's greatest probability and that of its true class tell all.
+    A pixel with a NaN among its probabilities has the error 1 at every threshold.
     ``mae_50`` and ``mae_50_95`` are means of this error, in [0, 1], lower is better.
 
     Args:
@@ -99,6 +111,8 @@ def threshold_errors(
     true_class = torch.where(valid, masks, 0).unsqueeze(1)
     top = probabilities.amax(1)[valid]
     true = probabilities.gather(1, true_class).squeeze(1)[valid]
+    true = true.masked_fill(top.isnan(), 0.0)
+    top = top.nan_to_num(nan=1.0)  # as if a wrong class were certain
     above, hits = _counts_above(top), _counts_above(true)
     return above + top.numel() - 2 * hits
 
@@ -126,6 +140,10 @@ class ScoreSums:
     """Errors per threshold in half units, int64 [T]."""
     loss: Tensor = field(init=False)
     """Sum of the loss over valid pixels, float64 scalar."""
+    broken_logits: Tensor = field(init=False)
+    """Batches with a logit that is not finite, int64 scalar."""
+    broken_weights: Tensor = field(init=False)
+    """1 where the model has a weight that is not finite, int64 scalar."""
 
     def __post_init__(self) -> None:
         """Start from nothing counted."""
@@ -133,6 +151,16 @@ class ScoreSums:
         self.matrix = torch.zeros(shape, dtype=torch.int64, device=self.device)
         self.errors = torch.zeros(len(THRESHOLDS), dtype=torch.int64, device=self.device)
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.broken_logits = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.broken_weights = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    def check_weights(self, weights: Iterable[Tensor]) -> None:
+        """Count whether all ``weights`` are finite, without waiting for the device."""
+        self.broken_weights += ~largest(weights).isfinite().to(self.device)
+
+    def check_logits(self, logits: Tensor) -> None:
+        """Count whether all ``logits`` of a batch are finite, without waiting for the device."""
+        self.broken_logits += ~extremes_are_finite(logits)
 
     def add(self, logits: Tensor, masks: Tensor, loss_sum: Tensor) -> None:
         """Count one batch: logits [N, C, H, W], masks [N, H, W], loss summed over valid pixels."""
@@ -151,11 +179,14 @@ class ScoreSums:
         self.matrix += other.matrix
         self.errors += other.errors
         self.loss += other.loss
+        self.broken_logits += other.broken_logits
+        self.broken_weights += other.broken_weights
 
     def packed(self) -> Tensor:
         """Return all sums as one float64 vector on the CPU (exact for counts below 2**53)."""
-        parts = [self.matrix.flatten().double(), self.errors.double(), self.loss.reshape(1)]
-        return torch.cat(parts).cpu()
+        counts = torch.stack([self.broken_weights, self.broken_logits]).double()
+        parts = [self.matrix.flatten().double(), self.errors.double(), counts]
+        return torch.cat([*parts, self.loss.reshape(1)]).cpu()
 
     def scores(self, packed: Tensor) -> Scores:
         """Return the scores of ``packed`` sums, of one rank or added up over several."""
@@ -173,6 +204,31 @@ class ScoreSums:
             mae_50=float(mean_errors[0]),
             mae_50_95=float(mean_errors.mean()),
         )
+
+    def require_finite(self, packed: Tensor) -> None:
+        """Return if weights, logits and scores behind the ``packed`` sums are finite.
+
+        Without a valid pixel there are no scores, which is not judged here.
+
+        Raises:
+            NotFiniteError: they are not; on all ranks alike, as all have the same sums.
+        """
+        weights, logits = (int(count) for count in packed[-3:-1])
+        if weights:
+            raise NotFiniteError("weights of the model are not finite")
+        if logits:
+            raise NotFiniteError(f"logits are not finite in {logits} batch(es)")
+        scores = self.scores(packed)
+        if not int(scores.matrix.sum()):
+            return
+        figures = {
+            "loss": scores.loss,
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+        }
+        if self.with_thresholds:
+            figures |= {"mae_50": scores.mae_50, "mae_50_95": scores.mae_50_95}
+        require_finite(figures)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.compression.stages import stages
 from trainables.training.checkpoint import restore_best
+from trainables.training.finite import (
+    DivergedError,
+    NotFiniteError,
+    broken_weights,
+    require_finite,
+)
 from trainables.training.state import load_last
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from search_spaces.domains import Value
     from trainables.training.plan import Plan
 
@@ -26,11 +36,15 @@ def sound_state(plan: Plan) -> dict[str, Any] | None:
 
     The best of an epoch that the state does not know, which was saved before the crash that the
     state was not, gives way to the best before it. So does one that was torn.
+
+    Raises:
+        DivergedError: the weights or the metrics in the state are not finite.
     """
     state = load_last(plan.folder)
     if state is None or state["identity"] != identity_of(plan):
         return None
     progress: dict[str, Any] = state["progress"]
+    _require_finite(state["step"]["model"], progress)
     newest = progress["best_epoch"]
     if newest == 0:
         return state
@@ -43,6 +57,23 @@ def sound_state(plan: Plan) -> dict[str, Any] | None:
     progress["best_epoch"] = best["epoch"]
     progress["best"] = {name: best[name] for name in progress["best"]}
     return state
+
+
+def _require_finite(weights: Mapping[str, Tensor], progress: Mapping[str, Any]) -> None:
+    """Refuse a state whose training had diverged already: it would do so again."""
+    epoch = progress["epoch"]
+    if broken := broken_weights(weights):
+        raise DivergedError(
+            f"the weights saved after epoch {epoch} are not finite: {len(broken)} of "
+            f"{len(weights)} tensors, {broken[0]} the first"
+        )
+    for number, metrics in enumerate(progress["history"], start=1):
+        try:
+            require_finite(metrics)
+        except NotFiniteError as error:
+            raise DivergedError(
+                f"the saved state is of no use: {error} in epoch {number}"
+            ) from error
 
 
 def _alike(plan: Plan, epoch: int, other: int) -> bool:

@@ -8,6 +8,7 @@ notice, ``resume`` goes on from there; both train a network with BatchNorm and d
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Net(nn.Module):
         if self.training and self.fault == "memory-once" and len(images) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         logits: Tensor = self.last(self.first(images).relu())
+        if self.fault == ("nan-train" if self.training else "nan-score"):
+            return logits * math.nan
         return logits
 
 

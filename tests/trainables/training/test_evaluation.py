@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from search_spaces.config import Resolution
 from trainables.data.dataset import build_datasets
@@ -13,6 +15,7 @@ from trainables.local_session import LocalSession
 from trainables.training.batches import OrderedBatches, make_loader
 from trainables.training.compute import Compute
 from trainables.training.evaluation import TrialStoppedError, evaluate
+from trainables.training.finite import NotFiniteError
 from trainables.training.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -102,3 +105,91 @@ def test_an_error_of_the_model_comes_through(scores: Callable[..., Scores]) -> N
 
     with pytest.raises(KeyError):
         scores(Broken())
+
+
+class Spoilt(Oracle):
+    """Is right everywhere, with one logit at one pixel that is no finite number."""
+
+    def __init__(self, value: float, place: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.value, self.place = value, place
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = super().forward(images)
+        logits[(-1, *self.place)] = self.value
+        return logits
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [(1, 3, 7), (0, 31, 2)])  # the second pixel is ignored
+def test_one_logit_that_is_not_finite_is_found(
+    scores: Callable[..., Scores], value: float, place: tuple[int, int, int]
+) -> None:
+    with pytest.raises(NotFiniteError, match="logits are not finite in 1 batch"):
+        scores(Spoilt(value, place))
+
+
+def test_a_logit_that_resizing_passes_over_is_found(scores: Callable[..., Scores]) -> None:
+    with pytest.raises(NotFiniteError, match="logits are not finite"):
+        scores(Spoilt(math.nan, (1, 0, 0)), masks=Resolution(8, 12))
+
+
+@pytest.mark.parametrize("name", ["layers.0.weight", "layers.1.running_var", "layers.4.bias"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_is_not_finite_is_the_reason(
+    scores: Callable[..., Scores], tiny_net: Callable[..., nn.Module], name: str, value: float
+) -> None:
+    net = tiny_net()
+    net.state_dict()[name].view(-1)[0] = value
+    with pytest.raises(NotFiniteError, match="weights of the model are not finite"):
+        scores(net)
+
+
+def test_a_weight_that_no_logit_shows_is_found(
+    scores: Callable[..., Scores], tiny_net: Callable[..., nn.Module]
+) -> None:
+    net = tiny_net(norm=False)
+    net.state_dict()["layers.0.bias"][0] = -math.inf  # the ReLU makes it 0
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 3, 32, 48)).isfinite().all()
+    with pytest.raises(NotFiniteError, match="weights"):
+        scores(net)
+
+
+class Syncs(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what makes the host wait for a device."""
+
+    WAITS = frozenset({"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "_to_copy"})
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = func.overloadpacket.__name__
+        if name in self.WAITS and not (name == "_to_copy" and "device" not in (kwargs or {})):
+            self.counts[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("with_thresholds", [False, True])
+def test_no_batch_makes_the_host_wait(with_thresholds: bool) -> None:  # noqa: FBT001
+    def waits(batches: int) -> Counter[str]:
+        batch = {"image": torch.rand(2, 3, 8, 8), "mask": torch.zeros(2, 8, 8, dtype=torch.long)}
+        syncs = Syncs()
+        with syncs:
+            evaluate(
+                Oracle(),
+                [batch] * batches,  # type: ignore[arg-type]
+                3,
+                compute=Compute(device=CPU),
+                session=LocalSession(),
+                ranks=Ranks(0, 1),
+                with_thresholds=with_thresholds,
+            )
+        return syncs.counts
+
+    assert waits(1) == waits(7)
+    assert waits(1)["_local_scalar_dense"] > 0  # the scores are read once: the counter counts

@@ -19,12 +19,14 @@ from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,
     PREVIOUS_BEST,
+    CheckpointError,
     load_weights,
     save_best,
+    save_weights,
 )
 from trainables.training.evaluation import TrialStoppedError
-from trainables.training.loop import DivergedError
-from trainables.training.state import LAST
+from trainables.training.finite import DivergedError
+from trainables.training.state import LAST, load_last, save_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,8 +206,132 @@ def test_it_ends_when_the_miou_no_longer_rises(make_trainer: Callable[..., Train
 
 def test_a_loss_that_is_no_number_ends_the_training(make_trainer: Callable[..., Trainer]) -> None:
     trainer = make_trainer(epochs=20, learning_rate=1e30, optimizer="sgd", momentum=0.9)
-    with pytest.raises(DivergedError, match=r"no finite number in epoch \d+, step \d+"):
+    with pytest.raises(
+        DivergedError, match=r"training loss is nan in epoch \d+, found after step \d+; .* 1e\+30"
+    ):
         fit(trainer)
+
+
+def test_a_diverging_training_never_reports_a_broken_epoch(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    """The loss of the last steps may be finite, and the weights that they left not."""
+    trainer = make_trainer(epochs=20, learning_rate=1e18, optimizer="sgd", momentum=0.9)
+    told: list[dict[str, float]] = []
+    with pytest.raises(DivergedError, match=r"epoch \d+"):
+        trainer.fit(lambda _, metrics: told.append(metrics))
+    assert all(math.isfinite(value) for metrics in told for value in metrics.values())
+    best = trainer.plan.folder / BEST_WEIGHTS
+    assert not best.exists() or all(
+        each.isfinite().all() for each in load_weights(best)[0].values()
+    )
+
+
+def test_weights_broken_by_an_epochs_last_step_end_the_training(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer(epochs=3)
+    step = trainer.step.__class__.__call__
+    calls = itertools.count(1)
+
+    def breaking(self: Any, *arguments: Any) -> Any:
+        loss = step(self, *arguments)
+        if next(calls) == 4:  # of two epochs with two steps each
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(math.nan)
+        return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.step.__class__, "__call__", breaking)
+        with pytest.raises(
+            DivergedError, match=r"^validation after epoch 2: weights of the model are not finite"
+        ):
+            fit(trainer)
+    assert trainer.progress.epoch == trainer.progress.best_epoch == 1
+    assert load_weights(trainer.plan.folder / BEST_WEIGHTS)[1]["epoch"] == 1
+
+
+def _spoil(trainer: Trainer, change: Callable[[dict[str, Any]], None]) -> None:
+    state = load_last(trainer.plan.folder)
+    assert state is not None
+    change(state)
+    save_last(trainer.plan.folder, state)
+
+
+def test_a_state_with_broken_weights_is_not_resumed(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=1)
+    fit(trainer)
+
+    def change(state: dict[str, Any]) -> None:
+        state["step"]["model"]["layers.0.weight"][0] = math.nan
+
+    _spoil(trainer, change)
+    with pytest.raises(
+        DivergedError, match=r"saved after epoch 1 are not finite: 1 of \d+ tensors"
+    ):
+        make_trainer(epochs=3).resume()
+
+
+def test_a_state_with_a_broken_epoch_is_not_resumed(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=2)
+    fit(trainer)
+    _spoil(trainer, lambda state: state["progress"]["history"][0].update(val_loss=math.nan))
+    with pytest.raises(DivergedError, match="val_loss is nan in epoch 1"):
+        make_trainer(epochs=3).resume()
+
+
+def test_best_weights_that_are_not_finite_are_not_loaded(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer(epochs=1)
+    fit(trainer)
+    kept, facts = load_weights(trainer.plan.folder / BEST_WEIGHTS)
+    kept["layers.0.weight"][0] = math.inf
+    save_weights(trainer.plan.folder / BEST_WEIGHTS, kept, facts)
+    with pytest.raises(CheckpointError, match=r"1 of its \d+ tensors are not finite, layers\.0"):
+        trainer.load_best()
+    assert not make_trainer(epochs=3).resume()
+
+
+@pytest.mark.parametrize("factor", [1e5, 1e3])  # a weight overflows in float16, or an activation
+def test_a_program_that_overflows_in_float16_is_no_result(
+    make_trainer: Callable[..., Trainer], tmp_path: Path, factor: float
+) -> None:
+    trainer = make_trainer(epochs=1, quantization="fp16")
+    fit(trainer)
+    trainer.load_best()
+    with torch.no_grad():
+        trainer.model.state_dict()["layers.0.weight"].fill_(factor)
+        trainer.model.state_dict()["layers.1.weight"].fill_(factor)
+    trainer.evaluate()
+    trainer.deploy(tmp_path / "program.pt2")
+    with pytest.raises(
+        DivergedError, match=r"after fp16 quantization: (weights|logits) .*use another quantization"
+    ):
+        trainer.evaluate()
+
+
+def test_a_step_that_the_scaler_skips_is_no_divergence(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    """Float16 training finds its scale by steps with gradients that overflow."""
+    trainer = make_trainer(epochs=1, batch_size=8)  # one step
+    trainer.step._scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    next(trainer.model.parameters()).register_hook(  # type: ignore[no-untyped-call]
+        lambda gradient: gradient * math.inf
+    )
+    before = weights(trainer)
+    told = fit(trainer)
+    assert math.isfinite(told[0]["train_loss"])
+    assert trainer.step._scaler.get_scale() == 2.0
+    name = "layers.0.weight"
+    assert torch.equal(weights(trainer)[name], before[name])
+
+
+def test_training_reads_the_loss_once_in_some_steps(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer(epochs=1, batch_size=1)
+    looked = [trainer._looks_at_loss(step) for step in range(8)]
+    assert looked == [False] * 7 + [True]
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch(
@@ -306,6 +432,8 @@ def test_two_ranks_go_on_in_the_middle_of_an_epoch_as_if_nothing_had_been(
         ("memory-once", (None, None), (1, 2)),
         ("memory", ("DoesNotFitError", "DoesNotFitError"), (1, 3)),
         ("error", ("PeerFailedError", "KeyError"), (1, 1)),
+        ("nan-train", ("DivergedError", "DivergedError"), (1, 1)),
+        ("nan-score", ("DivergedError", "DivergedError"), (1, 1)),
     ],
 )
 def test_what_one_rank_meets_all_ranks_know(
@@ -318,4 +446,8 @@ def test_what_one_rank_meets_all_ranks_know(
     results = train_ranks(tmp_path, 2, tiny_data, fault)
     assert tuple(result.error for result in results) == errors
     assert tuple(result.parts for result in results) == parts
-    assert results[0].weights == results[1].weights
+    assert _alike(results[0].weights, results[1].weights)
+
+
+def _alike(one: list[float], other: list[float]) -> bool:
+    return all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(one, other, strict=True))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from trainables.training.finite import NotFiniteError
 from trainables.training.metrics import (
     IGNORE_INDEX,
     THRESHOLDS,
@@ -111,6 +112,27 @@ def test_mae_of_a_sure_and_right_model_is_0_of_a_sure_and_wrong_one_1() -> None:
         sums.add(logits, masks, torch.zeros(()))
         scores = sums.scores(sums.packed())
         assert (scores.mae_50, scores.mae_50_95) == (expected, expected)
+
+
+def test_a_pixel_whose_probabilities_are_nan_is_wrong_at_every_threshold() -> None:
+    masks = torch.tensor([[[0, 0], [1, IGNORE_INDEX]]])
+    probabilities = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).repeat(1, 1, 2, 2)
+    probabilities[0, 1, 0, 1] = math.nan  # of the wrong class alone
+    probabilities[0, :, 1, 1] = math.nan  # ignored
+    # pixel by pixel: right; NaN; wrong; ignored. In half units.
+    assert threshold_errors(probabilities, masks).tolist() == [0 + 2 + 2] * len(THRESHOLDS)
+    everything = torch.full_like(probabilities, math.nan)
+    assert threshold_errors(everything, masks).tolist() == [3 * 2] * len(THRESHOLDS)
+
+
+def test_a_diverged_network_has_the_worst_mae_and_no_finite_scores() -> None:
+    logits, masks = torch.full((1, 3, 4, 4), math.nan), torch.zeros(1, 4, 4, dtype=torch.long)
+    sums = ScoreSums(3, CPU, with_thresholds=True)
+    sums.add(logits, masks, torch.tensor(math.nan))
+    packed = sums.packed()
+    assert (sums.scores(packed).mae_50, sums.scores(packed).mae_50_95) == (1.0, 1.0)
+    with pytest.raises(NotFiniteError, match="loss is nan"):
+        sums.require_finite(packed)
 
 
 def test_sums_of_parts_give_the_scores_of_the_whole() -> None:
