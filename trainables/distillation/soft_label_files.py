@@ -33,10 +33,10 @@ def open_soft_labels(folder: str | Path) -> NDArray[np.float16]:
 
 
 def is_sound(folder: Path) -> bool:
-    """Whether the logits in ``folder`` are there and of full length."""
+    """Whether the logits in ``folder`` are there, of full length, and were all finite."""
     try:
-        shape = json.loads((folder / _META).read_text(encoding="utf-8"))["shape"]
-        return bool(list(open_soft_labels(folder).shape) == shape)
+        facts = json.loads((folder / _META).read_text(encoding="utf-8"))
+        return bool(facts["finite"] and list(open_soft_labels(folder).shape) == facts["shape"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -57,7 +57,7 @@ def write_soft_labels(
 
     Raises:
         CacheError: there is too little space.
-        ValueError: the batches do not add up to ``shape``.
+        ValueError: the batches do not add up to ``shape``, or hold a value that is not finite.
     """
     needed = 2 * math.prod(shape) + 4096
     free = shutil.disk_usage(folder.parent).free
@@ -68,7 +68,8 @@ def write_soft_labels(
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
     try:
         _write(partial / _LOGITS, shape, batches, progress)
-        (partial / _META).write_text(json.dumps({"shape": shape}), encoding="utf-8")
+        facts = {"shape": shape, "finite": True}
+        (partial / _META).write_text(json.dumps(facts), encoding="utf-8")
         partial.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
@@ -78,6 +79,16 @@ def write_soft_labels(
         raise CacheError(str(folder.parent), "the space ran out", needed, None) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _require_finite(logits: NDArray[np.float16], first: int) -> None:
+    """Refuse logits that no student can learn from; ``first`` is the number of their first."""
+    broken = np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2, 3)))
+    if broken.size:
+        raise ValueError(
+            f"the logits of training image {first + int(broken[0])} are not finite in float16, "
+            "whose largest value is 65504"
+        )
 
 
 def _write(
@@ -94,6 +105,7 @@ def _write(
         for logits in batches:
             if logits.shape[1:] != shape[1:]:
                 raise ValueError(f"logits of shape {logits.shape} do not fit into {shape}")
+            _require_finite(logits, done)
             file.write(np.ascontiguousarray(logits).data)
             done += len(logits)
             if progress is not None:

@@ -92,7 +92,7 @@ def ensure_soft_labels(
         progress: Called with images done and images in all.
 
     Raises:
-        TeacherError: the teacher knows other classes.
+        TeacherError: the teacher knows other classes, or its logits are not finite.
         CacheError: the cache folder has too little space.
     """
     info, model = load_teacher(teacher)
@@ -115,7 +115,11 @@ def ensure_soft_labels(
             train, _ = build_datasets(data, key.resolution, cache_dir)
             compute = Compute(device=device or torch.device("cpu"))
             shape = key.shape(len(train), len(info.class_names))
-            write_soft_labels(folder, shape, _logits(model, train, key, compute), progress)
+            logits = _logits(model, train, key, compute)
+            try:
+                write_soft_labels(folder, shape, logits, progress)
+            except ValueError as error:
+                raise TeacherError(f"teacher {teacher}: {error}; train another teacher") from error
     return folder
 
 

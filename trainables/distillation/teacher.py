@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from trainables.messages import TrialTask
 from trainables.models.build import build_model
 from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import (
+    BEST_METADATA,
     BEST_WEIGHTS,
     CheckpointError,
     load_weights,
@@ -124,10 +126,10 @@ def train_teacher(
     path = Path(task.output_dir) / FILE
     ranks = Ranks(session.rank, session.world_size)
     try:
-        if not ranks.on_first(path.is_file):
+        if not ranks.on_first(lambda: _is_usable(path)):
             with _alone(path.parent.with_suffix(".lock"), session, ranks):
-                if not ranks.on_first(path.is_file):
-                    _train(task, session)
+                if not ranks.on_first(lambda: _is_usable(path)):
+                    _train(task, session, ranks)
                     ranks.on_first(lambda: _export(Path(task.output_dir), digest))
         return ranks.on_first(lambda: read_teacher(path))
     finally:
@@ -158,7 +160,7 @@ def read_teacher(path: Path) -> TeacherInfo:
     """Return what the teacher's file says of it.
 
     Raises:
-        TeacherError: it is no teacher's file.
+        TeacherError: it is no teacher's file, or its weights or mIoU are not finite.
     """
     return _read(path)[0]
 
@@ -167,7 +169,8 @@ def load_teacher(path: Path) -> tuple[TeacherInfo, SegmentationModel]:
     """Return a teacher's description and its model, in evaluation mode on the CPU.
 
     Raises:
-        TeacherError: it is no teacher's file, or its weights do not fit its configuration.
+        TeacherError: it is no teacher's file, its weights or mIoU are not finite, or its weights
+            do not fit its configuration.
     """
     info, weights = _read(path)
     model = build_model(TrialConfig.from_mapping(info.config), len(info.class_names))
@@ -197,7 +200,18 @@ def _read(path: Path) -> tuple[TeacherInfo, dict[str, Tensor]]:
             f"{path} is a trial's checkpoint and no teacher: its header has no {error}; give a "
             "file that `segsweep teacher train` wrote"
         ) from error
+    if not math.isfinite(info.miou):
+        raise TeacherError(f"{path} is a teacher with the mIoU {info.miou}; train it again")
     return info, weights
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether there is a teacher in ``path``; one that cannot be used is trained again."""
+    try:
+        _read(path)
+    except TeacherError:
+        return False
+    return True
 
 
 @contextmanager
@@ -227,10 +241,20 @@ def _alone(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
         lock.release()
 
 
-def _train(task: TrialTask, session: TrialSession) -> None:
+def _train(task: TrialTask, session: TrialSession, ranks: Ranks) -> None:
+    """Train; a teacher that failed leaves no weights, its best epoch's neither."""
+    folder = Path(task.output_dir)
+    ranks.on_first(lambda: (folder / FILE).unlink(missing_ok=True))
     done = run_trial(task, session)
+    if done.state == "failed":
+        ranks.on_first(lambda: _remove_weights(folder))
     if done.state != "complete":
         raise TeacherError(f"the teacher's training ended {done.state}: {done.reason}")
+
+
+def _remove_weights(folder: Path) -> None:
+    for name in (BEST_WEIGHTS, BEST_METADATA):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _export(folder: Path, digest: str) -> None:

@@ -57,3 +57,21 @@ def test_a_full_disk_is_named_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CacheError, match="not enough space for the soft labels"):
         write_soft_labels(tmp_path / "labels", (5, 3, 2, 4), [LOGITS])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_refused_and_leave_nothing(
+    tmp_path: Path, value: float
+) -> None:
+    logits = LOGITS.copy()
+    logits[3, 2, 1, 3] = value
+    with pytest.raises(ValueError, match="logits of training image 3 are not finite"):
+        write_soft_labels(tmp_path / "labels", (5, 3, 2, 4), [logits[:2], logits[2:]])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_logits_that_an_earlier_release_did_not_check_are_not_sound(tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    write_soft_labels(folder, (5, 3, 2, 4), [LOGITS])
+    (folder / "meta.json").write_text('{"shape": [5, 3, 2, 4]}', encoding="utf-8")
+    assert not is_sound(folder)

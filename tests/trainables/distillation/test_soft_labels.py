@@ -16,7 +16,7 @@ from trainables.distillation.teacher import TeacherError, load_teacher
 from trainables.local_session import LocalSession
 from trainables.messages import EpochDone, TrialTask
 from trainables.models.build import build_model
-from trainables.training.checkpoint import save_weights
+from trainables.training.checkpoint import load_weights, save_weights
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
@@ -124,3 +124,16 @@ def test_keys_differ_in_whatever_the_logits_depend_on() -> None:
     assert len({key.digest, *(other.digest for other in others)}) == 5
     assert key.digest == replace(key).digest
     assert key.shape(5, 3) == (5, 3, 4, 6)
+
+
+@pytest.mark.parametrize("value", [1e6, float("nan")])  # too large for float16; a diverged teacher
+def test_a_teacher_whose_logits_are_not_finite_is_refused(
+    teacher: Path, tiny_data: DataConfig, tmp_path: Path, value: float
+) -> None:
+    weights, facts = load_weights(teacher)
+    (bias,) = (name for name, each in weights.items() if name.endswith("bias") and len(each) == 3)
+    weights[bias][:] = value
+    save_weights(teacher, weights, facts)
+    with pytest.raises(TeacherError, match="not finite"):
+        ensure_soft_labels(teacher, tiny_data, tmp_path)
+    assert not list(tmp_path.glob("soft_labels/*/"))

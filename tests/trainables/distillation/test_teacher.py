@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,11 +19,10 @@ from trainables.distillation.teacher import (
     train_teacher,
 )
 from trainables.local_session import LocalSession
-from trainables.training.checkpoint import save_weights
+from trainables.training.checkpoint import load_weights, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from trainables.config import DataConfig
 
@@ -97,6 +97,49 @@ def test_a_teacher_that_another_sweep_trains_is_waited_for(
     info = train(LocalSession(stop=second_one_comes))
     assert waited == [True, True]
     assert train() == info
+
+
+@pytest.mark.slow
+def test_a_teacher_that_diverges_leaves_no_file(
+    train: Callable[..., TeacherInfo], tmp_path: Path
+) -> None:
+    hot = replace(LIGHT, learning_rate=1e12, epochs=30)
+    for _ in range(2):  # the second time as the first: it is not resumed
+        with pytest.raises(
+            TeacherError, match=r"training ended failed: DivergedError: .*epoch \d+"
+        ):
+            train(teacher=hot)
+        assert not list(tmp_path.rglob("*.safetensors"))
+        assert not list(tmp_path.rglob("best.json"))
+
+
+@pytest.mark.slow
+def test_a_teacher_that_is_not_finite_is_trained_again(
+    train: Callable[..., TeacherInfo],
+) -> None:
+    """An earlier release kept it."""
+    info = train()
+    path = Path(info.path)
+    weights, facts = load_weights(path)
+    weights[next(iter(weights))].fill_(float("nan"))
+    save_weights(path, weights, facts)
+    with pytest.raises(TeacherError, match="training that diverged"):
+        train(teacher=replace(LIGHT, checkpoint=info.path))
+    session = LocalSession()
+    assert replace(train(session), digest=info.digest) == info
+    assert session.messages
+
+
+def test_a_teacher_whose_miou_is_no_number_is_refused(tmp_path: Path) -> None:
+    facts = {
+        "config": {"resolution": "32x48"},
+        "class_names": ["a", "b"],
+        "miou": float("nan"),
+        "dataset": "0",
+    }
+    save_weights(tmp_path / "a.safetensors", {"a": torch.zeros(1)}, facts)
+    with pytest.raises(TeacherError, match="with the mIoU nan"):
+        read_teacher(tmp_path / "a.safetensors")
 
 
 def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
