@@ -12,6 +12,7 @@ from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST, load_program
 from trainables.artifacts.record import RECORD, Artifact, read_artifacts, record_text
 from trainables.artifacts.verify import verify
 from trainables.compression.deployed import build_pruned
+from trainables.cost.runtimes.base import ArtifactError
 from trainables.cost.runtimes.registry import open_artifact
 from trainables.training.atomic import file_digest, write_atomically
 from trainables.training.checkpoint import (
@@ -19,6 +20,7 @@ from trainables.training.checkpoint import (
     CheckpointError,
     load_weights,
 )
+from trainables.training.finite import NotFiniteError
 from trainables.training.results import spread
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def export_trial(
         CheckpointError: the trial's files are missing or torn.
         ValueError: a format is unknown.
         MissingExtraError: an exporter or a runtime is not installed.
-        ArtifactError: an artifact cannot be loaded.
+        ArtifactError: an artifact cannot be loaded, or its logits are not finite.
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ValueError(f"formats {unknown} are unknown; allowed are {', '.join(FORMATS)}")
@@ -87,7 +89,11 @@ def export_trial(
             made = _write(model, config, out_dir / f"{STEM}.{name}", source)
             if val is not None:
                 samples = _samples(val, images)
-                found = verify(open_artifact(made.path), model, samples, num_classes)
+                try:
+                    found = verify(open_artifact(made.path), model, samples, num_classes)
+                except NotFiniteError as error:
+                    made.path.unlink()
+                    raise ArtifactError(f"{made.path.name} is of no use: {error}") from error
                 made = replace(made, verification=found)
             kept[name] = replace(made, seconds=time.monotonic() - started)
             ordered = [kept[each] for each in FORMATS if each in kept]

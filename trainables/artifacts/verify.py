@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from trainables.artifacts.record import Verification
+from trainables.training.finite import NotFiniteError, extremes_are_finite
 from trainables.training.loss import resize_logits
 from trainables.training.metrics import IGNORE_INDEX, confusion_matrix, mean_iou
 
@@ -43,12 +44,14 @@ def verify(
 
     Raises:
         ValueError: there are no samples.
+        NotFiniteError: the artifact or the model returned a logit that is not finite.
     """
     ours, theirs = (torch.zeros(num_classes, num_classes, dtype=torch.int64) for _ in range(2))
     images, same, pixels, difference = 0, 0, 0, 0.0
     with torch.inference_mode():
         for image, mask in samples:
-            found, wanted = _answer(artifact, image, mask), _answer(model, image, mask)
+            found = _answer(artifact, image, mask, "artifact")
+            wanted = _answer(model, image, mask, "trained model")
             difference = max(difference, float((found.logits - wanted.logits).abs().max()))
             same += int((found.classes == wanted.classes).sum())
             pixels += mask.numel()
@@ -66,6 +69,11 @@ def verify(
     )
 
 
-def _answer(model: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor) -> Answer:
+def _answer(model: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, name: str) -> Answer:
     logits = model(image.unsqueeze(0)).float()
+    if not bool(extremes_are_finite(logits)):
+        raise NotFiniteError(
+            f"the {name}'s logits are not finite; its number format cannot hold its values, or "
+            "its training diverged: export another trial"
+        )
     return Answer(logits, resize_logits(logits, mask.shape).argmax(1)[0])

@@ -22,6 +22,7 @@ from trainables.training.batches import OrderedBatches, ShuffledBatches, make_lo
 from trainables.training.checkpoint import save_best
 from trainables.training.compute import Compute
 from trainables.training.evaluation import evaluate
+from trainables.training.finite import NotFiniteError
 from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.ranks import Ranks
 from trainables.training.seeds import seed_everything
@@ -91,7 +92,8 @@ def extend_model(
         on_epoch: Told each epoch's number and mean loss.
 
     Raises:
-        ExtendError: the classes do not fit the model or the data, or the model has no such form.
+        ExtendError: the classes do not fit the model or the data, the model has no such form, the
+            training diverged, or the new validation images show none of the new classes.
         DataError: a data set cannot be used.
     """
     names = (*trained.class_names, *new_classes)
@@ -121,6 +123,7 @@ def extend_model(
         new_miou=_mean(fresh.iou[count:]),
         exemplars=tuple(kept),
     )
+    _require_scores(extension)
     _save(larger, trained, extension, settings, folder)
     return extension
 
@@ -208,7 +211,15 @@ class _Run:
             device=self.compute.device,
         )
         session, ranks = LocalSession(device=self.compute.device), Ranks(0, 1)
-        return evaluate(model, loader, classes, compute=self.compute, session=session, ranks=ranks)
+        try:
+            return evaluate(
+                model, loader, classes, compute=self.compute, session=session, ranks=ranks
+            )
+        except NotFiniteError as error:
+            raise ExtendError(
+                f"the model cannot be scored: {error}; lower the learning rate "
+                f"({self.settings.learning_rate:g}) or ewc ({self.settings.ewc:g})"
+            ) from error
 
     def _train_mode(self, model: nn.Module) -> None:
         model.train()
@@ -237,6 +248,13 @@ def _check_classes(
         faults.append(f"the old data has no class {', '.join(lost)} that the model knows")
     if faults:
         raise ExtendError("; ".join(faults))
+
+
+def _require_scores(extension: Extension) -> None:
+    if not math.isfinite(extension.forgetting):
+        raise ExtendError("the old validation images show none of the old classes; see --old")
+    if not math.isfinite(extension.new_miou):
+        raise ExtendError("the new validation images show none of the new classes; see --data")
 
 
 def _mean(values: Sequence[float]) -> float:

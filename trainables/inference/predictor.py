@@ -30,7 +30,7 @@ DEFAULT_BATCH = 8
 
 
 class PackedModelError(ValueError):
-    """A packed model is torn, or is given what it cannot take."""
+    """A packed model is torn, is given what it cannot take, or predicts what is not finite."""
 
 
 class Predictor:
@@ -97,7 +97,7 @@ class Predictor:
             batch_size: Images or windows in one pass, >= 1.
 
         Raises:
-            PackedModelError: an argument is impossible.
+            PackedModelError: an argument is impossible, or a logit is not finite.
         """
         self._check(images, mode, overlap, zoom, batch_size)
         target = size or (int(images.shape[1]), int(images.shape[2]))
@@ -115,9 +115,20 @@ class Predictor:
         return np.concatenate(found) if found else np.zeros((0, *target), np.uint8)
 
     def logits(self, images: NDArray[np.uint8]) -> Tensor:
-        """Return logits [N, C, h, w] of images [N, H, W, 3] stretched to the model's size."""
+        """Return logits [N, C, h, w] of images [N, H, W, 3] stretched to the model's size.
+
+        Raises:
+            PackedModelError: a logit is not finite, so that its class would be made up.
+        """
         stretched = np.stack([_stretch(image, self.size) for image in images])
-        return self._program(self.prepare(stretched)).float()
+        logits = self._program(self.prepare(stretched)).float()
+        low, high = torch.aminmax(logits)
+        if not bool(low.isfinite() & high.isfinite()):
+            raise PackedModelError(
+                "the model's logits are not finite, so it predicts no class; it diverged in "
+                "training, or its number format cannot hold its values: use another model"
+            )
+        return logits
 
     def prepare(self, images: NDArray[np.uint8]) -> Tensor:
         """Return the normalised tensor [N, 3, H, W] of uint8 images [N, H, W, 3]."""

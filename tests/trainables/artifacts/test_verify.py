@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trainables.artifacts.verify import verify
+from trainables.training.finite import NotFiniteError
 
 IMAGE = torch.zeros(3, 2, 2)
 MASK = torch.tensor([[0, 1], [1, 255]])
@@ -38,3 +39,14 @@ def test_masks_of_another_size_are_what_counts() -> None:
 def test_nothing_is_verified_without_images() -> None:
     with pytest.raises(ValueError, match="there are none"):
         verify(lambda x: x, lambda x: x, [], 2)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("broken", ["artifact", "trained model"])
+def test_logits_that_are_not_finite_are_no_agreement(value: float, broken: str) -> None:
+    sound = torch.zeros(1, 2, 2, 2)
+    spoilt = sound.clone()
+    spoilt[0, 1, 1, 1] = value  # of an ignored pixel
+    artifact, model = (spoilt, sound) if broken == "artifact" else (sound, spoilt)
+    with pytest.raises(NotFiniteError, match=f"the {broken}'s logits are not finite"):
+        verify(lambda _: artifact, lambda _: model, [(IMAGE, MASK)], 2)

@@ -120,3 +120,15 @@ def test_the_code_that_is_packed_imports_nothing_of_ours() -> None:
         elif isinstance(node, ast.ImportFrom):
             roots.add((node.module or "").split(".")[0])
     assert not roots & {"trainables", "orchestrator", "search_spaces", "cluster"}
+
+
+@pytest.mark.parametrize("mode", ["resize", "sliding"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_name_no_class(mode: str, value: float) -> None:
+    def spoilt(images: torch.Tensor) -> torch.Tensor:
+        logits = brightness(images)
+        logits[-1, 1, 0, 0] = value
+        return logits
+
+    with pytest.raises(PackedModelError, match="logits are not finite, so it predicts no class"):
+        Predictor(spoilt, DESCRIPTION).masks(flat(10, (9, 14)), mode=mode)
