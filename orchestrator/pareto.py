@@ -43,8 +43,8 @@ def as_minimised(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[
 def pareto_front(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.intp]:
     """Return the indices of the points that no other point dominates, in increasing order.
 
-    A point with NaN is never on the front and dominates nothing. Equal points do not dominate each
-    other, so all copies of a point on the front are on it.
+    A point that is not finite is never on the front and dominates nothing. Equal points do not
+    dominate each other, so all copies of a point on the front are on it.
     """
     values = as_minimised(points, objectives)
     sound = _sound(values)
@@ -58,7 +58,7 @@ def pareto_front(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[
 def non_dominated_ranks(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.intp]:
     """Return each point's layer: 0 on the front, 1 on the front of the rest, and so on.
 
-    Equal points share a layer. Points with NaN share one layer behind all others.
+    Equal points share a layer. Points that are not finite share one layer behind all others.
     """
     values = as_minimised(points, objectives)
     ranks = np.zeros(len(values), dtype=np.intp)
@@ -66,7 +66,7 @@ def non_dominated_ranks(points: ArrayLike, objectives: Sequence[Objective]) -> N
     if sound.size:
         ranks[sound] = moocore.pareto_rank(values[sound])
     behind = int(ranks[sound].max()) + 1 if sound.size else 0
-    ranks[np.isnan(values).any(axis=1)] = behind
+    ranks[~np.isfinite(values).all(axis=1)] = behind
     return ranks
 
 
@@ -74,7 +74,7 @@ def crowding_distance(points: ArrayLike, objectives: Sequence[Objective]) -> NDA
     """Return how far apart each point's neighbours are, summed over objectives; more is lonelier.
 
     The points are taken as one layer. Each objective is scaled to its range; the first and last
-    point of an objective are infinitely lonely. Points with NaN get 0.
+    point of an objective are infinitely lonely. Points that are not finite get 0.
 
     Source: Deb, Pratap, Agarwal, Meyarivan 2002, NSGA-II.
     """
@@ -97,15 +97,15 @@ def hypervolume(
 ) -> float:
     """Return the volume that the points dominate up to the reference point; more is better.
 
-    Points with NaN, and points that are not better than the reference point in every objective,
-    add nothing.
+    Points that are not finite, and points that are not better than the reference point in every
+    objective, add nothing.
 
     Raises:
         KeyError: the reference point lacks an objective.
     """
     reference = reference_values(objectives, reference_point)
     values = as_minimised(points, objectives)
-    inside = values[(values < reference).all(axis=1)]
+    inside = values[(np.isfinite(values) & (values < reference)).all(axis=1)]
     if len(inside) == 0:
         return 0.0
     return float(moocore.hypervolume(inside, ref=reference))
@@ -168,7 +168,7 @@ def default_reference_point(points: ArrayLike, objectives: Sequence[Objective]) 
 
 
 def knee_point(points: ArrayLike, objectives: Sequence[Objective]) -> int | None:
-    """Return the index of the front's best compromise; None where no point is free of NaN.
+    """Return the index of the front's best compromise; None where no point is finite.
 
     Every objective is scaled to the front's range, 0 the best and 1 the worst; the knee is the
     point that lies farthest below the plane through the extremes, which is the one with the least
@@ -202,5 +202,5 @@ def _signs(objectives: Sequence[Objective]) -> NDArray[np.float64]:
 
 
 def _sound(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    rows: NDArray[np.intp] = np.flatnonzero(~np.isnan(values).any(axis=1))
+    rows: NDArray[np.intp] = np.flatnonzero(np.isfinite(values).all(axis=1))
     return rows

@@ -17,6 +17,7 @@ from orchestrator.events import (
     TrialRestored,
     TrialStarted,
 )
+from orchestrator.finite import finite_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,7 +115,7 @@ class RecordBook:
         self._seconds = 0.0
 
     def observe(self, event: SweepEvent) -> TrialRecord:
-        """Take note of ``event`` and return the record it changed.
+        """Take note of ``event``, without figures that are not finite; return the changed record.
 
         A trial that is heard of again after its end (preempted, then resumed) is running again; an
         epoch that is told again replaces the first telling and what came after it.
@@ -122,7 +123,7 @@ class RecordBook:
         Raises:
             ValueError: the trial was never asked, or is asked a second time with another config.
         """
-        record = self._after(event)
+        record = self._after(finite_event(event))
         self._trials[record.trial_id] = record
         self._seconds = max(self._seconds, event.seconds)
         return record

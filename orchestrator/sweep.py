@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +16,7 @@ from orchestrator.events import (
     TrialRestored,
     TrialStarted,
 )
+from orchestrator.finite import broken_figures, finite_event, finite_only
 from orchestrator.schedulers.base import CONTINUE, Decision, judgement
 from orchestrator.stagnation import Stagnation
 
@@ -84,7 +84,7 @@ class Sweep:
         listeners: Iterable[SweepListener] = (),
         baselines: Collection[str] = (),
     ) -> None:
-        self._objectives = tuple(objectives)
+        self._aims = tuple(objective.name for objective in objectives)
         self._budget = budget
         self._searcher = searcher
         self._scheduler = scheduler
@@ -108,7 +108,7 @@ class Sweep:
         before deciding is decided now: every event but the last one has its decision.
         """
         last: SweepEvent | None = None
-        for event in events:
+        for event in map(finite_event, events):
             for listener in self._listeners:
                 listener.on_event(event, replayed=True)
             if isinstance(event, TrialExamined):
@@ -198,6 +198,8 @@ class Sweep:
     ) -> Decision:
         """Take note of a trial's measured costs; stop where they break a constraint.
 
+        The trial has failed where an objective is not finite.
+
         Costs that are told again (a trial that went back to its checkpoint) are not recorded twice.
         """
         running = self._live.get(trial_id)
@@ -205,10 +207,12 @@ class Sweep:
             return Decision(action="stop", reason="the trial is over")
         if running.profiled:
             return CONTINUE
+        if broken := broken_figures(metrics, self._aims):
+            return self._failed(trial_id, f"{broken} before the first epoch")
         self._record(
             TrialProfiled(
                 trial_id=trial_id,
-                metrics=dict(metrics),
+                metrics=finite_only(metrics),
                 details=dict(details),
                 seconds=self._clock(),
             )
@@ -217,6 +221,8 @@ class Sweep:
 
     def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Decision:
         """Take note of a finished epoch and return what happens to the trial.
+
+        The trial has failed where a loss, a score or an objective is not finite.
 
         An epoch that was reported before (a trial that went back to its checkpoint) is not
         recorded twice.
@@ -228,9 +234,11 @@ class Sweep:
             return running.settled
         if epoch <= running.epoch:
             return CONTINUE
+        if broken := broken_figures(metrics, self._aims):
+            return self._failed(trial_id, f"{broken} in epoch {epoch}")
         self._record(
             EpochReported(
-                trial_id=trial_id, epoch=epoch, metrics=dict(metrics), seconds=self._clock()
+                trial_id=trial_id, epoch=epoch, metrics=finite_only(metrics), seconds=self._clock()
             )
         )
         return self._judge_epoch(running, epoch)
@@ -245,7 +253,8 @@ class Sweep:
     ) -> None:
         """Record how a trial ended; what is already over stays as it is.
 
-        A complete trial that lacks an objective, or has one that is no number, has failed.
+        A complete trial that lacks an objective, or has a loss, a score or an objective that is not
+        finite, has failed. Figures that are not finite are not recorded.
         """
         running = self._live.get(trial_id)
         if running is None:
@@ -256,19 +265,18 @@ class Sweep:
         if state == "stopped" and running.stopping:
             reason = running.stopping
         if state == "complete":
-            missing = [
-                objective.name
-                for objective in self._objectives
-                if not math.isfinite(metrics.get(objective.name, math.nan))
-            ]
-            if missing:
-                state, reason = "failed", f"no finite value of {', '.join(missing)} at the end"
+            missing = [name for name in self._aims if name not in metrics]
+            broken = broken_figures(metrics, self._aims)
+            if missing or broken:
+                faults = [f"no value of {', '.join(missing)}"] if missing else []
+                faults += [broken] if broken else []
+                state, reason = "failed", f"{'; '.join(faults)} at the end"
         self._record(
             TrialEnded(
                 trial_id=trial_id,
                 state=state,
                 reason=reason,
-                metrics=dict(metrics),
+                metrics=finite_only(metrics),
                 artifacts=tuple(artifacts),
                 seconds=self._clock(),
             )
@@ -331,6 +339,11 @@ class Sweep:
             return CONTINUE
         self.ended(running.asked.trial_id, "infeasible", verdict, known)
         return Decision(action="stop", reason=verdict)
+
+    def _failed(self, trial_id: str, reason: str) -> Decision:
+        """End a trial whose report cannot be used."""
+        self.ended(trial_id, "failed", reason, {})
+        return Decision(action="stop", reason=reason)
 
     def _judge_epoch(self, running: Running, epoch: int) -> Decision:
         trial_id = running.asked.trial_id

@@ -45,7 +45,7 @@ def broken_bounds(metrics: Mapping[str, float], constraints: Iterable[Constraint
     found = []
     for constraint in constraints:
         value = metrics.get(constraint.metric, math.nan)
-        if math.isnan(value):
+        if not math.isfinite(value):
             found.append(f"no {constraint.metric} is known for {constraint}")
         elif not constraint.holds(value):
             found.append(f"{constraint.metric} = {value:.6g} breaks {constraint}")

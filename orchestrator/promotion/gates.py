@@ -137,7 +137,11 @@ def judge_latency(
     new figure is what the constraints are held against.
     """
     comparable = machine == recorded_machine
-    passed = found > 0 and (not comparable or found <= recorded * (1 + tolerance))
+    passed = (
+        found > 0
+        and math.isfinite(found)
+        and (not comparable or found <= recorded * (1 + tolerance))
+    )
     against = (
         f"recorded {recorded:.3f} ms, at most {tolerance:.0%} more"
         if comparable
@@ -174,7 +178,8 @@ def judge_champion(
     """Return whether the champion leaves the candidate a reason to be.
 
     The champion dominates it where the candidate is nowhere better and somewhere worse; values
-    within the objective's noise count as equal. Objectives that either lacks are left out.
+    within the objective's noise count as equal. Objectives that either lacks are left out. A
+    candidate with a value that is not finite does not pass; a champion's is worse than any number.
 
     Args:
         candidate: Figures of the candidate by metric.
@@ -188,18 +193,21 @@ def judge_champion(
         o.name: _gain(candidate[o.name], champion[o.name], o, noise.get(o.name, 0.0))
         for o in shared
     }
+    broken = [name for name in gains if not math.isfinite(candidate[name])]
     dominated = not any(gain > 0 for gain in gains.values()) and any(
-        gain < 0 or math.isnan(gain) for gain in gains.values()
+        gain < 0 for gain in gains.values()
     )
     pairs = ", ".join(
         f"{name} {candidate[name]:.6g} against {champion[name]:.6g}" for name in gains
     )
     word = "dominates it" if dominated else "does not dominate it"
+    if broken:
+        word = f"cannot be compared with it, as its {', '.join(broken)} is not finite"
     figures = {f"candidate_{name}": candidate[name] for name in gains}
     figures |= {f"champion_{name}": champion[name] for name in gains}
     return Verdict(
         gate="champion",
-        passed=not dominated,
+        passed=not (dominated or broken),
         message=f"champion version {version} {word}: {pairs}",
         figures={**figures, "champion_version": float(version)},
     )
@@ -252,7 +260,14 @@ def judge_seeds(scores: Sequence[float], *, recorded: float, tolerance: float) -
 
 
 def _gain(candidate: float, champion: float, objective: Objective, noise: float) -> float:
-    """Return by how much the candidate is better, 0 within the noise, NaN where it is no number."""
+    """Return by how much the candidate is better, 0 within the noise.
+
+    NaN where the candidate is not finite, else infinite where the champion is not.
+    """
+    if not math.isfinite(candidate):
+        return math.nan
+    if not math.isfinite(champion):
+        return math.inf
     difference = candidate - champion
     if abs(difference) <= noise * max(abs(candidate), abs(champion)):
         return 0.0

@@ -22,15 +22,17 @@ MIN2 = (Objective("a", "minimize"), Objective("b", "minimize"))
 MIXED = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 MIN3 = (*MIN2, Objective("c", "minimize"))
 
-coordinate = st.integers(0, 6).map(float) | st.just(math.nan)
+coordinate = st.integers(0, 6).map(float) | st.sampled_from([math.nan, math.inf, -math.inf])
 points2 = st.lists(st.tuples(coordinate, coordinate), max_size=14)
 points3 = st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=8)
 
 
 def dominates(p: tuple[float, ...], q: tuple[float, ...]) -> bool:
-    """Closed definition for minimised values; NaN compares false on either side."""
-    return all(x <= y for x, y in zip(p, q, strict=True)) and any(
-        x < y for x, y in zip(p, q, strict=True)
+    """Closed definition for minimised values; a point that is not finite dominates nothing."""
+    return (
+        all(map(math.isfinite, p))
+        and all(x <= y for x, y in zip(p, q, strict=True))
+        and any(x < y for x, y in zip(p, q, strict=True))
     )
 
 
@@ -39,7 +41,7 @@ def test_the_front_is_what_the_definition_says(points: list[tuple[float, float]]
     expected = [
         i
         for i, p in enumerate(points)
-        if not any(math.isnan(x) for x in p) and not any(dominates(q, p) for q in points)
+        if all(math.isfinite(x) for x in p) and not any(dominates(q, p) for q in points)
     ]
     assert pareto_front(points, MIN2).tolist() == expected
 
@@ -53,14 +55,16 @@ def test_directions_mirror_the_values(points: list[tuple[float, float]]) -> None
 @given(points2)
 def test_ranks_peel_front_after_front(points: list[tuple[float, float]]) -> None:
     ranks = non_dominated_ranks(points, MIN2)
-    left = [i for i, p in enumerate(points) if not any(math.isnan(x) for x in p)]
+    left = [i for i, p in enumerate(points) if all(math.isfinite(x) for x in p)]
     layer = 0
     while left:
         front = [left[j] for j in pareto_front([points[i] for i in left], MIN2)]
         assert {int(ranks[i]) for i in front} == {layer}
         left = [i for i in left if i not in front]
         layer += 1
-    assert all(ranks[i] == layer for i, p in enumerate(points) if any(math.isnan(x) for x in p))
+    assert all(
+        ranks[i] == layer for i, p in enumerate(points) if not all(math.isfinite(x) for x in p)
+    )
 
 
 @given(points3)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 
 from orchestrator.events import (
     EpochReported,
@@ -13,9 +15,11 @@ from orchestrator.events import (
     SweepEvent,
     TrialEnded,
     TrialExamined,
+    TrialProfiled,
     TrialStarted,
 )
 from orchestrator.gate import Constraint, CostGate
+from orchestrator.records import fold
 from orchestrator.schedulers.base import CONTINUE, Decision
 from orchestrator.sweep import Sweep, SweepBudget
 from search_spaces.domains import Float
@@ -162,6 +166,91 @@ def test_a_complete_trial_without_a_finite_objective_has_failed() -> None:
     assert isinstance(last, TrialEnded)
     assert last.state == "failed"
     assert "miou" in last.reason
+
+
+BAD = pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+
+
+@BAD
+@pytest.mark.parametrize("name", ["miou", "val_loss", "train_loss"])
+def test_an_epoch_that_is_not_finite_fails_its_trial_alone(bad: float, name: str) -> None:
+    tape = Tape()
+    sweep, points = make(tape)
+    found = sweep.next_trial()
+    assert found is not None
+    failed = found[0].trial_id
+    assert sweep.epoch(failed, 1, {"miou": 0.9, "val_loss": 1.0}).action == "continue"
+    decision = sweep.epoch(failed, 2, {"miou": 0.9, "val_loss": 1.0, name: bad})
+    assert decision.action == "stop"
+    sweep.ended(failed, "complete", "", {"miou": 1.0, "flops": 0.0})  # the lane's word is too late
+    run(sweep)
+    assert len(ends(tape)) == 6
+    assert ends(tape)[failed] == "failed"
+    (end,) = (e for e in tape.events if isinstance(e, TrialEnded) and e.trial_id == failed)
+    assert end.reason == f"{name} is {bad} in epoch 2"
+    assert points.told == tape.events
+    assert all(math.isfinite(v) for e in tape.events for v in getattr(e, "metrics", {}).values())
+    # Resumed, it stays as it is.
+    again, _ = make(tape)
+    again.replay(list(tape.events))
+    assert not again.running
+    assert not again.proposes
+
+
+@BAD
+def test_a_measured_objective_that_is_not_finite_fails_its_trial(bad: float) -> None:
+    tape = Tape()
+    sweep, _ = make(tape, trials=1)
+    found = sweep.next_trial()
+    assert found is not None
+    name = found[0].trial_id
+    assert sweep.profiled(name, {"flops": bad, "latency_ms": 3.0}, {}).action == "stop"
+    assert ends(tape) == {name: "failed"}
+    assert not any(isinstance(event, TrialProfiled) for event in tape.events)
+
+
+@BAD
+@pytest.mark.parametrize("name", ["flops", "val_loss", "mae_50"])
+def test_a_complete_trial_with_a_figure_that_is_not_finite_has_failed(
+    bad: float, name: str
+) -> None:
+    tape = Tape()
+    sweep, _ = make(tape, trials=1)
+    found = sweep.next_trial()
+    assert found is not None
+    sweep.ended(found[0].trial_id, "complete", "", {"miou": 0.5, "flops": 1.0, name: bad})
+    last = tape.events[-1]
+    assert isinstance(last, TrialEnded)
+    assert (last.state, last.reason) == ("failed", f"{name} is {bad} at the end")
+    assert name not in last.metrics
+
+
+@BAD
+def test_machine_figures_that_are_not_finite_are_only_dropped(bad: float) -> None:
+    tape = Tape()
+    sweep, _ = make(tape, trials=1)
+    found = sweep.next_trial()
+    assert found is not None
+    decision = sweep.epoch(found[0].trial_id, 1, {"miou": 0.9, "system/power_w": bad})
+    assert decision.action == "continue"
+    last = tape.events[-1]
+    assert isinstance(last, EpochReported)
+    assert last.metrics == {"miou": 0.9}
+
+
+def test_a_diverged_trial_that_an_earlier_release_recorded_is_replayed_as_failed() -> None:
+    tape = Tape()
+    sweep, _ = make(tape, trials=1)
+    run(sweep)
+    last = tape.events[-1]
+    assert isinstance(last, TrialEnded)
+    tape.events[-1] = replace(last, metrics={**last.metrics, "val_loss": math.nan})
+    again, points = make(tape, trials=1)
+    again.replay(tape.events)
+    told = points.told[-1]
+    assert isinstance(told, TrialEnded)
+    assert told.state == "failed"
+    assert fold(tape.events).trials[0].state == "failed"
 
 
 def test_an_epoch_told_twice_is_recorded_once() -> None:

@@ -58,6 +58,7 @@ def test_a_latency_may_be_less_but_not_much_more() -> None:
     assert latency(15).passed
     assert not latency(15.1).passed
     assert not latency(math.nan).passed
+    assert not latency(math.inf).passed
 
 
 def test_a_disturbed_latency_is_named_and_one_that_is_too_long_asks_for_quiet() -> None:
@@ -78,6 +79,7 @@ def test_a_latency_of_another_machine_is_not_compared() -> None:
     assert verdict.passed
     assert "on a, which this is not (b)" in verdict.message
     assert not latency(math.nan, machine="b").passed
+    assert not latency(math.inf, machine="b").passed
 
 
 def test_constraints_name_what_breaks_them_with_both_figures() -> None:
@@ -118,7 +120,12 @@ def test_the_champion_refuses_what_it_dominates() -> None:
     assert not champion((0.4, 30), (0.5, 20)).passed
     assert champion((0.4, 10), (0.5, 20)).passed
     assert champion((0.6, 30), (0.5, 20)).passed
-    assert not champion((math.nan, 20), (0.5, 20)).passed
+    for bad in (math.nan, math.inf, -math.inf):
+        assert not champion((bad, 20), (0.5, 20)).passed
+        verdict = champion((bad, 10), (0.5, 20))  # that it is faster does not save it
+        assert not verdict.passed
+        assert "its miou is not finite" in verdict.message
+        assert champion((0.5, 20), (bad, 20)).passed
 
 
 def test_a_latency_within_the_noise_is_equal() -> None:
