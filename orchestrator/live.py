@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from orchestrator.events import TrialEnded
 from orchestrator.pareto import default_reference_point, hypervolume, share_of_perfect
 from orchestrator.records import RecordBook
+from orchestrator.sweep import SweepBudget
+from orchestrator.time_left import TimeLeftModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.events import Objective, SweepEvent
     from orchestrator.records import RecordState, TrialRecord
     from search_spaces.domains import Value
 
-_OVER = frozenset({"complete", "stopped", "infeasible", "failed"})
 _SHORT = {
     "arch": "",
     "backbone": "",
@@ -73,7 +74,9 @@ class LiveView:
     elapsed: float
     """Seconds since the sweep began."""
     left: float | None
-    """Estimated seconds to the end; None while too little is known."""
+    """Estimated seconds until the first budget ends the sweep; None while too little is known."""
+    ends_by: str | None
+    """The budget that ends it first (see ``TimeLeft``); None while too little is known."""
 
 
 class LiveModel:
@@ -86,6 +89,10 @@ class LiveModel:
         epochs: int,
         objectives: Sequence[Objective],
         reference_point: Mapping[str, float] | None = None,
+        device_hours: float | None = None,
+        stagnation_trials: int | None = None,
+        workers_per_trial: int = 1,
+        baselines: Collection[str] = (),
     ) -> None:
         """Take what the sweep is to do.
 
@@ -95,7 +102,21 @@ class LiveModel:
             objectives: What the front is spanned by.
             reference_point: Where the sweep's hypervolume is measured from; None takes a point
                 just beyond the worst complete trials.
+            device_hours: Hours of training that the budget allows, > 0; None without a limit.
+            stagnation_trials: Trials without growth of the front that end the sweep, >= 1; None
+                for no such rule.
+            workers_per_trial: Workers of a lane, >= 1.
+            baselines: Digests of configurations that the rule of stagnation does not count.
         """
+        budget = SweepBudget(
+            trials=trials,
+            epochs=epochs,
+            device_hours=device_hours,
+            stagnation_trials=stagnation_trials,
+        )
+        self._time_left = TimeLeftModel(
+            budget, objectives, workers_per_trial=workers_per_trial, baselines=baselines
+        )
         self._total = trials
         self._epochs = epochs
         self._objectives = tuple(objectives)
@@ -103,15 +124,13 @@ class LiveModel:
         self._book = RecordBook()
         self._rows: dict[str, LiveRow] = {}
         self._share: float | None = None
-        self._at_once = 1
 
     def on_event(self, event: SweepEvent) -> LiveRow:
         """Take note of one event, in ledger order, and return the row it belongs to."""
         record = self._book.observe(event)
         if isinstance(event, TrialEnded) and event.state == "complete":
             self._measure()
-        counts = self._book.snapshot().counts
-        self._at_once = max(self._at_once, counts["running"])
+        self._time_left.observe(event)
         row = _row(record, self._epochs)
         self._rows[row.trial_id] = row
         return row
@@ -119,19 +138,20 @@ class LiveModel:
     def view(self, seconds: float) -> LiveView:
         """Return the picture ``seconds`` after the sweep began."""
         snapshot = self._book.snapshot()
-        gated = {trial.trial_id for trial in snapshot.trials if _was_gated(trial)}
-        rows = [self._rows[t.trial_id] for t in snapshot.trials if t.trial_id not in gated]
-        done = sum(row.state in _OVER for row in rows)
+        counted = [trial for trial in snapshot.trials if not trial.gated]
+        rows = [self._rows[trial.trial_id] for trial in counted]
+        left = self._time_left.of(snapshot)
         return LiveView(
             rows=tuple(rows),
-            done=done,
+            done=sum(trial.over for trial in counted),
             total=self._total,
-            gated=len(gated),
+            gated=len(snapshot.trials) - len(counted),
             counts=snapshot.counts,
             best=_best(rows),
             hypervolume_share=self._share,
             elapsed=seconds,
-            left=self._time_left([t for t in snapshot.trials if t.trial_id not in gated]),
+            left=None if left is None else left.seconds,
+            ends_by=None if left is None else left.ends_by,
         )
 
     def _measure(self) -> None:
@@ -142,22 +162,6 @@ class LiveModel:
         reference = self._reference or default_reference_point(points, self._objectives)
         volume = hypervolume(points, self._objectives, reference)
         self._share = share_of_perfect(volume, self._objectives, reference)
-
-    def _time_left(self, trials: Sequence[TrialRecord]) -> float | None:
-        """Return the epochs to come at the mean time of one so far, over the trials at once.
-
-        A trial that is not begun counts as long as those that are over were on average.
-        """
-        trained = [trial for trial in trials if trial.epochs_done]
-        epochs = sum(trial.epochs_done for trial in trained)
-        if not epochs:
-            return None
-        over = [trial.epochs_done for trial in trials if trial.state in _OVER]
-        whole = sum(over) / len(over) if over else self._epochs
-        begun = [trial.epochs_done for trial in trials if trial.state not in _OVER]
-        to_come = sum(max(0.0, whole - done) for done in begun)
-        to_come += whole * max(0, self._total - len(trials))
-        return to_come * sum(map(_lane_seconds, trained)) / epochs / self._at_once
 
 
 def describe(config: Mapping[str, Value]) -> str:
@@ -189,16 +193,6 @@ def _row(record: TrialRecord, epochs: int) -> LiveRow:
     )
 
 
-def _was_gated(trial: TrialRecord) -> bool:
-    return trial.state == "infeasible" and trial.epochs_done == 0
-
-
 def _best(rows: Sequence[LiveRow]) -> LiveRow | None:
     scored = [row for row in rows if row.miou is not None and row.state != "infeasible"]
     return max(scored, key=lambda row: row.miou or 0.0, default=None)
-
-
-def _lane_seconds(trial: TrialRecord) -> float:
-    """Time on lanes up to the last thing heard of the trial."""
-    running = 0.0 if trial.started_at is None else trial.changed_at - trial.started_at
-    return trial.busy_seconds + max(0.0, running)

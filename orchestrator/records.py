@@ -82,6 +82,16 @@ class TrialRecord:
         """Whether the trial's end has been told."""
         return self.state not in {"pending", "running"}
 
+    @property
+    def over(self) -> bool:
+        """Whether the trial has ended for good: a preempted one resumes."""
+        return self.ended and self.state != "preempted"
+
+    @property
+    def gated(self) -> bool:
+        """Whether the cost gate settled the trial, so that it does not count in the budget."""
+        return self.state == "infeasible" and self.epochs_done == 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepRecords:

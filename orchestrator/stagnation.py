@@ -56,6 +56,16 @@ class Stagnation:
         """Whether so many trials in a row brought nothing that the sweep may end."""
         return self._patience is not None and self._since >= self._patience
 
+    @property
+    def trials_left(self) -> int | None:
+        """Trained trials in a row without growth that reach it; None where that is not known yet.
+
+        It is known once the first trials have settled the reference point.
+        """
+        if self._patience is None or self._reference is None:
+            return None
+        return max(0, self._patience - self._since)
+
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
         if self._patience is None or self._unseen.observe(event):

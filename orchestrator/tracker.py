@@ -101,5 +101,6 @@ def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
         spec_text=dump_spec(spec),
         workers_per_trial=spec.resources.train_workers,
         epochs=spec.budget.epochs,
+        budget=spec.budget,
         baselines=names_by_digest(spec.baselines),
     )

@@ -146,8 +146,9 @@ def header(view: LiveView) -> str:
     if view.hypervolume_share is not None:
         words.append(f"hypervolume {view.hypervolume_share:.1%}")
     words.append(seconds_text(view.elapsed))
-    if view.left is not None and view.left >= 1 and view.done < view.total:
-        words.append(f"about {seconds_text(view.left)} left")
+    if view.left is not None and view.left >= 1:
+        unless = " unless the front grows" if view.ends_by == "stagnation" else ""
+        words.append(f"about {seconds_text(view.left)} left{unless}")
     return ", ".join(words)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
@@ -171,6 +171,7 @@ def _offered(spec: SweepSpec) -> SweepFolder | None:
 
 
 def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> None:
+    from orchestrator.baselines.baseline import names_by_digest
     from orchestrator.cli.live_table import show
     from orchestrator.hooks import RunHooks
     from orchestrator.launch import launch
@@ -180,9 +181,10 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
 
     leave_job_folder(spec.storage.root)
     model = LiveModel(
-        trials=spec.budget.trials,
-        epochs=spec.budget.epochs,
+        **asdict(spec.budget),
         objectives=spec.objectives,
+        workers_per_trial=spec.resources.train_workers,
+        baselines=names_by_digest(spec.baselines),
         reference_point=None if folder is None else read_reference(folder, spec.objectives),
     )
     with show(model) as screen, StopSignals(screen.stage) as signals:

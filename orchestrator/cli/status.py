@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,9 @@ def status(
     server = connect(address)
     job = find_job(server.jobs(), sweep)
     facts = job_facts(job)
-    last = _last_line(server.logs(job.job_id))
+    text = server.logs(job.job_id)
+    left = None if job.over else time_left(text)
+    facts, last = {**facts, "time_left": left}, _last_line(text)
     if as_json:
         say_json({**facts, "last_line": last})
         return
@@ -65,6 +68,12 @@ def job_facts(job: Job) -> dict[str, object]:
         "started": job.started,
         "ended": job.ended,
     }
+
+
+def time_left(text: str) -> str | None:
+    """Return the last time left that a sweep printed; None where it printed none."""
+    printed: list[str] = re.findall(r"about ([^,|\n]+) left\b", text)
+    return f"about {printed[-1]}" if printed else None
 
 
 def _last_line(text: str) -> str:

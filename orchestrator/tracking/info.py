@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.events import Objective
+    from orchestrator.sweep import SweepBudget
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,8 @@ class SweepInfo:
     """Devices a trial holds while it runs, >= 1."""
     epochs: int | None = None
     """Epochs of a full training, >= 1."""
+    budget: SweepBudget | None = None
+    """What ends the sweep; None where its time left is not estimated."""
     baselines: Mapping[str, str] = field(default_factory=dict)
     """Name of each baseline by the digest of its configuration."""
 

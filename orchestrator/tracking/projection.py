@@ -17,6 +17,7 @@ from orchestrator.events import (
 from orchestrator.pareto import non_dominated_ranks
 from orchestrator.records import RecordBook
 from orchestrator.report.text import brief
+from orchestrator.time_left import TimeLeftModel
 from orchestrator.tracking import names
 from orchestrator.tracking.updates import Point, RunUpdate
 from search_spaces.space import config_digest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import SweepEvent
     from orchestrator.records import SweepRecords, TrialRecord
+    from orchestrator.sweep import SweepBudget
     from orchestrator.tracking.info import SweepInfo
     from search_spaces.domains import Value
 
@@ -53,6 +55,7 @@ class Projector:
         self._completed = 0
         self._ended = 0
         self._busy_seconds = 0.0
+        self._time_left = None if info.budget is None else _time_left_model(info, info.budget)
 
     @property
     def records(self) -> SweepRecords:
@@ -62,6 +65,8 @@ class Projector:
     def observe(self, event: SweepEvent) -> tuple[RunUpdate | None, tuple[Point, ...]]:
         """Return what ``event`` adds to its trial's run, and to the sweep's own."""
         record = self._book.observe(event)
+        if self._time_left is not None:
+            self._time_left.observe(event)
         match event:
             case TrialAsked():
                 return self._asked(event, record), ()
@@ -221,8 +226,16 @@ class Projector:
             self._completed += 1
             figures["completed"] = float(self._completed)
             figures |= self._improved(record)
+        figures |= self._hours_left()
         at_ms = self._info.at_ms(event.seconds)
         return tuple(Point(name, value, self._ended, at_ms) for name, value in figures.items())
+
+    def _hours_left(self) -> dict[str, float]:
+        """Return the time left, estimated whenever the ended trials are a hundredth more."""
+        if self._time_left is None or self._ended % max(1, self._ended // 100):
+            return {}
+        left = self._time_left.of(self._book.snapshot())
+        return {} if left is None else {names.HOURS_LEFT: left.seconds / 3600}
 
     def _improved(self, record: TrialRecord) -> dict[str, float]:
         for each in self._info.objectives:
@@ -232,6 +245,15 @@ class Projector:
             if math.isfinite(value):
                 self._best[each.name] = value if best is None else better(best, value)
         return {f"best_{name}": value for name, value in self._best.items()}
+
+
+def _time_left_model(info: SweepInfo, budget: SweepBudget) -> TimeLeftModel:
+    return TimeLeftModel(
+        budget,
+        info.objectives,
+        workers_per_trial=info.workers_per_trial,
+        baselines=info.baselines,
+    )
 
 
 def _finite(value: float | None) -> float:

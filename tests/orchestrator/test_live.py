@@ -111,9 +111,9 @@ def test_time_left_goes_by_epochs() -> None:
     )
     assert model.view(0.0).left == pytest.approx(70)  # 7 epochs of 10 s, one trial at a time
     _feed(model, _ask(1), TrialStarted(trial_id="t1", seconds=110))
-    assert model.view(0.0).left == pytest.approx(35)  # two at a time
+    assert model.view(0.0).left == pytest.approx(40)  # two lanes: 10 + 20 s, 20 + 20 s
     _feed(model, TrialEnded(trial_id="t0", state="stopped", seconds=120))
-    assert model.view(0.0).left == pytest.approx(3 * 20 / 2)  # trials now last one epoch of 20 s
+    assert model.view(0.0).left == pytest.approx(2 * 20)  # three of one epoch of 20 s on two lanes
 
 
 def test_time_left_is_none_before_the_first_epoch() -> None:
@@ -174,3 +174,18 @@ def test_the_hypervolume_is_measured_from_the_point_that_the_sweep_keeps() -> No
     )
     _feed(model, *_whole(0, 0.5, 10.0))
     assert model.view(1.0).hypervolume_share == pytest.approx(0.5 * 10 / 20)
+
+
+def test_the_time_left_is_that_of_the_budget_that_ends_first() -> None:
+    model = LiveModel(
+        trials=1000, epochs=2, objectives=OBJECTIVES, device_hours=1.0, workers_per_trial=2
+    )
+    _feed(
+        model,
+        _ask(0),
+        TrialStarted(trial_id="t0", seconds=0),
+        EpochReported(trial_id="t0", epoch=1, metrics={"miou": 0.1}, seconds=100),
+    )
+    view = model.view(0.0)
+    # 3600 worker-seconds are 1800 s of the one lane: nine trials of 200 s, half of the first over.
+    assert (view.left, view.ends_by) == (pytest.approx(1700), "device_hours")

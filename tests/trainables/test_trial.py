@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import gc
 import json
+import math
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.local_session import LocalSession
 from trainables.messages import EpochDone, Profiled, TrialTask
 from trainables.training.claim import ClaimLostError
-from trainables.training.state import LAST
+from trainables.training.state import LAST, load_last, save_last
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
@@ -156,6 +158,39 @@ def test_a_broken_configuration_fails_with_its_reason(
     assert "\n" not in done.reason
     assert done.artifacts == ("error.txt",)
     assert "Traceback" in (Path(task.output_dir) / "error.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_trial_that_diverges_fails_and_stays_failed(make_task: Callable[..., TrialTask]) -> None:
+    config = {**SMALLEST, "learning_rate": 1e12, "optimizer": "sgd", "momentum": 0.9}
+    task = make_task(config=config, epochs=30)
+    for resume in (False, True):
+        session = LocalSession()
+        done = run_trial(replace(task, resume=resume), session)
+        assert done.state == "failed"
+        assert re.search(r"DivergedError: .*(loss|weights|logits).* epoch \d+", done.reason)
+        assert "mae_50" not in done.metrics
+        told = [each.metrics for each in session.messages if isinstance(each, EpochDone)]
+        figures = [*done.metrics.values(), *(value for each in told for value in each.values())]
+        assert all(map(math.isfinite, figures))
+        assert not (Path(task.output_dir) / LAST).exists()
+
+
+@pytest.mark.slow
+def test_a_state_that_had_diverged_is_not_resumed_to_a_complete_trial(
+    make_task: Callable[..., TrialTask],
+) -> None:
+    task = make_task(epochs=3)
+    session = LocalSession()
+    session.stop = lambda: any(isinstance(each, EpochDone) for each in session.messages)
+    assert run_trial(task, session).state == "stopped"
+    state = load_last(Path(task.output_dir))
+    assert state is not None
+    next(iter(state["step"]["model"].values())).fill_(math.nan)
+    save_last(Path(task.output_dir), state)
+    done = run_trial(replace(task, resume=True), LocalSession())
+    assert done.state == "failed"
+    assert "saved after epoch 1 are not finite" in done.reason
 
 
 def test_a_missing_data_set_fails_with_its_reason(make_task: Callable[..., TrialTask]) -> None:

@@ -17,6 +17,8 @@ from orchestrator.events import (
     TrialProfiled,
     TrialStarted,
 )
+from orchestrator.records import fold
+from orchestrator.sweep import SweepBudget
 from orchestrator.tracking.projection import MAX_EPOCH_KEYS, MAX_FIGURE_KEYS, Projector
 from orchestrator.tracking.updates import RunUpdate, merge
 
@@ -152,6 +154,24 @@ def test_the_sweeps_own_figures_only_get_better(
     assert [step for step, _ in points["ended"]] == list(range(1, 31))
     busy = sum(record.busy_seconds for record in projector.records.trials)
     assert points["device_hours"][-1][1] == pytest.approx(2 * busy / 3600)
+
+
+def test_the_time_left_is_a_figure_of_the_sweep(
+    info: SweepInfo, demo_events: Callable[..., list[SweepEvent]]
+) -> None:
+    def hours_left(budget: SweepBudget | None) -> list[tuple[int, float]]:
+        projector = Projector(replace(info, budget=budget))
+        events = demo_events(30)
+        return values(p for e in events for p in projector.observe(e)[1]).get("hours_left", [])
+
+    counted = sum(not trial.gated for trial in fold(demo_events(30)).trials)
+    by_trials = hours_left(SweepBudget(trials=counted, epochs=3))
+    assert [step for step, _ in by_trials] == list(range(1, 31))
+    assert by_trials[-1] == (30, 0.0)
+    many = hours_left(SweepBudget(trials=1000, epochs=3))
+    bounded = hours_left(SweepBudget(trials=1000, epochs=3, device_hours=1e-4))
+    assert bounded[0][1] < many[0][1]
+    assert hours_left(None) == []
 
 
 def test_ranks_are_told_once_and_again_only_when_they_change(info: SweepInfo) -> None:
