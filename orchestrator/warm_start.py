@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.codec import decode, encode
 from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.finite import broken_figures
 from orchestrator.past import kept_settings, read_config
 from orchestrator.spec.dump import spec_settings
 from search_spaces.space import config_digest
@@ -130,8 +131,8 @@ def warm_events(
 
     Of several trials of a configuration the longest counts, the first among equals. A complete one
     of as many epochs is complete; of one of more, the first ``epochs`` count, with the mIoU at the
-    last of them; any other was stopped at its last. A complete one that lacks an objective is left
-    out.
+    last of them; any other was stopped at its last. A complete one that lacks an objective, or has
+    a loss or a score that is not finite, is left out.
     """
     longest: dict[str, tuple[Config, PastTrial]] = {}
     for trial in trials:
@@ -153,6 +154,8 @@ def _depth(trial: PastTrial) -> tuple[int, bool]:
 
 
 def _lacks(trial: PastTrial, objectives: Iterable[Objective]) -> bool:
+    if broken_figures(trial.metrics) is not None:
+        return True  # it had diverged, which earlier releases recorded as complete
     return not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives)
 
 
@@ -172,8 +175,8 @@ def _trial_events(
     source = f"trial {trial.trial_id} of {trial.sweep_id}"
     final = dict(trial.metrics)
     if last > epochs:
-        final[LEARNED] = told[-1][1] if told else math.nan
-    complete = trial.complete and last >= epochs
+        final |= {LEARNED: told[-1][1]} if told else {}
+    complete = trial.complete and last >= epochs and bool(told)
     yield TrialEnded(
         trial_id=name,
         state="complete" if complete else "stopped",

@@ -33,7 +33,6 @@ USER_ERRORS = frozenset(
         "orchestrator.teaching.TeacherFailedError",
         "orchestrator.tracking.errors.TrackingError",
         "orchestrator.warm_start.WarmStartError",
-        "packed_predictor.PackedModelError",
         "trainables.compression.extras.MissingExtraError",
         "trainables.cost.runtimes.base.ArtifactError",
         "trainables.data.cache.CacheError",

@@ -74,6 +74,8 @@ MaxPixels: TypeAlias = Annotated[
         help="Largest image that is decoded; as memory allows.",
     ),
 ]
+PACKED_ERROR = "PackedModelError"
+"""Class of what a packed model raises, by name: its code is loaded from the model's own files."""
 
 
 def register(app: typer.Typer) -> None:
@@ -169,13 +171,23 @@ def _predicted(
     batch: int,
     params: dict[str, object],
 ) -> Iterator[Outcome]:
-    """Yield what is predicted of each image; neighbours of one size go in one pass."""
+    """Yield what is predicted of each image; neighbours of one size go in one pass.
+
+    Raises:
+        CliError: the model's own predictor refuses, for logits that are not finite for one.
+    """
     import numpy as np
 
     from trainables.inference.outcome import write_outcome
 
     for group in _groups(pictures, batch):
-        masks = model.predict(np.stack([image for _, image in group]), **params)
+        try:
+            masks = model.predict(np.stack([image for _, image in group]), **params)
+        except ValueError as error:
+            if type(error).__name__ != PACKED_ERROR:
+                raise
+            names = ", ".join(file.name for file, _ in group)
+            raise CliError(f"version {model.version.version}, {names}: {error}") from error
         for (file, image), mask in zip(group, masks, strict=True):
             yield write_outcome(out, file.name, image, mask, model.class_names)
 

@@ -14,6 +14,7 @@ from orchestrator.events import (
     TrialProfiled,
     TrialStarted,
 )
+from orchestrator.finite import finite_event
 from orchestrator.pareto import non_dominated_ranks
 from orchestrator.records import RecordBook
 from orchestrator.report.text import brief
@@ -64,6 +65,7 @@ class Projector:
 
     def observe(self, event: SweepEvent) -> tuple[RunUpdate | None, tuple[Point, ...]]:
         """Return what ``event`` adds to its trial's run, and to the sweep's own."""
+        event = finite_event(event)
         record = self._book.observe(event)
         if self._time_left is not None:
             self._time_left.observe(event)

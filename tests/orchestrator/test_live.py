@@ -188,4 +188,5 @@ def test_the_time_left_is_that_of_the_budget_that_ends_first() -> None:
     )
     view = model.view(0.0)
     # 3600 worker-seconds are 1800 s of the one lane: nine trials of 200 s, half of the first over.
-    assert (view.left, view.ends_by) == (pytest.approx(1700), "device_hours")
+    assert view.left == pytest.approx(1700)
+    assert view.ends_by == "device_hours"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -258,3 +259,24 @@ def test_a_searcher_proposes_none_again_but_those_that_were_not_trained_to_their
         searcher.observe(TrialAsked(trial_id=str(len(proposed)), number=0, config=config))
         proposed.append(config)
     assert sorted(map(str, proposed)) == sorted(map(str, [*every[:2], every[3]]))
+
+
+def test_a_trial_that_had_diverged_teaches_nothing() -> None:
+    """Earlier releases recorded it as complete, with the mIoU of class 0 everywhere."""
+    first, second = configs(2)
+    diverged = replace(past_trial(first), metrics={**FIGURES, "mae_50": 0.0, "val_loss": math.nan})
+    events = warm_events(
+        [diverged, past_trial(second, number=1)], SPEC.space, SPEC.objectives, epochs=3
+    )
+    (asked,) = (event for event in events if isinstance(event, TrialAsked))
+    assert asked.config == second
+
+
+def test_a_longer_trial_without_an_early_epoch_is_no_complete_one() -> None:
+    trial = replace(past_trial(configs(1)[0]), curve=((5, 0.5),))
+    (end,) = (
+        event
+        for event in warm_events([trial], SPEC.space, SPEC.objectives, epochs=3)
+        if isinstance(event, TrialEnded)
+    )
+    assert end.state == "stopped"

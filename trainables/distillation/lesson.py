@@ -10,7 +10,7 @@ from search_spaces.config import Resolution
 from trainables.distillation.soft_labels import ensure_soft_labels
 from trainables.distillation.teacher import TeacherError, train_teacher
 from trainables.messages import TrialDone
-from trainables.training.ranks import Ranks
+from trainables.training.ranks import PeerFailedError, Ranks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -43,7 +43,9 @@ def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
                 Path(info.path), task.data, task.cache_dir, device=session.device
             )
         )
-    except (TeacherError, ValueError, OSError) as error:
+    except (TeacherError, ValueError, OSError, PeerFailedError) as error:
+        if isinstance(error, PeerFailedError) and error.blame != "own":
+            raise
         state = "stopped" if session.should_stop() else "failed"
         return TrialDone(
             trial_id=task.trial_id,

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from orchestrator.cli.predict import _groups, _readable
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.predict import _groups, _predicted, _readable
+from trainables.inference import predictor
 from trainables.inference.images import ImageFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_impossible_settings_are_named_together(segsweep: Callable[..., Any]) -> None:
@@ -73,3 +78,26 @@ def test_an_image_over_the_limit_names_the_option(tmp_path: Path) -> None:
     assert "40x30 (1,200 pixels), over the limit of 1,000 pixels" in faults[0]
     assert "--max-image-pixels" in faults[0]
     assert "cut.jpg" in faults[1]
+
+
+def test_a_model_whose_logits_are_not_finite_ends_with_one_message(tmp_path: Path) -> None:
+    """The error is of the class in the model's own files, not of the one that is installed."""
+    source = Path(predictor.__file__)
+    spec = importlib.util.spec_from_file_location("packed_predictor", source)
+    assert spec is not None
+    assert spec.loader is not None
+    packed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(packed)
+    description = {
+        "class_names": ["a", "b"],
+        "resolution": [4, 4],
+        "preprocessing": {"mean": [0, 0, 0], "std": [1, 1, 1]},
+    }
+    broken = packed.Predictor(lambda images: images[:, :2] * float("nan"), description)
+    model = SimpleNamespace(
+        predict=broken.masks, version=SimpleNamespace(version=3), class_names=("a", "b")
+    )
+    pictures = [(ImageFile(tmp_path / "a.png", "a"), np.zeros((4, 4, 3), np.uint8))]
+    with pytest.raises(CliError, match=r"^version 3, a: the model's logits are not finite"):
+        list(_predicted(model, pictures, tmp_path / "out", 8, {}))  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()

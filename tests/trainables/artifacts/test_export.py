@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from search_spaces.config import TrialConfig
+from search_spaces.config import Resolution, TrialConfig
 from trainables.artifacts.export import export_trial, load_deployed
 from trainables.artifacts.formats import write_artifact
 from trainables.artifacts.record import RECORD
 from trainables.compression.deployed import build_pruned, stand_in
 from trainables.cost.runtimes.base import ArtifactError
 from trainables.cost.runtimes.registry import open_artifact
+from trainables.data.dataset import build_datasets
 from trainables.training.atomic import file_digest
 from trainables.training.checkpoint import BEST_WEIGHTS, CheckpointError, save_weights
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+
+    from trainables.config import DataConfig
 
 TINY = {"arch": "lraspp", "resolution": "32x64", "width": 0.25}
 
@@ -79,6 +82,23 @@ def test_artifacts_are_written_with_digest_and_size(tmp_path: Path) -> None:
     assert begun == ["onnx"]
     assert again[0] == made[0]
     assert again[1].is_whole()
+
+
+@pytest.mark.slow
+def test_an_artifact_whose_logits_are_not_finite_is_removed(
+    tmp_path: Path, tiny_data: DataConfig, tiny_cache: Path
+) -> None:
+    """All weights are finite, the activations overflow."""
+    model = _save(tmp_path, TrialConfig.from_mapping(TINY))
+    facts = {"config": TrialConfig.from_mapping(TINY).to_mapping(), "class_names": ["a", "b", "c"]}
+    weights = {
+        name: each * 1e30 if each.ndim == 4 else each for name, each in model.state_dict().items()
+    }
+    save_weights(tmp_path / BEST_WEIGHTS, weights, facts)
+    _, val = build_datasets(tiny_data, Resolution(32, 64), tiny_cache)
+    with pytest.raises(ArtifactError, match=r"model\.pt2 is of no use: .*logits are not finite"):
+        export_trial(tmp_path, ["pt2"], tmp_path / "out", val=val)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 MATRIX = [

@@ -133,3 +133,27 @@ def test_classes_that_do_not_fit_are_named(place: Path) -> None:
             device=CPU,
         )
     assert not (place / "never").exists()
+
+
+def test_an_extension_that_diverges_leaves_no_model(place: Path) -> None:
+    with pytest.raises(ExtendError, match=r"not finite|no finite number"):
+        _extend(place, "hot", learning_rate=1e20, ewc=0)
+    assert not (place / "hot").exists()
+
+
+def test_a_model_that_diverged_is_not_extended(place: Path) -> None:
+    """Scoring it before would find an mIoU, that of class 0 everywhere."""
+    trained = load_trained(place / "trial")
+    next(trained.module.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ExtendError, match="weights of the model are not finite"):
+        extend_model(
+            trained,
+            old_data=_old(place),
+            new_data=_new(place),
+            new_classes=("box",),
+            settings=ExtendConfig(),
+            cache_dir=place / "cache",
+            folder=place / "never",
+            device=CPU,
+        )
+    assert not (place / "never").exists()

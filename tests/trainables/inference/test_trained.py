@@ -51,6 +51,18 @@ def test_files_that_were_changed_are_refused(tmp_path: Path) -> None:
         load_trained(tmp_path)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_that_diverged_is_refused(tmp_path: Path, value: float) -> None:
+    """An earlier release may have called its trial complete; promote and predict begin here."""
+    model = save(tmp_path, {"backbone": "mobilenet_v3_small"})
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = value
+    facts = {"config": {"backbone": "mobilenet_v3_small"}, "class_names": ["a", "b"]}
+    save_best(tmp_path, model.state_dict(), facts)
+    with pytest.raises(CheckpointError, match="training that diverged"):
+        load_trained(tmp_path)
+
+
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     save(tmp_path, {"backbone": "mobilenet_v3_small"}, classes=3)
     with pytest.raises(CheckpointError, match="does not fit its configuration"):
