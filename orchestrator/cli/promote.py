@@ -45,6 +45,16 @@ MaxSize: TypeAlias = Annotated[
 MinMiou: TypeAlias = Annotated[
     float | None, typer.Option(metavar="SHARE", show_default=False, help="Least mIoU, 0 to 1.")
 ]
+MinTestMiou: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        min=0,
+        max=1,
+        show_default=False,
+        help="Least mIoU on the test split, 0 to 1; it chooses no trial.",
+    ),
+]
 RuleName: TypeAlias = Annotated[
     str, typer.Option("--rule", metavar="RULE", help=f"How to choose: {', '.join(RULES)}.")
 ]
@@ -84,6 +94,7 @@ def promote(
     max_flops: MaxFlops = None,
     max_size_mb: MaxSize = None,
     min_miou: MinMiou = None,
+    min_test_miou: MinTestMiou = None,
     rule: RuleName = "best-miou",
     trial: TrialName = None,
     name: Name = None,
@@ -115,6 +126,7 @@ def promote(
             min_miou=min_miou,
         ),
         trial_id=trial,
+        min_test_miou=min_test_miou,
         tolerances=Tolerances(miou=miou_tolerance, latency=latency_tolerance),
         retrain_seeds=retrain_seeds,
     )

@@ -16,6 +16,7 @@ from orchestrator.promotion.fresh import (
     fresh_model,
     time_fairly,
 )
+from orchestrator.report.held_out import TEST_MIOU
 from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
 from trainables.cost.targets import artifact_format
@@ -140,6 +141,7 @@ class Examination:
         except FreshProcessError as error:
             compared = None
             found.verdicts = [gates.Verdict(gate="reload", passed=False, message=str(error))]
+        self._judge_test(found)
         self._judge_latency(found, measured, latency.disturbance)
         bounds = self.candidate.plan.constraints
         found.verdicts.append(gates.judge_constraints(found.figures, bounds))
@@ -170,6 +172,19 @@ class Examination:
                 tolerance=tolerances.miou,
             ),
         ]
+
+    def _judge_test(self, found: Findings) -> None:
+        """Note the mIoU on the test split, found now unless the sweep did; judge it if asked to."""
+        plan, spec = self.candidate.plan, self.candidate.spec
+        if plan.test_split is None:
+            return
+        miou = plan.choice.row.test_miou
+        if miou is None:
+            self.say("scoring the trial on the test split")
+            miou = verify.score_on_test(self.folder.trials / plan.trial_id, spec)
+        found.figures[TEST_MIOU] = miou
+        if self.request.min_test_miou is not None:
+            found.verdicts.append(gates.judge_test(found=miou, least=self.request.min_test_miou))
 
     def _measured(self) -> tuple[dict[str, float], LatencyMeasurement]:
         recorded = self.candidate.plan.choice.row.metrics["latency_ms"]

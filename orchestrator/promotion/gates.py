@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.gate import Constraint
 
 GateName: TypeAlias = Literal[
-    "digest", "constraints", "reload", "miou", "latency", "champion", "seeds"
+    "digest", "constraints", "reload", "miou", "test", "latency", "champion", "seeds"
 ]
 
 
@@ -164,6 +164,16 @@ def judge_latency(
             "machine": machine,
             "recorded_machine": recorded_machine,
         },
+    )
+
+
+def judge_test(*, found: float, least: float) -> Verdict:
+    """Return whether the model's mIoU on the test split is high enough."""
+    return Verdict(
+        gate="test",
+        passed=found >= least,
+        message=f"mIoU {found:.4f} on the test split, {least:g} is needed",
+        figures={"found": found, "least": least},
     )
 
 

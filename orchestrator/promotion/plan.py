@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.promotion.versions import SHOWN, SWEEP, TRIAL
+from orchestrator.report.held_out import TEST_MIOU
 from orchestrator.report.labels import label
 from orchestrator.report.text import brief
 
@@ -32,6 +33,8 @@ class PromotionPlan:
     """Bounds that must hold when the figures are measured again."""
     gates: tuple[GateName, ...]
     """What it must pass, in this order."""
+    test_split: str | None = None
+    """The split that it is scored on unless it was; None where the sweep has none."""
     champion: ModelVersion | None = None
     """The version it would replace; None for the first."""
     recorded_machine: str | None = None
@@ -41,6 +44,12 @@ class PromotionPlan:
     def trial_id(self) -> str:
         """The trial to promote."""
         return self.choice.row.trial_id
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The trial's figures, that on the test split with them where it was scored on one."""
+        row = self.choice.row
+        return {**row.metrics, **({} if row.test_miou is None else {TEST_MIOU: row.test_miou})}
 
     @property
     def already_champion(self) -> bool:
@@ -57,7 +66,8 @@ class PromotionPlan:
             "trial_id": row.trial_id,
             "reason": self.choice.reason,
             "config": dict(row.config),
-            "figures": {key: row.metrics[key] for key in SHOWN if key in row.metrics},
+            "figures": {key: self.figures[key] for key in SHOWN if key in self.figures},
+            "scored_on_test": None if self.test_split is None else row.test_miou is not None,
             "passed_over": [
                 {"trial_id": trial, "reason": reason} for trial, reason in self.choice.passed_over
             ],
@@ -73,9 +83,11 @@ class PromotionPlan:
         found = [
             f"model      {self.name}",
             f"trial      {row.trial_id} of {self.sweep_id}: {brief(row.config)}",
-            f"figures    {figures_text(row.metrics)}",
+            f"figures    {figures_text(self.figures)}",
             f"because    {self.choice.reason}",
         ]
+        if self.test_split is not None and row.test_miou is None:
+            found.append(f"scores     it on the test split {self.test_split!r}, as nothing did yet")
         found += [f"not        {trial}: {why}" for trial, why in self.choice.passed_over]
         if self.champion is None:
             found.append("replaces   nothing: the model has no champion yet")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.promotion import versions as words
-from orchestrator.promotion.choose import choose
+from orchestrator.promotion.choose import NoCandidateError, choose
 from orchestrator.promotion.examination import Candidate, Examination, pack_candidate
 from orchestrator.promotion.gates import Verdict, judge_digest
 from orchestrator.promotion.plan import PromotionPlan
@@ -83,15 +83,24 @@ def make_plan(
         machines: Processor or GPU on which each trial's latency was measured, where it is known.
 
     Raises:
-        NoCandidateError: no trial can be promoted as asked.
+        NoCandidateError: no trial can be promoted as asked, or a mIoU on the test split is asked
+            for and the sweep has none.
         ModelNameError: the name cannot be registered.
         TrackingError: the registry does not answer.
     """
+    if request.min_test_miou is not None and spec.data.test_split is None:
+        raise NoCandidateError(
+            f"sweep {report.sweep_id} has no test split, so there is no test mIoU of at least "
+            f"{request.min_test_miou:g}; run a sweep with data.test_split, or leave "
+            "--min-test-miou out"
+        )
     constraints = (*spec.constraints, *request.limits.constraints())
+    test: tuple[GateName, ...] = () if request.min_test_miou is None else ("test",)
     gates: tuple[GateName, ...] = (
         "digest",
         "reload",
         "miou",
+        *test,
         "latency",
         "constraints",
         "champion",
@@ -105,6 +114,7 @@ def make_plan(
         recorded_machine=(machines or {}).get(choice.row.trial_id),
         constraints=constraints,
         gates=(*gates, "seeds") if request.retrain_seeds else gates,
+        test_split=spec.data.test_split,
         champion=registry.champion(request.name),
     )
 

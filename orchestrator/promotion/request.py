@@ -47,6 +47,9 @@ class PromotionRequest:
     """Bounds besides the sweep's own."""
     trial_id: str | None = None
     """The trial; None lets the rule choose."""
+    min_test_miou: float | None = None
+    """Least mIoU on the test split, [0, 1]; None asks for none. It never chooses the trial: a split
+    that chooses is not held out any more."""
     tolerances: Tolerances = field(default_factory=Tolerances)
     """How closely figures must be reproduced."""
     retrain_seeds: int = 0

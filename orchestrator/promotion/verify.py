@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from orchestrator.resolutions import scored_alike
 from search_spaces.resolution import Resolution
 from trainables.artifacts.formats import write_artifact
 from trainables.compression.deployed import build_pruned
@@ -22,8 +23,10 @@ from trainables.cost.size import MB
 from trainables.cost.targets import artifact_format
 from trainables.data.cache import cached_split
 from trainables.data.layouts.registry import open_layout
+from trainables.local_session import LocalSession
 from trainables.messages import UNDISTURBED
 from trainables.training.metrics import confusion_matrix, mean_iou
+from trainables.training.split_scores import score_split
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -87,6 +90,27 @@ def score(masks: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int) 
             torch.from_numpy(np.array(predicted)).long(), labels, num_classes
         )
     return mean_iou(counts)
+
+
+def score_on_test(trial: Path, spec: SweepSpec) -> float:
+    """Return the mIoU on the test split of the trial whose files are in ``trial``, as a lane does.
+
+    Raises:
+        CheckpointError: the trial's files cannot be used.
+        DataError: the data set cannot be used.
+        CacheError: the cache folder cannot take the decoded images.
+        ValueError: no pixel of the split is labelled.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scores = score_split(
+        trial,
+        "test",
+        data=spec.data,
+        training=scored_alike(spec),
+        cache_dir=spec.storage.cache_dir,
+        session=LocalSession(device=device),
+    )
+    return scores.miou
 
 
 def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[np.uint8]:

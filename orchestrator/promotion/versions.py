@@ -27,7 +27,7 @@ PROGRAM = "program.sha256"
 MODEL = "model.id"
 """Logged model that holds the version's files, which MLflow's own answer may leave out."""
 GATE_PREFIX, FIGURE_PREFIX = "gate.", "figure."
-SHOWN = ("miou", "latency_ms", "flops", "params", "size_mb")
+SHOWN = ("miou", "test_miou", "latency_ms", "flops", "params", "size_mb")
 """Figures that a version is described by."""
 
 
