@@ -43,6 +43,8 @@ def main() -> None:
     launched = launch(small_sweep())
     for row in launched.report.front:
         values = ", ".join(f"{name} {value:.4g}" for name, value in row.objectives.items() if value)
+        if row.test_miou is not None:  # with DataConfig(test_split=...)
+            values += f", test mIoU {row.test_miou:.4g}"
         sys.stdout.write(f"{row.trial_id}: {values}; {dict(row.config)}\n")
     sys.stdout.write(f"everything is in {launched.folder.path}\n")
 
