@@ -41,7 +41,7 @@ a shared machine differed by up to 10 %."""
 NARROW_DISTURBED = 0.5
 """The same for a disturbed measurement: CPU times under load were up to 1.6 times too high."""
 DOING: dict[FinalCheckKind, str] = {
-    "latency": "measuring the latency again, by turns",
+    "latency": "measuring latencies again by turns",
     "test": "scoring on the test split",
 }
 """What a check does, for a line of progress."""

@@ -11,6 +11,7 @@ from orchestrator.pareto import default_reference_point, hypervolume, share_of_p
 from orchestrator.records import RecordBook
 from orchestrator.sweep import SweepBudget
 from orchestrator.time_left import TimeLeftModel
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -44,6 +45,8 @@ class LiveRow:
     """Best so far, [0, 1]; None before the first epoch."""
     latency_ms: float | None
     """Median latency on the target, milliseconds; None before it is measured."""
+    disturbed: bool
+    """Whether the latency was measured under disturbance."""
     gflops: float | None
     """FLOPs of one image in 1e9; None before they are counted."""
     config: str
@@ -187,6 +190,7 @@ def _row(record: TrialRecord, epochs: int) -> LiveRow:
         epochs=epochs,
         miou=max(scores, default=None),
         latency_ms=record.metrics.get("latency_ms"),
+        disturbed=record.metrics.get(UNDISTURBED, 1.0) != 1.0,
         gflops=None if flops is None else flops / 1e9,
         config=describe(record.config),
         reason=record.reason,

@@ -18,6 +18,8 @@ from orchestrator.events import (
     TrialInterrupted,
     TrialStarted,
 )
+from orchestrator.final_checks import DOING
+from trainables.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,7 +175,7 @@ def picture(view: LiveView, limit: int, stage: str = "") -> Group:
             Text(row.state, style=_STYLES.get(row.state, "")),
             f"{row.epoch}/{row.epochs}",
             _number(row.miou, 3),
-            _number(row.latency_ms, 1),
+            _latency(row.latency_ms, disturbed=row.disturbed),
             _number(row.gflops, 2),
             Text(row.reason if row.state in {"failed", "infeasible"} else row.config),
         )
@@ -201,10 +203,9 @@ def _line(event: SweepEvent, row: LiveRow) -> str | None:
         case TrialInterrupted():
             return f"{row.trial_id} lost its lane ({event.cause}), it goes on: {event.reason}"
         case TrialEnded():
-            figures = (
-                f"mIoU {_number(row.miou, 3)}, {_number(row.latency_ms, 1)} ms, "
-                f"{_number(row.gflops, 2)} GFLOPs"
-            )
+            latency = _latency(row.latency_ms, disturbed=row.disturbed)
+            gflops = _number(row.gflops, 2)
+            figures = f"mIoU {_number(row.miou, 3)}, {latency} ms, {gflops} GFLOPs"
             why = f" ({row.reason})" if row.reason else ""
             return f"{row.trial_id} {row.state}{why}: {figures}"
     return None
@@ -212,8 +213,18 @@ def _line(event: SweepEvent, row: LiveRow) -> str | None:
 
 def _examined(event: TrialExamined) -> str:
     if event.reason:
-        return f"{event.trial_id} was not scored on the test split: {event.reason}"
-    return f"{event.trial_id} test mIoU {_number(event.metrics.get('test_miou'), 3)}"
+        return f"{event.trial_id}: {DOING[event.kind]} failed: {event.reason}"
+    match event.kind:
+        case "latency":
+            disturbed = event.metrics.get(UNDISTURBED, 1.0) != 1.0
+            latency = _latency(event.metrics.get("latency_ms"), disturbed=disturbed)
+            return f"{event.trial_id} measured again: {event.ruled_out or f'{latency} ms'}"
+        case "test":
+            return f"{event.trial_id} test mIoU {_number(event.metrics.get('test_miou'), 3)}"
+
+
+def _latency(value: float | None, *, disturbed: bool) -> str:
+    return f"{'~' if disturbed else ''}{_number(value, 1)}"
 
 
 def _number(value: float | None, digits: int) -> str:

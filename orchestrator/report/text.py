@@ -176,8 +176,8 @@ def disturbed_line(report: SweepReport) -> str:
     if not marked:
         return ""
     return (
-        f"~ latency measured under disturbance: {', '.join(marked)}; it may be too high, "
-        "resume the sweep on a quiet machine to measure it again"
+        f"~ latency measured under disturbance: {', '.join(marked)}; it may be too high "
+        "(promote measures its candidate again)"
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.cli.live_table import LiveTable, PlainLines, picture, show
-from orchestrator.events import Objective, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.events import Objective, TrialAsked, TrialEnded, TrialExamined, TrialStarted
 from orchestrator.live import LiveModel
 
 if TYPE_CHECKING:
@@ -33,6 +33,28 @@ def test_plain_lines_tell_the_course_of_a_trial(whole_trial: WholeTrial) -> None
         "t00000 started: deeplabv3",
         "t00000 epoch 1/1: mIoU 0.250, loss -",
         "t00000 complete: mIoU 0.250, 5.0 ms, 0.50 GFLOPs | " + LAST,
+    ]
+
+
+def test_examinations_after_the_search_are_a_line_each(whole_trial: WholeTrial) -> None:
+    stream = io.StringIO()
+    lines = PlainLines(_model(), stream, lambda: 61.0)
+    for event in whole_trial(0, 0.25, 5.0):
+        lines.on_event(event)
+    before = len(stream.getvalue().splitlines())
+    loud = {"latency_ms": 5.5, "latency_undisturbed": 0.0}
+    for event in (
+        TrialExamined(trial_id="t00000", kind="latency", metrics=loud),
+        TrialExamined(trial_id="t00000", kind="latency", metrics=loud, ruled_out="5.5 breaks 5"),
+        TrialExamined(trial_id="t00000", kind="latency", reason="no converter"),
+        TrialExamined(trial_id="t00000", kind="test", metrics={"test_miou": 0.2}),
+    ):
+        lines.on_event(event)
+    assert stream.getvalue().splitlines()[before:] == [
+        "t00000 measured again: ~5.5 ms",
+        "t00000 measured again: 5.5 breaks 5",
+        "t00000: measuring latencies again by turns failed: no converter",
+        "t00000 test mIoU 0.200",
     ]
 
 
