@@ -77,7 +77,12 @@ def warned(spec: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("data", "check"), ("plan",), ("submit", "--storage", "/shared", "--dry-run")]
+    "arguments",
+    [
+        ("data", "check"),
+        pytest.param(("plan",), marks=pytest.mark.slow),  # simulates dozens of sweeps
+        ("submit", "--storage", "/shared", "--dry-run"),
+    ],
 )
 def test_every_verb_shows_the_warnings_of_the_data(
     segsweep: Callable[..., Outcome], warned: str, arguments: tuple[str, ...]

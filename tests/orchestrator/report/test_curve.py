@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,7 @@ def test_the_curve_is_the_hypervolume_of_everything_so_far(
             TrialEnded(trial_id=name, state="complete", reason="", metrics=metrics, seconds=number)
         )
     curve = volume_curve(fold(events), AIMS, REFERENCE)
-    wanted = [hypervolume(figures[: count + 1], AIMS, REFERENCE) for count in range(len(figures))]
+    sound = [each for each in figures if all(map(math.isfinite, each))]  # others have failed
+    wanted = [hypervolume(sound[: count + 1], AIMS, REFERENCE) for count in range(len(sound))]
     assert [point.hypervolume for point in curve] == pytest.approx(wanted)
-    assert [point.completed for point in curve] == list(range(1, len(figures) + 1))
+    assert [point.completed for point in curve] == list(range(1, len(sound) + 1))
