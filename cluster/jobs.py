@@ -15,8 +15,8 @@ import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
+from cluster.errors import ClusterError
 from cluster.job_request import Job
-from cluster.local import ClusterError
 from cluster.nodes import node_of
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
-from ray._private import ray_constants
 from ray._private.utils import read_ray_address
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.errors import ClusterError
 from cluster.nodes import nodes_of
 from cluster.processes import outlived_by_none
+from cluster.start import first_line, start_ray
 from cluster.telemetry import list_gpus
 
 if TYPE_CHECKING:
@@ -63,10 +64,6 @@ class ClusterCapacity:
     """Whether it was started by this process, to end with it."""
 
 
-class ClusterError(RuntimeError):
-    """No Ray could be started or reached."""
-
-
 @contextmanager
 def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
     """Work with the cluster at ``address``, or with a Ray of this machine's where it is None.
@@ -94,13 +91,10 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         arguments["address"] = named or address  # a job's own cluster before any other on the node
         _see_that_it_answers(arguments["address"])
     _log_notices()
-    try:
-        with warnings.catch_warnings(), _seen_from_here(alone=address is None):
-            warnings.simplefilter("ignore")
-            ray.init(**arguments)
-    except Exception as error:
-        place = "a local Ray cannot be started" if address is None else f"no Ray at {address}"
-        raise ClusterError(f"{place}: {error}") from error
+    if address is None:
+        start_ray(arguments)
+    else:
+        _connect(arguments)
     try:
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterCapacity(
@@ -111,12 +105,21 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
         )
     except RayError as error:
         raise ClusterError(
-            f"Ray was lost ({type(error).__name__}: {_first_line(error)}); what is done is kept: "
+            f"Ray was lost ({type(error).__name__}: {first_line(error)}); what is done is kept: "
             "see that Ray is up, then resume"
         ) from error
     finally:
         with outlived_by_none() if address is None else nullcontext():
             ray.shutdown()
+
+
+def _connect(arguments: dict[str, Any]) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**arguments)
+    except Exception as error:
+        raise ClusterError(f"no Ray at {arguments['address']}: {error}") from error
 
 
 def _see_that_it_answers(address: str) -> None:
@@ -141,25 +144,6 @@ def _see_that_it_answers(address: str) -> None:
             f"no Ray at {address}: nothing answers at {place} ({error}); "
             "start one with ray start --head, or name another address"
         ) from error
-
-
-@contextmanager
-def _seen_from_here(*, alone: bool) -> Iterator[None]:
-    """Context in which a Ray that is started ``alone`` listens on the loopback interface only.
-
-    Ray does so of its own accord on macOS and Windows. On Linux it listens on all interfaces, and
-    takes an address of ours for the machine's; there is no other switch than its constant.
-    """
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = before and not alone
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
 
 
 def survey() -> tuple[Node, ...]:

@@ -45,3 +45,30 @@ def _of_local_ray() -> list[psutil.Process]:
                 process = psutil.Process(each.process.pid)
                 found |= {one.pid: one for one in (process, *process.children(recursive=True))}
     return list(found.values())
+
+
+def session_has(session: str, name: str) -> bool:
+    """Whether a process called ``name`` that this process started runs for that session of Ray."""
+    return any(each.name() == name for each in _children_of(session))
+
+
+def end_session(session: str) -> None:
+    """Kill the processes that this process started for that session of Ray, and theirs."""
+    found: dict[int, psutil.Process] = {}
+    for each in _children_of(session):
+        with suppress(psutil.NoSuchProcess):
+            found |= {one.pid: one for one in (each, *each.children(recursive=True))}
+    for process in found.values():
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(found.values(), timeout=_LEAVING_SECONDS)
+
+
+def _children_of(session: str) -> list[psutil.Process]:
+    """Return the children of this process whose command line has the session; no dead one has."""
+    found = []
+    for each in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if any(session in word for word in each.cmdline()):
+                found.append(each)
+    return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.temporary import ray_folder
 from orchestrator.continuity import FINISHED, settle_identity
 from orchestrator.engine import run_sweep
 from orchestrator.exporting.export import Exported
@@ -80,6 +81,8 @@ def launch(
     """
     hooks = hooks or RunHooks()
     spec = settle_spec(spec)
+    if spec.resources.address is None:
+        ray_folder()
     sound_networks(spec, hooks.stage)
     hooks.stage("checking the data")
     there = replace(spec, data=pinned(spec.data))

@@ -21,6 +21,7 @@ RAY_ROOMS = (
     "cluster/local.py",
     "cluster/processes.py",
     "cluster/probe.py",
+    "cluster/start.py",
     "trainables/lane/",
     "orchestrator/ray_tune/",
     "orchestrator/lanes/pool.py",

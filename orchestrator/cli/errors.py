@@ -20,7 +20,7 @@ USER_ERRORS = frozenset(
         "orchestrator.cli.errors.CliError",
         "orchestrator.spec.errors.SpecError",
         "cluster.jobs.UnknownJobError",
-        "cluster.local.ClusterError",
+        "cluster.errors.ClusterError",
         "cluster.resources.ResourceError",
         "orchestrator.continuity.SpecChangedError",
         "orchestrator.folders.SweepBusyError",

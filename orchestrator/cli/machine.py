@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from cluster.errors import ClusterError
 from cluster.resources import Resources, plan_lanes
+from cluster.temporary import ray_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +70,8 @@ class MachineFacts:
     """Cluster named by ``RAY_ADDRESS``."""
     tracking: str
     """Address of the default tracking store."""
+    temporary_fault: str | None = None
+    """Why a local Ray has no temporary folder; None where it has one."""
 
     def to_mapping(self) -> dict[str, object]:
         """Return the facts as JSON types."""
@@ -116,6 +120,7 @@ def examine(storage: str) -> MachineFacts:
         lanes=plan_lanes(Resources(), available_cpus=cpus, available_gpus=len(gpus)),
         ray_address=os.environ.get("RAY_ADDRESS"),
         tracking=f"sqlite:///{Path(storage) / 'mlflow.db'}",
+        temporary_fault=_temporary_fault(),
     )
 
 
@@ -127,6 +132,8 @@ def problems(facts: MachineFacts) -> list[Problem]:
     ]
     if not facts.storage_writable:
         found.append(Problem(f"{facts.storage} is not writable; set SEGSWEEP_STORAGE", fatal=True))
+    if facts.temporary_fault is not None:
+        found.append(Problem(facts.temporary_fault, fatal=facts.ray_address is None))
     if facts.disk_free < LOW_DISK:
         found.append(Problem(f"less than 5 GiB free for {facts.storage}", fatal=False))
     if facts.memory_free < LOW_MEMORY:
@@ -152,6 +159,14 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _temporary_fault() -> str | None:
+    try:
+        ray_folder()
+    except ClusterError as error:
+        return str(error)
+    return None
 
 
 def _cuda() -> str:

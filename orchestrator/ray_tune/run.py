@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
-from cluster.local import ClusterError
+from cluster.errors import ClusterError
 from orchestrator.ray_tune.guards import FirstError, StopRequest
 from orchestrator.ray_tune.lane_trial import LaneTrial
 from orchestrator.ray_tune.schedule_adapter import MOST_TRIALS_AT_ONCE, ScheduleAdapter

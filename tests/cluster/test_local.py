@@ -11,7 +11,8 @@ import pytest
 import ray
 
 from cluster import processes
-from cluster.local import ClusterError, connected
+from cluster.errors import ClusterError
+from cluster.local import connected
 
 pytestmark = pytest.mark.ray
 

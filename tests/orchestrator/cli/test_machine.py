@@ -50,6 +50,7 @@ def test_a_good_machine_has_no_problem() -> None:
     [
         ({"missing": ("ray",)}, "ray is not installed", True),
         ({"storage_writable": False}, "SEGSWEEP_STORAGE", True),
+        ({"temporary_fault": "set RAY_TMPDIR to a folder"}, "RAY_TMPDIR", True),
         ({"disk_free": GIB}, "5 GiB", False),
         ({"memory_free": GIB}, "memory", False),
         ({"shared_memory": 64 * 2**20}, "object store", False),

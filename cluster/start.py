@@ -1,0 +1,174 @@
+"""The start of a local Ray on a machine that may be busy."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+from collections import deque
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray._private import parameter, ray_constants, services
+
+from cluster.errors import ClusterError
+from cluster.ports import reserved_ports
+from cluster.processes import end_session, session_has
+from cluster.temporary import ray_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PATIENCE = (60.0, 180.0)
+"""How long each attempt waits for the raylet to register, s. At a load of 20 on two cores it took
+up to 40 s; a raylet that ends is noticed at once."""
+_POLL_SECONDS = 5
+"""How long one request for the node may wait before the raylet is looked at again, s."""
+_ENVIRONMENT = {
+    "RAY_raylet_start_wait_time_s": str(_POLL_SECONDS),
+    "RAY_gcs_server_port_wait_time_s": "60",
+    "RAY_agent_register_timeout_ms": "300000",
+}
+"""Ray waits 30 s for its agents otherwise, which a busy machine exceeds."""
+_LAST_LINES = 8
+_STACK = re.compile(r"\+0x[0-9a-f]+\)|^\*\*\* ")
+
+
+class RayletEndedError(Exception):
+    """The raylet ended, or did not register, during the start."""
+
+
+def start_ray(arguments: dict[str, Any]) -> None:
+    """Start a Ray that belongs to this process and connect to it.
+
+    It listens on the loopback interface alone. Where its raylet ends or does not register in time,
+    all its processes are ended and a second attempt takes other ports and waits longer.
+
+    Args:
+        arguments: Of ``ray.init``.
+
+    Raises:
+        ClusterError: both attempts failed; the raylet's last lines are in the message.
+    """
+    folder = ray_folder()
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    failures: list[str] = []
+    session = ""
+    for patience in _PATIENCE:
+        session = f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}"  # noqa: DTZ005
+        begun = time.monotonic()
+        try:
+            with _session(session, patience) as metrics_export_port:
+                ray.init(
+                    **arguments, _temp_dir=str(folder), _metrics_export_port=metrics_export_port
+                )
+        except Exception as error:  # noqa: BLE001 - Ray raises bare exceptions here
+            failures.append(f"after {time.monotonic() - begun:.0f} s: {first_line(error)}")
+            _clean_up(session)
+        except BaseException:
+            _clean_up(session)
+            raise
+        else:
+            return
+    logs = folder / session / "logs"
+    raise ClusterError(
+        "\n".join(
+            [
+                f"a local Ray cannot be started: {'; then '.join(failures)}",
+                *(f"  {line}" for line in last_lines(logs)),
+                f"these are the last lines of Ray's own log; all of its logs are in {logs}",
+            ]
+        )
+    )
+
+
+@contextmanager
+def _session(session: str, patience: float) -> Iterator[int]:
+    """Context in which ``ray.init`` starts Ray under that name; yields a port for its metrics.
+
+    A raylet that is not given the ports of its agents waits 15 s for the agents to report them and
+    then ends itself. ``ray.init`` has no argument for three of these ports.
+    """
+    with ExitStack() as stack:
+        agents, runtime_env, listen, metrics = stack.enter_context(reserved_ports(4))
+        settings = partial(
+            parameter.RayParams,
+            session_name=session,
+            metrics_agent_port=agents,
+            runtime_env_agent_port=runtime_env,
+            dashboard_agent_listen_port=listen,
+        )
+        get_node = partial(
+            _await_node, services.get_node, session, patience, time.monotonic() + patience
+        )
+        stack.enter_context(_replaced(parameter, "RayParams", settings))
+        stack.enter_context(_replaced(services, "get_node", get_node))
+        # Ray listens on the loopback interface alone on macOS and Windows by this constant
+        stack.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield metrics
+
+
+def _await_node(
+    get_node: Any,  # noqa: ANN401 - Ray's function
+    session: str,
+    patience: float,
+    deadline: float,
+    *node: str,
+) -> Any:  # noqa: ANN401 - Ray's mapping
+    """Return Ray's entry of the node; ask for it as long as its raylet lives.
+
+    Raises:
+        RayletEndedError: the raylet ended, or the deadline passed.
+    """
+    while True:
+        if not session_has(session, "raylet"):
+            raise RayletEndedError("its raylet ended by itself")
+        try:
+            return get_node(*node)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise RayletEndedError(
+                    f"its raylet did not register within {patience:.0f} s"
+                ) from None
+
+
+@contextmanager
+def _replaced(module: Any, name: str, value: object) -> Iterator[None]:  # noqa: ANN401 - a module
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+def _clean_up(session: str) -> None:
+    with suppress(Exception):
+        ray.shutdown()
+    end_session(session)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of the error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def last_lines(logs: Path) -> list[str]:
+    """Return the last lines of the raylet's error log, without stacks; else those of the GCS."""
+    for name in ("raylet.err", "raylet.out", "gcs_server.err", "gcs_server.out"):
+        with suppress(OSError), (logs / name).open(encoding="utf-8", errors="replace") as file:
+            lines = deque(
+                (line.rstrip() for line in file if line.strip() and not _STACK.search(line)),
+                maxlen=_LAST_LINES,
+            )
+            if lines:
+                return list(lines)
+    return []
