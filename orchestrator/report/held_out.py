@@ -60,7 +60,7 @@ def held_out(front: Sequence[str], trials: Sequence[TrialRecord]) -> HeldOut | N
 def kendall_tau(one: Sequence[float], other: Sequence[float]) -> tuple[float | None, str]:
     """Return Kendall's tau-b of two orders, or None with the reason why it is not defined."""
     if len(one) < 2:
-        return None, f"{len(one)} member(s) of the front are scored, two are needed"
+        return None, f"two scored trials are needed, there are {len(one)}"
     from scipy.stats import kendalltau  # type: ignore[import-untyped] # noqa: PLC0415 - slow
 
     tau = float(kendalltau(one, other).statistic)

@@ -79,8 +79,8 @@ def test_tau_is_that_of_the_pairs(one: list[float], other: list[float], tau: flo
 @pytest.mark.parametrize(
     ("one", "other", "reason"),
     [
-        ([], [], "0 member(s) of the front are scored, two are needed"),
-        ([0.5], [0.4], "1 member(s) of the front are scored, two are needed"),
+        ([], [], "two scored trials are needed, there are 0"),
+        ([0.5], [0.4], "two scored trials are needed, there are 1"),
         ([0.5, 0.5], [0.4, 0.3], "all members of the front have the same mIoU"),
     ],
 )
@@ -134,8 +134,8 @@ def test_a_failed_score_is_named_and_the_others_stand(make: Callable[..., SweepR
 def test_one_score_gives_no_tau(make: Callable[..., SweepReport]) -> None:
     told = json.loads(to_json(make(0.3)))["test"]
     assert told["kendall_tau"] is None
-    assert "two are needed" in told["reason"]
-    assert "no Kendall's tau: 1 member(s)" in shown(make(0.3)).replace("\n", " ")
+    assert "two scored trials are needed" in told["reason"]
+    assert "no Kendall's tau: two scored trials are needed" in shown(make(0.3)).replace("\n", " ")
 
 
 def test_without_a_test_split_the_report_is_as_before(make: Callable[..., SweepReport]) -> None:
