@@ -69,13 +69,23 @@ class Job:
     state: JobState
     """Where it stands."""
     message: str
-    """The cluster's words on the state."""
+    """Ray's message on the state; a failed job's holds the end of its log or a traceback."""
     labels: Mapping[str, str]
     """What the job is found by."""
     started: float | None
     """When, seconds since 1970; None before."""
     ended: float | None
     """When, seconds since 1970; None before."""
+    command: str = ""
+    """Its entrypoint."""
+    error_type: str | None = None
+    """Ray's name of the kind of failure; None where it did not fail."""
+    node: str | None = None
+    """Address of the node that runs the command; None where it is not known."""
+    image: str | None = None
+    """Container image of its processes; None: as the nodes are."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of its processes; values may be secret."""
 
     @property
     def over(self) -> bool:

@@ -16,6 +16,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
 from cluster.errors import ClusterError
+from cluster.job_failure import cause
 from cluster.job_request import Job
 from cluster.nodes import node_of
 
@@ -184,13 +185,19 @@ async def _next(source: Any) -> str | None:  # noqa: ANN401 - Ray's generator
 
 
 def _job(details: Any) -> Job:  # noqa: ANN401 - Ray's pydantic model
+    runtime_env = details.runtime_env or {}
     return Job(
         job_id=str(details.submission_id),
         state=cast("JobState", str(details.status.value).lower()),
-        message=str(details.message or "").strip().partition("\n")[0],
+        message=str(details.message or "").strip(),
         labels=dict(details.metadata or {}),
         started=_seconds(details.start_time),
         ended=_seconds(details.end_time),
+        command=str(details.entrypoint or ""),
+        error_type=details.error_type,
+        node=urlsplit(details.driver_agent_http_address or "").hostname,
+        image=runtime_env.get("image_uri"),
+        environment=dict(runtime_env.get("env_vars") or {}),
     )
 
 
@@ -220,7 +227,6 @@ def _explained(address: str, job_id: str | None = None) -> Iterator[None]:
             "RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token"
         ) from error
     except (RuntimeError, ConnectionError, OSError, ValueError) as error:
-        text = str(error).strip().splitlines()
-        if job_id is not None and any("does not exist" in line for line in text):
+        if job_id is not None and "does not exist" in str(error):
             raise UnknownJobError(f"there is no job {job_id!r} on {address}") from error
-        raise ClusterError(f"{address}: {text[-1] if text else type(error).__name__}") from error
+        raise ClusterError(f"{address}: {cause(str(error)) or type(error).__name__}") from error

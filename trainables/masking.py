@@ -67,6 +67,17 @@ def mask(text: str) -> str:
     return _ADDRESS.sub(_without_passwords, text) if "://" in text else text
 
 
+def hide(text: str, environment: Mapping[str, str]) -> str:
+    """Return ``text`` with the values of variables as ``${NAME}``; short ones stay, as in ``mask``.
+
+    Unlike ``expand`` it does not change what ``mask`` replaces.
+    """
+    forms = {form: name for name, value in environment.items() for form in _forms(value)}
+    for value in sorted(forms, key=len, reverse=True):
+        text = text.replace(value, "${" + forms[value] + "}")
+    return text
+
+
 def holds_password(text: str) -> bool:
     """Whether an address in ``text`` holds a password, a token or a key as it is.
 
@@ -104,11 +115,17 @@ def forget() -> None:
 
 
 def _keep(name: str, value: str) -> None:
+    forms = _forms(value)
+    if forms:
+        mask_logs()
+    _known.update(dict.fromkeys(forms, "${" + name + "}"))
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return how a value may be written: as it is, in an address, in JSON and in Python."""
     if len(value) < _SHORTEST:
-        return
-    mask_logs()
-    for form in (value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]):
-        _known[form] = "${" + name + "}"
+        return ()
+    return (value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1])
 
 
 def mask_logs() -> None:

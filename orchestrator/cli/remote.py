@@ -63,13 +63,16 @@ def follow(server: JobServer, job: Job, sweep_id: str) -> NoReturn:
 
     Ctrl-C leaves the job alone.
     """
+    from orchestrator.submission.failure import failure
+
     try:
         ended = server.follow(job.job_id, _write)
     except KeyboardInterrupt:
         tell(f"left; sweep {sweep_id} goes on at {server.address}")
         _say_how_to_look(server.address, sweep_id)
         raise typer.Exit(INTERRUPTED) from None
-    tell(f"sweep {sweep_id}: {ended.state}" + (f" ({ended.message})" if ended.message else ""))
+    reason = failure(ended) if ended.message else ""
+    tell(f"sweep {sweep_id}: {ended.state}" + (f" ({reason})" if reason else ""))
     if ended.state != "succeeded":
         tell(f"go on with it: segsweep submit --resume {sweep_id} --address {server.address}")
     raise typer.Exit({"succeeded": 0, "stopped": INTERRUPTED}.get(ended.state, OUR_FAULT))

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say_json, say_pairs, seconds_text, tell
+from orchestrator.cli.output import printable, say_json, say_pairs, seconds_text, tell
 from orchestrator.cli.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def status(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Say how a sweep that was submitted stands."""
+    from orchestrator.submission.failure import last_line
     from orchestrator.submission.find import find_job
 
     server = connect(address)
@@ -41,12 +42,16 @@ def status(
     facts = job_facts(job)
     text = server.logs(job.job_id)
     left = None if job.over else time_left(text)
-    facts, last = {**facts, "time_left": left}, _last_line(text)
+    facts, last = {**facts, "time_left": left}, last_line(job, text)
     if as_json:
         say_json({**facts, "last_line": last})
         return
-    rows = [(name, "-" if value is None else str(value)) for name, value in facts.items()]
-    say_pairs([*(row for row in rows if row[0] not in {"started", "ended"}), ("last line", last)])
+    rows = {**facts, "last line": last}
+    say_pairs(
+        (name, "-" if value is None else printable(str(value)))
+        for name, value in rows.items()
+        if name not in {"started", "ended"}
+    )
     if not job.over:
         tell(f"watch it: segsweep logs {facts['sweep_id']} --follow --address {server.address}")
     elif job.state != "succeeded":
@@ -55,6 +60,7 @@ def status(
 
 def job_facts(job: Job) -> dict[str, object]:
     """Return what a cluster tells of a sweep's job, as JSON types."""
+    from orchestrator.submission.failure import failure
     from orchestrator.submission.request import STORAGE, SWEEP
 
     end = job.ended or time.time()
@@ -62,7 +68,7 @@ def job_facts(job: Job) -> dict[str, object]:
         "sweep_id": job.labels[SWEEP],
         "job_id": job.job_id,
         "state": job.state,
-        "message": job.message or None,
+        "message": failure(job) or None,
         "storage": job.labels.get(STORAGE),
         "time": None if job.started is None else seconds_text(end - job.started),
         "started": job.started,
@@ -74,8 +80,3 @@ def time_left(text: str) -> str | None:
     """Return the last time left that a sweep printed; None where it printed none."""
     printed: list[str] = re.findall(r"about ([^,|\n]+) left\b", text)
     return f"about {printed[-1]}" if printed else None
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing written yet"

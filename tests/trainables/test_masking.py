@@ -14,6 +14,7 @@ from trainables.masking import (
     SecretError,
     expand,
     forget,
+    hide,
     holds_password,
     mask,
     mask_logs,
@@ -31,6 +32,14 @@ def fresh() -> Iterator[None]:
     forget()
     yield
     forget()
+
+
+def test_values_of_variables_are_hidden_in_one_text_alone() -> None:
+    values = {"WORD": "hush hush", "LONG": "hush hush hush", "ON": "1"}
+    text = 'hush hush hush, hush hush, hush%20hush, "1"'
+    assert hide(text, values) == '${LONG}, ${WORD}, ${WORD}, "1"'
+    assert hide(text, {}) == text
+    assert mask(text) == text
 
 
 TEMPLATE = 'postgresql://me:${DB_PASSWORD}@db/x {"said": ""}'
