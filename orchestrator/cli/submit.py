@@ -53,11 +53,13 @@ Resume: TypeAlias = Annotated[
     ),
 ]
 Installed: TypeAlias = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--installed",
-        help="Take the Python packages that the nodes have, instead of the locked ones, which uv "
-        "installs on each node once.",
+        "--installed/--locked",
+        show_default=False,
+        help="Take the Python packages that the nodes have, or the locked ones, which uv installs "
+        "on each node once. Without either a sweep begins with the locked ones and resumes with "
+        "those it had.",
     ),
 ]
 Image: TypeAlias = Annotated[
@@ -104,7 +106,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
     storage: Storage = None,
     resume: Resume = None,
     mirror: MirrorAddress = None,
-    installed: Installed = False,  # noqa: FBT002
+    installed: Installed = None,
     image: Image = None,
     variables: Variables = None,
     dry_run: DryRun = False,  # noqa: FBT002
@@ -118,7 +120,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
     """
     from orchestrator.cli.submit_plan import begun, resumed, values_of
     from orchestrator.provenance import git_commit
-    from orchestrator.submission.request import JobSettings
+    from orchestrator.submission.request import JobSettings, python_text
 
     settings = JobSettings(
         environment="installed" if installed else "locked",
@@ -140,12 +142,14 @@ def submit(  # noqa: PLR0917 - the options of a command line
             raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
         else:
             wanted, code, plan = resumed(
-                resume, address, storage, Path(folder), settings, mirror=mirror
+                *(resume, address, storage, Path(folder), settings),
+                mirror=mirror,
+                inherit=installed is None and image is None,
             )
         plan += [
             ("cluster", address or "none named"),
             ("code", f"{code.files} files, {bytes_text(code.size)}, {code.digest}"),
-            ("environment", image or ("that of the nodes" if installed else "locked, by uv")),
+            ("environment", wanted.request.image or python_text(wanted.request.command)),
             ("command", wanted.request.command),
             ("variables", ", ".join(sorted(wanted.request.environment))),
         ]

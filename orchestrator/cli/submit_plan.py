@@ -50,6 +50,7 @@ def resumed(
     settings: JobSettings,
     *,
     mirror: str | None,
+    inherit: bool = False,
 ) -> tuple[Submission, PackedCode, Plan]:
     """Return what goes on with a sweep on a cluster, with the code packed into ``folder``.
 
@@ -60,11 +61,13 @@ def resumed(
         folder: Empty folder; the caller removes it.
         settings: How the job's processes are set up.
         mirror: Object store that the sweep is fetched from; None: it is in the storage root.
+        inherit: Whether Python and image are those of the sweep's last job.
 
     Raises:
         UnknownSubmissionError: the cluster knows no such sweep, or it is running.
     """
     from orchestrator.submission.code import pack_code
+    from orchestrator.submission.environment import as_submitted
     from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
     from orchestrator.submission.request import STORAGE, SWEEP, make_submission
     from trainables.object_store import StoreError, address_fault, shown
@@ -73,7 +76,9 @@ def resumed(
         raise StoreError(f"--from {shown(mirror)}: {fault}")
     jobs = connect(address).jobs()
     try:
-        labels = dict(find_job(jobs, sweep).labels)
+        last = find_job(jobs, sweep)
+        labels = dict(last.labels)
+        settings = as_submitted(settings, last) if inherit else settings
     except UnknownSubmissionError:
         if storage is None:
             raise

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cluster.jobs import JobServer
     from cluster.view import ClusterView, GpuView
+    from orchestrator.submission.environment import JobEnvironment
 
 EPILOG = examples(
     "segsweep top",
@@ -33,7 +34,13 @@ EPILOG = examples(
     "segsweep top --address http://head:8265 --json",
 )
 Installed: TypeAlias = Annotated[
-    bool, typer.Option("--installed", help="Take the Python packages that the nodes have.")
+    bool | None,
+    typer.Option(
+        "--installed/--locked",
+        show_default=False,
+        help="Take the Python packages that the nodes have, or the locked ones, which uv installs; "
+        "without either those of the sweep.",
+    ),
 ]
 Seconds: TypeAlias = Annotated[float, typer.Option(min=0.2, help="Time between two looks.")]
 
@@ -45,13 +52,14 @@ def register(app: typer.Typer) -> None:
 
 def top(
     address: Address = None,
-    installed: Installed = False,  # noqa: FBT002
+    installed: Installed = None,
     seconds: Seconds = 2.0,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show a cluster's nodes, GPUs, lanes and what runs on them; Ctrl-C ends it.
 
-    Without --address the Ray on this machine is shown. With --json once, for scripts.
+    Without --address the Ray on this machine is shown. With --json once, for scripts. On a cluster
+    a job in the environment of the sweep that runs collects what is shown.
     """
     views = (
         _views_here(seconds)
@@ -159,21 +167,56 @@ def _views_here(seconds: float) -> Iterator[ClusterView]:
 
 
 def _views_there(
-    server: JobServer, *, installed: bool, seconds: float, once: bool
+    server: JobServer, *, installed: bool | None, seconds: float, once: bool
 ) -> Iterator[ClusterView]:
-    """Yield views that a job on the cluster takes; the job ends with the generator."""
+    """Yield the views of a job on the cluster, in the first environment that the nodes have.
+
+    Raises:
+        CliError: the job failed in each environment, or after its first view.
+    """
+    from orchestrator.submission.environment import INSTALLED, LOCKED, environments_for_probe
+
+    given = {None: None, True: [INSTALLED], False: [LOCKED]}[installed]
+    failures: list[str] = []
+    for environment in given or environments_for_probe(server.jobs()):
+        views = _views_in(environment, server, seconds=seconds, once=once)
+        try:
+            first = next(views, None)
+        except CliError as error:
+            failures.append(str(error))
+            continue
+        if first is not None:
+            yield first
+            yield from views
+            return
+        failures.append(f"the job of {environment.python!r} ended without a view")
+    raise CliError("\n".join(["the cluster could not be examined", *failures]))
+
+
+def _views_in(
+    environment: JobEnvironment, server: JobServer, *, seconds: float, once: bool
+) -> Iterator[ClusterView]:
+    """Yield the views that one job writes; the job ends with the generator.
+
+    Raises:
+        CliError: the job failed.
+    """
     from cluster.job_request import JobRequest
     from cluster.view import ClusterView
     from orchestrator.submission.code import pack_code
-    from orchestrator.submission.request import python_of
+    from orchestrator.submission.failure import failure_with_log
 
     job_id = f"segsweep-top-{uuid4().hex[:8]}"
+    times = 1 if once else 0
     with tempfile.TemporaryDirectory(prefix="segsweep-top-") as folder:
-        code = pack_code(Path(folder), None)
-        python = python_of("installed" if installed else "locked")
-        times = 1 if once else 0
-        command = f"{python} -m cluster.probe --times {times} --seconds {seconds}"
-        server.submit(JobRequest(job_id=job_id, command=command, working_dir=str(code.folder)))
+        request = JobRequest(
+            job_id=job_id,
+            command=f"{environment.python} -m cluster.probe --times {times} --seconds {seconds}",
+            working_dir=str(pack_code(Path(folder), None).folder),
+            environment=environment.variables,
+            image=environment.image,
+        )
+        server.submit(request)
     said: list[str] = []
     try:
         for text in server.pieces(job_id):
@@ -185,11 +228,6 @@ def _views_there(
                     yield ClusterView.from_mapping(json.loads(line))
         job = server.job(job_id)
         if job.state == "failed":
-            raise CliError(f"the cluster could not be looked at: {_last(server, job_id)}")
+            raise CliError(failure_with_log(job, server.logs(job_id)))
     finally:
         server.stop(job_id)
-
-
-def _last(server: JobServer, job_id: str) -> str:
-    lines = [line for line in server.logs(job_id).splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"

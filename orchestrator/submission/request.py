@@ -112,6 +112,11 @@ def python_of(environment: Environment) -> str:
     return _PYTHON[environment]
 
 
+def python_text(command: str) -> str:
+    """Return where the Python packages of a command line come from, in words."""
+    return "locked, by uv" if command.startswith("uv ") else "that of the nodes"
+
+
 def make_submission(
     sweep_id: str,
     storage: str,

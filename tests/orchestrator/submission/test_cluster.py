@@ -159,11 +159,11 @@ def test_a_sweep_outlives_its_sender_a_stop_and_a_node(nodes: FourNodes, tmp_pat
     assert begun(tmp_path) < TRIALS
 
     sweep_id = find_sweep(tmp_path).sweep_id
-    again = nodes.segsweep("submit", "--resume", sweep_id, "--installed", "--detach")
+    again = nodes.segsweep("submit", "--resume", sweep_id, "--detach")  # --installed as before
     assert again.returncode == 0, again.stderr
     before = epochs(tmp_path)
     until(lambda: epochs(tmp_path) > before)
-    seen = nodes.segsweep("top", "--installed", "--json")
+    seen = nodes.segsweep("top", "--json")
     assert seen.returncode == 0, seen.stderr
     (sweep,) = json.loads(seen.stdout)["sweeps"]
     assert sweep["sweep_id"] == sweep_id
