@@ -44,6 +44,24 @@ def test_the_request_as_json_holds_names_of_variables_alone(
 
 
 @pytest.mark.parametrize(
+    ("options", "python", "words"),
+    [
+        ((), "uv run ", "locked, by uv"),
+        (("--locked",), "uv run ", "locked, by uv"),
+        (("--installed",), "python -m ", "that of the nodes"),
+        (("--image", "registry/x:1"), "python -m ", "registry/x:1"),
+    ],
+)
+def test_the_plan_names_the_environment_of_the_job(
+    segsweep: Callable[..., Outcome], options: tuple[str, ...], python: str, words: str
+) -> None:
+    outcome = segsweep("submit", "--storage", "/s", "--dry-run", "--json", *options)
+    answer = json.loads(outcome.out)
+    assert answer["request"]["command"].startswith(python)
+    assert answer["plan"]["environment"] == words
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("submit",), "give --storage FOLDER"),
