@@ -6,6 +6,7 @@ import heapq
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.events import TrialEnded, TrialJudged, TrialStarted
@@ -44,10 +45,11 @@ def time_left(
 ) -> TimeLeft | None:
     """Return the time until the first budget ends the sweep; None while too little is known.
 
-    A new trial takes the mean number of epochs of the ended ones (a full training before the first
-    end), at the mean lane time of an epoch. Trials go to the first free lane while no budget is
-    used up, as ``Sweep`` decides it: device-hours count once a trial ends, and running trials
-    finish. Paused trials count as ended, since few of them resume.
+    A new trial takes the mean lane time of the ended ones, those that failed at once included, or
+    that of a full training before the first end. A running one takes the epochs that it lacks to
+    the mean of the ended ones, at the mean lane time of an epoch. Trials go to the first free lane
+    while no budget is used up, as ``Sweep`` decides it: device-hours count once a trial ends, and
+    running trials finish. Paused trials count as ended, since few of them resume.
 
     Args:
         records: The trials so far.
@@ -64,11 +66,13 @@ def time_left(
     if not epochs:
         return None
     pace = sum(map(_lane_seconds, trained)) / epochs
-    whole = sum(trial.epochs_done for trial in over) / len(over) if over else budget.epochs
-    if not 0 < pace * whole < math.inf:
+    depths = [trial.epochs_done for trial in over if trial.epochs_done]
+    whole = fmean(depths) if depths else budget.epochs
+    trial_seconds = fmean(map(_lane_seconds, over)) if over else pace * budget.epochs
+    if not (0 < pace < math.inf and 0 < trial_seconds < math.inf):
         return None
     schedule = _Schedule(
-        trial_seconds=pace * whole,
+        trial_seconds=trial_seconds,
         lanes=max(1, lanes),
         workers=workers_per_trial,
         budget_seconds=math.inf if budget.device_hours is None else budget.device_hours * 3600,

@@ -168,6 +168,15 @@ def test_trials_of_fewer_epochs_make_the_others_shorter() -> None:
     assert found == TimeLeft(seconds=0.0, ends_by="trials")
 
 
+def test_trials_that_fail_at_once_take_their_lane_time() -> None:
+    """Most of a space may diverge; the others are no shorter for it."""
+    failed = [replace(ended(n, 0, "failed"), busy_seconds=5.0) for n in range(1, 4)]
+    mean = (WHOLE + 3 * 5.0) / 4
+    assert left(ended(0), *failed, trials=6) == TimeLeft(seconds=2 * mean, ends_by="trials")
+    found = left(*failed, running(0, 1), trials=4)
+    assert found == TimeLeft(seconds=3 * PACE, ends_by="trials")
+
+
 def test_paused_trials_count_as_ended() -> None:
     found = left(paused(0, 2), paused(1, 2), trials=3)
     assert found == TimeLeft(seconds=2 * PACE, ends_by="trials")
