@@ -35,6 +35,8 @@ class PromotionPlan:
     """What it must pass, in this order."""
     test_split: str | None = None
     """The split that it is scored on unless it was; None where the sweep has none."""
+    min_test_miou: float | None = None
+    """Least mIoU on it, [0, 1]; None asks for none."""
     champion: ModelVersion | None = None
     """The version it would replace; None for the first."""
     recorded_machine: str | None = None
@@ -72,6 +74,7 @@ class PromotionPlan:
                 {"trial_id": trial, "reason": reason} for trial, reason in self.choice.passed_over
             ],
             "constraints": [str(each) for each in self.constraints],
+            "min_test_miou": self.min_test_miou,
             "gates": list(self.gates),
             "champion": None if self.champion is None else self.champion.to_mapping(),
             "already_champion": self.already_champion,
@@ -96,7 +99,9 @@ class PromotionPlan:
             origin = f"{tags.get(TRIAL, 'a trial')} of {tags.get(SWEEP, 'another source')}"
             figures = figures_text(self.champion.figures)
             found.append(f"replaces   version {self.champion.version}, {origin}: {figures}")
-        bounds = ", ".join(map(str, self.constraints))
+        least = self.min_test_miou
+        test = [] if least is None else [f"{TEST_MIOU} >= {least:g}, by its gate alone"]
+        bounds = ", ".join([*map(str, self.constraints), *test])
         found.append(f"bounds     {bounds or 'none'}")
         found.append(f"gates      {', '.join(self.gates)}")
         return found

@@ -115,6 +115,7 @@ def make_plan(
         constraints=constraints,
         gates=(*gates, "seeds") if request.retrain_seeds else gates,
         test_split=spec.data.test_split,
+        min_test_miou=request.min_test_miou,
         champion=registry.champion(request.name),
     )
 

@@ -71,6 +71,7 @@ def test_a_plan_shows_the_score_or_that_it_is_still_to_be_found(
     assert "test mIoU 0.2100" in "\n".join(known.lines())
     assert "scores  " not in "\n".join(known.lines())
     assert known.to_mapping()["figures"]["test_miou"] == 0.21  # type: ignore[index]
+    assert "bounds     test_miou >= 0.3, by its gate alone" in "\n".join(known.lines())
     assert known.gates.index("test") == known.gates.index("miou") + 1
     none = plan(make_report(), least=None, split=None)
     assert none.to_mapping()["scored_on_test"] is None
