@@ -17,6 +17,7 @@ import psutil
 from cluster.errors import ClusterError
 from cluster.resources import Resources, plan_lanes
 from cluster.temporary import ray_folder
+from orchestrator.spec.sqlite_uri import sqlite_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +120,7 @@ def examine(storage: str) -> MachineFacts:
         shared_memory=shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.exists() else 0,
         lanes=plan_lanes(Resources(), available_cpus=cpus, available_gpus=len(gpus)),
         ray_address=os.environ.get("RAY_ADDRESS"),
-        tracking=f"sqlite:///{Path(storage) / 'mlflow.db'}",
+        tracking=sqlite_uri(Path(storage) / "mlflow.db"),
         temporary_fault=_temporary_fault(),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from orchestrator.spec.sqlite_uri import sqlite_file, sqlite_uri
 from trainables.object_store import is_address
 
 _NO_PATHS = frozenset({"none", "torchvision"})
@@ -15,7 +15,6 @@ _PLACES = (
     ("storage", "root"),
     ("storage", "cache"),
 )
-_SQLITE = "sqlite:///"
 
 
 def absolute_paths(settings: object, base: Path) -> object:
@@ -53,6 +52,8 @@ def _absolute(text: str, base: Path) -> str:
 
 
 def _absolute_uri(text: str, base: Path) -> str:
-    if re.match(r"sqlite:///[^/]", text):
-        return _SQLITE + _absolute(text.removeprefix(_SQLITE), base)
-    return text
+    file = sqlite_file(text)
+    if file is None or file.is_absolute() or file.name == "":
+        return text
+    _, asks, query = text.partition("?")
+    return sqlite_uri(Path(_absolute(str(file), base))) + asks + query

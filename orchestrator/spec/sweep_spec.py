@@ -11,6 +11,7 @@ from cluster.resources import Resources
 from orchestrator.events import Objective
 from orchestrator.schedulers.registry import DEFAULT_SCHEDULER
 from orchestrator.searchers.registry import DEFAULT_SEARCHER
+from orchestrator.spec.sqlite_uri import sqlite_uri
 from orchestrator.sweep import SweepBudget
 from trainables.config import (
     ArtifactFormat,
@@ -167,4 +168,6 @@ class SweepSpec:
         Raises:
             SecretError: it names a variable that the environment does not have.
         """
-        return expand(self.tracking.uri or f"sqlite:///{Path(self.storage.root) / 'mlflow.db'}")
+        if self.tracking.uri:
+            return expand(self.tracking.uri)
+        return sqlite_uri(Path(self.storage.root) / "mlflow.db")

@@ -6,13 +6,14 @@ import logging
 import os
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.spec.sqlite_uri import sqlite_file
 from orchestrator.tracking.errors import TrackingRefusedError, TrackingUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mlflow import MlflowClient
 
@@ -54,12 +55,6 @@ def connect(uri: str) -> MlflowClient:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store; None for any other store."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
 
 
 def sqlite_folder(uri: str) -> Path | None:
