@@ -20,6 +20,7 @@ from orchestrator.spec.rules import (
     storage_faults,
     target_faults,
     teacher_faults,
+    tracking_faults,
 )
 from orchestrator.spec.secrets import secret_faults
 from orchestrator.spec.sections import read_section
@@ -217,3 +218,5 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
         )
     if "storage" in parts:
         yield from storage_faults(parts["storage"])
+    if "tracking" in parts:
+        yield from tracking_faults(parts["tracking"])

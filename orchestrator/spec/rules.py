@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cluster.resources import Resources
     from orchestrator.baselines.baseline import Baseline
-    from orchestrator.spec.sweep_spec import Storage
+    from orchestrator.spec.sweep_spec import Storage, Tracking
     from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
@@ -131,6 +131,11 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
     """Yield what keeps the sweep's files from where they are to be."""
     for name in ("root", "cache"):
         place = getattr(storage, name)
+        if place is not None and not place.isprintable():
+            yield Fault(
+                f"storage.{name}",
+                f"must be a path of printable characters in UTF-8, got {place!r}",
+            )
         if place is not None and is_address(place):
             yield Fault(
                 f"storage.{name}",
@@ -139,6 +144,16 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
             )
     if storage.mirror is not None and (fault := address_fault(storage.mirror)):
         yield Fault("storage.mirror", fault)
+
+
+def tracking_faults(tracking: Tracking) -> Iterator[Fault]:
+    """Yield what MLflow cannot show as the name of an experiment."""
+    name = tracking.experiment
+    if not name.isprintable() or name != name.strip():
+        yield Fault(
+            "tracking.experiment",
+            f"must be one printable line without spaces at its ends, got {name!r}",
+        )
 
 
 def _ends(domain: Domain) -> list[float]:

@@ -128,7 +128,7 @@ RULES: Mapping[str, Any] = {
     "resources.address": _TEXT,
     "artifacts.images": _COUNT,
     "tracking.uri": _TEXT,
-    "tracking.experiment": _TEXT,
+    "tracking.experiment": Rule(min_length=1, max_length=500),
     "storage.root": _TEXT,
     "storage.cache": _TEXT,
     "storage.mirror": _TEXT,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from orchestrator.tracking import names
 from orchestrator.tracking.client import is_remote
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
+_NOT_IN_NAMES = re.compile(r"[^\w .+=@,()~-]")
+_NAME_BYTES = 200
+"""Longest name of a folder; file systems take 255 bytes."""
+
 
 def artifact_location(uri: str, root: Path | None, experiment: str) -> str | None:
     """Return where the artifacts of an experiment that is made go; None leaves it to MLflow.
@@ -20,7 +27,26 @@ def artifact_location(uri: str, root: Path | None, experiment: str) -> str | Non
     A server has its own place for them. A database has none: MLflow would take the folder that it
     happens to be called from.
     """
-    return None if root is None or is_remote(uri) else (root.absolute() / experiment).as_uri()
+    if root is None or is_remote(uri):
+        return None
+    return (root.absolute() / folder_name(experiment)).as_uri()
+
+
+def folder_name(experiment: str) -> str:
+    """Return the name of an experiment's folder: its own, as far as that is a name of a folder.
+
+    Other characters are percent-encoded, so that different experiments have different folders and
+    none lies outside of its root. Long names are cut and end with a digest.
+    """
+    name = _NOT_IN_NAMES.sub(
+        lambda found: quote(found[0], safe="", errors="surrogatepass"), experiment
+    )
+    if name.startswith((".", "~")):
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    digest = hashlib.sha256(experiment.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{name.encode()[: _NAME_BYTES - 17].decode(errors='ignore')}-{digest}"
 
 
 def find_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:

@@ -71,16 +71,27 @@ def colour(state: RecordState, rank: int | None) -> str:
     return FRONT_COLOUR if rank == 0 else DOMINATED_COLOUR
 
 
+def equals(field: str, value: str) -> str:
+    """Return an MLflow filter that asks for a field with that value.
+
+    Raises:
+        ValueError: the value holds both kinds of quotes, which the filter language cannot express.
+    """
+    mark = '"' if "'" in value else "'"
+    if mark in value:
+        raise ValueError(f"{field} = {value!r} holds both kinds of quotes; MLflow cannot search it")
+    return f"{field} = {mark}{value}{mark}"
+
+
 def tag_filter(**tags: str) -> str:
     """Return an MLflow filter that asks for all of ``tags``; ``__`` in a name stands for a dot.
 
     Raises:
-        ValueError: a value holds a quote, which the filter language cannot express.
+        ValueError: a value cannot be asked for, see ``equals``.
     """
-    for name, value in tags.items():
-        if "'" in value:
-            raise ValueError(f"tag {name} = {value!r} holds a quote, which MLflow cannot search")
-    return " AND ".join(f"tags.`{name.replace('__', '.')}` = '{v}'" for name, v in tags.items())
+    return " AND ".join(
+        equals(f"tags.`{name.replace('__', '.')}`", value) for name, value in tags.items()
+    )
 
 
 def children_filter(sweep_id: str, parent_run_id: str) -> str:

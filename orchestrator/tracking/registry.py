@@ -95,7 +95,7 @@ class ModelRegistry:
             )
         with told_apart(f"list the versions of {name}"):
             aliases = self._client.get_registered_model(name).aliases
-            found = self._client.search_model_versions(f"name = '{name}'")
+            found = self._client.search_model_versions(names.equals("name", name))
         by_version: dict[int, list[str]] = {}
         for alias, number in aliases.items():
             by_version.setdefault(int(number), []).append(alias)

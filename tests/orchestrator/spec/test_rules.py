@@ -23,3 +23,31 @@ def test_a_command_target_needs_its_command() -> None:
         parse_spec({"target": settings})
     settings["command"] = "./time_it {artifact}"
     assert parse_spec({"target": settings}).target.command == "./time_it {artifact}"
+
+
+@pytest.mark.parametrize("name", ["a\nb", " a", "a ", "\x1b[31m"])
+def test_an_experiment_that_cannot_be_shown_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match=r"tracking\.experiment") as caught:
+        parse_spec({"tracking": {"experiment": name}})
+    assert "one printable line" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["/Shared/seg", "../../x", "night/drive: v1.0", "Straße"])
+def test_an_experiment_keeps_the_name_that_was_written(name: str) -> None:
+    assert parse_spec({"tracking": {"experiment": name}}).tracking.experiment == name
+
+
+@pytest.mark.parametrize("root", ["/runs\n", "/ru\x00ns", "/\udcff"])
+def test_a_storage_root_of_characters_that_no_path_has_is_refused(root: str) -> None:
+    with pytest.raises(SpecError, match=r"storage\.root"):
+        parse_spec({"storage": {"root": root}})
+
+
+@pytest.mark.parametrize("root", ["/a%25b", "/a?b", "/a#b", "/a b", "/$HOME", "/a'b\"c;d"])
+def test_the_usual_store_lies_in_any_storage_root(root: str) -> None:
+    from pathlib import Path
+
+    from orchestrator.spec.sqlite_uri import sqlite_file
+
+    spec = parse_spec({"storage": {"root": root}})
+    assert sqlite_file(spec.tracking_uri) == Path(root) / "mlflow.db"

@@ -19,8 +19,9 @@ def test_filters_are_what_mlflow_reads() -> None:
 
 
 def test_a_quote_cannot_break_a_filter() -> None:
-    with pytest.raises(ValueError, match="quote"):
-        tag_filter(sweep__id="it's")
+    assert tag_filter(sweep__id="it's") == 'tags.`sweep.id` = "it\'s"'
+    with pytest.raises(ValueError, match="both kinds of quotes"):
+        tag_filter(sweep__id='it\'s "so"')
 
 
 def test_the_front_the_rest_and_the_unfinished_differ_in_colour() -> None:
