@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from urllib.parse import SplitResult
 
     from pyarrow.fs import FileSystem
 
@@ -73,7 +74,10 @@ def address_fault(address: str) -> str | None:
     known = ", ".join(f"{scheme}://" for scheme in CREDENTIALS)
     if not is_address(address):
         return f"must be an address that begins with one of {known}, got {address!r}"
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        return f"cannot be read as an address ({error})"
     scheme = parts.scheme.lower()
     if scheme not in CREDENTIALS:
         return f"must begin with one of {known}, got {scheme}://"
@@ -82,6 +86,14 @@ def address_fault(address: str) -> str | None:
             f"must hold no credentials; leave them out of the {scheme}:// address and give them "
             f"by the environment: {CREDENTIALS[scheme]}"
         )
+    return _place_fault(address, parts, scheme)
+
+
+def _place_fault(address: str, parts: SplitResult, scheme: str) -> str | None:
+    if not address.isprintable():
+        return "must be of printable characters; write others as %XX"
+    if "#" in address or (scheme == "file" and "?" in address):
+        return f"must name its folder with %23 for '#' and %3F for '?', got {shown(address)}"
     if scheme == "file" and not parts.path.strip("/"):
         return "must name a folder, such as file:///mnt/bucket/sweeps"
     if scheme != "file" and not parts.netloc:
@@ -241,7 +253,10 @@ class ObjectStore:
 
 def shown(address: str) -> str:
     """Return the address without what may be a secret in it."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return f"{address.partition('://')[0]}://..."
     place = parts.netloc.rpartition("@")[2] if parts.password is not None else parts.netloc
     return f"{parts.scheme}://{place}{parts.path}" if is_address(address) else address
 

@@ -4,6 +4,8 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainables.object_store import ObjectStore, StoreError, address_fault, is_address, shown
 
@@ -104,3 +106,21 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file://"):
         ObjectStore(f"file://{tmp_path}/file").write("a", b"")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["file:///mnt/a#b", "file:///mnt/a?b", "s3://bucket/a#b", "s3://bucket/a\nb", "s3://[x"],
+)
+def test_an_address_that_would_lose_a_part_of_its_folder_is_refused(address: str) -> None:
+    assert address_fault(address)
+    with pytest.raises(StoreError):
+        ObjectStore(address)
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_a_fault(text: str) -> None:
+    for address in (f"x{text}", f"s3://{text}", f"file://{text}"):
+        fault = address_fault(address)
+        assert fault is None or fault
+        assert shown(address)
