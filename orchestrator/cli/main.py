@@ -39,7 +39,7 @@ from orchestrator.cli import (
 )
 from orchestrator.cli.errors import user_message, write_error_log
 from orchestrator.cli.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
-from orchestrator.cli.output import tell
+from orchestrator.cli.output import escape_unknown, tell
 from trainables.masking import mask_logs
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     complete trial, 130 an interruption.
     """
     mask_logs()
+    for stream in (sys.stdout, sys.stderr):
+        escape_unknown(stream)
     try:
         code = app(args=arguments, prog_name="segsweep", standalone_mode=False)
     except typer.Abort:

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from trainables.masking import mask
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
+
+
+def escape_unknown(stream: TextIO) -> None:
+    """Make a stream escape the characters that its encoding lacks, instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str = "") -> None:

@@ -111,13 +111,16 @@ def promote(
     stays and the exit code is 3; every figure is kept with the version.
     """
     from orchestrator.folders import find_sweep
+    from orchestrator.promotion.versions import check_name
     from orchestrator.spec.parse import load_spec
     from orchestrator.tracking.registry import ModelRegistry
 
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)
+    with explained():
+        model = check_name(spec.name if name is None else name)
     request = PromotionRequest(
-        name=name or spec.name,
+        name=model,
         rule=_rule(rule),
         limits=Limits(
             max_latency_ms=max_latency_ms,

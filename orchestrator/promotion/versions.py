@@ -134,7 +134,7 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w. -]{0,99}", name):
         raise ModelNameError(
             f"{name!r} cannot name a model; use letters, digits, '.', '_', '-' and spaces, "
-            "at most 100"
+            "at most 100, and begin with a letter or digit; name the model with --name"
         )
     return name
 
