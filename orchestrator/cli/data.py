@@ -51,6 +51,7 @@ def check(
     report = check_data(parsed.data, cache_dir=parsed.storage.cache_dir)
     if as_json:
         say_json(report_mapping(report))
+        tell_faults(report)
     else:
         print_report(report)
     if not report.ok:
@@ -107,9 +108,16 @@ def print_report(report: DataReport) -> None:
         say_table(("id", "class", *(split.role for split in report.splits)), rows)
     for line in fault_lines(report.warnings):
         warning(line)
-    for line in fault_lines(report.faults):
-        tell(f"error: {line}")
+    tell_faults(report)
     if not report.ok:
         tell(f"{len(report.faults)} fault(s): the data set cannot be used")
     else:
         say("no faults")
+
+
+def tell_faults(report: DataReport) -> None:
+    """Print every fault of the report to the standard error."""
+    from trainables.data.report import fault_lines
+
+    for line in fault_lines(report.faults):
+        tell(f"error: {line}")
