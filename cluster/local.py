@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import sys
-import warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cluster.errors import ClusterError
 from cluster.nodes import nodes_of
 from cluster.processes import outlived_by_none
-from cluster.start import first_line, start_ray
+from cluster.start import first_line, quiet_start, start_ray
 from cluster.telemetry import list_gpus
 
 if TYPE_CHECKING:
@@ -115,8 +114,7 @@ def connected(address: str | None = None) -> Iterator[ClusterCapacity]:
 
 def _connect(arguments: dict[str, Any]) -> None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_start():
             ray.init(**arguments)
     except Exception as error:
         raise ClusterError(f"no Ray at {arguments['address']}: {error}") from error

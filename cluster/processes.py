@@ -47,11 +47,6 @@ def _of_local_ray() -> list[psutil.Process]:
     return list(found.values())
 
 
-def session_has(session: str, name: str) -> bool:
-    """Whether a process called ``name`` that this process started runs for that session of Ray."""
-    return any(each.name() == name for each in _children_of(session))
-
-
 def end_session(session: str) -> None:
     """Kill the processes that this process started for that session of Ray, and theirs."""
     found: dict[int, psutil.Process] = {}

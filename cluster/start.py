@@ -13,11 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private import parameter, ray_constants, services
+from ray._private import parameter, ray_constants, services, utils
 
 from cluster.errors import ClusterError
 from cluster.ports import reserved_ports
-from cluster.processes import end_session, session_has
+from cluster.processes import end_session
 from cluster.temporary import ray_folder
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _ENVIRONMENT = {
 }
 """Ray waits 30 s for its agents otherwise, which a busy machine exceeds."""
 _LAST_LINES = 8
-_STACK = re.compile(r"\+0x[0-9a-f]+\)|^\*\*\* ")
+_STACK = re.compile(r"\+0x[0-9a-f]+\)|^\*\*\* |^- |^The raylet fate shares")
 
 
 class RayletEndedError(Exception):
@@ -93,7 +93,8 @@ def _session(session: str, patience: float) -> Iterator[int]:
     """Context in which ``ray.init`` starts Ray under that name; yields a port for its metrics.
 
     A raylet that is not given the ports of its agents waits 15 s for the agents to report them and
-    then ends itself. ``ray.init`` has no argument for three of these ports.
+    then ends itself. ``ray.init`` has no argument for three of these ports, and hands none of them
+    to the raylet for the fourth, which the dashboard agent opens last.
     """
     with ExitStack() as stack:
         agents, runtime_env, listen, metrics = stack.enter_context(reserved_ports(4))
@@ -104,40 +105,62 @@ def _session(session: str, patience: float) -> Iterator[int]:
             runtime_env_agent_port=runtime_env,
             dashboard_agent_listen_port=listen,
         )
-        get_node = partial(
-            _await_node, services.get_node, session, patience, time.monotonic() + patience
-        )
+        watch = _Watch(listen_port=listen, patience=patience)
         stack.enter_context(_replaced(parameter, "RayParams", settings))
-        stack.enter_context(_replaced(services, "get_node", get_node))
+        stack.enter_context(_replaced(services, "start_ray_process", watch.start))
+        stack.enter_context(_replaced(services, "get_node", watch.get_node))
         # Ray listens on the loopback interface alone on macOS and Windows by this constant
         stack.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+        stack.enter_context(quiet_start())
         yield metrics
 
 
-def _await_node(
-    get_node: Any,  # noqa: ANN401 - Ray's function
-    session: str,
-    patience: float,
-    deadline: float,
-    *node: str,
-) -> Any:  # noqa: ANN401 - Ray's mapping
-    """Return Ray's entry of the node; ask for it as long as its raylet lives.
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Context in which ``ray.init`` warns of nothing and leaves SIGTERM to its caller.
 
-    Raises:
-        RayletEndedError: the raylet ended, or the deadline passed.
+    Ray would exit at SIGTERM from then on, without a message.
     """
-    while True:
-        if not session_has(session, "raylet"):
-            raise RayletEndedError("its raylet ended by itself")
-        try:
-            return get_node(*node)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise RayletEndedError(
-                    f"its raylet did not register within {patience:.0f} s"
-                ) from None
+    with _replaced(utils, "set_sigterm_handler", lambda _: None), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class _Watch:
+    """Starts Ray's processes, and asks for the node as long as its raylet lives."""
+
+    def __init__(self, *, listen_port: int, patience: float) -> None:
+        self._listen_port = listen_port
+        self._patience = patience
+        self._deadline = time.monotonic() + patience
+        self._start: Any = services.start_ray_process
+        self._get_node: Any = services.get_node
+        self._raylet: Any = None
+
+    def start(self, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
+        """Start a process of Ray; the raylet is given the port that Ray leaves out."""
+        if process_type != ray_constants.PROCESS_TYPE_RAYLET:
+            return self._start(command, process_type, *rest, **named)
+        command = [*command, f"--dashboard_agent_listen_port={self._listen_port}"]
+        self._raylet = self._start(command, process_type, *rest, **named)
+        return self._raylet
+
+    def get_node(self, gcs_address: str, node_id: str) -> Any:  # noqa: ANN401 - Ray's mapping
+        """Return Ray's entry of the node.
+
+        Raises:
+            RayletEndedError: the raylet ended, or the deadline passed.
+        """
+        while True:
+            if self._raylet is not None and self._raylet.process.poll() is not None:
+                raise RayletEndedError("its raylet ended by itself")
+            try:
+                return self._get_node(gcs_address, node_id)
+            except RuntimeError:
+                if time.monotonic() > self._deadline:
+                    raise RayletEndedError(
+                        f"its raylet did not register within {self._patience:.0f} s"
+                    ) from None
 
 
 @contextmanager
@@ -162,7 +185,7 @@ def first_line(error: BaseException) -> str:
 
 
 def last_lines(logs: Path) -> list[str]:
-    """Return the last lines of the raylet's error log, without stacks; else those of the GCS."""
+    """Return the last lines of the raylet's log, or the GCS's, without stacks and advice."""
     for name in ("raylet.err", "raylet.out", "gcs_server.err", "gcs_server.out"):
         with suppress(OSError), (logs / name).open(encoding="utf-8", errors="replace") as file:
             lines = deque(

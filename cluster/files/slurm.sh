@@ -28,21 +28,15 @@ export RAY_AUTH_TOKEN
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head_node=${nodes[0]}
 head_ip=$(srun --nodes=1 --ntasks=1 --nodelist="$head_node" hostname --ip-address | awk '{print $1}')
-# Five ports per job, below those that Linux gives out by itself. A raylet that is not given the
-# ports of its agents ends itself where they are slow to start.
-port=$((20000 + SLURM_JOB_ID % 2500 * 5))
-agents=(
-    --dashboard-agent-listen-port=$((port + 1)) --dashboard-agent-grpc-port=$((port + 2))
-    --runtime-env-agent-port=$((port + 3)) --metrics-export-port=$((port + 4))
-)
+port=$((20000 + SLURM_JOB_ID % 20000))
 
 srun --nodes=1 --ntasks=1 --nodelist="$head_node" --overlap \
     ray start --head --node-ip-address="$head_ip" --port="$port" --dashboard-host=127.0.0.1 \
-    "${agents[@]}" --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --block &
+    --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --block &
 for node in "${nodes[@]:1}"; do
     srun --nodes=1 --ntasks=1 --nodelist="$node" --overlap \
         ray start --address="$head_ip:$port" \
-        "${agents[@]}" --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --block &
+        --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" --block &
 done
 
 # Workers that are late join while the sweep runs; only the head must be there.

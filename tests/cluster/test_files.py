@@ -108,53 +108,9 @@ def test_every_pod_with_a_gpu_tolerates_its_node_and_sees_the_shared_folder(name
         mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounted["shared"] == "/shared"
         assert set(mounted) == {volume["name"] for volume in pod["volumes"]}
-        assert {f"--{option}" for option in group["rayStartParams"]} >= AGENT_PORTS - {
-            "--dashboard-agent-listen-port",
-            "--metrics-export-port",
-        }
         if "nvidia.com/gpu" in container["resources"]["limits"]:
             assert any(each["key"] == "nvidia.com/gpu" for each in pod["tolerations"])
         assert container["resources"]["limits"] == container["resources"]["requests"]
-
-
-AGENT_PORTS = {
-    "--dashboard-agent-listen-port",
-    "--dashboard-agent-grpc-port",
-    "--runtime-env-agent-port",
-    "--metrics-export-port",
-}
-"""Ports that KubeRay gives by itself: the first and the last."""
-
-
-@pytest.mark.parametrize("name", ["aws.yaml", "onprem.yaml"])
-def test_every_ray_that_is_started_is_given_the_ports_of_its_agents(name: str) -> None:
-    read_file = read(name)
-    lines = [*read_file["head_start_ray_commands"], *read_file["worker_start_ray_commands"]]
-    starts = [line for line in lines if "ray start" in line]
-    assert len(starts) == 2
-    for line in starts:
-        ports = dict(re.findall(r"(--[a-z-]+-port)=(\d+)", line))
-        assert set(ports) >= AGENT_PORTS
-        assert len(set(ports.values())) == len(ports)
-
-
-def test_the_slurm_script_gives_each_ray_ports_of_its_job() -> None:
-    text = (FILES / "slurm.sh").read_text().replace("\\\n", " ")
-    lines = re.findall(r"^port=.*?^\)$", text, flags=re.MULTILINE | re.DOTALL)
-    shown = subprocess.run(
-        ["bash", "-c", f'SLURM_JOB_ID=2499\n{lines[0]}\nprintf "%s\\n" $port "${{agents[@]}}"'],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split()
-    assert {flag.partition("=")[0] for flag in shown[1:]} == AGENT_PORTS
-    numbers = [int(word.rpartition("=")[2]) for word in shown]
-    assert numbers[0] == min(numbers)
-    assert len(set(numbers)) == 5
-    assert max(numbers) < 32768
-    starts = re.findall(r"ray start .*", text)
-    assert len(starts) == 2
-    assert all('"${agents[@]}"' in line for line in starts)
 
 
 def test_bash_takes_the_slurm_script_and_sbatch_its_options() -> None:

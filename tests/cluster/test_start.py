@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ RAYLET = """\
 def test_the_last_lines_are_the_raylets_without_its_stack(tmp_path: Path) -> None:
     (tmp_path / "raylet.err").write_text(RAYLET)
     (tmp_path / "raylet.out").write_text("other\n")
-    assert last_lines(tmp_path) == RAYLET.splitlines()[:2]
+    assert last_lines(tmp_path) == RAYLET.splitlines()[:1]
 
 
 def test_the_last_lines_are_few(tmp_path: Path) -> None:
@@ -65,6 +66,14 @@ def test_rays_internals_that_a_start_replaces_are_there() -> None:
     assert '"_metrics_export_port"' in inspect.getsource(worker.init)
     assert "ray._private.services.get_node(" in inspect.getsource(node.Node.__init__)
     assert list(inspect.signature(services.get_node).parameters) == ["gcs_address", "node_id"]
+    started = inspect.getsource(services.start_raylet)
+    assert (
+        "start_ray_process(\n        command,\n        ray_constants.PROCESS_TYPE_RAYLET,"
+        in started
+    )
+    # once Ray itself hands this port to the raylet, ours need not
+    assert "--dashboard_agent_listen_port=" not in started
+    assert "ray._private.utils.set_sigterm_handler(" in inspect.getsource(worker.init)
     assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
     assert callable(worker.print_to_stdstream)
 
@@ -98,7 +107,9 @@ def _of_ray() -> list[str]:
 def test_the_agents_of_a_local_ray_have_the_ports_that_were_reserved() -> None:
     from ray._private import worker
 
+    before = signal.getsignal(signal.SIGTERM)
     with connected():
+        assert signal.getsignal(signal.SIGTERM) is before  # Ray would exit without a message
         node: Any = worker._global_node
         (entry,) = ray.nodes()  # type: ignore[no-untyped-call]
         words = " ".join(
@@ -115,11 +126,13 @@ def test_the_agents_of_a_local_ray_have_the_ports_that_were_reserved() -> None:
         node._ray_params.dashboard_agent_listen_port,
     )
     assert len(set(ports)) == 4
-    for flag, port in zip(
-        ("--grpc-port", "--metrics-export-port", "--runtime-env-agent-port", "--listen-port"),
-        ports,
-        strict=True,
-    ):
+    flags = (
+        "--metrics-agent-port",
+        "--metrics_export_port",
+        "--runtime_env_agent_port",
+        "--dashboard_agent_listen_port",
+    )
+    for flag, port in zip(flags, ports, strict=True):
         assert f"{flag}={port}" in words  # a raylet that is given 0 waits for the agent
 
 

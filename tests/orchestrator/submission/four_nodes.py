@@ -16,10 +16,6 @@ from ray.cluster_utils import Cluster
 NODES = {"first": (1, "train"), "second": (1, "train"), "other": (2, "other")}
 
 
-AGENTS = ("metrics_agent", "runtime_env_agent", "dashboard_agent_listen", "metrics_export")
-"""Ports without which the raylet of a busy machine ends itself."""
-
-
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -28,10 +24,7 @@ def free_port() -> int:
 
 def common() -> dict[str, Any]:
     """Return what keeps the cluster out of the way of any other on this machine."""
-    return {
-        "object_store_memory": 100 * 2**20,
-        **{f"{agent}_port": free_port() for agent in AGENTS},
-    }
+    return {"object_store_memory": 100 * 2**20, "dashboard_agent_listen_port": free_port()}
 
 
 def main() -> None:
