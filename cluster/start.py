@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 import warnings
 from collections import deque
@@ -35,6 +36,8 @@ _ENVIRONMENT = {
     "RAY_agent_register_timeout_ms": "300000",
 }
 """Ray waits 30 s for its agents otherwise, which a busy machine exceeds."""
+_OWN_SESSION = tuple(filter(None, [shutil.which("setsid")]))
+"""Command that runs another one, as the same process, in a new session; macOS has none."""
 _LAST_LINES = 8
 _STACK = re.compile(r"\+0x[0-9a-f]+\)|^\*\*\* |^- |^The raylet fate shares")
 
@@ -138,7 +141,11 @@ class _Watch:
         self._raylet: Any = None
 
     def start(self, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
-        """Start a process of Ray; the raylet is given the port that Ray leaves out."""
+        """Start a process of Ray in a session of its own, so that a SIGTERM to ours spares it.
+
+        The raylet is given the port that Ray leaves out.
+        """
+        command = [*_OWN_SESSION, *command]
         if process_type != ray_constants.PROCESS_TYPE_RAYLET:
             return self._start(command, process_type, *rest, **named)
         command = [*command, f"--dashboard_agent_listen_port={self._listen_port}"]

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,10 @@ import ray
 from cluster import start
 from cluster.errors import ClusterError
 from cluster.local import connected
-from cluster.ports import reserved_ports
 from cluster.start import last_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 RAYLET = """\
 [2026-01-31 12:00:00,034 E 9 9] (raylet) agent_manager.cc:87: one Ray agent failed
@@ -78,25 +78,27 @@ def test_rays_internals_that_a_start_replaces_are_there() -> None:
     assert callable(worker.print_to_stdstream)
 
 
-@contextmanager
-def _taken_port(attempts: int) -> Iterator[Callable[..., Any]]:
-    """Yield a reservation that gives a port in use to the dashboard agent so many times."""
-    import socket
-
+def _taken_port(monkeypatch: pytest.MonkeyPatch, port: int, *, attempts: int) -> None:
+    """Give the raylet a port of its own that is in use, so many times: it then ends itself."""
     left = attempts
+    plain: Any = start._Watch.start
 
-    @contextmanager
-    def reserve(count: int) -> Iterator[tuple[int, ...]]:
+    def wrong(watch: Any, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:
         nonlocal left
-        left -= 1
-        with reserved_ports(count) as ports:
-            yield (in_use, *ports[1:]) if left >= 0 else ports
+        if process_type == "raylet" and left > 0:
+            left -= 1
+            command = [*command, f"--node_manager_port={port}"]
+        return plain(watch, command, process_type, *rest, **named)
 
+    monkeypatch.setattr(start._Watch, "start", wrong)
+
+
+@pytest.fixture
+def port_in_use() -> Iterator[int]:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        in_use = server.getsockname()[1]
-        yield reserve
+        yield server.getsockname()[1]
 
 
 def _of_ray() -> list[str]:
@@ -137,29 +139,31 @@ def test_the_agents_of_a_local_ray_have_the_ports_that_were_reserved() -> None:
 
 
 @pytest.mark.ray
-def test_a_raylet_that_ends_is_started_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _taken_port(attempts=1) as reserve:
-        monkeypatch.setattr(start, "reserved_ports", reserve)
-        with connected() as capacity:
-            assert capacity.local
+def test_a_raylet_that_ends_is_started_a_second_time(
+    monkeypatch: pytest.MonkeyPatch, port_in_use: int
+) -> None:
+    _taken_port(monkeypatch, port_in_use, attempts=1)
+    with connected() as capacity:
+        assert capacity.local
+        raylets = [each for each in psutil.Process().children() if each.name() == "raylet"]
+        assert all(os.getpgid(each.pid) != os.getpgid(0) for each in raylets)
     assert not {"raylet", "gcs_server"} & set(_of_ray())
 
 
 @pytest.mark.ray
 def test_a_raylet_that_ends_twice_is_reported_in_its_own_words(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, port_in_use: int
 ) -> None:
     begun = time.monotonic()
-    with _taken_port(attempts=2) as reserve:
-        monkeypatch.setattr(start, "reserved_ports", reserve)
-        with pytest.raises(ClusterError) as caught, connected():
-            pass
+    _taken_port(monkeypatch, port_in_use, attempts=2)
+    with pytest.raises(ClusterError) as caught, connected():
+        pass
     assert time.monotonic() - begun < 60
     text = str(caught.value)
     assert text.startswith("a local Ray cannot be started: after ")
     assert text.count("its raylet ended by itself") == 2
-    assert "agent_name = dashboard_agent" in text
+    assert str(port_in_use) in text
     assert "GCS" not in text
-    assert "(+0x" not in text
+    assert "+0x" not in text
     assert Path(text.rsplit(" ", 1)[-1]).is_dir()
     assert not {"raylet", "gcs_server"} & set(_of_ray())
