@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from search_spaces.config import find_faults
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
     from trainables.config import DataConfig, TargetConfig, TeacherConfig
+
+
+_CODE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 def data_faults(data: DataConfig) -> Iterator[Fault]:
@@ -142,6 +146,12 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
                 f"must be a folder, as a ledger needs a file system, got {shown(place)}; give a "
                 "folder here and the address as storage.mirror",
             )
+    if _CODE.search(storage.root):
+        yield Fault(
+            "storage.root",
+            "must not have % before two hexadecimal digits, which MLflow decodes where it loads a "
+            f"model, got {storage.root!r}",
+        )
     if storage.mirror is not None and (fault := address_fault(storage.mirror)):
         yield Fault("storage.mirror", fault)
 

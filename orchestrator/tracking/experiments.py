@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from orchestrator.tracking import names
 from orchestrator.tracking.client import is_remote
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
 
-_NOT_IN_NAMES = re.compile(r"[^\w .+=@,()~-]")
+_NOT_IN_NAMES = re.compile(r"^\.|[^\w .+=@,()-]")
 _NAME_BYTES = 200
 """Longest name of a folder; file systems take 255 bytes."""
 
@@ -35,14 +34,11 @@ def artifact_location(uri: str, root: Path | None, experiment: str) -> str | Non
 def folder_name(experiment: str) -> str:
     """Return the name of an experiment's folder: its own, as far as that is a name of a folder.
 
-    Other characters are percent-encoded, so that different experiments have different folders and
-    none lies outside of its root. Long names are cut and end with a digest.
+    Other characters are written as ``~`` with their code, so that different experiments have
+    different folders and none lies outside of its root. ``%`` would not do: MLflow decodes it twice
+    where it loads a model. Long names are cut and end with a digest.
     """
-    name = _NOT_IN_NAMES.sub(
-        lambda found: quote(found[0], safe="", errors="surrogatepass"), experiment
-    )
-    if name.startswith((".", "~")):
-        name = f"%{ord(name[0]):02X}{name[1:]}"
+    name = _NOT_IN_NAMES.sub(lambda found: f"~{ord(found[0]):06x}", experiment)
     if len(name.encode()) <= _NAME_BYTES:
         return name
     digest = hashlib.sha256(experiment.encode("utf-8", "surrogatepass")).hexdigest()[:16]

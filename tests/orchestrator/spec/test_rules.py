@@ -43,7 +43,13 @@ def test_a_storage_root_of_characters_that_no_path_has_is_refused(root: str) -> 
         parse_spec({"storage": {"root": root}})
 
 
-@pytest.mark.parametrize("root", ["/a%25b", "/a?b", "/a#b", "/a b", "/$HOME", "/a'b\"c;d"])
+@pytest.mark.parametrize("root", ["/a%25b", "/a%2Fb", "/x/%2e%2e/y"])
+def test_a_storage_root_that_mlflow_would_decode_is_refused(root: str) -> None:
+    with pytest.raises(SpecError, match=r"storage\.root: must not have % before two hexadecimal"):
+        parse_spec({"storage": {"root": root}})
+
+
+@pytest.mark.parametrize("root", ["/100%", "/a?b", "/a#b", "/a b", "/$HOME", "/a'b\"c;d"])
 def test_the_usual_store_lies_in_any_storage_root(root: str) -> None:
     from pathlib import Path
 
