@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from benchmarks.faultkit import MARK, SETTINGS, Experiment, tiny_spec, wait_for
-from trainables.training.claim import CLAIM
+from trainables.io.claim import CLAIM
 from trainables.training.state import LAST, load_last
 
 if TYPE_CHECKING:

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
-from trainables.artifacts.export import load_deployed
-from trainables.artifacts.formats import write_artifact
-from trainables.artifacts.verify import verify
 from trainables.compression.deployed import build_pruned
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.cost.latency import measure_artifact
 from trainables.cost.macs import static_costs
-from trainables.cost.runtimes.registry import open_artifact
 from trainables.data.dataset import build_datasets
-from trainables.local_session import LocalSession
-from trainables.messages import TrialTask
+from trainables.export.export import load_deployed
+from trainables.export.verify import verify
+from trainables.formats.artifact import write_artifact
+from trainables.formats.runtimes.registry import open_artifact
+from trainables.session.local import LocalSession
+from trainables.session.messages import TrialTask
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, load_weights
 from trainables.trial import run_trial
 

@@ -98,7 +98,7 @@ def stops(folder: Path, *, count: int, seed: int = 0) -> dict[str, object]:
     from cluster.local import connected
     from orchestrator.lanes.pool import LanePlan, LanePool
     from trainables.config import DataConfig, TargetConfig, TrainingConfig
-    from trainables.messages import Profiled, TrialTask
+    from trainables.session.messages import Profiled, TrialTask
 
     rng = random.Random(seed)
     data = DataConfig(synthetic_train_images=64, synthetic_val_images=4)

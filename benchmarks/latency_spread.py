@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from search_spaces.config import TrialConfig
-from trainables.artifacts.formats import write_artifact
 from trainables.compression.deployed import build_pruned, stand_in
 from trainables.config import TargetConfig, TargetName
 from trainables.cost.latency import measure_artifact, measure_latency
 from trainables.cost.profile import PRECISION
 from trainables.cost.targets import RUNS, artifact_format
+from trainables.formats.artifact import write_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

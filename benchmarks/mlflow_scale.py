@@ -25,30 +25,30 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from orchestrator.codec import encode
-from orchestrator.events import (
+from orchestrator.ledger.codec import encode
+from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
     TrialProfiled,
     TrialStarted,
 )
-from orchestrator.folders import SweepFolder
-from orchestrator.ledger import Ledger
-from orchestrator.results import make_report
+from orchestrator.ledger.folders import SweepFolder
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.report.results import make_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
-from orchestrator.tracker import PLACE
 from orchestrator.tracking import names
 from orchestrator.tracking.info import SweepInfo
-from orchestrator.tracking.publish import publish
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
+from orchestrator.tracking.pages.publish import publish
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
+from orchestrator.tracking.tracker import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.spec.sweep_spec import SweepSpec
 
 BACKBONES = ("mobilenet_v3_small", "mobilenet_v3_large", "mobilenet_v2", "resnet18", "resnet50")

@@ -4,7 +4,7 @@
     python benchmarks/record_trials.py STORAGE --about "CamVid, ..." --out FILE.json
 
 Takes the trials of the sweep's ledger that were trained to their end. The one that segsweep brings,
-``orchestrator.simulation.recorded:camvid``, was made in this way.
+``orchestrator.forecast.simulation.recorded:camvid``, was made in this way.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from orchestrator.folders import find_sweep
-from orchestrator.ledger import Ledger
-from orchestrator.records import fold
-from orchestrator.simulation.recorded import Recorded, Recording
+from orchestrator.forecast.simulation.recorded import Recorded, Recording
+from orchestrator.ledger.folders import find_sweep
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.records import fold
 
 if TYPE_CHECKING:
-    from orchestrator.folders import SweepFolder
+    from orchestrator.ledger.folders import SweepFolder
 
 
 def record(folder: SweepFolder, *, about: str, num_classes: int) -> Recording:

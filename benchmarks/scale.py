@@ -22,32 +22,34 @@ import numpy as np
 import psutil
 
 from cluster.local import connected
-from orchestrator.events import Objective, TrialEnded
-from orchestrator.folders import SweepFolder
-from orchestrator.gate import CostGate
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.ledger import Ledger
-from orchestrator.ray_tune.run import run_trials
-from orchestrator.records import fold
+from orchestrator.lanes.ray_tune.run import run_trials
+from orchestrator.ledger.events import TrialEnded
+from orchestrator.ledger.folders import SweepFolder
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
-from orchestrator.schedulers.registry import make_scheduler
-from orchestrator.searchers.problem import SearchProblem
-from orchestrator.searchers.registry import make_searcher
-from orchestrator.sweep import Sweep, SweepBudget
+from orchestrator.search.gate import CostGate
+from orchestrator.search.schedulers.registry import make_scheduler
+from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.spec.budget import SweepBudget
+from orchestrator.spec.objectives import Objective
+from orchestrator.sweep.sweep import Sweep
 from orchestrator.tracking.info import SweepInfo
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
 from search_spaces.domains import Categorical, Float, LogFloat
 from search_spaces.space import SearchSpace
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.messages import EpochDone, TrialDone, TrialTask
+from trainables.session.messages import EpochDone, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from orchestrator.events import SweepEvent, TrialAsked
+    from orchestrator.ledger.events import SweepEvent, TrialAsked
     from search_spaces.space import Config
-    from trainables.session import TrialSession
+    from trainables.session.session import TrialSession
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 SPACE = SearchSpace.of(

@@ -25,28 +25,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.pareto import hypervolume, pareto_front
-from orchestrator.searchers.candidates import neighbour
-from orchestrator.simulation.load import load_benchmark
-from orchestrator.simulation.recorded import Recorded
-from orchestrator.simulation.result import SeedResult
-from orchestrator.simulation.run import simulate_one
+from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.recorded import Recorded
+from orchestrator.forecast.simulation.result import SeedResult
+from orchestrator.forecast.simulation.run import simulate_one
+from orchestrator.search.pareto import hypervolume, pareto_front
+from orchestrator.search.searchers.candidates import neighbour
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from orchestrator.simulation.benchmark import Benchmark
-    from orchestrator.simulation.synthetic import Backbones, Crossing, Rugged
+    from orchestrator.forecast.simulation.benchmark import Benchmark
+    from orchestrator.forecast.simulation.synthetic import Backbones, Crossing, Rugged
     from search_spaces.space import Config
 
     Known = Backbones | Crossing | Recorded | Rugged
     """Benchmarks of which the final values are known without luck."""
 
 BENCHMARKS = {
-    "camvid": "orchestrator.simulation.recorded:camvid",
-    "crossing": "orchestrator.simulation.synthetic:crossing",
-    "backbones": "orchestrator.simulation.synthetic:backbones",
-    "rugged": "orchestrator.simulation.synthetic:rugged",
+    "camvid": "orchestrator.forecast.simulation.recorded:camvid",
+    "crossing": "orchestrator.forecast.simulation.synthetic:crossing",
+    "backbones": "orchestrator.forecast.simulation.synthetic:backbones",
+    "rugged": "orchestrator.forecast.simulation.synthetic:rugged",
 }
 OURS = "cost-aware + prospect"
 SYNE_TUNE = "Syne Tune MOASHA"

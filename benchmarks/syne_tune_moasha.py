@@ -19,19 +19,19 @@ from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from orchestrator.events import EpochReported, TrialAsked
-from orchestrator.schedulers.base import CONTINUE, Decision
-from orchestrator.searchers.problem import SearchProblem
-from orchestrator.searchers.registry import make_searcher
-from orchestrator.simulation.benchmark import objectives_of
-from orchestrator.simulation.clockwork import Clockwork
-from orchestrator.simulation.load import load_benchmark
-from orchestrator.simulation.result import SimulationResult
+from orchestrator.forecast.simulation.benchmark import objectives_of
+from orchestrator.forecast.simulation.clockwork import Clockwork
+from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.result import SimulationResult
+from orchestrator.ledger.events import EpochReported, TrialAsked
+from orchestrator.search.schedulers.base import CONTINUE, Decision
+from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.registry import make_searcher
 
 if TYPE_CHECKING:
-    from orchestrator.events import SweepEvent
-    from orchestrator.simulation.benchmark import Benchmark
-    from orchestrator.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.benchmark import Benchmark
+    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.ledger.events import SweepEvent
 
 
 class Moasha:

@@ -13,11 +13,10 @@ import argparse
 import resource
 import time
 
-from orchestrator.schedulers.registry import DEFAULT_SCHEDULER
-from orchestrator.searchers.registry import DEFAULT_SEARCHER
-from orchestrator.simulation.load import load_benchmark
-from orchestrator.simulation.occupancy import Overheads
-from orchestrator.simulation.run import simulate_one
+from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.occupancy import Overheads
+from orchestrator.forecast.simulation.run import simulate_one
+from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 
 def main() -> None:
@@ -26,7 +25,9 @@ def main() -> None:
     options.add_argument("--trials", type=int, nargs="+", default=[1000, 3000, 10_000])
     options.add_argument("--searcher", default=DEFAULT_SEARCHER)
     options.add_argument("--scheduler", default=DEFAULT_SCHEDULER)
-    options.add_argument("--benchmark", default="orchestrator.simulation.synthetic:crossing")
+    options.add_argument(
+        "--benchmark", default="orchestrator.forecast.simulation.synthetic:crossing"
+    )
     options.add_argument("--handover", type=float, default=0.4)
     chosen = options.parse_args()
     benchmark = load_benchmark(chosen.benchmark)

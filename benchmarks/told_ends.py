@@ -26,18 +26,19 @@ from benchmarks.search_efficiency import (
     summary,
     sweep_options,
 )
-from orchestrator.events import EpochReported, TrialAsked
-from orchestrator.schedulers.registry import make_scheduler
-from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
-from orchestrator.simulation.clockwork import Clockwork
-from orchestrator.simulation.run import benchmark_problem
+from orchestrator.forecast.simulation.clockwork import Clockwork
+from orchestrator.forecast.simulation.run import benchmark_problem
+from orchestrator.ledger.events import EpochReported, TrialAsked
+from orchestrator.search.schedulers.registry import make_scheduler
+from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.spec.strategies import DEFAULT_SEARCHER
 
 if TYPE_CHECKING:
     from benchmarks.search_efficiency import Known
-    from orchestrator.events import SweepEvent
-    from orchestrator.schedulers.base import Decision, Scheduler
-    from orchestrator.searchers.base import Searcher
-    from orchestrator.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.schedulers.base import Decision, Scheduler
+    from orchestrator.search.searchers.base import Searcher
     from search_spaces.space import Config
 
 WAYS = {

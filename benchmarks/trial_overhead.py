@@ -30,18 +30,18 @@ from ray.train.torch import TorchTrainer
 
 from cluster.local import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.ray_tune.lane_trial import config_of
-from orchestrator.ray_tune.run import QUIET, lane_trainable
+from orchestrator.lanes.ray_tune.lane_trial import config_of
+from orchestrator.lanes.ray_tune.run import QUIET, lane_trainable
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.messages import TrialDone, TrialTask
+from trainables.session.messages import TrialDone, TrialTask
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from search_spaces.domains import Value
-    from trainables.messages import LaneTask, TrialMessage
-    from trainables.session import TrialSession
+    from trainables.session.messages import LaneTask, TrialMessage
+    from trainables.session.session import TrialSession
 
 CONFIG: dict[str, Value] = {
     "arch": "deeplabv3plus",

@@ -27,9 +27,9 @@ from benchmarks.search_efficiency import (
     sweep,
     sweep_options,
 )
-from orchestrator.events import Objective
-from orchestrator.simulation.curves import noise
-from orchestrator.simulation.parallel import results_in_order
+from orchestrator.forecast.simulation.curves import noise
+from orchestrator.forecast.simulation.parallel import results_in_order
+from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.space import SearchSpace
 

@@ -19,21 +19,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.search_efficiency import BENCHMARKS, dense_reference
-from orchestrator.events import TrialAsked, TrialEnded
-from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, make_scheduler
-from orchestrator.searchers.registry import DEFAULT_SEARCHER, make_searcher
-from orchestrator.simulation.clockwork import Clockwork
-from orchestrator.simulation.load import load_benchmark
-from orchestrator.simulation.parallel import default_jobs, results_in_order
-from orchestrator.simulation.run import benchmark_problem
+from orchestrator.forecast.simulation.clockwork import Clockwork
+from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.parallel import default_jobs, results_in_order
+from orchestrator.forecast.simulation.run import benchmark_problem
+from orchestrator.ledger.events import TrialAsked, TrialEnded
+from orchestrator.search.schedulers.registry import make_scheduler
+from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from orchestrator.events import SweepEvent
-    from orchestrator.searchers.base import Searcher
-    from orchestrator.simulation.benchmark import Benchmark
-    from orchestrator.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.benchmark import Benchmark
+    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.searchers.base import Searcher
     from search_spaces.space import Config
 
 WORKERS = 8

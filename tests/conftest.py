@@ -10,20 +10,20 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
-from orchestrator.events import (
+from orchestrator.ledger.events import (
     EpochReported,
-    Objective,
     TrialAsked,
     TrialEnded,
     TrialProfiled,
     TrialStarted,
 )
+from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
 
 settings.register_profile("segsweep", deadline=None)  # a slow machine is no fault of ours
 settings.load_profile("segsweep")

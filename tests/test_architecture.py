@@ -16,6 +16,40 @@ ALLOWED = {
     "trainables": {"trainables", "search_spaces"},
     "orchestrator": set(PACKAGES),
 }
+ORDER = {
+    "orchestrator": (
+        "spec",
+        "ledger",
+        "search",
+        "sweep",
+        "lanes",
+        "forecast",
+        "report",
+        "tracking",
+        "driver",
+        "registry",
+        "cli",
+    ),
+    "trainables": (
+        "config",
+        "io",
+        "session",
+        "data",
+        "models",
+        "compression",
+        "formats",
+        "cost",
+        "training",
+        "trial",
+        "export",
+        "inference",
+        "distillation",
+        "lane",
+        "incremental",
+    ),
+}
+"""Rooms of a package from the lowest to the highest; each imports only what stands before it."""
+MOST_FLOORS = 10
 RAY_ROOMS = (
     "cluster/jobs.py",
     "cluster/local.py",
@@ -23,10 +57,10 @@ RAY_ROOMS = (
     "cluster/probe.py",
     "cluster/start.py",
     "trainables/lane/",
-    "orchestrator/ray_tune/",
+    "orchestrator/lanes/ray_tune/",
     "orchestrator/lanes/pool.py",
 )
-MLFLOW_ROOMS = ("orchestrator/tracking/",)
+MLFLOW_ROOMS = ("orchestrator/tracking/", "orchestrator/registry/")
 
 
 @cache
@@ -66,6 +100,42 @@ def test_packages_import_only_what_lies_below_them(package: str) -> None:
         if found.split(".")[0] in PACKAGES and found.split(".")[0] not in ALLOWED[package]
     }
     assert not wrong
+
+
+def rooms_imported(package: str) -> dict[str, set[str]]:
+    """Return for each room of ``package`` the other rooms that its modules import."""
+    rooms: dict[str, set[str]] = {}
+    for name in modules():
+        own = name.split(".")
+        if own[0] == package and len(own) > 1:
+            others = {
+                found.split(".")[1] for found in ours(name) if found.startswith(f"{package}.")
+            }
+            rooms.setdefault(own[1], set()).update(others - {own[1]})
+    return rooms
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_no_room_imports_upward(package: str) -> None:
+    imported = rooms_imported(package)
+    assert imported.keys() == set(ORDER[package])
+    place = {room: number for number, room in enumerate(ORDER[package])}
+    upward = {
+        f"{room} imports {other}"
+        for room, others in imported.items()
+        for other in others
+        if place[other] > place[room]
+    }
+    assert not upward
+
+
+def test_floors_of_the_orchestrator() -> None:
+    imported = rooms_imported("orchestrator")
+
+    def floor(room: str) -> int:
+        return 1 + max(map(floor, imported[room]), default=0)
+
+    assert max(map(floor, imported)) <= MOST_FLOORS
 
 
 @pytest.mark.parametrize(

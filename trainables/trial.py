@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from search_spaces.config import Resolution, TrialConfig
-from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST
-from trainables.blame import blame
 from trainables.compression.unstructured import sparsity
 from trainables.cost.cache import ProfileCache
 from trainables.cost.memory import PeakMemory
@@ -18,19 +16,21 @@ from trainables.cost.profile import profile_config
 from trainables.cost.signature import cost_signature, describe_host
 from trainables.cost.size import MB, artifact_mb
 from trainables.data.dataset import build_datasets
-from trainables.distillation.soft_label_files import open_soft_labels
-from trainables.failure import TRACEBACK, describe_error, write_traceback
-from trainables.messages import EpochDone, Profiled, Restored, TrialDone
+from trainables.data.soft_label_files import open_soft_labels
+from trainables.formats.program import PROGRAM, PROGRAM_DIGEST
+from trainables.io.atomic import file_digest, write_atomically
+from trainables.io.claim import Claim, writing_under
 from trainables.models.build import build_model
-from trainables.training.atomic import file_digest, write_atomically
+from trainables.session.blame import blame
+from trainables.session.failure import TRACEBACK, describe_error, write_traceback
+from trainables.session.memory import DoesNotFitError, release_memory
+from trainables.session.messages import EpochDone, Profiled, Restored, TrialDone
+from trainables.session.ranks import Ranks
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
-from trainables.training.claim import Claim, writing_under
 from trainables.training.energy import EnergyUse
 from trainables.training.evaluation import TrialStoppedError
 from trainables.training.loop import Trainer
-from trainables.training.memory import DoesNotFitError, release_memory
 from trainables.training.plan import Plan
-from trainables.training.ranks import Ranks
 from trainables.training.results import write_class_iou, write_pictures
 from trainables.training.seeds import seed_everything
 from trainables.training.state import remove_last
@@ -38,9 +38,9 @@ from trainables.training.state import remove_last
 if TYPE_CHECKING:
     from trainables.cost.profile import CostProfile
     from trainables.data.dataset import SegmentationDataset
-    from trainables.messages import TrialState, TrialTask
     from trainables.models.build import SegmentationModel
-    from trainables.session import TrialSession
+    from trainables.session.messages import TrialState, TrialTask
+    from trainables.session.session import TrialSession
     from trainables.training.metrics import Scores
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.exit_codes import USER_FAULT
-from orchestrator.cli.hints import spec_command
-from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.output import say, say_json, say_table, tell, warning
+from orchestrator.cli.shared.exit_codes import USER_FAULT
+from orchestrator.cli.shared.hints import spec_command
+from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
+from orchestrator.cli.shared.output import say, say_json, say_table, tell, warning
 
 if TYPE_CHECKING:
     from trainables.data.report import DataReport

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, say_table
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
+from orchestrator.cli.shared.output import bytes_text, say, say_json, say_pairs, say_table
 from orchestrator.cli.sweeps import OnCluster  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def doctor(
     if address is not None:
         _examine_cluster(address, as_json=as_json)
         return
-    from orchestrator.cli.machine import examine, problems
+    from orchestrator.cli.shared.machine import examine, problems
     from orchestrator.spec.sweep_spec import default_storage_root
 
     facts = examine(str(storage) if storage else default_storage_root())
@@ -77,7 +77,7 @@ def _examine_cluster(address: str, *, as_json: bool) -> None:
 
     from cluster.packing import room
     from cluster.resources import Resources, lane_shape
-    from orchestrator.cli.remote import connect
+    from orchestrator.cli.shared.remote import connect
 
     nodes = connect(address).nodes()
     shape = lane_shape(Resources(), available_gpus=sum(node.gpus for node in nodes))

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.exit_codes import INTERRUPTED, USER_FAULT
-from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.output import say, say_json, say_table, tell
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.exit_codes import INTERRUPTED, USER_FAULT
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import say, say_json, say_table, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.exporting.export import Exported
+    from orchestrator.driver.exporting.export import Exported
     from orchestrator.report.model import SweepReport
     from trainables.config import ArtifactFormat
 
@@ -66,12 +66,12 @@ def export(
     MLflow. What is there already is kept. Ctrl-C stops; the same command goes on.
     """
     from orchestrator.cli.run import StopSignals
-    from orchestrator.exporting.export import export_trials
-    from orchestrator.exporting.finish import log_exported
-    from orchestrator.folders import find_sweep
-    from orchestrator.hooks import RunHooks
-    from orchestrator.results import make_report
+    from orchestrator.driver.exporting.export import export_trials
+    from orchestrator.driver.exporting.finish import log_exported
+    from orchestrator.ledger.folders import find_sweep
+    from orchestrator.report.results import make_report
     from orchestrator.spec.parse import load_spec
+    from orchestrator.sweep.hooks import RunHooks
 
     wanted = _formats(formats)
     folder = find_sweep(storage_root(storage), sweep)
@@ -92,8 +92,8 @@ def export(
 
 
 def _formats(names: Sequence[str] | None) -> tuple[ArtifactFormat, ...]:
-    from orchestrator.exporting.export import missing_note, settle_formats
-    from trainables.artifacts.jobs import NEEDS
+    from orchestrator.driver.exporting.export import missing_note, settle_formats
+    from trainables.export.jobs import NEEDS
 
     known = [name for name in NEEDS if name in (names or NEEDS)]
     if unknown := [name for name in names or () if name not in NEEDS]:

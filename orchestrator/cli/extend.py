@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say_json, say_pairs, tell, warning
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import say_json, say_pairs, tell, warning
 
 if TYPE_CHECKING:
     from trainables.data.report import DataReport
@@ -93,7 +93,7 @@ def extend(
     stand best for the old data are trained on again, and what was forgotten all the same is
     measured on the old validation images.
     """
-    from orchestrator.cli.errors import CliError
+    from orchestrator.cli.shared.errors import CliError
     from trainables.incremental.config import ExtendConfig, ExtendError
     from trainables.training.checkpoint import CheckpointError
 
@@ -135,8 +135,8 @@ def run_extension(
     """
     import torch
 
-    from orchestrator.cli.errors import CliError
-    from orchestrator.preparation import sound_data
+    from orchestrator.cli.shared.errors import CliError
+    from orchestrator.driver.preparation import sound_data
     from orchestrator.spec.parse import load_spec
     from trainables.incremental.extend import extend_model
     from trainables.inference.trained import load_trained

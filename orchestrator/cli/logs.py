@@ -8,9 +8,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import examples
-from orchestrator.cli.output import say
-from orchestrator.cli.remote import Address, RemoteSweep, connect, follow
+from orchestrator.cli.shared.options import examples
+from orchestrator.cli.shared.output import say
+from orchestrator.cli.shared.remote import Address, RemoteSweep, connect, follow
 
 EPILOG = examples(
     "segsweep logs --address http://head:8265",
@@ -33,8 +33,8 @@ def logs(sweep: RemoteSweep = None, address: Address = None, go_on: Follow = Fal
     With --follow the exit code is 0 where the sweep succeeds, 130 where it is stopped, 1 where it
     fails.
     """
-    from orchestrator.submission.find import find_job
-    from orchestrator.submission.request import SWEEP
+    from orchestrator.driver.submission.find import find_job
+    from orchestrator.driver.submission.request import SWEEP
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)

@@ -37,10 +37,10 @@ from orchestrator.cli import (
     ui,
     verify,
 )
-from orchestrator.cli.errors import user_message, write_error_log
-from orchestrator.cli.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
-from orchestrator.cli.output import escape_unknown, tell
-from trainables.masking import mask_logs
+from orchestrator.cli.shared.errors import user_message, write_error_log
+from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
+from orchestrator.cli.shared.output import escape_unknown, tell
+from trainables.io.masking import mask_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json, say_table
-from orchestrator.cli.registry import TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
+from orchestrator.cli.shared.output import say, say_json, say_table
+from orchestrator.cli.shared.registry import TrackingAddress, explained, open_registry
 
 if TYPE_CHECKING:
-    from orchestrator.promotion.versions import ModelVersion
+    from orchestrator.registry.versions import ModelVersion
 
 EPILOG = examples("segsweep models", "segsweep models street --json")
 
@@ -53,8 +53,8 @@ def models(
 
 
 def _row(version: ModelVersion) -> tuple[str, ...]:
-    from orchestrator.promotion import versions as words
-    from orchestrator.promotion.plan import figures_text
+    from orchestrator.registry import versions as words
+    from orchestrator.registry.plan import figures_text
 
     tags = version.tags
     state = ", ".join(f"@{alias}" for alias in version.aliases) or tags.get(words.STATE, "-")

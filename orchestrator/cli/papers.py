@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say, say_json
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import say, say_json
 
 EPILOG = examples("segsweep papers", "segsweep papers --write docs", "segsweep papers --json")
 
@@ -35,8 +35,8 @@ def papers(write: Folder = None, as_json: AsJson = False) -> None:  # noqa: FBT0
 
     Parameters and MACs are counted here and now, without training or downloading anything.
     """
-    from orchestrator.paper_models import PAPERS
-    from orchestrator.papers import page
+    from orchestrator.spec.baselines.paper_models import PAPERS
+    from orchestrator.spec.baselines.papers import page
 
     if write is not None:
         write_pages(write)
@@ -52,9 +52,9 @@ def write_pages(folder: Path) -> None:
     Raises:
         CliError: a paper's page has no place for its table.
     """
-    from orchestrator.cli.errors import CliError
-    from orchestrator.paper_models import PAPERS
-    from orchestrator.papers import filled, page
+    from orchestrator.cli.shared.errors import CliError
+    from orchestrator.spec.baselines.paper_models import PAPERS
+    from orchestrator.spec.baselines.papers import filled, page
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "papers.md").write_text(page(PAPERS), encoding="utf-8")
@@ -69,8 +69,8 @@ def write_pages(folder: Path) -> None:
 
 
 def _mappings() -> list[dict[str, object]]:
-    from orchestrator.paper_models import PAPERS
-    from orchestrator.papers import price
+    from orchestrator.spec.baselines.paper_models import PAPERS
+    from orchestrator.spec.baselines.papers import price
 
     return [
         {

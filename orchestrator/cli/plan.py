@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.hints import spec_command
-from orchestrator.cli.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
-from orchestrator.cli.output import (
+from orchestrator.cli.shared.hints import spec_command
+from orchestrator.cli.shared.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
+from orchestrator.cli.shared.output import (
     count_text,
     say,
     say_json,
@@ -25,7 +25,7 @@ from orchestrator.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.planning.plan import Range, SweepPlan
+    from orchestrator.forecast.plan import Range, SweepPlan
     from orchestrator.spec.sweep_spec import SweepSpec
 
 EPILOG = examples(
@@ -69,13 +69,13 @@ def plan(  # noqa: PLR0917 - the options of a command line
     """
     from pathlib import Path
 
-    from orchestrator.cost_model import StaticCostModel
-    from orchestrator.planning.earlier import read_earlier
-    from orchestrator.planning.make import make_plan
-    from orchestrator.planning.plan import save_plan, to_mapping
-    from orchestrator.simulation.parallel import default_jobs
+    from orchestrator.forecast.make import make_plan
+    from orchestrator.forecast.plan import save_plan, to_mapping
+    from orchestrator.forecast.simulation.parallel import default_jobs
+    from orchestrator.search.cost_model import StaticCostModel
     from orchestrator.spec.dump import settle_spec
     from orchestrator.spec.parse import load_spec
+    from orchestrator.tracking.earlier import read_earlier
     from trainables.data.layouts.registry import class_names_of
 
     settled = settle_spec(load_spec(spec, preset=preset, overrides=overrides or ()))
@@ -126,7 +126,7 @@ def _images(spec: SweepSpec) -> tuple[int, int]:
     Raises:
         DataError: the data set cannot be used; every fault is in it.
     """
-    from orchestrator.preparation import sound_data
+    from orchestrator.driver.preparation import sound_data
 
     data = spec.data
     if data.format == "synthetic":
@@ -196,7 +196,7 @@ def _range(value: Range, form: str = ".0f") -> str:
 
 def _share(value: Range, made: SweepPlan, spec: SweepSpec) -> Range:
     """Return a hypervolume over that of a perfect trial."""
-    from orchestrator.pareto import share_of_perfect
+    from orchestrator.search.pareto import share_of_perfect
 
     def share(volume: float) -> float:
         return share_of_perfect(volume, spec.objectives, made.reference_point)

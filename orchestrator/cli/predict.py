@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.exit_codes import USER_FAULT
-from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json, say_table, shown, tell, warning
-from orchestrator.cli.registry import TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.exit_codes import USER_FAULT
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
+from orchestrator.cli.shared.output import say, say_json, say_table, shown, tell, warning
+from orchestrator.cli.shared.registry import TrackingAddress, explained, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from orchestrator.tracking.registry_model import RegisteredModel
+    from orchestrator.registry.loading import RegisteredModel
     from trainables.inference.images import ImageFile
     from trainables.inference.outcome import Outcome
 
@@ -103,8 +103,8 @@ def predict(
     class. Images are turned as they are displayed. A broken image is named, the others are
     predicted, the exit code is 2.
     """
-    from orchestrator.promotion.versions import ModelRef
-    from orchestrator.tracking.registry_model import load_registered
+    from orchestrator.registry.loading import load_registered
+    from orchestrator.registry.versions import ModelRef
     from trainables.inference.images import ImageFilesError, gather_images
     from trainables.inference.outcome import SHARES, shares_csv
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say, say_json, say_pairs, say_table, tell
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import say, say_json, say_pairs, say_table, tell
 
 EPILOG = examples("segsweep presets", "segsweep presets mobile", "segsweep run --preset kim")
 
@@ -44,7 +44,7 @@ def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
 
 
 def _show(name: str, *, as_json: bool) -> None:
-    from orchestrator.cli.errors import CliError
+    from orchestrator.cli.shared.errors import CliError
     from search_spaces.describe import describe_space
     from search_spaces.faults import unknown_name
     from search_spaces.joint import TeacherIdentity, joint_space

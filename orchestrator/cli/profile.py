@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import count_text, say_json, say_pairs
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import count_text, say_json, say_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +82,8 @@ def read_profile_settings(texts: Sequence[str]) -> tuple[TrialConfig, int, Targe
         SpecError: Anything is unknown or impossible; every fault is named.
     """
     from orchestrator.spec.errors import SpecError
-    from orchestrator.spec.overrides import lay_over, read_overrides
     from orchestrator.spec.sections import read_section
+    from orchestrator.spec.text.overrides import lay_over, read_overrides
     from search_spaces.config import TrialConfig, find_faults
     from search_spaces.faults import Fault
     from trainables.config import TargetConfig
@@ -104,7 +104,7 @@ def read_profile_settings(texts: Sequence[str]) -> tuple[TrialConfig, int, Targe
 
 
 def _check_target(target: TargetConfig) -> None:
-    from orchestrator.cli.errors import CliError
+    from orchestrator.cli.shared.errors import CliError
     from trainables.cost.host import device_of
 
     try:
@@ -115,9 +115,9 @@ def _check_target(target: TargetConfig) -> None:
 
 def _check_runnable(config: TrialConfig, target: TargetConfig) -> None:
     """Refuse what the target cannot time."""
-    from orchestrator.cli.errors import CliError
-    from trainables.cost.runtimes.command import command_line
+    from orchestrator.cli.shared.errors import CliError
     from trainables.cost.targets import quantization_fault
+    from trainables.formats.runtimes.command import command_line
 
     if fault := quantization_fault(target, config.quantization):
         raise CliError(f"{fault}; or leave the latency out with --no-latency")

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.output import say, say_json, tell
-from orchestrator.cli.registry import explained
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.promotion.bounds import Limits
-from orchestrator.promotion.request import RULES, PromotionRequest, Rule, Tolerances
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import say, say_json, tell
+from orchestrator.cli.shared.registry import explained
+from orchestrator.registry.bounds import Limits
+from orchestrator.registry.request import RULES, PromotionRequest, Rule, Tolerances
 
 if TYPE_CHECKING:
-    from orchestrator.folders import SweepFolder
-    from orchestrator.promotion.plan import PromotionPlan
+    from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.registry.plan import PromotionPlan
+    from orchestrator.registry.store import ModelRegistry
     from orchestrator.spec.sweep_spec import SweepSpec
-    from orchestrator.tracking.registry import ModelRegistry
 
 EPILOG = examples(
     "segsweep promote --dry-run",
@@ -110,10 +110,10 @@ def promote(
     Its figures are found again from the registered files first. Where one differs, the champion
     stays and the exit code is 3; every figure is kept with the version.
     """
-    from orchestrator.folders import find_sweep
-    from orchestrator.promotion.versions import check_name
+    from orchestrator.ledger.folders import find_sweep
+    from orchestrator.registry.store import ModelRegistry
+    from orchestrator.registry.versions import check_name
     from orchestrator.spec.parse import load_spec
-    from orchestrator.tracking.registry import ModelRegistry
 
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)
@@ -152,8 +152,8 @@ def _rule(text: str) -> Rule:
 def _plan(
     folder: SweepFolder, spec: SweepSpec, registry: ModelRegistry, request: PromotionRequest
 ) -> PromotionPlan:
-    from orchestrator.promotion.promote import make_plan
-    from orchestrator.results import make_report, read_records
+    from orchestrator.registry.promote import make_plan
+    from orchestrator.report.results import make_report, read_records
 
     machines = {
         each.trial_id: str(each.details["device"])
@@ -183,8 +183,8 @@ def _carry_out(
     *,
     as_json: bool,
 ) -> None:
-    from orchestrator.promotion.promote import carry_out, summary
-    from orchestrator.promotion.retrain import RetrainingError
+    from orchestrator.registry.promote import carry_out, summary
+    from orchestrator.registry.retrain import RetrainingError
     from trainables.training.checkpoint import CheckpointError
 
     if not as_json:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.output import say
-from orchestrator.cli.pages import print_where
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import say
+from orchestrator.cli.shared.pages import print_where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,9 +50,9 @@ def report(
     The sweep may still be running. Its picture, page and tables are written to the folder report
     of the sweep: pareto.png, pareto.html, trials.csv, report.json; with --json nothing is written.
     """
-    from orchestrator.folders import find_sweep
+    from orchestrator.ledger.folders import find_sweep
+    from orchestrator.report.results import read_report, save_report
     from orchestrator.report.text import to_json
-    from orchestrator.results import read_report, save_report
     from orchestrator.spec.parse import load_spec
 
     folder = find_sweep(storage_root(storage), sweep)

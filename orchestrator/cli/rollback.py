@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples
-from orchestrator.cli.output import say, say_json
-from orchestrator.cli.registry import ModelName, TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
+from orchestrator.cli.shared.output import say, say_json
+from orchestrator.cli.shared.registry import ModelName, TrackingAddress, explained, open_registry
 
 if TYPE_CHECKING:
     import typer

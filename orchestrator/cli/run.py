@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.exit_codes import INTERRUPTED, NO_RESULT, USER_FAULT
-from orchestrator.cli.hints import command
-from orchestrator.cli.job_folder import keep_job_folder, leave_job_folder
-from orchestrator.cli.options import (
+from orchestrator.cli.report import SweepName, print_report
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.exit_codes import INTERRUPTED, NO_RESULT, USER_FAULT
+from orchestrator.cli.shared.hints import command
+from orchestrator.cli.shared.job_folder import keep_job_folder, leave_job_folder
+from orchestrator.cli.shared.options import (
     AsJson,
     MirrorAddress,
     Overrides,
@@ -25,16 +26,15 @@ from orchestrator.cli.options import (
     examples,
     storage_root,
 )
-from orchestrator.cli.output import say, tell
-from orchestrator.cli.pages import print_where
-from orchestrator.cli.report import SweepName, print_report
+from orchestrator.cli.shared.output import say, tell
+from orchestrator.cli.shared.pages import print_where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from orchestrator.folders import SweepFolder
-    from orchestrator.launch import Launched
+    from orchestrator.driver.launch import Launched
+    from orchestrator.ledger.folders import SweepFolder
     from orchestrator.spec.sweep_spec import SweepSpec
 
 RUN_EPILOG = examples(
@@ -97,7 +97,7 @@ def run(  # noqa: PLR0917 - the options of a command line
     """
     from pathlib import Path
 
-    from orchestrator.folders import sweep_of_id
+    from orchestrator.ledger.folders import sweep_of_id
     from orchestrator.spec.parse import load_spec
 
     keep_job_folder()
@@ -126,7 +126,7 @@ def resume(
     shares and where the data set is. With --from it is fetched from its mirror first, on whatever
     machine; what is here already is not fetched again.
     """
-    from orchestrator.folders import find_sweep
+    from orchestrator.ledger.folders import find_sweep
     from orchestrator.spec.parse import load_spec
 
     keep_job_folder()
@@ -134,7 +134,7 @@ def resume(
     if mirror is None:
         folder = find_sweep(root, sweep)
     else:
-        from orchestrator.mirroring.fetch import fetch_sweep
+        from orchestrator.ledger.mirroring.fetch import fetch_sweep
 
         folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), say=tell)
     _drive(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)
@@ -149,7 +149,7 @@ def _offered(spec: SweepSpec) -> SweepFolder | None:
     import sys
     from pathlib import Path
 
-    from orchestrator.continuity import unfinished_like
+    from orchestrator.ledger.identity import unfinished_like
     from orchestrator.spec.dump import settle_spec
 
     spec = settle_spec(spec)
@@ -171,13 +171,13 @@ def _offered(spec: SweepSpec) -> SweepFolder | None:
 
 
 def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> None:
-    from orchestrator.baselines.baseline import names_by_digest
-    from orchestrator.cli.live_table import show
-    from orchestrator.hooks import RunHooks
-    from orchestrator.launch import launch
-    from orchestrator.live import LiveModel
+    from orchestrator.cli.shared.live_table import show
+    from orchestrator.driver.launch import launch
+    from orchestrator.report.live import LiveModel
+    from orchestrator.report.results import read_reference
     from orchestrator.report.text import common_reason
-    from orchestrator.results import read_reference
+    from orchestrator.spec.baselines.baseline import names_by_digest
+    from orchestrator.sweep.hooks import RunHooks
 
     leave_job_folder(spec.storage.root)
     model = LiveModel(

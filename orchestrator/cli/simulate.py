@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, Jobs, examples
-from orchestrator.cli.output import say_json, say_table, seconds_text, tell
+from orchestrator.cli.shared.options import AsJson, Jobs, examples
+from orchestrator.cli.shared.output import say_json, say_table, seconds_text, tell
 
 if TYPE_CHECKING:
-    from orchestrator.simulation import SeedResult, SimulationResult
+    from orchestrator.forecast.simulation import SeedResult, SimulationResult
 
 EPILOG = examples(
-    "segsweep simulate --seeds 5",
-    "segsweep simulate --benchmark orchestrator.simulation.synthetic:crossing --searcher motpe",
+    "segsweep simulate --seeds 5 --searcher motpe",
+    "segsweep simulate --benchmark orchestrator.forecast.simulation.synthetic:rugged",
     "segsweep simulate --benchmark mine:curves --workers 8 --budget 30 --seeds 10 --json",
     "segsweep simulate --workers 1000 --budget 2000 --seeds 1 --overheads",
 )
 BUSY = 0.9995
 """Busy share of the lanes' time, rounded to what is printed, from which they waited for nothing."""
-DEFAULT_BENCHMARK = "orchestrator.simulation.synthetic:crossing"
+DEFAULT_BENCHMARK = "orchestrator.forecast.simulation.synthetic:crossing"
 
 Target: TypeAlias = Annotated[
     str,
@@ -34,7 +34,7 @@ Target: TypeAlias = Annotated[
         "--benchmark",
         metavar="MODULE:ATTRIBUTE",
         help="What is searched: an object, or a function without arguments that returns one, "
-        "which implements orchestrator.simulation.Benchmark; a file does for a module: "
+        "which implements orchestrator.forecast.simulation.Benchmark; a file does for a module: "
         "folder/mine.py:curves.",
     ),
 ]
@@ -85,14 +85,18 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Simulate sweeps of a benchmark with the real searcher and scheduler; nothing is trained."""
-    from orchestrator.cli.errors import CliError
-    from orchestrator.schedulers.registry import DEFAULT_SCHEDULER, scheduler_names
-    from orchestrator.searchers.registry import DEFAULT_SEARCHER, searcher_names
-    from orchestrator.simulation import BenchmarkError, SimulationResult
-    from orchestrator.simulation.load import loaded_benchmark
-    from orchestrator.simulation.occupancy import FREE, Overheads
-    from orchestrator.simulation.parallel import default_jobs, results_in_order
-    from orchestrator.simulation.run import simulate_named
+    from orchestrator.cli.shared.errors import CliError
+    from orchestrator.forecast.simulation import BenchmarkError, SimulationResult
+    from orchestrator.forecast.simulation.load import loaded_benchmark
+    from orchestrator.forecast.simulation.occupancy import FREE, Overheads
+    from orchestrator.forecast.simulation.parallel import default_jobs, results_in_order
+    from orchestrator.forecast.simulation.run import simulate_named
+    from orchestrator.spec.strategies import (
+        DEFAULT_SCHEDULER,
+        DEFAULT_SEARCHER,
+        scheduler_names,
+        searcher_names,
+    )
 
     searcher, scheduler = searcher or DEFAULT_SEARCHER, scheduler or DEFAULT_SCHEDULER
     wrong = [

@@ -8,9 +8,9 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import printable, say_json, say_pairs, seconds_text, tell
-from orchestrator.cli.remote import Address, RemoteSweep, connect
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import printable, say_json, say_pairs, seconds_text, tell
+from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
     import typer
@@ -34,8 +34,8 @@ def status(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Say how a sweep that was submitted stands."""
-    from orchestrator.submission.failure import last_line
-    from orchestrator.submission.find import find_job
+    from orchestrator.driver.submission.failure import last_line
+    from orchestrator.driver.submission.find import find_job
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)
@@ -60,8 +60,8 @@ def status(
 
 def job_facts(job: Job) -> dict[str, object]:
     """Return what a cluster tells of a sweep's job, as JSON types."""
-    from orchestrator.submission.failure import failure
-    from orchestrator.submission.request import STORAGE, SWEEP
+    from orchestrator.driver.submission.failure import failure
+    from orchestrator.driver.submission.request import STORAGE, SWEEP
 
     end = job.ended or time.time()
     return {

@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say, say_json, tell
-from orchestrator.cli.remote import Address, RemoteSweep, connect
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import say, say_json, tell
+from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
     import typer
@@ -36,8 +36,8 @@ def stop(
     Trials that run keep their last epoch. Waits until the sweep has ended.
     """
     from orchestrator.cli.status import job_facts
-    from orchestrator.submission.find import find_job
-    from orchestrator.submission.request import SWEEP
+    from orchestrator.driver.submission.find import find_job
+    from orchestrator.driver.submission.request import SWEEP
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)

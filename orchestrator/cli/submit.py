@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.options import (
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.options import (
     AsJson,
     MirrorAddress,
     Overrides,
@@ -20,13 +20,13 @@ from orchestrator.cli.options import (
     SpecFile,
     examples,
 )
-from orchestrator.cli.output import bytes_text, say, say_json, say_pairs, tell, warning
-from orchestrator.cli.remote import Address, connect, follow, say_next
+from orchestrator.cli.shared.output import bytes_text, say, say_json, say_pairs, tell, warning
+from orchestrator.cli.shared.remote import Address, connect, follow, say_next
 
 if TYPE_CHECKING:
     from orchestrator.cli.submit_plan import Plan
+    from orchestrator.driver.submission.request import Submission
     from orchestrator.spec.sweep_spec import SweepSpec
-    from orchestrator.submission.request import Submission
 
 EPILOG = examples(
     "segsweep submit camvid.yaml --address http://head:8265 --storage /shared/sweeps",
@@ -119,8 +119,8 @@ def submit(  # noqa: PLR0917 - the options of a command line
     the spec, then the log is shown. Ctrl-C leaves the sweep alone and says how to look again.
     """
     from orchestrator.cli.submit_plan import begun, resumed, values_of
-    from orchestrator.provenance import git_commit
-    from orchestrator.submission.request import JobSettings, python_text
+    from orchestrator.driver.submission.request import JobSettings, python_text
+    from orchestrator.ledger.provenance import git_commit
 
     settings = JobSettings(
         environment="installed" if installed else "locked",
@@ -168,7 +168,7 @@ def _check_data(spec: SweepSpec) -> None:
     if root is None or not Path(root).is_dir():
         tell(f"{root} is no folder of this machine; the job checks the data when it begins")
         return
-    from orchestrator.preparation import sound_data
+    from orchestrator.driver.preparation import sound_data
 
     tell("checking the data")
     sound_data(spec, warning)

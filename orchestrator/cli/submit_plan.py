@@ -7,15 +7,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.remote import connect
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.remote import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.driver.submission.code import PackedCode
+    from orchestrator.driver.submission.request import JobSettings, Submission
     from orchestrator.spec.sweep_spec import SweepSpec
-    from orchestrator.submission.code import PackedCode
-    from orchestrator.submission.request import JobSettings, Submission
 
 Plan: TypeAlias = "list[tuple[str, str]]"
 """Names with values, to be printed."""
@@ -31,10 +31,10 @@ def begun(
     """
     from datetime import datetime
 
-    from orchestrator.folders import sweep_id_for
+    from orchestrator.driver.submission.code import pack_code
+    from orchestrator.driver.submission.request import for_cluster, make_submission
+    from orchestrator.ledger.folders import sweep_id_for
     from orchestrator.spec.dump import dump_spec
-    from orchestrator.submission.code import pack_code
-    from orchestrator.submission.request import for_cluster, make_submission
 
     final = for_cluster(spec, storage)
     sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - people's own clocks
@@ -66,11 +66,11 @@ def resumed(
     Raises:
         UnknownSubmissionError: the cluster knows no such sweep, or it is running.
     """
-    from orchestrator.submission.code import pack_code
-    from orchestrator.submission.environment import as_submitted
-    from orchestrator.submission.find import UnknownSubmissionError, find_job, next_again
-    from orchestrator.submission.request import STORAGE, SWEEP, make_submission
-    from trainables.object_store import StoreError, address_fault, shown
+    from orchestrator.driver.submission.code import pack_code
+    from orchestrator.driver.submission.environment import as_submitted
+    from orchestrator.driver.submission.find import UnknownSubmissionError, find_job, next_again
+    from orchestrator.driver.submission.request import STORAGE, SWEEP, make_submission
+    from trainables.io.object_store import StoreError, address_fault, shown
 
     if mirror is not None and (fault := address_fault(mirror)):
         raise StoreError(f"--from {shown(mirror)}: {fault}")

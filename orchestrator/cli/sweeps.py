@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.hints import command
-from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.output import say, say_json, say_table, seconds_text, tell
+from orchestrator.cli.shared.hints import command
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import say, say_json, say_table, seconds_text, tell
 
 if TYPE_CHECKING:
-    from orchestrator.folders import SweepFolder
+    from orchestrator.ledger.folders import SweepFolder
 
 EPILOG = examples(
     "segsweep list",
@@ -49,7 +49,7 @@ def sweeps(
     if address is not None and storage is None:
         _list_submitted(address, as_json=as_json)
         return
-    from orchestrator.folders import list_sweeps
+    from orchestrator.ledger.folders import list_sweeps
 
     root = storage_root(storage)
     folders = list_sweeps(root)
@@ -76,9 +76,9 @@ def sweeps(
 
 
 def _list_submitted(address: str, *, as_json: bool) -> None:
-    from orchestrator.cli.remote import connect
+    from orchestrator.cli.shared.remote import connect
     from orchestrator.cli.status import job_facts
-    from orchestrator.submission.find import sweep_jobs
+    from orchestrator.driver.submission.find import sweep_jobs
 
     server = connect(address)
     rows = [job_facts(job) for job in sweep_jobs(server.jobs())]
@@ -94,7 +94,7 @@ def _list_submitted(address: str, *, as_json: bool) -> None:
 
 
 def _row(folder: SweepFolder) -> dict[str, object]:
-    from orchestrator.results import read_records
+    from orchestrator.report.results import read_records
 
     records = read_records(folder)
     scores = [trial.metrics["miou"] for trial in records.complete if "miou" in trial.metrics]

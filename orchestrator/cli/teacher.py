@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.output import say_json, say_pairs, tell, warning
+from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
+from orchestrator.cli.shared.output import say_json, say_pairs, tell, warning
 
 if TYPE_CHECKING:
     from trainables.distillation.teacher import TeacherInfo
-    from trainables.messages import TrialMessage
+    from trainables.session.messages import TrialMessage
 
 EPILOG = examples(
     "segsweep teacher train camvid.yaml --set teacher.epochs=40",
@@ -39,7 +39,7 @@ def train(
     Where there is one already it is only named. It is kept under a digest of all it depends on, so
     that every sweep of the same spec takes it.
     """
-    from orchestrator.cli.errors import CliError
+    from orchestrator.cli.shared.errors import CliError
     from orchestrator.spec.parse import load_spec
 
     parsed = load_spec(spec, overrides=overrides or ())
@@ -47,12 +47,12 @@ def train(
         raise CliError("the spec has no teacher; add a section teacher: {} or --set teacher={}")
     import torch
 
-    from orchestrator.preparation import sound_data
-    from orchestrator.resolutions import largest_resolution
+    from orchestrator.driver.preparation import sound_data
+    from orchestrator.spec.resolutions import largest_resolution
     from search_spaces.config import COMMON
     from trainables.distillation.teacher import teacher_config, train_teacher
-    from trainables.local_session import LocalSession
     from trainables.models.readiness import check_networks
+    from trainables.session.local import LocalSession
 
     check_networks([teacher_config(parsed.teacher, COMMON)], parsed.training.weights)
     sound_data(parsed, warning)
@@ -74,7 +74,7 @@ def _group() -> None:
 
 
 def _follow(message: TrialMessage) -> None:
-    from trainables.messages import EpochDone
+    from trainables.session.messages import EpochDone
 
     if isinstance(message, EpochDone):
         tell(f"teacher epoch {message.epoch}: mIoU {message.metrics['miou']:.3f}")

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import typer
 
-from orchestrator.cli.errors import CliError
-from orchestrator.cli.options import AsJson, examples
-from orchestrator.cli.output import say_json, tell
-from orchestrator.cli.remote import Address, connect
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.cli.shared.options import AsJson, examples
+from orchestrator.cli.shared.output import say_json, tell
+from orchestrator.cli.shared.remote import Address, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cluster.jobs import JobServer
     from cluster.view import ClusterView, GpuView
-    from orchestrator.submission.environment import JobEnvironment
+    from orchestrator.driver.submission.environment import JobEnvironment
 
 EPILOG = examples(
     "segsweep top",
@@ -174,7 +174,11 @@ def _views_there(
     Raises:
         CliError: the job failed in each environment, or after its first view.
     """
-    from orchestrator.submission.environment import INSTALLED, LOCKED, environments_for_probe
+    from orchestrator.driver.submission.environment import (
+        INSTALLED,
+        LOCKED,
+        environments_for_probe,
+    )
 
     given = {None: None, True: [INSTALLED], False: [LOCKED]}[installed]
     failures: list[str] = []
@@ -203,8 +207,8 @@ def _views_in(
     """
     from cluster.job_request import JobRequest
     from cluster.view import ClusterView
-    from orchestrator.submission.code import pack_code
-    from orchestrator.submission.failure import failure_with_log
+    from orchestrator.driver.submission.code import pack_code
+    from orchestrator.driver.submission.failure import failure_with_log
 
     job_id = f"segsweep-top-{uuid4().hex[:8]}"
     times = 1 if once else 0

@@ -10,10 +10,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import StorageRoot, examples, storage_root
-from orchestrator.cli.output import tell
-from orchestrator.cli.pages import noted_ui, print_pages
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
+from orchestrator.cli.shared.options import StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import tell
+from orchestrator.cli.shared.pages import noted_ui, print_pages
 
 EPILOG = examples(
     "segsweep ui", "segsweep ui demo-20260131-120000 --port 5000", "segsweep ui --host 0.0.0.0"
@@ -43,11 +43,11 @@ def ui(
     It ends with Ctrl-C; while it runs, run and report print the addresses too. Where the sweep is
     tracked by a server, only they are printed.
     """
-    from orchestrator.folders import find_sweep
+    from orchestrator.ledger.folders import find_sweep
     from orchestrator.spec.parse import load_spec
-    from orchestrator.tracker import artifact_root
     from orchestrator.tracking.client import is_remote
     from orchestrator.tracking.server import plan_server, serving
+    from orchestrator.tracking.tracker import artifact_root
 
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)

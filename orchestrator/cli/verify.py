@@ -9,9 +9,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.output import printable, say, say_json
 from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
+from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
+from orchestrator.cli.shared.output import printable, say, say_json
 
 EPILOG = examples(
     "segsweep verify",
@@ -50,8 +50,8 @@ def verify(
     and the runs in MLflow are held against the ledger: nothing may be lost, doubled or
     contradictory. Nothing is changed. Leaves with exit code 1 where anything is found.
     """
-    from orchestrator.folders import find_sweep
-    from orchestrator.verification.sweep import verify_sweep
+    from orchestrator.driver.verification.sweep import verify_sweep
+    from orchestrator.ledger.folders import find_sweep
 
     folder = find_sweep(storage_root(storage), sweep)
     found = verify_sweep(folder, mlflow=not no_mlflow, propose=proposals)

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainables.messages import TrialMessage
+    from trainables.session.messages import TrialMessage
 
 
 class Mailbox:

@@ -22,7 +22,7 @@ from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.switchboard import Switchboard, is_loss_of_node
 from trainables.lane.setup import LaneSetup
 from trainables.lane.worker import lane_loop
-from trainables.messages import TrialDone
+from trainables.session.messages import TrialDone
 
 __all__ = ["LanePlan", "LanePool"]
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainables.lane.setup import TrialRunner
-    from trainables.messages import LaneTask, TrialMessage
-    from trainables.session import LaneWatch
+    from trainables.session.messages import LaneTask, TrialMessage
+    from trainables.session.session import LaneWatch
 
 _LOG = logging.getLogger(__name__)
 _MAX_STARTS_IN_A_ROW = 3

@@ -11,7 +11,7 @@ from cluster.memory import MemoryModel, learn, size_lanes
 from cluster.packing import Demand, LaneShape, pack
 from cluster.resources import lane_shape, lanes_on
 from orchestrator.lanes.plan import LanePlan
-from orchestrator.planning.experience import gather
+from orchestrator.ledger.history.experience import gather
 from search_spaces.config import TrialConfig
 from trainables.cost.training_memory import training_memory_mb
 

@@ -14,12 +14,12 @@ from orchestrator.lanes.choice import Waiting, choose
 from orchestrator.lanes.mailbox import Mailbox
 from orchestrator.lanes.places import Places
 from orchestrator.lanes.roll import Roll
-from trainables.messages import Interrupted, TrialDone, TrialTask
+from trainables.session.messages import Interrupted, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.messages import Interruption, LaneTask, TrialMessage
+    from trainables.session.messages import Interruption, LaneTask, TrialMessage
 
 _NODE_LOSSES = (
     "node has died",

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import TrialConfig
-from trainables.cost.shape import shape_key
+from trainables.models.shape import shape_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from orchestrator.records import TrialRecord
+    from orchestrator.ledger.records import TrialRecord
     from search_spaces.domains import Value
 
 REFERENCES = "reference_costs"

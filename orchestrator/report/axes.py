@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Objective
-from orchestrator.pareto import pareto_front
 from orchestrator.report.labels import label
+from orchestrator.search.pareto import pareto_front
+from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.records import RecordState
+    from orchestrator.ledger.records import RecordState
     from orchestrator.report.model import ReportRow, SweepReport
 
 FRONT_COLOUR = "#d62728"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.pareto import as_minimised, hypervolume
+from orchestrator.search.pareto import as_minimised, hypervolume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from orchestrator.events import Objective
-    from orchestrator.records import SweepRecords, TrialRecord
+    from orchestrator.ledger.records import SweepRecords, TrialRecord
+    from orchestrator.spec.objectives import Objective
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.report.ablation import Ablation
     from orchestrator.report.model import SweepReport
-    from trainables.artifacts.record import Artifact
+    from trainables.export.record import Artifact
 
 _DIGEST = 12
 """Digits of a digest that are shown to people."""

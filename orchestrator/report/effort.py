@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.records import SweepRecords
+    from orchestrator.ledger.records import SweepRecords
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.records import TrialRecord
+    from orchestrator.ledger.records import TrialRecord
 
 TEST_MIOU = "test_miou"
 

@@ -6,31 +6,31 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.interruptions import Interruptions
-from orchestrator.pareto import (
+from orchestrator.ledger.interruptions import Interruptions
+from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
+from orchestrator.report.effort import Effort, effort_of
+from orchestrator.report.held_out import HeldOut, held_out, test_miou_of
+from orchestrator.report.labels import label
+from orchestrator.report.standing import Standing, standings
+from orchestrator.search.pareto import (
     default_reference_point,
     hypervolume,
     knee_point,
     non_dominated_ranks,
     share_of_perfect,
 )
-from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
-from orchestrator.report.effort import Effort, effort_of
-from orchestrator.report.held_out import HeldOut, held_out, test_miou_of
-from orchestrator.report.labels import label
-from orchestrator.report.standing import Standing, standings
 from search_spaces.space import config_digest
-from trainables.messages import UNDISTURBED
+from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.events import Objective
-    from orchestrator.planning.score import Scored
-    from orchestrator.records import RecordState, SweepRecords, TrialRecord
+    from orchestrator.forecast.score import Scored
+    from orchestrator.ledger.records import RecordState, SweepRecords, TrialRecord
     from orchestrator.report.ablation import Ablation
+    from orchestrator.spec.objectives import Objective
     from search_spaces.domains import Value
-    from trainables.artifacts.record import Artifact
+    from trainables.export.record import Artifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

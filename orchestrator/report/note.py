@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.interruptions import interruptions_line
+from orchestrator.ledger.interruptions import interruptions_line
 from orchestrator.report.deployables import deployable_markdown
 from orchestrator.report.held_out import TEST_MIOU
 from orchestrator.report.held_out_table import held_out_line

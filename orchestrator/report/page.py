@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.interruptions import interruptions_line
+from orchestrator.ledger.interruptions import interruptions_line
 from orchestrator.report.axes import (
     BASELINE_COLOUR,
     DOMINATED_COLOUR,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from orchestrator.pareto import as_minimised
 from orchestrator.report.curve import finite_value
+from orchestrator.search.pareto import as_minimised
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.events import Objective
-    from orchestrator.records import TrialRecord
+    from orchestrator.ledger.records import TrialRecord
+    from orchestrator.spec.objectives import Objective
 
 Verdict: TypeAlias = Literal["front", "matched", "dominated", "unranked"]
 

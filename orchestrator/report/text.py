@@ -9,13 +9,13 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from orchestrator.interruptions import interruptions_line
-from orchestrator.planning.score import score_line
+from orchestrator.forecast.score import score_line
+from orchestrator.ledger.interruptions import interruptions_line
 from orchestrator.report.deployables import deployable_facts, deployable_tables
 from orchestrator.report.held_out import TEST_MIOU
 from orchestrator.report.held_out_table import held_out_facts, held_out_line
 from orchestrator.report.labels import label
-from trainables.messages import UNDISTURBED
+from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

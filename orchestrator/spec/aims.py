@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Objective
-from orchestrator.gate import Constraint
+from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.metrics import DIRECTIONS, METRICS
+from orchestrator.spec.objectives import Objective
 from orchestrator.spec.sweep_spec import DEFAULT_OBJECTIVES
 from search_spaces.faults import Fault, unknown_name
 

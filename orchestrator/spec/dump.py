@@ -12,7 +12,7 @@ import yaml
 from orchestrator.spec.aims import constraint_text, objectives_text
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import parse_spec
-from orchestrator.spec.paths import absolute_paths
+from orchestrator.spec.text.paths import absolute_paths
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.faults import Fault
 

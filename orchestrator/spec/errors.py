@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainables.masking import mask
+from trainables.io.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.events import Direction
+    from orchestrator.spec.objectives import Direction
 
 METRICS: Mapping[str, Direction] = MappingProxyType(
     {

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.resources import Resources
-from orchestrator.baselines.reading import read_baselines
 from orchestrator.spec.aims import read_constraints, read_objectives
+from orchestrator.spec.baselines.reading import read_baselines
+from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.errors import SpecError
-from orchestrator.spec.overrides import lay_over, read_overrides
-from orchestrator.spec.paths import absolute_paths
 from orchestrator.spec.rules import (
     baseline_faults,
     data_faults,
@@ -22,7 +21,6 @@ from orchestrator.spec.rules import (
     teacher_faults,
     tracking_faults,
 )
-from orchestrator.spec.secrets import secret_faults
 from orchestrator.spec.sections import read_section
 from orchestrator.spec.sweep_spec import (
     DEFAULT_BUDGET,
@@ -32,8 +30,10 @@ from orchestrator.spec.sweep_spec import (
     SweepSpec,
     Tracking,
 )
-from orchestrator.spec.yaml_text import read_yaml
-from orchestrator.sweep import SweepBudget
+from orchestrator.spec.text.overrides import lay_over, read_overrides
+from orchestrator.spec.text.paths import absolute_paths
+from orchestrator.spec.text.secrets import secret_faults
+from orchestrator.spec.text.yaml_text import read_yaml
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.joint import TeacherIdentity
 from search_spaces.parse import parse_space

@@ -11,15 +11,15 @@ from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
 from trainables.cost.targets import quantization_fault
 from trainables.data.class_colors import class_color_faults
-from trainables.object_store import address_fault, is_address, shown
+from trainables.io.object_store import address_fault, is_address, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.resources import Resources
-    from orchestrator.baselines.baseline import Baseline
+    from orchestrator.spec.baselines.baseline import Baseline
+    from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.sweep_spec import Storage, Tracking
-    from orchestrator.sweep import SweepBudget
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
     from trainables.config import DataConfig, TargetConfig, TeacherConfig

@@ -16,8 +16,7 @@ from pydantic import (
 from pydantic import Field as Rule
 from pydantic_core import PydanticCustomError
 
-from orchestrator.schedulers.registry import scheduler_names
-from orchestrator.searchers.registry import searcher_names
+from orchestrator.spec.strategies import scheduler_names, searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
 from trainables.data.class_colors import color_text

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cluster.resources import Resources
-from orchestrator.events import Objective
-from orchestrator.schedulers.registry import DEFAULT_SCHEDULER
-from orchestrator.searchers.registry import DEFAULT_SEARCHER
-from orchestrator.spec.sqlite_uri import sqlite_uri
-from orchestrator.sweep import SweepBudget
+from orchestrator.spec.budget import SweepBudget
+from orchestrator.spec.objectives import Objective
+from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
+from orchestrator.spec.text.sqlite_uri import sqlite_uri
 from trainables.config import (
     ArtifactFormat,
     DataConfig,
@@ -20,13 +19,13 @@ from trainables.config import (
     TeacherConfig,
     TrainingConfig,
 )
-from trainables.masking import expand
+from trainables.io.masking import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.baselines.baseline import Baseline
-    from orchestrator.gate import Constraint
+    from orchestrator.spec.baselines.baseline import Baseline
+    from orchestrator.spec.constraints import Constraint
     from search_spaces.space import SearchSpace
 
 STORAGE_VARIABLE = "SEGSWEEP_STORAGE"
@@ -58,9 +57,9 @@ class SearchConfig:
     """What proposes configurations and what stops trials early."""
 
     searcher: str = DEFAULT_SEARCHER
-    """Name of the searcher in ``orchestrator.searchers.registry``."""
+    """Name of the searcher in ``orchestrator.search.searchers.registry``."""
     scheduler: str = DEFAULT_SCHEDULER
-    """Name of the early-stopping scheduler in ``orchestrator.schedulers.registry``."""
+    """Name of the early-stopping scheduler in ``orchestrator.search.schedulers.registry``."""
     grace_period: int = 1
     """Epochs every trial gets before it may be stopped, >= 1; as many as a full training has, or
     more, stop nothing."""

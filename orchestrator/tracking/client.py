@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.spec.sqlite_uri import sqlite_file
+from orchestrator.spec.text.sqlite_uri import sqlite_file
 from orchestrator.tracking.errors import TrackingRefusedError, TrackingUnavailableError
 
 if TYPE_CHECKING:

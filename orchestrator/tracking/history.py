@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.events import SYSTEM_PREFIX, TEST_PREFIX
+from orchestrator.ledger.events import SYSTEM_PREFIX, TEST_PREFIX
+from orchestrator.ledger.history.past import PastSweep, PastTrial
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, told_apart
-from orchestrator.tracking.store import SPEC_FILE
+from orchestrator.tracking.runs.store import SPEC_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -26,39 +26,6 @@ _CURVE = names.EPOCH_PREFIX + "miou"
 _PACE = names.EPOCH_PREFIX + "epoch_seconds"
 _COMPLETE = "complete"
 _STATES = (_COMPLETE, "stopped")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PastTrial:
-    """A trial of an earlier sweep that was trained to its end, or stopped early."""
-
-    sweep_id: str
-    trial_id: str
-    params: Mapping[str, str]
-    """Its configuration, values as text."""
-    metrics: Mapping[str, float]
-    """Its final figures; of a stopped one, as far as there are any."""
-    complete: bool
-    """Whether it was trained to its end."""
-    curve: tuple[tuple[int, float], ...] = ()
-    """``(epoch, mIoU)`` in order of epochs, from 1."""
-    epoch_seconds: float = math.nan
-    """Time of its last epoch; NaN where it was not kept."""
-    seconds: float = math.nan
-    """Time from its proposal to its end; NaN where it was not kept."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PastSweep:
-    """An earlier sweep."""
-
-    sweep_id: str
-    dataset_digest: str | None
-    """Digest of its data set; None where it was not kept."""
-    spec_text: str | None
-    """Its spec as YAML; None where it was not kept."""
-    experiment_id: str = field(repr=False)
-    run_id: str = field(repr=False)
 
 
 class History:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from orchestrator.events import Objective
-    from orchestrator.sweep import SweepBudget
+    from orchestrator.spec.budget import SweepBudget
+    from orchestrator.spec.objectives import Objective
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

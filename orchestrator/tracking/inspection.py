@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, told_apart
-from orchestrator.verification.runs import RunFacts, TrackedSweep
+from orchestrator.tracking.run_facts import RunFacts, TrackedSweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

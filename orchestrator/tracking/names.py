@@ -10,7 +10,7 @@ from orchestrator.report.axes import DOMINATED_COLOUR, FRONT_COLOUR, UNFINISHED_
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.records import RecordState
+    from orchestrator.ledger.records import RecordState
 
 RunStatus: TypeAlias = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
 

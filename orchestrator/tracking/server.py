@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.client import is_remote
 from orchestrator.tracking.errors import TrackingUnavailableError
-from trainables.masking import mask
+from trainables.io.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.records import fold
+from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.tracking.info import SweepInfo
-from orchestrator.tracking.publish import publish
+from orchestrator.tracking.pages.publish import publish
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
 from orchestrator.tracking.server import plan_server, serving
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from selenium.webdriver.remote.webdriver import WebDriver
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
-    from orchestrator.tracking.publish import SweepPlace
+    from orchestrator.spec.objectives import Objective
+    from orchestrator.tracking.pages.publish import SweepPlace
 
 _FLAGS = (
     "--headless=new",

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from trainables.artifacts.export import load_deployed
-from trainables.artifacts.program import PROGRAM
 from trainables.compression.unstructured import sparsity
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.cost.size import artifact_mb
-from trainables.local_session import LocalSession
-from trainables.messages import EpochDone, TrialTask
+from trainables.export.export import load_deployed
+from trainables.formats.program import PROGRAM
+from trainables.session.local import LocalSession
+from trainables.session.messages import EpochDone, TrialTask
 from trainables.training.checkpoint import BEST_WEIGHTS, load_weights
 from trainables.trial import run_trial
 

@@ -24,8 +24,8 @@ from search_spaces.vocabulary import (
 )
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.cost.targets import RUNS
-from trainables.local_session import LocalSession
-from trainables.messages import TrialTask
+from trainables.session.local import LocalSession
+from trainables.session.messages import TrialTask
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:

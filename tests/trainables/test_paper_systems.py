@@ -11,9 +11,9 @@ from search_spaces.config import Resolution, TrialConfig
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.distillation.soft_labels import ensure_soft_labels
-from trainables.local_session import LocalSession
-from trainables.messages import TrialTask
 from trainables.models.build import build_model
+from trainables.session.local import LocalSession
+from trainables.session.messages import TrialTask
 from trainables.training.checkpoint import BEST_WEIGHTS, load_weights, save_weights
 from trainables.trial import run_trial
 

@@ -18,16 +18,16 @@ from PIL import Image
 
 from trainables import trial
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.local_session import LocalSession
-from trainables.messages import EpochDone, Profiled, TrialTask
-from trainables.training.claim import ClaimLostError
+from trainables.io.claim import ClaimLostError
+from trainables.session.local import LocalSession
+from trainables.session.messages import EpochDone, Profiled, TrialTask
 from trainables.training.state import LAST, load_last, save_last
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.messages import TrialDone
+    from trainables.session.messages import TrialDone
 
 SMALLEST: dict[str, Any] = {
     "backbone": "mobilenet_v3_small",

@@ -15,8 +15,8 @@ from trainables.compression.quantization import (
 )
 from trainables.compression.structured import prune_channels
 from trainables.compression.unstructured import bake_masks, mask_weights
-from trainables.cost.shape import INT8
 from trainables.models.build import build_model
+from trainables.models.shape import INT8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

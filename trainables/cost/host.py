@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from trainables.cost.runtimes import executorch_xnnpack, onnxruntime_cpu
+from trainables.formats.runtimes import executorch_xnnpack, onnxruntime_cpu
 
 if TYPE_CHECKING:
     from trainables.config import TargetConfig

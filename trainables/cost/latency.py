@@ -15,8 +15,8 @@ import torch
 
 from trainables.cost.host import clock_state, device_name, device_of, runtime_name
 from trainables.cost.rounds import Round, Timing, relative_interval, time_in_rounds, time_round
-from trainables.cost.runtimes.command import run_command
-from trainables.cost.runtimes.registry import open_artifact
+from trainables.formats.runtimes.command import run_command
+from trainables.formats.runtimes.registry import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

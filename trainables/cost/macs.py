@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.vocabulary import OWN_ARCHS
 from trainables.cost.architectures import dense_costs, pruned_costs
-from trainables.cost.shape import dense_architecture
 from trainables.cost.skeleton import no_values, strip
 from trainables.models.build import build_model
+from trainables.models.shape import dense_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from trainables.artifacts.formats import write_artifact
 from trainables.compression.deployed import build_pruned, stand_in
 from trainables.cost.latency import LatencyMeasurement, measure_artifact, measure_latency
 from trainables.cost.macs import static_costs
 from trainables.cost.targets import artifact_format, quantization_fault
-from trainables.messages import UNDISTURBED
+from trainables.formats.artifact import write_artifact
+from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from trainables.cost.host import device_name, runtime_name
-from trainables.cost.shape import cost_shape
+from trainables.models.shape import cost_shape
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig

@@ -9,9 +9,9 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from trainables.cost.macs import count_params
-from trainables.cost.shape import dense_architecture
 from trainables.cost.skeleton import no_values
 from trainables.models.build import build_model
+from trainables.models.shape import dense_architecture
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig

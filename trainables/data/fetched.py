@@ -12,13 +12,13 @@ from filelock import FileLock
 
 from trainables.data.digest import DIGEST_LENGTH, join_digests
 from trainables.data.faults import DataError, Fault, setting_fault
-from trainables.object_store import ObjectStore, StoreError, is_address
+from trainables.io.object_store import ObjectStore, StoreError, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from trainables.config import DataConfig
-    from trainables.object_store import StoredFile
+    from trainables.io.object_store import StoredFile
 
 FOLDER = "fetched"
 _PIN = re.compile(rf"#([0-9a-f]{{{DIGEST_LENGTH}}})$")

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from search_spaces.config import Resolution
 from trainables.distillation.soft_labels import ensure_soft_labels
 from trainables.distillation.teacher import TeacherError, train_teacher
-from trainables.messages import TrialDone
-from trainables.training.ranks import PeerFailedError, Ranks
+from trainables.session.messages import TrialDone
+from trainables.session.ranks import PeerFailedError, Ranks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import torch
 
-    from trainables.messages import TeacherTask, TrialMessage
-    from trainables.session import TrialSession
+    from trainables.session.messages import TeacherTask, TrialMessage
+    from trainables.session.session import TrialSession
 
 
 def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:

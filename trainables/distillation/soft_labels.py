@@ -16,7 +16,7 @@ from trainables.data.cache import DECODING_VERSION
 from trainables.data.dataset import build_datasets
 from trainables.data.digest import join_digests, split_digest
 from trainables.data.layouts.registry import open_layout
-from trainables.distillation.soft_label_files import is_sound, write_soft_labels
+from trainables.data.soft_label_files import is_sound, write_soft_labels
 from trainables.distillation.teacher import TeacherError, load_teacher
 from trainables.training.batches import OrderedBatches, make_loader
 from trainables.training.compute import Compute

@@ -18,9 +18,10 @@ from trainables.data.cache import DECODING_VERSION
 from trainables.data.digest import dataset_digest, join_digests
 from trainables.data.layouts.base import SEARCH_ROLES
 from trainables.data.layouts.registry import open_layout
-from trainables.messages import TrialTask
+from trainables.io.atomic import file_digest
 from trainables.models.build import build_model
-from trainables.training.atomic import file_digest
+from trainables.session.messages import TrialTask
+from trainables.session.ranks import Ranks
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,
@@ -28,7 +29,6 @@ from trainables.training.checkpoint import (
     load_weights,
     save_weights,
 )
-from trainables.training.ranks import Ranks
 from trainables.training.seeds import derive_seed
 from trainables.trial import run_trial
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
     from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
     from trainables.models.build import SegmentationModel
-    from trainables.session import TrialSession
+    from trainables.session.session import TrialSession
 
 FILE = "teacher.safetensors"
 """Name of the file that a teacher is kept in."""

@@ -17,14 +17,14 @@ from trainables.incremental.exemplars import herd, image_features
 from trainables.incremental.expansion import expanded
 from trainables.incremental.relabelled import Part, Relabelled
 from trainables.incremental.step import ConsolidatedStep
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
+from trainables.session.ranks import Ranks
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import save_best
 from trainables.training.compute import Compute
 from trainables.training.evaluation import evaluate
 from trainables.training.finite import NotFiniteError
 from trainables.training.metrics import IGNORE_INDEX
-from trainables.training.ranks import Ranks
 from trainables.training.seeds import seed_everything
 
 if TYPE_CHECKING:

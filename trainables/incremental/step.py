@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from search_spaces.config import TrialConfig
     from trainables.incremental.consolidation import Consolidation
+    from trainables.session.ranks import Ranks
     from trainables.training.batches import Batch
     from trainables.training.compute import Compute
-    from trainables.training.ranks import Ranks
 
 
 class ConsolidatedStep(TrainStep):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from trainables.pictures import class_palette, save_picture
+from trainables.io.pictures import class_palette, save_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,11 +7,11 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainables.artifacts.program import save_program
 from trainables.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from trainables.formats.program import save_program
 from trainables.inference import predictor
 from trainables.inference.predictor import DESCRIPTION, PROGRAM
-from trainables.training.atomic import write_atomically
+from trainables.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainables.artifacts.export import load_deployed
-from trainables.training.atomic import file_digest
+from trainables.export.export import load_deployed
+from trainables.io.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,

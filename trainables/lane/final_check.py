@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainables.blame import blame
-from trainables.cost.turns import measure_by_turns
-from trainables.failure import describe_error
-from trainables.messages import TrialDone
+from trainables.inference.split_scores import score_split
+from trainables.lane.turns import measure_by_turns
+from trainables.session.blame import blame
+from trainables.session.failure import describe_error
+from trainables.session.memory import release_memory
+from trainables.session.messages import TrialDone
 from trainables.training.evaluation import TrialStoppedError
-from trainables.training.memory import release_memory
-from trainables.training.split_scores import score_split
 
 if TYPE_CHECKING:
-    from trainables.messages import FinalCheckTask
-    from trainables.session import TrialSession
+    from trainables.session.messages import FinalCheckTask
+    from trainables.session.session import TrialSession
 
 
 def run_final_check(task: FinalCheckTask, session: TrialSession) -> TrialDone:

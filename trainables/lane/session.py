@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from trainables.lane.agreement import gather
-from trainables.messages import EpochDone
+from trainables.session.messages import EpochDone
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from trainables.cost.quiet import QuietNode
     from trainables.lane.notices import Notices
     from trainables.lane.setup import LaneSetup
-    from trainables.messages import LaneTask, TrialDone, TrialMessage
-    from trainables.session import LaneWatch
+    from trainables.session.messages import LaneTask, TrialDone, TrialMessage
+    from trainables.session.session import LaneWatch
 
 
 class LeaveLane(BaseException):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.messages import LaneTask, TrialDone
-    from trainables.session import LaneWatch, TrialSession
+    from trainables.session.messages import LaneTask, TrialDone
+    from trainables.session.session import LaneWatch, TrialSession
 
 
 class TrialRunner(Protocol):

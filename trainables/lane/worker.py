@@ -17,12 +17,12 @@ from trainables.cost.quiet import QuietNode
 from trainables.lane.agreement import control_group, gather
 from trainables.lane.notices import Notices
 from trainables.lane.session import LaneSession, LeaveLane
-from trainables.messages import FinalCheckTask, TeacherTask, TrialDone, TrialTask
+from trainables.session.messages import FinalCheckTask, TeacherTask, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from trainables.lane.setup import LaneSetup, TrialRunner
-    from trainables.messages import LaneTask
-    from trainables.session import LaneWatch, TrialSession
+    from trainables.session.messages import LaneTask
+    from trainables.session.session import LaneWatch, TrialSession
 
 _IDLE_SECONDS = 20.0
 """How often an idle lane's ranks meet, well under the process group's timeout."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import safetensors.torch
 from safetensors import safe_open
 
-from trainables.training.atomic import file_digest, move, write_atomically
+from trainables.io.atomic import file_digest, move, write_atomically
 from trainables.training.finite import broken_weights
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import math
 import time
 from typing import TYPE_CHECKING, Self
 
-from trainables.session import MetersEnergy
+from trainables.session.session import MetersEnergy
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from trainables.session import TrialSession
-    from trainables.training.ranks import Ranks
+    from trainables.session.ranks import Ranks
+    from trainables.session.session import TrialSession
 
 
 class EnergyUse:

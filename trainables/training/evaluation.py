@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from trainables.session.memory import MicroBatches
 from trainables.training.batches import split_batch
 from trainables.training.loss import resize_logits, segmentation_loss_sum
-from trainables.training.memory import MicroBatches
 from trainables.training.metrics import Scores, ScoreSums
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.utils.data import DataLoader
 
-    from trainables.session import TrialSession
+    from trainables.session.ranks import Ranks
+    from trainables.session.session import TrialSession
     from trainables.training.batches import Batch
     from trainables.training.compute import Compute
-    from trainables.training.ranks import Ranks
 
 
 class TrialStoppedError(Exception):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainables.artifacts.program import save_program
 from trainables.compression.deployed import deploy
 from trainables.compression.quantization import FrozenProgram, QuantizationAwareModel
 from trainables.compression.stages import stages
 from trainables.compression.unstructured import bake_masks
-from trainables.session import HearsPreemption
+from trainables.formats.program import save_program
+from trainables.session.session import HearsPreemption
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import (
     BEST_WEIGHTS,
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainables.data.dataset import SegmentationDataset
-    from trainables.session import TrialSession
+    from trainables.session.ranks import Ranks
+    from trainables.session.session import TrialSession
     from trainables.training.batches import Batch
     from trainables.training.metrics import Scores
     from trainables.training.plan import Plan
-    from trainables.training.ranks import Ranks
 
 CHECK_STEPS = 16
 """Steps between two reads of the loss, each of which waits for the device and the other ranks."""

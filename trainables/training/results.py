@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from trainables.pictures import prediction_picture, save_picture
-from trainables.training.atomic import write_atomically
-from trainables.training.claim import changing
+from trainables.io.atomic import write_atomically
+from trainables.io.claim import changing
+from trainables.io.pictures import prediction_picture, save_picture
 from trainables.training.loss import resize_logits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import torch
 
-from trainables.training.atomic import move, remove, remove_drafts, write_atomically
+from trainables.io.atomic import move, remove, remove_drafts, write_atomically
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS, PREVIOUS_BEST
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from trainables.session.memory import MicroBatches
 from trainables.training.batches import split_batch
 from trainables.training.loss import segmentation_loss_sum
-from trainables.training.memory import MicroBatches
 from trainables.training.optim import build_optimizer, build_schedule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from search_spaces.config import TrialConfig
+    from trainables.session.ranks import Ranks
     from trainables.training.batches import Batch
     from trainables.training.compute import Compute
-    from trainables.training.ranks import Ranks
 
 
 class TrainStep:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.events import (
+from orchestrator.ledger.events import (
     EpochReported,
     SweepEvent,
     TrialAsked,
@@ -15,8 +15,8 @@ from orchestrator.events import (
     TrialProfiled,
     TrialStarted,
 )
-from orchestrator.folders import SweepFolder, new_sweep
-from orchestrator.ledger import Ledger
+from orchestrator.ledger.folders import SweepFolder, new_sweep
+from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
 

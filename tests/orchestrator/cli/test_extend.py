@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli.errors import CliError
 from orchestrator.cli.main import app
+from orchestrator.cli.shared.errors import CliError
 from search_spaces.config import TrialConfig
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator import paper_models
-from orchestrator.cli.errors import CliError
 from orchestrator.cli.main import app
 from orchestrator.cli.papers import write_pages
-from orchestrator.paper_models import KIM
-from orchestrator.papers import BEGIN, END
+from orchestrator.cli.shared.errors import CliError
+from orchestrator.spec.baselines import paper_models
+from orchestrator.spec.baselines.paper_models import KIM
+from orchestrator.spec.baselines.papers import BEGIN, END
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from orchestrator.cost_model import StaticCostModel
-from orchestrator.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
-from orchestrator.ledger import Ledger
-from orchestrator.planning.plan import adopt_plan
+from orchestrator.forecast.plan import adopt_plan
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.spec.parse import load_spec
 from orchestrator.tracking.info import SweepInfo
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
 from orchestrator.tracking.server import free_port
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
 from trainables.data.digest import dataset_digest
 from trainables.data.layouts.registry import open_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orchestrator.events import SweepEvent
-    from orchestrator.folders import SweepFolder
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.folders import SweepFolder
     from orchestrator.spec.sweep_spec import SweepSpec
     from tests.orchestrator.cli.conftest import Outcome
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.cli.errors import CliError
 from orchestrator.cli.predict import _groups, _predicted, _readable
+from orchestrator.cli.shared.errors import CliError
 from trainables.inference import predictor
 from trainables.inference.images import ImageFile
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.folders import SweepFolder
+    from orchestrator.ledger.folders import SweepFolder
     from tests.orchestrator.cli.conftest import Outcome
 
 

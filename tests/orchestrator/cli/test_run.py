@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.cli.run import StopSignals
-from orchestrator.folders import find_sweep
+from orchestrator.ledger.folders import find_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +181,7 @@ def test_a_cache_folder_without_space_ends_the_run_before_a_sweep_is_made(
 
 def unfinished(segsweep: Callable[..., Outcome], tmp_path: Path) -> str:
     """Leave what a driver leaves that is killed right at its begin; return the sweep's id."""
-    from orchestrator.folders import new_sweep
+    from orchestrator.ledger.folders import new_sweep
     from orchestrator.spec.dump import dump_spec, settle_spec
     from orchestrator.spec.parse import load_spec
 
@@ -206,9 +206,9 @@ def test_an_unfinished_sweep_of_the_same_spec_is_offered(
 def test_a_changed_spec_is_refused_with_the_difference(
     segsweep: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    from orchestrator.continuity import settle_identity
-    from orchestrator.folders import find_sweep
-    from orchestrator.ledger import Ledger
+    from orchestrator.ledger.folders import find_sweep
+    from orchestrator.ledger.identity import settle_identity
+    from orchestrator.ledger.ledger import Ledger
     from orchestrator.spec.parse import load_spec
 
     sweep_id = unfinished(segsweep, tmp_path)

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from orchestrator.folders import SweepFolder
+    from orchestrator.ledger.folders import SweepFolder
     from tests.orchestrator.cli.conftest import Outcome
 
 

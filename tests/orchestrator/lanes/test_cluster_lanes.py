@@ -16,14 +16,14 @@ from cluster.lane_monitor import LaneMonitor
 from cluster.local import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from tests.orchestrator.lanes.test_pool import leftovers, task
-from trainables.messages import EpochDone, TrialDone
+from trainables.session.messages import EpochDone, TrialDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from trainables.messages import TrialMessage, TrialTask
-    from trainables.session import TrialSession
+    from trainables.session.messages import TrialMessage, TrialTask
+    from trainables.session.session import TrialSession
 
 pytestmark = [pytest.mark.ray, pytest.mark.long]
 PATIENCE = 120.0

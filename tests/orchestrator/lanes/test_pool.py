@@ -12,14 +12,14 @@ import ray
 from cluster.local import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.messages import EpochDone, TrialDone, TrialTask
+from trainables.session.messages import EpochDone, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trainables.messages import TrialMessage
-    from trainables.session import TrialSession
+    from trainables.session.messages import TrialMessage
+    from trainables.session.session import TrialSession
 
 pytestmark = pytest.mark.ray
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.lanes.switchboard import Switchboard
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
-from trainables.messages import EpochDone, Interrupted, TrialDone, TrialTask
+from trainables.session.messages import EpochDone, Interrupted, TrialDone, TrialTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.records import TrialRecord
+from orchestrator.ledger.records import TrialRecord
 from orchestrator.report.ablation import ablate, kept_references, needed_references, stages_of
 from search_spaces.config import TrialConfig
-from trainables.cost.shape import shape_key
+from trainables.models.shape import shape_key
 
 PRUNED = {"pruning": "structured", "pruning_ratio": 0.5, "pruning_when": "halfway"}
 

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Objective
-from orchestrator.records import SweepRecords, TrialRecord, fold
+from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
 from orchestrator.report.axes import choose_axes, drawable, span, staircase, value_of
 from orchestrator.report.model import build_report
+from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
 
 

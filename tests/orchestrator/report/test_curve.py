@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.events import Objective, TrialAsked, TrialEnded
-from orchestrator.pareto import hypervolume
-from orchestrator.records import fold
+from orchestrator.ledger.events import TrialAsked, TrialEnded
+from orchestrator.ledger.records import fold
 from orchestrator.report.curve import volume_curve
+from orchestrator.search.pareto import hypervolume
+from orchestrator.spec.objectives import Objective
 
 AIMS = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
 REFERENCE = {"miou": 0.0, "latency_ms": 10.0}

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from orchestrator.records import fold
+from orchestrator.ledger.records import fold
 from orchestrator.report.ablation import Ablation, Step
 from orchestrator.report.deployables import deployable_html, deployable_markdown
 from orchestrator.report.model import build_report
 from orchestrator.report.text import summary, to_json
-from trainables.artifacts.record import Artifact, Verification
+from trainables.export.record import Artifact, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
+    from orchestrator.spec.objectives import Objective
 
 FOUND = Verification(images=7, agreement=0.9962, miou=0.4, model_miou=0.41, largest_difference=0.1)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from orchestrator.events import TrialExamined
-from orchestrator.records import fold
+from orchestrator.ledger.events import TrialExamined
+from orchestrator.ledger.records import fold
 from orchestrator.report.deployables import deployable_html
 from orchestrator.report.held_out import kendall_tau
 from orchestrator.report.held_out_table import held_out_line
@@ -23,8 +23,9 @@ from orchestrator.report.text import summary, to_csv, to_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
+    from orchestrator.spec.objectives import Objective
 
 
 @pytest.fixture

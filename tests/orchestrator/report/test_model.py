@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.events import Objective
-from orchestrator.records import SweepRecords, TrialRecord, fold
+from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
 from orchestrator.report.effort import effort_of
 from orchestrator.report.model import build_report
+from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import SweepEvent
-    from orchestrator.records import RecordState
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import RecordState
 
 TWO = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
 

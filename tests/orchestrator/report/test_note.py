@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Objective
-from orchestrator.records import SweepRecords, TrialRecord, fold
+from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
 from orchestrator.report.model import build_report
 from orchestrator.report.note import MAX_CHARACTERS, to_markdown
+from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
 
 
 def test_the_page_has_picture_links_and_one_row_per_front_trial(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from orchestrator.records import SweepRecords, TrialRecord, fold
+from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
 from orchestrator.report.axes import choose_axes
 from orchestrator.report.model import build_report
 from orchestrator.report.page import hover_text, to_html
@@ -11,7 +11,8 @@ from orchestrator.report.page import hover_text, to_html
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.spec.objectives import Objective
 
 
 def test_the_page_needs_no_network_and_names_every_complete_trial(

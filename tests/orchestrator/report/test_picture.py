@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.records import SweepRecords, fold
+from orchestrator.ledger.records import SweepRecords, fold
 from orchestrator.report.axes import FRONT_COLOUR
 from orchestrator.report.model import build_report
 from orchestrator.report.picture import draw, to_png
@@ -15,8 +15,9 @@ from orchestrator.report.picture import draw, to_png
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
+    from orchestrator.spec.objectives import Objective
 
 
 @pytest.fixture

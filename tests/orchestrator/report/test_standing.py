@@ -5,9 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.events import Objective
-from orchestrator.pareto import non_dominated_ranks
-from orchestrator.records import SweepRecords, TrialRecord
+from orchestrator.ledger.records import SweepRecords, TrialRecord
 from orchestrator.report.baseline_table import baseline_section
 from orchestrator.report.model import build_report
 from orchestrator.report.note import to_markdown
@@ -15,6 +13,8 @@ from orchestrator.report.page import to_html
 from orchestrator.report.picture import draw
 from orchestrator.report.standing import standings
 from orchestrator.report.text import to_csv, to_json
+from orchestrator.search.pareto import non_dominated_ranks
+from orchestrator.spec.objectives import Objective
 from search_spaces.space import config_digest
 
 TWO = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))

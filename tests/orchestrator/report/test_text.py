@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from orchestrator.events import TrialAsked, TrialEnded
-from orchestrator.records import SweepRecords, fold
+from orchestrator.ledger.events import TrialAsked, TrialEnded
+from orchestrator.ledger.records import SweepRecords, fold
 from orchestrator.report.model import build_report
 from orchestrator.report.note import to_markdown
 from orchestrator.report.page import to_html
@@ -27,8 +27,9 @@ from orchestrator.report.text import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orchestrator.events import Objective, SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
+    from orchestrator.spec.objectives import Objective
 
 
 @pytest.fixture

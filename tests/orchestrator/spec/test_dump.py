@@ -11,7 +11,7 @@ from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec, parse_spec
 from orchestrator.spec.sweep_spec import SweepSpec
-from orchestrator.spec.yaml_text import read_yaml
+from orchestrator.spec.text.yaml_text import read_yaml
 from search_spaces.domains import Categorical, Float
 from search_spaces.joint import JointChoices, TeacherIdentity, joint_space
 from search_spaces.presets import PRESETS

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.events import Objective
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.dump import spec_settings
 from orchestrator.spec.errors import SpecError
+from orchestrator.spec.objectives import Objective
 from orchestrator.spec.parse import KEYS, load_spec, parse_spec
 from orchestrator.spec.sweep_spec import DEFAULT_OBJECTIVES, SweepSpec
 from search_spaces.domains import Categorical

@@ -53,7 +53,7 @@ def test_a_storage_root_that_mlflow_would_decode_is_refused(root: str) -> None:
 def test_the_usual_store_lies_in_any_storage_root(root: str) -> None:
     from pathlib import Path
 
-    from orchestrator.spec.sqlite_uri import sqlite_file
+    from orchestrator.spec.text.sqlite_uri import sqlite_file
 
     spec = parse_spec({"storage": {"root": root}})
     assert sqlite_file(spec.tracking_uri) == Path(root) / "mlflow.db"

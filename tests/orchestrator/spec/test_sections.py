@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.resources import Resources
+from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.sections import RULES, read_section
 from orchestrator.spec.sweep_spec import Artifacts, SearchConfig, Storage, Tracking
-from orchestrator.sweep import SweepBudget
 from search_spaces.faults import Fault
 from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 

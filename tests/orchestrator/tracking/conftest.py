@@ -19,7 +19,7 @@ from orchestrator.tracking.server import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.events import Objective
+    from orchestrator.spec.objectives import Objective
 
 _SERVANT = "nobody"
 """Who runs the database where the tests are run by root, which PostgreSQL refuses to be."""

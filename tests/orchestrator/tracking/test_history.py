@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.events import EpochReported, TrialAsked, TrialEnded
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded
 from orchestrator.tracking.history import History
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
 
 pytestmark = pytest.mark.slow

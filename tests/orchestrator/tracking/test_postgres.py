@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.promotion.versions import ModelRef
+from orchestrator.registry.store import ModelRegistry
+from orchestrator.registry.versions import ModelRef
 from orchestrator.tracking.history import History
-from orchestrator.tracking.registry import ModelRegistry
-from orchestrator.tracking.store import MlflowStore
-from orchestrator.tracking.writer import MlflowWriter
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from orchestrator.events import SweepEvent
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
 
 pytestmark = pytest.mark.slow

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.spec.sqlite_uri import sqlite_uri
+from orchestrator.registry.global_store import global_store
+from orchestrator.spec.text.sqlite_uri import sqlite_uri
 from orchestrator.tracking.client import connect
 from orchestrator.tracking.experiments import artifact_location, find_experiment
-from orchestrator.tracking.global_store import global_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
 from trainables.compression.structured import prune_channels
 from trainables.cost.architectures import dense_costs, pruned_costs
 from trainables.cost.macs import count_macs, count_params
-from trainables.cost.shape import dense_architecture
 from trainables.cost.skeleton import no_values
 from trainables.models.backbones import DILATED
 from trainables.models.build import SegmentationModel, build_model
+from trainables.models.shape import dense_architecture
 
 if TYPE_CHECKING:
     from search_spaces.config import Backbone

@@ -9,7 +9,7 @@ import pytest
 from trainables.data.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.fetched import local_copy, pinned
-from trainables.object_store import ObjectStore
+from trainables.io.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig

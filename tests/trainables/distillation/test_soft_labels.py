@@ -10,12 +10,12 @@ import torch
 from search_spaces.config import Resolution, TrialConfig
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
-from trainables.distillation.soft_label_files import open_soft_labels
+from trainables.data.soft_label_files import open_soft_labels
 from trainables.distillation.soft_labels import SoftLabelKey, ensure_soft_labels
 from trainables.distillation.teacher import TeacherError, load_teacher
-from trainables.local_session import LocalSession
-from trainables.messages import EpochDone, TrialTask
 from trainables.models.build import build_model
+from trainables.session.local import LocalSession
+from trainables.session.messages import EpochDone, TrialTask
 from trainables.training.checkpoint import load_weights, save_weights
 from trainables.trial import run_trial
 

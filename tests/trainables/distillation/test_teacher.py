@@ -18,7 +18,7 @@ from trainables.distillation.teacher import (
     teacher_config,
     train_teacher,
 )
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
 from trainables.training.checkpoint import load_weights, save_weights
 
 if TYPE_CHECKING:

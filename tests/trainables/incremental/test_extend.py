@@ -13,8 +13,8 @@ from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.incremental.config import ExtendConfig, ExtendError
 from trainables.incremental.extend import extend_model
 from trainables.inference.trained import load_trained
-from trainables.local_session import LocalSession
-from trainables.messages import TrialTask
+from trainables.session.local import LocalSession
+from trainables.session.messages import TrialTask
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:

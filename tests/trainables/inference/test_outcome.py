@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainables.data.decode import read_mask
 from trainables.inference.outcome import class_shares, overlay, shares_csv, write_outcome
-from trainables.pictures import class_palette
+from trainables.io.pictures import class_palette
 
 if TYPE_CHECKING:
     from pathlib import Path

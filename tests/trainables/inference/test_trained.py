@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from search_spaces.config import TrialConfig
-from trainables.artifacts.program import PROGRAM, PROGRAM_DIGEST
+from trainables.formats.program import PROGRAM, PROGRAM_DIGEST
 from trainables.inference.trained import load_trained
 from trainables.models.build import build_model
 from trainables.training.checkpoint import (

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
+from trainables.inference.split_scores import score_split
 from trainables.lane.final_check import run_final_check
-from trainables.local_session import LocalSession
-from trainables.messages import FinalCheckTask, TrialTask
-from trainables.training.split_scores import score_split
+from trainables.session.local import LocalSession
+from trainables.session.messages import FinalCheckTask, TrialTask
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
-    from trainables.messages import TrialDone
+    from trainables.session.messages import TrialDone
 
 pytestmark = pytest.mark.slow
 TRAINING = TrainingConfig(threads=1, sample_images=0, eval_resolution="32x48")

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from search_spaces.config import TrialConfig
-from trainables.artifacts.formats import write_artifact
 from trainables.compression import deployed
 from trainables.compression.deployed import build_pruned, prune, stand_in
 from trainables.compression.unstructured import bake_masks
 from trainables.cost.macs import static_costs
-from trainables.cost.runtimes.base import ArtifactError
-from trainables.cost.runtimes.registry import open_artifact
+from trainables.formats.artifact import write_artifact
+from trainables.formats.runtimes.base import ArtifactError
+from trainables.formats.runtimes.registry import open_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path

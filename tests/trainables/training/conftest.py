@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from search_spaces.config import Resolution, TrialConfig
 from trainables.config import TrainingConfig
 from trainables.data.dataset import build_datasets
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
+from trainables.session.ranks import Ranks
 from trainables.training.loop import Trainer
 from trainables.training.plan import Plan
-from trainables.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

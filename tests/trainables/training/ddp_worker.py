@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from search_spaces.config import Resolution, TrialConfig
 from trainables.config import DataConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
+from trainables.session.ranks import Ranks
 from trainables.training.loop import Trainer
 from trainables.training.plan import Plan
-from trainables.training.ranks import Ranks
 
 
 class Net(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from trainables.training.atomic import file_digest
+from trainables.io.atomic import file_digest
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.local_session import LocalSession
-from trainables.session import MetersEnergy
+from trainables.session.local import LocalSession
+from trainables.session.ranks import Ranks
+from trainables.session.session import MetersEnergy
 from trainables.training.energy import EnergyUse
-from trainables.training.ranks import Ranks
 
 
 class Metered(LocalSession):

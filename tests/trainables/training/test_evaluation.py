@@ -11,12 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from search_spaces.config import Resolution
 from trainables.data.dataset import build_datasets
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
+from trainables.session.ranks import Ranks
 from trainables.training.batches import OrderedBatches, make_loader
 from trainables.training.compute import Compute
 from trainables.training.evaluation import TrialStoppedError, evaluate
 from trainables.training.finite import NotFiniteError
-from trainables.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

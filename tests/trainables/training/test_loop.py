@@ -14,7 +14,7 @@ import torch
 
 from tests.trainables.training import ddp_worker
 from trainables.config import TrainingConfig
-from trainables.local_session import LocalSession
+from trainables.session.local import LocalSession
 from trainables.training.checkpoint import (
     BEST_METADATA,
     BEST_WEIGHTS,

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.config import TrialConfig
+from trainables.session.memory import DoesNotFitError
+from trainables.session.ranks import Ranks
 from trainables.training.compute import Compute
-from trainables.training.memory import DoesNotFitError
-from trainables.training.ranks import Ranks
 from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:

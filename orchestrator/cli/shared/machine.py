@@ -1,0 +1,187 @@
+"""What a machine has that matters to a sweep."""
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from cluster.errors import ClusterError
+from cluster.resources import Resources, plan_lanes
+from cluster.temporary import ray_folder
+from orchestrator.spec.text.sqlite_uri import sqlite_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REQUIRED = ("torch", "torchvision", "ray", "optuna", "mlflow", "moocore", "nvidia-ml-py")
+OPTIONAL: Mapping[str, str] = {
+    "torchao": "int8 quantization",
+    "executorch": "int8 on mobile processors",
+    "torch-pruning": "structured pruning",
+    "onnxruntime": "ONNX models",
+    "psycopg": "MLflow on PostgreSQL",
+}
+"""Packages of the extras with what they are for."""
+
+CUDA_READY = "ready"
+NO_GPU = "no GPU"
+LOW_DISK = 5 * 2**30
+LOW_MEMORY = 2 * 2**30
+LOW_SHARED_MEMORY = 1 * 2**30
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - Ray's object store lies there
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineFacts:
+    """What was found; sizes in bytes."""
+
+    python: str
+    packages: Mapping[str, str]
+    """Version of each required package that is installed."""
+    missing: tuple[str, ...]
+    """Required packages that are not installed."""
+    optional: tuple[str, ...]
+    """Installed packages of the extras."""
+    cpus: int
+    """Cores this process may use."""
+    memory_total: int
+    memory_free: int
+    gpus: tuple[str, ...]
+    """Product name and memory of each GPU."""
+    cuda: str
+    """``ready``, or why torch cannot use the GPUs; ``no GPU`` without any."""
+    storage: str
+    """Folder that sweeps are written to."""
+    storage_writable: bool
+    disk_free: int
+    shared_memory: int
+    """Free bytes of ``/dev/shm``; 0 where there is none."""
+    lanes: int
+    """Trials of one train worker that fit at the same time."""
+    ray_address: str | None
+    """Cluster named by ``RAY_ADDRESS``."""
+    tracking: str
+    """Address of the default tracking store."""
+    temporary_fault: str | None = None
+    """Why a local Ray has no temporary folder; None where it has one."""
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return the facts as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something missing or short."""
+
+    text: str
+    fatal: bool
+    """Whether no sweep runs without it."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def examine(storage: str) -> MachineFacts:
+    """Return what this machine has; torch is asked only where a GPU answers.
+
+    Args:
+        storage: Absolute folder that sweeps are written to; it need not exist yet.
+    """
+    from cluster.telemetry import list_gpus
+
+    versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
+    gpus = list_gpus()
+    cpus = len(os.sched_getaffinity(0))
+    memory = psutil.virtual_memory()
+    folder = _existing(Path(storage))
+    return MachineFacts(
+        python=platform.python_version(),
+        packages={name: version for name in REQUIRED if (version := versions[name])},
+        missing=tuple(name for name in REQUIRED if versions[name] is None),
+        optional=tuple(f"{name} {versions[name]}" for name in OPTIONAL if versions[name]),
+        cpus=cpus,
+        memory_total=memory.total,
+        memory_free=memory.available,
+        gpus=tuple(f"{gpu.name} ({(gpu.memory_total_mb or 0) / 1e3:.0f} GB)" for gpu in gpus),
+        cuda=_cuda() if gpus else NO_GPU,
+        storage=storage,
+        storage_writable=os.access(folder, os.W_OK),
+        disk_free=shutil.disk_usage(folder).free,
+        shared_memory=shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.exists() else 0,
+        lanes=plan_lanes(Resources(), available_cpus=cpus, available_gpus=len(gpus)),
+        ray_address=os.environ.get("RAY_ADDRESS"),
+        tracking=sqlite_uri(Path(storage) / "mlflow.db"),
+        temporary_fault=_temporary_fault(),
+    )
+
+
+def problems(facts: MachineFacts) -> list[Problem]:
+    """Return what is missing, what no sweep runs without first."""
+    found = [
+        Problem(f"{name} is not installed; install segsweep's dependencies again", fatal=True)
+        for name in facts.missing
+    ]
+    if not facts.storage_writable:
+        found.append(Problem(f"{facts.storage} is not writable; set SEGSWEEP_STORAGE", fatal=True))
+    if facts.temporary_fault is not None:
+        found.append(Problem(facts.temporary_fault, fatal=facts.ray_address is None))
+    if facts.disk_free < LOW_DISK:
+        found.append(Problem(f"less than 5 GiB free for {facts.storage}", fatal=False))
+    if facts.memory_free < LOW_MEMORY:
+        found.append(Problem("less than 2 GiB of memory free", fatal=False))
+    if facts.shared_memory < LOW_SHARED_MEMORY:
+        found.append(
+            Problem("less than 1 GiB in /dev/shm; Ray's object store will be slow", fatal=False)
+        )
+    if facts.gpus and facts.cuda != CUDA_READY:
+        found.append(Problem(f"torch cannot use the GPU: {facts.cuda}", fatal=False))
+    if not facts.gpus:
+        found.append(Problem("no GPU answers; trials train on the CPU", fatal=False))
+    have = {name.split(" ")[0] for name in facts.optional}
+    return found + [
+        Problem(f"{name} is not installed: no {use}", fatal=False)
+        for name, use in OPTIONAL.items()
+        if name not in have
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _temporary_fault() -> str | None:
+    try:
+        ray_folder()
+    except ClusterError as error:
+        return str(error)
+    return None
+
+
+def _cuda() -> str:
+    import torch
+
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return str(error).strip().splitlines()[0]
+    return CUDA_READY
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder

@@ -1,0 +1,1 @@
+"""Run, resume, submit, verify, export: the other packages put together."""

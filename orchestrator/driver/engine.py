@@ -1,0 +1,247 @@
+"""Runs a sweep from its spec to its end on Ray."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cluster.local import connected, survey
+from orchestrator.driver.final_checks import FinalChecks
+from orchestrator.lanes.elastic import Elastic
+from orchestrator.lanes.pool import LanePool
+from orchestrator.lanes.ray_tune.run import run_trials
+from orchestrator.lanes.sizing import LaneSizing
+from orchestrator.lanes.teacher import prepare_teacher
+from orchestrator.ledger.clock import SweepClock, begun_at
+from orchestrator.ledger.events import TrialEnded
+from orchestrator.ledger.history.warm_start import kept_warm_start
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.search.cost_model import StaticCostModel
+from orchestrator.spec.baselines.baseline import names_by_digest
+from orchestrator.spec.resolutions import scored_alike
+from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
+from orchestrator.sweep.hooks import RunSummary
+from orchestrator.sweep.sweep import Sweep
+from trainables.cost.quiet import quiet_path
+from trainables.io.claim import latest_driver
+from trainables.io.masking import expand, mask_ray_token
+from trainables.session.messages import TrialTask
+from trainables.training.seeds import trial_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from orchestrator.ledger.events import SweepEvent, TrialAsked
+    from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.sweep.hooks import RunHooks
+    from orchestrator.sweep.sweep import SweepListener
+    from search_spaces.space import Config
+
+CLASSES = "num_classes"
+"""Fact of a ledger that says how many classes the data set has."""
+DRIVERS = "drivers"
+"""Fact of a ledger that says how many processes have driven the sweep, so that the workers of an
+earlier one are known for what they are."""
+
+
+def run_sweep(
+    spec: SweepSpec, folder: SweepFolder, *, num_classes: int, hooks: RunHooks
+) -> RunSummary:
+    """Run the sweep in ``folder`` to its end, from where its ledger says it stands.
+
+    Args:
+        spec: What to run; the same as the first time where the ledger holds events.
+        folder: Where the sweep keeps its files; the caller holds its lock.
+        num_classes: Classes of the data set, >= 2.
+        hooks: How the caller follows and steers the run.
+
+    Raises:
+        ClusterError: no Ray could be started or reached.
+        ResourceError: not one lane fits on the cluster.
+        TeacherFailedError: the teacher could not be trained.
+        LedgerError: the ledger cannot be read or written.
+    """
+    with Ledger(folder.ledger) as ledger:
+        ledger.set_fact(CLASSES, num_classes)
+        trouble = _Trouble(hooks.stop_requested)
+        hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
+        clock = _clock_of(ledger)
+        sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners, clock)
+        sweep.replay(event for _, event in ledger.events())
+        checks = FinalChecks(
+            spec=spec,
+            folder=folder,
+            ledger=ledger,
+            clock=clock,
+            hooks=hooks,
+            num_classes=num_classes,
+        )
+        if not (sweep.proposes or checks.due()):
+            return RunSummary(interrupted=False)
+        hooks.stage("starting Ray")
+        mask_ray_token()
+        address = spec.resources.address
+        with connected(None if address is None else expand(address)) as capacity:
+            sizing = LaneSizing(spec, num_classes)
+            summary = _run_on(
+                spec,
+                folder,
+                sweep,
+                hooks,
+                checks=checks,
+                sizing=sizing,
+                local=capacity.local,
+                driver=_next_driver(ledger, folder.trials),
+            )
+        return replace(summary, trouble=trouble.reason)
+
+
+class _Trouble:
+    """Stops the sweep when a trial is preempted, which is never the trial's own fault."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
+        self.reason: str | None = None
+
+    def stops(self) -> bool:
+        """Whether the sweep is to end, as asked for or as it cannot go on."""
+        return self.reason is not None or self._asked()
+
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+        """Take note of the first trial that was preempted though nobody asked for an end.
+
+        What an earlier run met is over.
+        """
+        if replayed or not (isinstance(event, TrialEnded) and event.state == "preempted"):
+            return
+        if not self.stops():
+            self.reason = event.reason
+
+
+def _run_on(
+    spec: SweepSpec,
+    folder: SweepFolder,
+    sweep: Sweep,
+    hooks: RunHooks,
+    *,
+    checks: FinalChecks,
+    sizing: LaneSizing,
+    local: bool,
+    driver: int,
+) -> RunSummary:
+    nodes = survey()
+    plans = sizing.plans(nodes, more_to_come=not local)
+    fitting = sum(sizing.counts(plans, nodes))
+    waiting = sum(plan.lanes for plan in plans) - fitting
+    hooks.stage(
+        f"warming {', '.join(map(str, plans))}"
+        + (f"; {waiting} of them wait for nodes" if waiting > 0 else "")
+    )
+    storage = folder.path / "ray"
+    with (
+        LanePool(
+            plans,
+            storage=str(storage),
+            quiet_path=str(quiet_path()),
+            name=folder.sweep_id,
+            driver=driver,
+        ) as pool,
+        _following(pool, lambda: sizing.counts(plans, survey()), local=local),
+    ):
+        try:
+            soft_labels = prepare_teacher(spec, pool, hooks) if sweep.proposes else None
+            if sweep.proposes and not hooks.stop_requested():
+                run_trials(
+                    sweep,
+                    pool.switchboard,
+                    lanes=lambda: pool.size,
+                    make_task=_task_maker(spec, folder, soft_labels, sizing.need_mb),
+                    stop_requested=lambda: hooks.stop_requested() or pool.lost,
+                    storage=storage,
+                )
+            sweep.settle()
+        finally:
+            interrupted = bool(sweep.running) or sweep.proposes
+            sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")
+        if not interrupted:
+            interrupted = not checks.run(pool)
+        return RunSummary(
+            interrupted=interrupted, lane_faults=tuple(pool.faults), problems=checks.failures()
+        )
+
+
+def _next_driver(ledger: Ledger, trials: Path) -> int:
+    """Return the number of this driver, from 1; the lock lets one take a number at a time.
+
+    A ledger that was put back from a copy may know of fewer drivers than the trials' folders do.
+    """
+    before = ledger.fact(DRIVERS)
+    number = 1 + max(before if isinstance(before, int) else 0, latest_driver(trials))
+    ledger.set_fact(DRIVERS, number)
+    return number
+
+
+def _following(
+    pool: LanePool, room: Callable[[], list[int]], *, local: bool
+) -> AbstractContextManager[object]:
+    """Return a context in which the lanes follow the cluster; one machine stays as it is."""
+    return nullcontext() if local else Elastic(room, pool.resize)
+
+
+def _clock_of(ledger: Ledger) -> SweepClock:
+    last = max((event.seconds for _, event in ledger.events()), default=0.0)
+    return SweepClock(begun_at(ledger), at_least=last)
+
+
+def _make_sweep(
+    spec: SweepSpec,
+    ledger: Ledger,
+    num_classes: int,
+    listeners: Iterable[SweepListener],
+    clock: SweepClock,
+) -> Sweep:
+    costs = StaticCostModel(num_classes)
+    problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
+    return Sweep(
+        objectives=spec.objectives,
+        budget=spec.budget,
+        searcher=searcher_of(spec, problem),
+        scheduler=scheduler_of(spec, problem),
+        gate=gate_of(spec, costs, spec.objectives),
+        journal=ledger,
+        clock=clock,
+        workers_per_trial=spec.resources.train_workers,
+        listeners=listeners,
+        baselines=names_by_digest(spec.baselines),
+    )
+
+
+def _task_maker(
+    spec: SweepSpec,
+    folder: SweepFolder,
+    soft_labels: str | None,
+    need_mb: Callable[[Config], float | None],
+) -> Callable[[TrialAsked], TrialTask]:
+    training = scored_alike(spec)
+
+    def make(asked: TrialAsked) -> TrialTask:
+        return TrialTask(
+            sweep_id=folder.sweep_id,
+            trial_id=asked.trial_id,
+            config=asked.config,
+            seed=trial_seed(spec.training.seed, asked.number),
+            epochs=spec.budget.epochs,
+            data=spec.data,
+            training=training,
+            target=spec.target,
+            cache_dir=str(spec.storage.cache_dir),
+            output_dir=str(folder.trials / asked.trial_id),
+            soft_labels=soft_labels,
+            memory_mb=need_mb(asked.config),
+        )
+
+    return make

@@ -1,0 +1,59 @@
+"""What a user reads of a job that failed: the cause, the remedy and the end of the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster.job_failure import LOG_CHARACTERS, LOG_LINES, cause, log_end, missing_program
+from orchestrator.ledger.provenance import COMMIT_VARIABLE
+from orchestrator.spec.sweep_spec import STORAGE_VARIABLE
+from trainables.io.masking import hide, mask
+
+if TYPE_CHECKING:
+    from cluster.job_request import Job
+
+_PUBLIC = frozenset({COMMIT_VARIABLE, STORAGE_VARIABLE})
+"""Variables that every submission sets; their values are in the plan."""
+_REMEDIES = {
+    "uv": "install uv there (https://docs.astral.sh/uv), or give --installed to take the Python "
+    "packages that the nodes have",
+    "python": "start Ray there with the folder of its Python on the PATH, or give --locked if the "
+    "nodes have uv",
+}
+
+
+def failure(job: Job, log: str = "") -> str:
+    """Return in one line why a job failed and what to do; '' if Ray reports nothing.
+
+    Args:
+        job: The job.
+        log: All that it wrote; '' takes what Ray's message has of it.
+    """
+    program = missing_program(job.command, log or job.message)
+    if program not in _REMEDIES:
+        return cause(_without_secrets(job, job.message)) or job.error_type or ""
+    node = f"node {job.node}" if job.node else "the node that runs the job"
+    return f"{node} has no program {program!r} on its PATH; {_REMEDIES[program]}"
+
+
+def failure_with_log(job: Job, log: str) -> str:
+    """Return why a job failed, then the end of its log."""
+    kind = f" ({job.error_type})" if job.error_type else ""
+    head = f"job {job.job_id} failed{kind}: {failure(job, log) or 'Ray reports no reason'}"
+    quoted = _end_of(job, log)
+    return "\n  ".join([head, *(["the end of its log:", *quoted] if quoted else [])])
+
+
+def last_line(job: Job, log: str) -> str:
+    """Return the last line that a job wrote."""
+    return next(iter(_end_of(job, log, 1)), "nothing written yet")
+
+
+def _end_of(job: Job, log: str, lines: int = LOG_LINES) -> list[str]:
+    """Return the last lines; secrets are hidden before a line is cut, which may cut one in two."""
+    return log_end(_without_secrets(job, log[-LOG_CHARACTERS:]), lines)
+
+
+def _without_secrets(job: Job, text: str) -> str:
+    secret = {name: value for name, value in job.environment.items() if name not in _PUBLIC}
+    return mask(hide(text, secret))

@@ -1,0 +1,111 @@
+"""Contradictions between a ledger's trials and the files in their folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from orchestrator.driver.verification.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.ledger.records import SweepRecords, TrialRecord
+
+Soundness: TypeAlias = Literal["absent", "sound", "torn"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialFiles:
+    """What lies in a trial's folder."""
+
+    names: frozenset[str] = frozenset()
+    """Files, relative to the folder."""
+    best: Soundness = "absent"
+    """The best epoch's weights, held against their digests."""
+    last: Soundness = "absent"
+    """The newest state to go on from that can be used; ``torn`` where there are only torn ones."""
+    removed: bool = False
+    """Whether the weights were removed to keep within the disk budget."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepFiles:
+    """What lies in a sweep's folder."""
+
+    trials: Mapping[str, TrialFiles] = field(default_factory=dict)
+    """By the folder's name."""
+    ray_checkpoints: tuple[str, ...] = ()
+    """Files below Ray's own storage that hold a trial's state, which belongs into its folder."""
+
+
+def file_findings(
+    records: SweepRecords, files: SweepFiles, *, front: frozenset[str], driven: bool
+) -> list[Finding]:
+    """Return every way in which the folders differ from the trials.
+
+    A trial that is complete has sound weights, unless they were removed for the disk budget, which
+    never happens to one on the front; what a trial names as its files is there; no folder belongs
+    to a trial that does not exist.
+
+    Args:
+        records: The trials as the ledger has them.
+        files: The folders.
+        front: The trials on the Pareto front.
+        driven: Whether a driver is at work, so that files may be ahead of the ledger.
+    """
+    known = {trial.trial_id: trial for trial in records.trials}
+    found = [
+        _finding(name, "has a folder but is not in the ledger")
+        for name in sorted(files.trials.keys() - known.keys())
+    ]
+    for trial_id, trial in known.items():
+        its = files.trials.get(trial_id, TrialFiles())
+        messages = [*_weights(trial, its, on_front=trial_id in front), *_leftovers(trial, its)]
+        if not driven:
+            messages += _states(trial, its)
+        found += [_finding(trial_id, message) for message in messages]
+    found += [
+        Finding(place="ray", subject=name, message="Ray keeps a state that no trial goes on from")
+        for name in files.ray_checkpoints
+    ]
+    return found
+
+
+def _weights(trial: TrialRecord, its: TrialFiles, *, on_front: bool) -> Iterator[str]:
+    if its.removed and on_front:
+        yield "is on the front, but its weights were removed"
+    if its.best == "torn":
+        yield "its best weights are torn or altered"
+    if trial.state != "complete" or its.removed:
+        return
+    if its.best == "absent":
+        yield "is complete, but its best weights are lost"
+    missing = sorted(set(trial.artifacts) - its.names)
+    if missing:
+        yield f"its files {', '.join(missing)} are lost"
+
+
+def _states(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
+    """Yield what is wrong with the state to go on from; it may be ahead of the ledger, not behind.
+
+    The first state is saved after the first epoch is told, so one epoch without it may be.
+    """
+    if trial.state not in {"running", "preempted"}:
+        return
+    if its.last == "torn":
+        yield "all its states to go on from are torn or altered; it would begin anew"
+    elif its.last == "absent" and trial.epochs_done > 1:
+        yield f"trained {trial.epochs_done} epochs, but has no state to go on from"
+
+
+def _leftovers(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
+    if trial.state == "complete" and its.last != "absent":
+        yield "is complete, but still has a state to go on from"
+    unfinished = sorted(name for name in its.names if name.startswith("."))
+    if trial.ended and trial.state != "preempted" and unfinished:
+        yield f"its folder holds half-written files: {', '.join(unfinished)}"
+
+
+def _finding(subject: str, message: str) -> Finding:
+    return Finding(place="files", subject=subject, message=message)

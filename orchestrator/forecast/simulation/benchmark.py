@@ -1,0 +1,177 @@
+"""What a benchmark must offer to be simulated."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from orchestrator.spec.objectives import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from search_spaces.space import Config, SearchSpace
+
+ObjectivesLike: TypeAlias = "Sequence[Objective | tuple[str, str]] | Mapping[str, str]"
+"""Objectives, ``(name, direction)`` pairs, or a mapping from names to directions, in order."""
+
+_PACKAGES = Path(__file__).parents[3]
+_NOT_THEIRS = (
+    "<",
+    f"{sysconfig.get_path('stdlib')}/",
+    *(f"{_PACKAGES / name}/" for name in ("orchestrator", "search_spaces")),
+)
+"""How the file names of code begin that is not a benchmark's."""
+_DIRECTIONS = {"minimize": "minimize", "min": "minimize", "maximize": "maximize", "max": "maximize"}
+
+
+class BenchmarkError(ValueError):
+    """A benchmark cannot be loaded, or does not offer what it must."""
+
+
+@runtime_checkable
+class Benchmark(Protocol):
+    """A search space whose trials need not be trained: their learning curves can be asked for.
+
+    Example:
+        >>> class Toy:
+        ...     space = SearchSpace.of(rate=LogFloat(1e-4, 1.0), width=LogInt(8, 512))
+        ...     objectives = (Objective("error", "minimize"), Objective("params", "minimize"))
+        ...     max_epochs = 3
+        ...     reference_point = {"error": 1.0, "params": 600.0}
+        ...     full_training_seconds = 30.0
+        ...
+        ...     def known(self, config):
+        ...         return {"params": float(config["width"])}
+        ...
+        ...     def curve(self, config, seed):
+        ...         final = abs(math.log10(config["rate"]) + 2) / 4 + 1 / config["width"]
+        ...         return [final + 0.3, final + 0.1, final], [10.0, 20.0, 30.0]
+    """
+
+    @property
+    def space(self) -> SearchSpace:
+        """What may be tried."""
+
+    @property
+    def objectives(self) -> ObjectivesLike:
+        """Names and directions: the first is learned over epochs, the others are known before."""
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of a full training, >= 1."""
+
+    @property
+    def reference_point(self) -> Mapping[str, float]:
+        """A value of every objective, beyond which a point adds no hypervolume."""
+
+    @property
+    def full_training_seconds(self) -> float:
+        """Seconds that one unit of the budget stands for, > 0."""
+
+    def known(self, config: Config) -> Mapping[str, float]:
+        """Return the objectives of ``config`` that are known before training."""
+
+    def curve(self, config: Config, seed: int) -> tuple[ArrayLike, ArrayLike]:
+        """Return two arrays over epochs: the learned objective, the cumulative seconds.
+
+        The same arguments give the same arrays.
+        """
+
+
+def objectives_of(benchmark: Benchmark) -> tuple[Objective, ...]:
+    """Return a benchmark's objectives as values.
+
+    Raises:
+        ValueError: there is none, one is there twice, or a direction is not minimize or maximize.
+    """
+    given = benchmark.objectives
+    entries = list(given.items()) if hasattr(given, "items") else list(given)
+    if not entries:
+        raise ValueError("a benchmark needs at least one objective, it has none")
+    if not all(isinstance(entry, Objective) or _is_pair(entry) for entry in entries):
+        raise ValueError(
+            f"objectives must be directions by name, or (name, direction) pairs, got {given!r}"
+        )
+    found = tuple(_objective(entry) for entry in entries)
+    if len({objective.name for objective in found}) < len(found):
+        raise ValueError(f"objectives must have names of their own, got {given!r}")
+    return found
+
+
+def _is_pair(entry: object) -> bool:
+    return isinstance(entry, tuple | list) and len(entry) == 2
+
+
+def _objective(entry: Objective | tuple[str, str]) -> Objective:
+    if isinstance(entry, Objective):
+        name, direction = entry.name, str(entry.direction)
+    else:
+        name, direction = entry
+    if direction not in _DIRECTIONS:
+        raise ValueError(
+            f"objective {name!r} has direction {direction!r}; take minimize or maximize"
+        )
+    return Objective(name, _DIRECTIONS[direction])  # type: ignore[arg-type]
+
+
+def blamed(what: str, error: Exception) -> BenchmarkError:
+    """Return the error that tells which line of a benchmark's own code raised ``error``.
+
+    Args:
+        what: What that code was doing, as a message begins.
+        error: What it raised.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [each for each in frames if _is_theirs(each.filename)]
+    place = f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+    return BenchmarkError(f"{what} raised {type(error).__name__}: {error}{place}")
+
+
+def known_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
+    """Return what ``benchmark`` knows of ``config`` before training.
+
+    Raises:
+        BenchmarkError: it raises an error, or tells something that is no number.
+    """
+    try:
+        return {name: float(value) for name, value in benchmark.known(config).items()}
+    except Exception as error:
+        raise blamed(f"known() of {config}", error) from error
+
+
+def curve_of(
+    benchmark: Benchmark, config: Config, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the learned objective after each epoch, and the seconds that each took.
+
+    Raises:
+        BenchmarkError: ``benchmark`` raises an error, or breaks the protocol.
+    """
+    try:
+        values, seconds = (
+            np.asarray(array, dtype=np.float64) for array in benchmark.curve(config, seed)
+        )
+    except Exception as error:
+        raise blamed(f"curve() of {config}", error) from error
+    epochs = benchmark.max_epochs
+    if values.shape != (epochs,) or seconds.shape != (epochs,):
+        raise BenchmarkError(
+            f"curve() must return two arrays of max_epochs = {epochs} numbers, got shapes "
+            f"{values.shape} and {seconds.shape} for {config}"
+        )
+    durations = np.diff(seconds, prepend=0.0)
+    if not (durations >= 0).all():
+        raise BenchmarkError(f"curve() must return seconds that never fall, for {config} they do")
+    return values, durations
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether code of ``file`` is neither a library's nor ours, nor the interpreter's own."""
+    return not file.startswith(_NOT_THEIRS) and "site-packages" not in file

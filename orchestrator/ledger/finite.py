@@ -1,0 +1,59 @@
+"""Events without numbers that are not finite."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from orchestrator.ledger.events import SweepEvent
+
+QUALITY = frozenset(
+    {"train_loss", "val_loss", "miou", "pixel_accuracy", "mae_50", "mae_50_95", "float_miou"}
+)
+"""Figures that a diverged training cannot give."""
+
+
+def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that are finite."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def broken_figures(metrics: Mapping[str, float], names: Collection[str] = ()) -> str | None:
+    """Return as text which metrics of ``QUALITY`` and ``names`` are not finite, None if none is."""
+    broken = [
+        f"{name} is {value}"
+        for name, value in metrics.items()
+        if not math.isfinite(value) and (name in QUALITY or name in names)
+    ]
+    return ", ".join(broken) or None
+
+
+def finite_event(event: SweepEvent) -> SweepEvent:
+    """Return ``event`` without metrics that are not finite.
+
+    Such a metric of ``QUALITY`` makes a complete trial a failed one. Events of this release have
+    none; ledgers of earlier releases may.
+    """
+    match event:
+        case TrialAsked() if _has_others(event.known.values()):
+            return replace(event, known=finite_only(event.known))
+        case TrialEnded(state="complete") if broken := broken_figures(event.metrics):
+            metrics = finite_only(event.metrics)
+            reason = f"{broken} at the end"
+            return replace(event, state="failed", reason=reason, metrics=metrics)
+        case TrialProfiled() | EpochReported() | TrialEnded() if _has_others(
+            event.metrics.values()
+        ):
+            return replace(event, metrics=finite_only(event.metrics))
+        case _:
+            return event
+
+
+def _has_others(values: Iterable[float]) -> bool:
+    return not all(map(math.isfinite, values))

@@ -1,0 +1,1 @@
+"""Earlier sweeps: their trials, and what a new sweep learns from them."""

@@ -1,0 +1,133 @@
+"""The append-only record of a sweep, from which everything else can be rebuilt."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from orchestrator.ledger.codec import decode, encode
+from trainables.io.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.ledger.events import SweepEvent
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, payload TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class Journal(Protocol):
+    """Where events go; the ledger on disk, or a list in a simulation."""
+
+    def append(self, event: SweepEvent) -> int:
+        """Keep ``event`` for good before returning its sequence number, from 1."""
+
+
+class LedgerError(Exception):
+    """The ledger cannot be read or written."""
+
+
+class Ledger:
+    """Events of one sweep in an SQLite file; every ``append`` is on disk when it returns.
+
+    One process writes; any number read. Threads of one process may share it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, check_same_thread=False, timeout=30)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(f"cannot open the ledger {self.path}: {error}") from error
+
+    def append(self, event: SweepEvent) -> int:
+        """Write ``event`` and return its sequence number, from 1.
+
+        Raises:
+            LedgerError: the file cannot be written (a full disk, a read-only folder).
+        """
+        kind, payload = encode(event)
+        payload = mask(payload)
+        try:
+            with self._lock, self._connection:
+                cursor = self._connection.execute(
+                    "INSERT INTO events (kind, payload) VALUES (?, ?)", (kind, payload)
+                )
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write the ledger {self.path}: {error}") from error
+        return int(cursor.lastrowid or 0)
+
+    def events(self, after: int = 0) -> Iterator[tuple[int, SweepEvent]]:
+        """Yield ``(sequence number, event)`` of every event after number ``after``, in order."""
+        while True:
+            with self._lock:
+                rows = self._connection.execute(
+                    "SELECT seq, kind, payload FROM events WHERE seq > ? ORDER BY seq LIMIT 1000",
+                    (after,),
+                ).fetchall()
+            if not rows:
+                return
+            for seq, kind, payload in rows:
+                yield int(seq), decode(kind, payload)
+            after = int(rows[-1][0])
+
+    def set_fact(self, name: str, value: object) -> None:
+        """Keep a JSON value under ``name``, in place of the one before."""
+        try:
+            with self._lock, self._connection:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
+                    (name, mask(json.dumps(value))),
+                )
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write the ledger {self.path}: {error}") from error
+
+    def fact(self, name: str) -> object:
+        """Return the value kept under ``name``; None where there is none."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT value FROM facts WHERE name = ?", (name,)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def copy_to(self, path: Path) -> None:
+        """Write the ledger as it is at one moment to a file that is not there yet.
+
+        Events may be appended meanwhile; they wait for nothing.
+
+        Raises:
+            LedgerError: one of the two files cannot be read or written.
+        """
+        try:
+            with (
+                closing(sqlite3.connect(self.path, timeout=30)) as source,
+                closing(sqlite3.connect(path)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot copy the ledger {self.path}: {error}") from error
+
+    def close(self) -> None:
+        """Release the file; a closed ledger takes nothing more."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,273 @@
+"""What a sweep's events add up to, trial by trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from orchestrator.ledger.events import (
+    SYSTEM_PREFIX,
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialExamined,
+    TrialInterrupted,
+    TrialJudged,
+    TrialProfiled,
+    TrialRestored,
+    TrialStarted,
+)
+from orchestrator.ledger.finite import finite_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orchestrator.ledger.events import SweepEvent
+    from search_spaces.domains import Value
+    from trainables.session.messages import FinalCheckKind
+
+RecordState: TypeAlias = Literal[
+    "pending", "running", "complete", "stopped", "infeasible", "preempted", "failed"
+]
+"""``pending``: asked, nothing heard of it yet; ``running``: it has spoken, its end has not come;
+the others are how it ended."""
+Epoch: TypeAlias = "tuple[int, Mapping[str, float]]"
+
+RECORD_STATES: tuple[RecordState, ...] = get_args(RecordState)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRecord:
+    """One trial as the events so far tell it."""
+
+    trial_id: str
+    """Identity of the trial, unique in the sweep."""
+    number: int
+    """Order of proposal, from 0."""
+    state: RecordState
+    """Where the trial stands."""
+    config: Mapping[str, Value]
+    """Point of the search space: the active dimensions."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Costs known or measured before training, over them the latest epoch's figures, over them the
+    final ones of an ended trial."""
+    details: Mapping[str, Value] = field(default_factory=dict)
+    """How the costs were measured: device, runtime, precision, threads, ..."""
+    epochs_done: int = 0
+    """Epochs finished."""
+    attempts: int = 0
+    """Times the trial was handed to a lane."""
+    started_at: float | None = None
+    """When its present attempt began, seconds since the sweep began; None between attempts."""
+    busy_seconds: float = 0.0
+    """Seconds it held a lane, summed over the attempts that are over."""
+    verdict: TrialJudged | None = None
+    """The scheduler's last judgement of it, None before the first."""
+    reason: str = ""
+    """Why the trial ended as it did; may be empty for a complete one."""
+    artifacts: tuple[str, ...] = ()
+    """Files of the trial, relative to its folder."""
+    examinations: Mapping[FinalCheckKind, TrialExamined] = field(default_factory=dict)
+    """What was found after the search, the latest of each kind. A latency measured again replaces
+    the one in ``metrics``; a score on the test split is found here alone."""
+    history: tuple[Epoch, ...] = ()
+    """``(epoch, metrics)`` in order of epochs, each epoch once: the last telling of it."""
+    asked_at: float = 0.0
+    """When it was proposed, seconds since the sweep began."""
+    changed_at: float = 0.0
+    """When it was last heard of, seconds since the sweep began."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial's end has been told."""
+        return self.state not in {"pending", "running"}
+
+    @property
+    def over(self) -> bool:
+        """Whether the trial has ended for good: a preempted one resumes."""
+        return self.ended and self.state != "preempted"
+
+    @property
+    def gated(self) -> bool:
+        """Whether the cost gate settled the trial, so that it does not count in the budget."""
+        return self.state == "infeasible" and self.epochs_done == 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepRecords:
+    """All trials of a sweep at one moment."""
+
+    trials: tuple[TrialRecord, ...] = ()
+    """In order of proposal."""
+    seconds: float = 0.0
+    """When the last event happened, seconds since the sweep began."""
+
+    @property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """The trials that were trained to their end, in order of proposal."""
+        return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @property
+    def counts(self) -> dict[RecordState, int]:
+        """How many trials are in each state; every state is named."""
+        counts: dict[RecordState, int] = dict.fromkeys(RECORD_STATES, 0)
+        for trial in self.trials:
+            counts[trial.state] += 1
+        return counts
+
+
+class RecordBook:
+    """Keeps the records while events come in, ledger order, each once."""
+
+    def __init__(self) -> None:
+        """Start with no trial."""
+        self._trials: dict[str, TrialRecord] = {}
+        self._seconds = 0.0
+
+    def observe(self, event: SweepEvent) -> TrialRecord:
+        """Take note of ``event``, without figures that are not finite; return the changed record.
+
+        A trial that is heard of again after its end (preempted, then resumed) is running again; an
+        epoch that is told again replaces the first telling and what came after it.
+
+        Raises:
+            ValueError: the trial was never asked, or is asked a second time with another config.
+        """
+        record = self._after(finite_event(event))
+        self._trials[record.trial_id] = record
+        self._seconds = max(self._seconds, event.seconds)
+        return record
+
+    def get(self, trial_id: str) -> TrialRecord | None:
+        """Return the trial's record, None for a trial never asked."""
+        return self._trials.get(trial_id)
+
+    def snapshot(self) -> SweepRecords:
+        """Return all records so far, in order of proposal."""
+        ordered = sorted(self._trials.values(), key=lambda record: record.number)
+        return SweepRecords(trials=tuple(ordered), seconds=self._seconds)
+
+    def _after(self, event: SweepEvent) -> TrialRecord:
+        if isinstance(event, TrialAsked):
+            return self._asked(event)
+        record = self._known(event.trial_id)
+        match event:
+            case TrialStarted():
+                record = _started(record, event)
+            case TrialProfiled():
+                record = _profiled(record, event)
+            case EpochReported():
+                record = _trained(record, event)
+            case TrialJudged():
+                record = _judged(record, event)
+            case TrialEnded():
+                record = _ended(record, event)
+            case TrialExamined():
+                record = _examined(record, event)
+            case TrialInterrupted() | TrialRestored():
+                record = replace(record, changed_at=event.seconds)
+        return record
+
+    def _asked(self, event: TrialAsked) -> TrialRecord:
+        known = self._trials.get(event.trial_id)
+        if known is None:
+            return TrialRecord(
+                trial_id=event.trial_id,
+                number=event.number,
+                state="pending",
+                config=event.config,
+                metrics=event.known,
+                asked_at=event.seconds,
+                changed_at=event.seconds,
+            )
+        if known.config != event.config:
+            raise ValueError(
+                f"trial {event.trial_id} was asked with {dict(known.config)} and again with "
+                f"{event.config}; a trial's configuration never changes"
+            )
+        return known
+
+    def _known(self, trial_id: str) -> TrialRecord:
+        record = self._trials.get(trial_id)
+        if record is None:
+            raise ValueError(
+                f"an event names trial {trial_id}, which was never asked; "
+                "events must come in the ledger's order, from its start"
+            )
+        return record
+
+
+def fold(events: Iterable[SweepEvent]) -> SweepRecords:
+    """Return the records ``events`` add up to; the same as observing them one by one."""
+    book = RecordBook()
+    for event in events:
+        book.observe(event)
+    return book.snapshot()
+
+
+def _started(record: TrialRecord, event: TrialStarted) -> TrialRecord:
+    return replace(
+        record,
+        state="running",
+        attempts=event.attempt,
+        started_at=event.seconds,
+        changed_at=event.seconds,
+    )
+
+
+def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
+    return replace(
+        record,
+        state="running",
+        metrics={**record.metrics, **event.metrics},
+        details={**record.details, **event.details},
+        changed_at=event.seconds,
+    )
+
+
+def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
+    before = tuple(entry for entry in record.history if entry[0] < event.epoch)
+    own = {k: v for k, v in event.metrics.items() if not k.startswith(SYSTEM_PREFIX)}
+    return replace(
+        record,
+        state="running",
+        metrics={**record.metrics, **own},
+        epochs_done=event.epoch,
+        history=(*before, (event.epoch, event.metrics)),
+        changed_at=event.seconds,
+    )
+
+
+def _judged(record: TrialRecord, event: TrialJudged) -> TrialRecord:
+    record = replace(record, verdict=event, changed_at=event.seconds)
+    if event.action != "pause" or record.started_at is None:
+        return record
+    busy = record.busy_seconds + max(0.0, event.seconds - record.started_at)
+    return replace(record, started_at=None, busy_seconds=busy)
+
+
+def _ended(record: TrialRecord, event: TrialEnded) -> TrialRecord:
+    began = event.seconds if record.started_at is None else record.started_at
+    return replace(
+        record,
+        state=event.state,
+        reason=event.reason,
+        metrics={**record.metrics, **event.metrics},
+        artifacts=event.artifacts or record.artifacts,
+        started_at=None,
+        busy_seconds=record.busy_seconds + max(0.0, event.seconds - began),
+        changed_at=event.seconds,
+    )
+
+
+def _examined(record: TrialRecord, event: TrialExamined) -> TrialRecord:
+    record = replace(record, examinations={**record.examinations, event.kind: event})
+    if event.kind != "latency" or event.reason:
+        return record
+    return replace(
+        record,
+        metrics={**record.metrics, **event.metrics},
+        details={**record.details, **event.details},
+        state="infeasible" if event.ruled_out else record.state,
+        reason=event.ruled_out or record.reason,
+    )

@@ -1,0 +1,54 @@
+"""A registered model loaded for prediction."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.registry.global_store import global_store
+from orchestrator.tracking.client import connect, told_apart
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from orchestrator.registry.versions import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A version of a registered model, as any user of MLflow loads it."""
+
+    version: ModelVersion
+    """The version."""
+    class_names: tuple[str, ...]
+    """Names of its classes by label."""
+    _model: Any
+
+    def predict(self, images: NDArray[np.uint8], **params: object) -> NDArray[np.uint8]:
+        """Return the class of every pixel, uint8 [N, H, W], of RGB images, uint8 [N, H, W, 3].
+
+        Args:
+            images: Images of one size.
+            params: ``mode``, ``overlap``, ``zoom``, ``batch_size``, as in the model's signature.
+        """
+        masks: NDArray[np.uint8] = self._model.predict(images, params=params)
+        return masks
+
+
+def load_registered(uri: str, version: ModelVersion) -> RegisteredModel:
+    """Return the model of ``version`` from the store at ``uri``, by ``mlflow.pyfunc``.
+
+    Raises:
+        TrackingError: its files cannot be had or loaded.
+    """
+    connect(uri)
+    what = f"load version {version.version} of {version.name}"
+    with told_apart(what), warnings.catch_warnings(), global_store(uri):
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc  # noqa: PLC0415 - takes two seconds
+
+        model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+    names = (model.metadata.metadata or {}).get("class_names", ())
+    return RegisteredModel(version, tuple(str(name) for name in names), model)

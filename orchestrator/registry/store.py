@@ -1,0 +1,289 @@
+"""MLflow's model registry as promotions use it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from orchestrator.registry.global_store import global_store
+from orchestrator.registry.package import ModelSource, save_mlflow_model
+from orchestrator.registry.versions import (
+    CHAMPION,
+    MODEL,
+    PREVIOUS,
+    REPLACED,
+    ModelRef,
+    ModelVersion,
+    UnknownModelError,
+    rollback_target,
+)
+from orchestrator.tracking import names
+from orchestrator.tracking.client import connect, sqlite_folder, told_apart
+from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.experiments import artifact_location, find_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+
+LOCK_SECONDS = 60.0
+"""Longest wait for another move of the same model's aliases."""
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
+
+
+class ChampionMovedError(TrackingError):
+    """Another promotion or rollback came in between."""
+
+
+class ModelRegistry:
+    """The registered models of one tracking store.
+
+    Every method raises ``TrackingError`` where the store does not answer. Not safe for threads.
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Connect to nothing yet."""
+        self.uri = uri
+        self._made: MlflowClient | None = None
+
+    def find(self, ref: ModelRef) -> ModelVersion:
+        """Return the version that ``ref`` means.
+
+        Raises:
+            UnknownModelError: there is none.
+        """
+        found = self._find(ref)
+        if found is None:
+            raise UnknownModelError(self._nothing(ref))
+        return found
+
+    def _nothing(self, ref: ModelRef) -> str:
+        known = self.model_names()
+        if ref.name in known:
+            return f"there is no {ref}; 'segsweep models {ref.name}' shows what there is"
+        return (
+            f"there is no model {ref} in {self.uri}; "
+            f"registered models are {', '.join(known) or 'none'}"
+        )
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """Return the version in use; None for a model without one, or no such model."""
+        return self._find(ModelRef(name, CHAMPION))
+
+    def model_names(self) -> list[str]:
+        """Return the names of all registered models, sorted."""
+        with told_apart("list the registered models"):
+            return sorted(each.name for each in self._client.search_registered_models())
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """Return all versions of a model, the latest first.
+
+        Raises:
+            UnknownModelError: there is no such model.
+        """
+        if name not in self.model_names():
+            known = ", ".join(self.model_names()) or "none"
+            raise UnknownModelError(
+                f"there is no model {name!r} in {self.uri}; registered models are {known}"
+            )
+        with told_apart(f"list the versions of {name}"):
+            aliases = self._client.get_registered_model(name).aliases
+            found = self._client.search_model_versions(names.equals("name", name))
+        by_version: dict[int, list[str]] = {}
+        for alias, number in aliases.items():
+            by_version.setdefault(int(number), []).append(alias)
+        versions = [_version(each, by_version.get(int(each.version), [])) for each in found]
+        return tuple(sorted(versions, key=lambda each: each.version, reverse=True))
+
+    def description(self, version: ModelVersion) -> dict[str, Any]:
+        """Return what the model of a version says of itself; empty where it is not one of ours."""
+        what = f"read version {version.version} of {version.name}"
+        with told_apart(what), global_store(self.uri):
+            from mlflow.models import Model  # noqa: PLC0415 - takes two seconds
+
+            found = Model.load(f"models:/{version.name}/{version.version}")
+            return dict(found.metadata or {})
+
+    def trial_run(
+        self, experiment: str, sweep_id: str, trial_id: str, *, artifact_root: Path
+    ) -> tuple[str, str | None]:
+        """Return the experiment's id with the trial's run; None where the run is not there.
+
+        An experiment that is not there is made, with its artifacts below ``artifact_root``.
+        """
+        with told_apart("find the trial's run"):
+            location = artifact_location(self.uri, artifact_root, experiment)
+            found = find_experiment(self._client, experiment, location)
+            wanted = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
+            runs = self._client.search_runs([found], wanted, max_results=1)
+            return found, runs[0].info.run_id if runs else None
+
+    def register(
+        self,
+        name: str,
+        source: ModelSource,
+        *,
+        experiment_id: str,
+        run_id: str | None,
+        tags: Mapping[str, str],
+        description: str,
+    ) -> ModelVersion:
+        """Return a new version of ``name`` that holds ``source``; no alias points to it yet."""
+        with told_apart(f"register a version of {name}"):
+            logged = self._client.create_logged_model(
+                experiment_id, name=_plain(name), source_run_id=run_id, model_type="segmentation"
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model"
+                save_mlflow_model(source, path, run_id=run_id, model_id=logged.model_id)
+                self._client.log_model_artifacts(logged.model_id, str(path))
+            self._client.finalize_logged_model(logged.model_id, "READY")
+            self._make_model(name)
+            with global_store(self.uri):
+                made = self._client.create_model_version(
+                    name,
+                    f"models:/{logged.model_id}",
+                    run_id=run_id,
+                    tags={**tags, MODEL: logged.model_id},
+                    description=description,
+                    model_id=logged.model_id,
+                )
+        return _version(made, ())
+
+    def note(
+        self, version: ModelVersion, tags: Mapping[str, str], files: Mapping[str, str] | None = None
+    ) -> None:
+        """Add tags, and files (text by name) among the version's own, to a version."""
+        with told_apart(f"write version {version.version} of {version.name}"):
+            for key, value in tags.items():
+                self._client.set_model_version_tag(
+                    version.name, str(version.version), key, value[:5000]
+                )
+            with tempfile.TemporaryDirectory() as folder:
+                for file, text in (files or {}).items():
+                    path = Path(folder) / file
+                    path.write_text(text, encoding="utf-8")
+                    if version.model_id is not None:
+                        self._client.log_model_artifact(version.model_id, str(path))
+
+    def crown(self, version: ModelVersion, *, expected: ModelVersion | None) -> None:
+        """Make ``version`` the champion, the champion so far ``previous``.
+
+        An alias points to one version at most and ``champion`` is never taken away, so whenever
+        this dies there is one champion: ``previous`` moves first, and until ``champion`` moves too
+        it names the same version as that.
+
+        Args:
+            version: The version to promote.
+            expected: The champion that it was judged against; None for none.
+
+        Raises:
+            ChampionMovedError: another version has become champion since.
+        """
+        with self._moving(version.name):
+            champion = self.champion(version.name)
+            numbers = [None if each is None else each.version for each in (champion, expected)]
+            if numbers[0] != numbers[1]:
+                raise ChampionMovedError(
+                    f"the champion of {version.name} has become version {numbers[0]} while version "
+                    f"{version.version} was compared with {numbers[1]}; promote again"
+                )
+            if champion is not None:
+                self.note(version, {REPLACED: str(champion.version)})
+            self._move(version.name, champion, version.version)
+
+    def roll_back(self, name: str) -> tuple[int, int]:
+        """Make the version before the champion champion again; return the former, the present one.
+
+        Raises:
+            UnknownModelError: there is no champion, or nothing was before it.
+        """
+        with self._moving(name):
+            champion = self.find(ModelRef(name, CHAMPION))
+            target = rollback_target(champion, self._find(ModelRef(name, PREVIOUS)))
+            if target is None or self._find(ModelRef(name, None, target)) is None:
+                raise UnknownModelError(
+                    f"version {champion.version} of {name} replaced no other version, so there is "
+                    "nothing to go back to; 'segsweep models' shows its history"
+                )
+            self._move(name, champion, target)
+            return champion.version, target
+
+    def _move(self, name: str, champion: ModelVersion | None, to: int) -> None:
+        with told_apart(f"move the aliases of {name}"):
+            if champion is not None:
+                self._client.set_registered_model_alias(name, PREVIOUS, str(champion.version))
+            self._client.set_registered_model_alias(name, CHAMPION, str(to))
+
+    @contextmanager
+    def _moving(self, name: str) -> Iterator[None]:
+        """Keep every other process of this machine, or of the store's folder, from moving aliases.
+
+        Raises:
+            ChampionMovedError: another one does not come to its end.
+        """
+        folder = sqlite_folder(self.uri) or Path(tempfile.gettempdir()) / "segsweep"
+        folder.mkdir(parents=True, exist_ok=True)
+        key = hashlib.sha256(f"{self.uri} {name}".encode()).hexdigest()[:16]
+        lock = FileLock(folder / f"registry-{key}.lock")
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout as error:
+            raise ChampionMovedError(
+                f"another process has been moving the aliases of {name} for {LOCK_SECONDS:g} s; "
+                "try again when it is done"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def _client(self) -> MlflowClient:
+        if self._made is None:
+            self._made = connect(self.uri)
+        return self._made
+
+    def _find(self, ref: ModelRef) -> ModelVersion | None:
+        with told_apart(f"look for {ref}"):
+            try:
+                if ref.version is not None:
+                    found = self._client.get_model_version(ref.name, str(ref.version))
+                else:
+                    alias = ref.alias or CHAMPION
+                    found = self._client.get_model_version_by_alias(ref.name, alias)
+            except Exception as error:
+                if getattr(error, "error_code", None) in _ABSENT:
+                    return None
+                raise
+        return _version(found, found.aliases)
+
+    def _make_model(self, name: str) -> None:
+        try:
+            self._client.create_registered_model(name)
+        except Exception as error:  # it may be there already, or another process was faster
+            if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _version(found: MlflowVersion, aliases: object) -> ModelVersion:
+    return ModelVersion(
+        name=found.name,
+        version=int(found.version),
+        aliases=tuple(sorted(aliases)) if isinstance(aliases, list | tuple) else (),
+        created_ms=int(found.creation_timestamp or 0),
+        run_id=found.run_id or None,
+        model_id=found.model_id or found.tags.get(MODEL),
+        tags=dict(found.tags),
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)

@@ -1,0 +1,188 @@
+"""Figures of a model, found again on the data and the machine at hand."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from orchestrator.spec.resolutions import scored_alike
+from search_spaces.resolution import Resolution
+from trainables.compression.deployed import build_pruned
+from trainables.cost.host import device_name
+from trainables.cost.latency import measure_artifact, measure_latency
+from trainables.cost.profile import PRECISION, TimedNetwork
+from trainables.cost.quiet import QuietNode, quiet_path
+from trainables.cost.size import MB
+from trainables.cost.targets import artifact_format
+from trainables.data.cache import cached_split
+from trainables.data.layouts.registry import open_layout
+from trainables.formats.artifact import write_artifact
+from trainables.inference.split_scores import score_split
+from trainables.session.local import LocalSession
+from trainables.session.messages import UNDISTURBED
+from trainables.training.metrics import confusion_matrix, mean_iou
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from trainables.cost.latency import LatencyMeasurement
+    from trainables.inference.trained import TrainedModel
+
+MEASUREMENTS = 3
+"""Most measurements of a latency."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """The validation images as a model of one resolution sees them, with the truth."""
+
+    images: Path
+    """Array file, uint8 [N, H, W, 3] at the model's resolution."""
+    masks: NDArray[np.uint8]
+    """True classes [N, h, w], 255 where ignored."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the masks."""
+        return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+
+def ground_of(spec: SweepSpec, resolution: Resolution, scored_at: str | None = None) -> Ground:
+    """Return the validation split of ``spec`` for a model of ``resolution``.
+
+    Args:
+        spec: The sweep.
+        resolution: Of the images.
+        scored_at: HEIGHTxWIDTH of the masks; None takes what the sweep scores trials at.
+
+    Raises:
+        DataError: the data set cannot be used.
+        CacheError: the cache folder cannot take it.
+    """
+    at = scored_at or spec.training.eval_resolution
+    cache = spec.storage.cache_dir
+    split = cached_split(
+        open_layout(spec.data, cache),
+        "val",
+        resolution,
+        cache,
+        mask_resolution=None if at is None else Resolution.parse(at),
+    )
+    images = split.images()
+    return Ground(images=Path(str(getattr(images, "filename", ""))), masks=split.masks())
+
+
+def score(masks: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int) -> float:
+    """Return the dataset-level mIoU of predicted ``masks`` [N, H, W], in [0, 1]."""
+    counts = torch.zeros((num_classes, num_classes), dtype=torch.int64)
+    for predicted, true in zip(masks, truth, strict=True):
+        labels = torch.from_numpy(np.array(true)).long()
+        counts += confusion_matrix(
+            torch.from_numpy(np.array(predicted)).long(), labels, num_classes
+        )
+    return mean_iou(counts)
+
+
+def score_on_test(trial: Path, spec: SweepSpec) -> float:
+    """Return the mIoU on the test split of the trial whose files are in ``trial``, as a lane does.
+
+    Raises:
+        CheckpointError: the trial's files cannot be used.
+        DataError: the data set cannot be used.
+        CacheError: the cache folder cannot take the decoded images.
+        ValueError: no pixel of the split is labelled.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scores = score_split(
+        trial,
+        "test",
+        data=spec.data,
+        training=scored_alike(spec),
+        cache_dir=spec.storage.cache_dir,
+        session=LocalSession(device=device),
+    )
+    return scores.miou
+
+
+def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[np.uint8]:
+    """Return what the model predicts of the first ``count`` images, [n, H, W], as it was trained.
+
+    The path is that of the training's own evaluation, not that of the packed model.
+    """
+    from trainables.data.transforms import eval_transform  # noqa: PLC0415 - imports torchvision
+
+    transform = eval_transform()
+    found = []
+    with torch.inference_mode():
+        for image in np.load(ground.images, mmap_mode="r")[:count]:
+            pixels = torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
+            ready, _, _ = transform(pixels, torch.zeros(pixels.shape[1:], dtype=torch.uint8))
+            found.append(trained.module(ready.unsqueeze(0)).argmax(1).to(torch.uint8).numpy())
+    return np.concatenate(found)
+
+
+def measure_again(
+    trained: TrainedModel, spec: SweepSpec, good_enough: float
+) -> tuple[dict[str, float], LatencyMeasurement]:
+    """Return the model's figures with ``latency_ms``, measured as in the sweep, and how.
+
+    It is measured up to three times, until it is undisturbed and at most ``good_enough``, ms. Where
+    the target runs an artifact that one is made, and its ``size_mb`` is returned besides.
+
+    Raises:
+        RuntimeError: the target needs a GPU and there is none, or cannot load the artifact.
+        MissingExtraError: an exporter or a runtime is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="segsweep-promote-") as folder:
+        sizes, timed = _timed(trained, spec, Path(folder))
+        measured = []
+        for _ in range(MEASUREMENTS):
+            measured.append(timed.measure(QuietNode(quiet_path()).measuring))
+            if measured[-1].undisturbed and measured[-1].latency_ms <= good_enough:
+                break
+    best = min(measured, key=lambda each: (not each.undisturbed, each.latency_ms))
+    figures = {"latency_ms": best.latency_ms, UNDISTURBED: float(best.undisturbed)}
+    return {**sizes, **figures}, best
+
+
+def _timed(
+    trained: TrainedModel, spec: SweepSpec, folder: Path
+) -> tuple[dict[str, float], TimedNetwork]:
+    """Return the size of what the target runs, if that is a file, with what times it once."""
+    config, target = trained.config, spec.target
+    suffix = artifact_format(target)
+    if suffix is None:
+        # The sweep timed a half-precision network itself, not the program that converts for it.
+        half = config.quantization == "fp16"
+        module = build_pruned(config, len(trained.class_names)).half() if half else trained.module
+        order = spec.training.channels_last
+        run = partial(measure_latency, module, config.resolution, target, channels_last=order)
+        return {}, TimedNetwork(target=target, run=run)
+    path = folder / f"model.{suffix}"
+    write_artifact(trained.module, config.resolution, path, batch_size=target.batch_size)
+    precision = PRECISION[config.quantization]
+    run = partial(measure_artifact, path, config.resolution, target, precision=precision)
+    return {"size_mb": path.stat().st_size / MB}, TimedNetwork(target=target, run=run)
+
+
+def machine(spec: SweepSpec) -> str:
+    """Return the processor or GPU that latency is measured on here.
+
+    Raises:
+        RuntimeError: the target needs a GPU and there is none.
+    """
+    return device_name(spec.target)
+
+
+def quiet_node() -> AbstractContextManager[object]:
+    """Return the context in which nothing of ours computes on this node besides."""
+    return QuietNode(quiet_path()).measuring()

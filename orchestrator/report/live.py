@@ -1,0 +1,203 @@
+"""What a person wants to see of a sweep that is running."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger.events import TrialEnded
+from orchestrator.ledger.records import RecordBook
+from orchestrator.search.pareto import default_reference_point, hypervolume, share_of_perfect
+from orchestrator.spec.budget import SweepBudget
+from orchestrator.sweep.time_left import TimeLeftModel
+from trainables.session.messages import UNDISTURBED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import RecordState, TrialRecord
+    from orchestrator.spec.objectives import Objective
+    from search_spaces.domains import Value
+
+_SHORT = {
+    "arch": "",
+    "backbone": "",
+    "output_stride": "os",
+    "resolution": "",
+    "batch_size": "bs",
+    "learning_rate": "lr",
+    "distill_alpha": "alpha",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveRow:
+    """One trial of the table."""
+
+    trial_id: str
+    state: RecordState
+    epoch: int
+    """Epochs finished."""
+    epochs: int
+    """Epochs of a full training."""
+    miou: float | None
+    """Best so far, [0, 1]; None before the first epoch."""
+    latency_ms: float | None
+    """Median latency on the target, milliseconds; None before it is measured."""
+    disturbed: bool
+    """Whether the latency was measured under disturbance."""
+    gflops: float | None
+    """FLOPs of one image in 1e9; None before they are counted."""
+    config: str
+    """The configuration in a few words."""
+    reason: str
+    """Why the trial ended as it did; may be empty."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveView:
+    """The whole picture at one moment."""
+
+    rows: tuple[LiveRow, ...]
+    """Every trial that was started, in order of proposal."""
+    done: int
+    """Trials that are over, without those the cost gate settled."""
+    total: int
+    """Trials the budget allows."""
+    gated: int
+    """Configurations that the cost gate settled before the first epoch."""
+    counts: Mapping[RecordState, int]
+    """Trials in each state."""
+    best: LiveRow | None
+    """The row with the highest mIoU of those that were not ruled out."""
+    hypervolume_share: float | None
+    """Hypervolume of the complete trials, measured as in the report, over that of a perfect trial,
+    [0, 1]; None without a complete trial."""
+    elapsed: float
+    """Seconds since the sweep began."""
+    left: float | None
+    """Estimated seconds until the first budget ends the sweep; None while too little is known."""
+    ends_by: str | None
+    """The budget that ends it first (see ``TimeLeft``); None while too little is known."""
+
+
+class LiveModel:
+    """Keeps the picture while events come in; holds no terminal and no clock."""
+
+    def __init__(
+        self,
+        *,
+        trials: int,
+        epochs: int,
+        objectives: Sequence[Objective],
+        reference_point: Mapping[str, float] | None = None,
+        device_hours: float | None = None,
+        stagnation_trials: int | None = None,
+        workers_per_trial: int = 1,
+        baselines: Collection[str] = (),
+    ) -> None:
+        """Take what the sweep is to do.
+
+        Args:
+            trials: Trials that the budget allows.
+            epochs: Epochs of a full training.
+            objectives: What the front is spanned by.
+            reference_point: Where the sweep's hypervolume is measured from; None takes a point
+                just beyond the worst complete trials.
+            device_hours: Hours of training that the budget allows, > 0; None without a limit.
+            stagnation_trials: Trials without growth of the front that end the sweep, >= 1; None
+                for no such rule.
+            workers_per_trial: Workers of a lane, >= 1.
+            baselines: Digests of configurations that the rule of stagnation does not count.
+        """
+        budget = SweepBudget(
+            trials=trials,
+            epochs=epochs,
+            device_hours=device_hours,
+            stagnation_trials=stagnation_trials,
+        )
+        self._time_left = TimeLeftModel(
+            budget, objectives, workers_per_trial=workers_per_trial, baselines=baselines
+        )
+        self._total = trials
+        self._epochs = epochs
+        self._objectives = tuple(objectives)
+        self._reference = reference_point
+        self._book = RecordBook()
+        self._rows: dict[str, LiveRow] = {}
+        self._share: float | None = None
+
+    def on_event(self, event: SweepEvent) -> LiveRow:
+        """Take note of one event, in ledger order, and return the row it belongs to."""
+        record = self._book.observe(event)
+        if isinstance(event, TrialEnded) and event.state == "complete":
+            self._measure()
+        self._time_left.observe(event)
+        row = _row(record, self._epochs)
+        self._rows[row.trial_id] = row
+        return row
+
+    def view(self, seconds: float) -> LiveView:
+        """Return the picture ``seconds`` after the sweep began."""
+        snapshot = self._book.snapshot()
+        counted = [trial for trial in snapshot.trials if not trial.gated]
+        rows = [self._rows[trial.trial_id] for trial in counted]
+        left = self._time_left.of(snapshot)
+        return LiveView(
+            rows=tuple(rows),
+            done=sum(trial.over for trial in counted),
+            total=self._total,
+            gated=len(snapshot.trials) - len(counted),
+            counts=snapshot.counts,
+            best=_best(rows),
+            hypervolume_share=self._share,
+            elapsed=seconds,
+            left=None if left is None else left.seconds,
+            ends_by=None if left is None else left.ends_by,
+        )
+
+    def _measure(self) -> None:
+        points = [
+            [trial.metrics.get(each.name, math.nan) for each in self._objectives]
+            for trial in self._book.snapshot().complete
+        ]
+        reference = self._reference or default_reference_point(points, self._objectives)
+        volume = hypervolume(points, self._objectives, reference)
+        self._share = share_of_perfect(volume, self._objectives, reference)
+
+
+def describe(config: Mapping[str, Value]) -> str:
+    """Return a configuration in a few words: what shapes the model, then what trains it."""
+    return " ".join(
+        f"{short}{_short(config[name])}" for name, short in _SHORT.items() if name in config
+    )
+
+
+def _short(value: Value) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def _row(record: TrialRecord, epochs: int) -> LiveRow:
+    scores = [metrics["miou"] for _, metrics in record.history if "miou" in metrics]
+    if record.state == "complete" and "miou" in record.metrics:
+        scores = [record.metrics["miou"]]
+    flops = record.metrics.get("flops")
+    return LiveRow(
+        trial_id=record.trial_id,
+        state=record.state,
+        epoch=record.epochs_done,
+        epochs=epochs,
+        miou=max(scores, default=None),
+        latency_ms=record.metrics.get("latency_ms"),
+        disturbed=record.metrics.get(UNDISTURBED, 1.0) != 1.0,
+        gflops=None if flops is None else flops / 1e9,
+        config=describe(record.config),
+        reason=record.reason,
+    )
+
+
+def _best(rows: Sequence[LiveRow]) -> LiveRow | None:
+    scored = [row for row in rows if row.miou is not None and row.state != "infeasible"]
+    return max(scored, key=lambda row: row.miou or 0.0, default=None)

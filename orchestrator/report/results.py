@@ -1,0 +1,150 @@
+"""The result of a sweep, read from its folder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.forecast.plan import load_plan
+from orchestrator.forecast.score import score_plan
+from orchestrator.ledger.interruptions import interruptions_of
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.records import fold
+from orchestrator.report.ablation import REFERENCES, ablate, kept_references
+from orchestrator.report.model import build_report
+from orchestrator.report.text import to_csv, to_json
+from orchestrator.spec.baselines.baseline import names_by_digest
+from orchestrator.spec.parse import load_spec
+from trainables.export.record import read_all_artifacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.ledger.records import SweepRecords
+    from orchestrator.report.model import SweepReport
+    from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+REFERENCE = "reference_point"
+"""Fact of a ledger that holds where the sweep's hypervolume is measured from."""
+DATA_WARNINGS = "data_warnings"
+"""Fact of a ledger that holds the warnings of the data check, a line each."""
+SETTLED_FROM = 8
+"""Complete trials that settle it in a sweep that is not finished: what one or two say of the costs
+to come is not worth keeping."""
+
+
+def read_records(folder: SweepFolder) -> SweepRecords:
+    """Return the trials of a sweep as its ledger has them now, running or over.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    with Ledger(folder.ledger) as ledger:
+        return fold(event for _, event in ledger.events())
+
+
+def read_report(folder: SweepFolder) -> SweepReport:
+    """Return what a sweep has found so far.
+
+    Raises:
+        SpecError: the sweep's spec cannot be read.
+        LedgerError: its ledger cannot be read.
+    """
+    return make_report(load_spec(folder.spec), folder)
+
+
+def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
+    """Return what the sweep of ``spec`` in ``folder`` has found so far, its plan scored.
+
+    The hypervolume is measured from the reference point that the ledger keeps, if it keeps one.
+    """
+    with Ledger(folder.ledger) as ledger:
+        events = [event for _, event in ledger.events()]
+        kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
+        costs = kept_references(ledger.fact(REFERENCES))
+        warnings = kept_warnings(ledger)
+    records = fold(events)
+    workers = spec.resources.train_workers
+    report = build_report(
+        records,
+        spec.objectives,
+        sweep_id=folder.sweep_id,
+        reference_point=kept,
+        epochs=spec.budget.epochs,
+        workers_per_trial=workers,
+        baselines=names_by_digest(spec.baselines),
+    )
+    front = [row.trial_id for row in report.front]
+    report = replace(
+        report,
+        interruptions=interruptions_of(events, workers_per_trial=workers),
+        ablations=ablate(records.trials, front, costs),
+        artifacts=read_all_artifacts(folder.trials),
+        data_warnings=warnings,
+    )
+    plan = load_plan(folder.path)
+    if plan is None:
+        return report
+    scores = score_plan(plan, records, spec.objectives, workers_per_trial=workers)
+    return replace(report, plan=scores)
+
+
+def kept_warnings(ledger: Ledger) -> tuple[str, ...]:
+    """Return the warnings of the data check that a ledger keeps."""
+    lines = ledger.fact(DATA_WARNINGS)
+    return tuple(map(str, lines)) if isinstance(lines, list) else ()
+
+
+def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bool:
+    """Keep the reference point of a report, so that later ones are measured from the same.
+
+    One that is kept already stays. Of a sweep that is not finished, it is kept once eight trials
+    are complete.
+
+    Returns:
+        Whether the report's reference point is one that stays.
+    """
+    if report.completed and (finished or report.completed >= SETTLED_FROM):
+        ledger.set_fact(REFERENCE, dict(report.reference_point))
+    return kept_reference(ledger.fact(REFERENCE), report.objectives) is not None
+
+
+def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict[str, float] | None:
+    """Return the reference point that a sweep keeps; None where there is none, or no sweep, yet.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    if not folder.ledger.exists():
+        return None
+    with Ledger(folder.ledger) as ledger:
+        return kept_reference(ledger.fact(REFERENCE), objectives)
+
+
+def kept_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:
+    """Return the reference point that a fact holds; None where there is no sound one."""
+    if not isinstance(fact, dict) or set(fact) != {each.name for each in objectives}:
+        return None
+    sound = all(isinstance(value, int | float) and math.isfinite(value) for value in fact.values())
+    return {name: float(value) for name, value in fact.items()} if sound else None
+
+
+def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:
+    """Write the report's files to ``folder`` and return them: JSON, CSV, picture, page."""
+    from orchestrator.report.page import to_html  # noqa: PLC0415 - imports plotly
+    from orchestrator.report.picture import to_png  # noqa: PLC0415 - imports matplotlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "report.json": to_json(report).encode(),
+        "trials.csv": to_csv(report).encode(),
+        "pareto.png": to_png(report),
+        "pareto.html": to_html(report).encode(),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(folder / name for name in contents)

@@ -1,0 +1,1 @@
+"""What to try next: searchers, schedulers, the cost gate, Pareto fronts."""

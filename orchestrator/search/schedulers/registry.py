@@ -1,0 +1,77 @@
+"""Schedulers by the names that a spec gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.search.schedulers.asha import StoppingAsha
+from orchestrator.search.schedulers.none import NoStopping
+from orchestrator.search.schedulers.promoting_asha import PromotingAsha
+from orchestrator.search.schedulers.ranking import Ranking
+from orchestrator.search.schedulers.rungs import rung_epochs
+from orchestrator.spec.strategies import scheduler_names
+
+if TYPE_CHECKING:
+    from orchestrator.search.schedulers.base import Scheduler
+    from orchestrator.search.searchers.problem import SearchProblem
+
+FINAL_SHARE = 1 / 2
+"""Share of the trials that passes a rung of ``mo-asha`` in the end; of ``prospect`` likewise, where
+its model does not decide."""
+
+
+def make_scheduler(
+    name: str,
+    problem: SearchProblem,
+    *,
+    grace_period: int = 1,
+    reduction_factor: float = 3,
+) -> Scheduler:
+    """Return a new scheduler for ``problem`` of the kind called ``name``.
+
+    Args:
+        name: ``prospect`` stops trials at rungs that promise little by a model of all learning
+            curves, ``mo-asha`` by their standing in all objectives, ``mo-asha-promote`` pauses them
+            there, ``asha`` stops them by the first objective alone, ``none`` stops nothing.
+        problem: what is searched: its objectives are compared, in their order, its reference point
+            bounds what counts at a rung, and ``prospect`` makes its model of it.
+        grace_period: epochs of the first rung, >= 1.
+        reduction_factor: one of so many trials passes a rung, > 1.
+
+    Raises:
+        ValueError: there is no such scheduler, or a number is out of its range.
+    """
+    if name not in scheduler_names():
+        raise ValueError(
+            f"no scheduler is called {name!r}; there are {', '.join(scheduler_names())}"
+        )
+    rungs = rung_epochs(
+        grace_period=grace_period,
+        reduction_factor=reduction_factor,
+        max_epochs=problem.max_epochs,
+    )
+    if name == "none":
+        return NoStopping()
+    compared = problem.objectives[:1] if name == "asha" else problem.objectives
+    ranking = Ranking(
+        compared, max_epochs=problem.max_epochs, reference_point=problem.reference_point
+    )
+    if name == "mo-asha-promote":
+        return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
+    stopping = StoppingAsha(
+        compared,
+        rungs,
+        ranking=ranking,
+        reduction_factor=reduction_factor,
+        final_share=0.0 if name == "asha" else FINAL_SHARE,
+    )
+    if name == "prospect" and rungs:
+        return _prospect(stopping, problem)
+    return stopping
+
+
+def _prospect(stopping: StoppingAsha, problem: SearchProblem) -> Scheduler:
+    # SciPy's special functions and solvers are not needed by the command line's help.
+    from orchestrator.search.schedulers.prospect import ProspectScheduler  # noqa: PLC0415
+
+    return ProspectScheduler(stopping, problem)

@@ -1,0 +1,95 @@
+"""A pool of configurations worth a look, some random, some near the best trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.search.searchers.encoding import from_unit, to_unit
+from search_spaces.domains import Categorical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from orchestrator.search.searchers.encoding import Encoder
+    from orchestrator.search.searchers.novelty import Novelty
+    from search_spaces.space import Config, SearchSpace
+
+POOL_SIZE = 256
+RANDOM_PER_TRIAL = 16
+NEAR_PER_TRIAL = 16
+TRIALS_IN_POOL = POOL_SIZE // (RANDOM_PER_TRIAL + NEAR_PER_TRIAL)
+"""Trials whose candidates fill a pool, where all of them keep the constraints."""
+WIDTHS = (0.15, 0.05)
+"""Standard deviations of a changed number, in units of its range; one is drawn."""
+
+
+class CandidatePool:
+    """Keeps the latest candidates with their vectors, so that each is worked out once."""
+
+    def __init__(self, space: SearchSpace, encoder: Encoder, novelty: Novelty) -> None:
+        self._space = space
+        self._encoder = encoder
+        self._novelty = novelty
+        self.configs: list[Config] = []
+        """Candidates, the oldest first; all keep the constraints on known metrics."""
+        self.known: list[Mapping[str, float]] = []
+        """What is known of each before training."""
+        self._vectors: list[NDArray[np.float64]] = []
+
+    @property
+    def vectors(self) -> NDArray[np.float64]:
+        """Return the candidates' vectors, one a row."""
+        return np.array(self._vectors)
+
+    def refresh(self, rng: np.random.Generator, parents: Sequence[Config]) -> None:
+        """Add new candidates, some of them near ``parents``; the oldest give way."""
+        self._add(self._space.sample(rng) for _ in range(RANDOM_PER_TRIAL))
+        if parents:
+            self._add(
+                neighbour(
+                    self._space,
+                    parents[int(rng.integers(len(parents)))],
+                    rng,
+                    width=WIDTHS[int(rng.integers(len(WIDTHS)))],
+                )
+                for _ in range(NEAR_PER_TRIAL)
+            )
+        surplus = max(0, len(self.configs) - POOL_SIZE)
+        del self.configs[:surplus], self.known[:surplus], self._vectors[:surplus]
+
+    def _add(self, configs: Iterable[Config]) -> None:
+        for config in configs:
+            known = self._novelty.feasible(config)
+            if known is None:
+                continue
+            self.configs.append(config)
+            self.known.append(known)
+            self._vectors.append(self._encoder.encode(config, known))
+
+
+def neighbour(
+    space: SearchSpace, config: Config, rng: np.random.Generator, *, width: float
+) -> Config:
+    """Return a configuration that differs from ``config`` in a few active dimensions.
+
+    Numbers move by a normal step of ``width`` times their range, categories are drawn anew.
+    Dimensions that become active are drawn from their domain.
+    """
+    rate = max(1.5 / max(1, len(config)), 0.25)
+    changed: Config = {}
+    for dimension in space:
+        if not dimension.when.holds(changed):
+            continue
+        name, domain = dimension.name, dimension.domain
+        if name in config and rng.random() > rate:
+            changed[name] = config[name]
+        elif name not in config or isinstance(domain, Categorical):
+            changed[name] = domain.sample(rng)
+        else:
+            moved = to_unit(domain, config[name]) + width * float(rng.standard_normal())
+            changed[name] = from_unit(domain, moved)
+    return changed

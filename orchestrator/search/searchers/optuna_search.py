@@ -1,0 +1,224 @@
+"""Optuna's samplers as searchers, through ask and tell on a study of our own."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState as OptunaState
+
+from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.search.searchers.novelty import total_excess
+from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.searchers.novelty import Novelty
+    from orchestrator.spec.constraints import Constraint
+    from orchestrator.spec.objectives import Objective
+    from search_spaces.domains import Domain, Value
+    from search_spaces.space import Config, SearchSpace
+
+RETRIES = 5
+"""Further draws from the sampler before a duplicate or infeasible one gives way to a random one."""
+
+
+class SamplerFactory(Protocol):
+    """Builds a fresh Optuna sampler."""
+
+    def __call__(self, *, seed: int) -> optuna.samplers.BaseSampler:
+        """Return a sampler whose randomness comes from ``seed`` alone."""
+
+
+def nsga2_sampler(*, seed: int) -> optuna.samplers.BaseSampler:
+    """Return Optuna's NSGA-II with its defaults."""
+    return optuna.samplers.NSGAIISampler(seed=seed)
+
+
+def motpe_sampler(*, seed: int) -> optuna.samplers.BaseSampler:
+    """Return Optuna's TPE, which is multi-objective TPE where there are several objectives."""
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+SAMPLERS: dict[str, SamplerFactory] = {"nsga2": nsga2_sampler, "motpe": motpe_sampler}
+
+
+class OptunaSearcher:
+    """Proposes what an Optuna sampler draws from the trials observed so far.
+
+    Every draw is made by a sampler made anew from the sweep's seed and the trial's number, and by a
+    probe trial which the study then holds as failed, which samplers ignore. So a proposal leaves no
+    trace, and a searcher that is fed with a ledger proposes what the one that wrote it did.
+
+    Trials are told as what they are: complete with all objectives finite as complete; stopped ones
+    as pruned, without values; infeasible ones as pruned with a broken constraint; others as failed.
+    """
+
+    def __init__(
+        self,
+        novelty: Novelty,
+        *,
+        sampler: SamplerFactory,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint] = (),
+        seed: int,
+    ) -> None:
+        self._novelty = novelty
+        self._sampler = sampler
+        self._objectives = tuple(objectives)
+        self._constraints = tuple(constraints)
+        self._seed = seed
+        self._storage = _ProbingStorage()
+        self._study = _quiet_study(self._storage, self._objectives)
+        self._running: dict[str, optuna.Trial] = {}
+        self._known: dict[str, dict[str, float]] = {}
+
+    def propose(self, number: int) -> Config | None:
+        """Return a new configuration the sampler drew; None when the space has no further one."""
+        for attempt in range(1 + RETRIES):
+            config = self._probe(number, attempt)
+            if self._novelty.feasible(config, new=True) is not None:
+                return config
+        return self._novelty.fresh(np.random.default_rng((self._seed, number)))
+
+    def observe(self, event: SweepEvent) -> None:
+        """Tell the study about trials that begin and end."""
+        if isinstance(event, TrialAsked):
+            self._novelty.add(event.config)
+            self._known[event.trial_id] = dict(event.known)
+            if not self._novelty.space.faults(event.config):
+                self._begin(event)
+        elif isinstance(event, TrialProfiled):
+            self._known.setdefault(event.trial_id, {}).update(event.metrics)
+        elif isinstance(event, TrialEnded):
+            self._end(event)
+
+    def _probe(self, number: int, attempt: int) -> Config:
+        with self._storage.probing():
+            self._study.sampler = self._sampler(seed=_seed(self._seed, number, attempt))
+            trial = self._study.ask()
+            try:
+                return suggest(trial, self._novelty.space)
+            finally:
+                self._study.tell(trial, state=OptunaState.FAIL)
+
+    def _begin(self, event: TrialAsked) -> None:
+        """Enter a running trial; asking lets the sampler mark it (NSGA-II: its generation)."""
+        self._study.sampler = self._sampler(seed=_seed(self._seed, event.number, 0))
+        self._study.enqueue_trial(_internal(event.config, self._novelty.space))
+        trial = self._study.ask()
+        suggest(trial, self._novelty.space)
+        self._running[event.trial_id] = trial
+
+    def _end(self, event: TrialEnded) -> None:
+        metrics = {**self._known.pop(event.trial_id, {}), **event.metrics}
+        trial = self._running.pop(event.trial_id, None)
+        if trial is None:
+            return
+        values = [metrics.get(o.name, math.nan) for o in self._objectives]
+        if event.state == "complete" and all(map(math.isfinite, values)):
+            for constraint in self._constraints:
+                trial.set_constraint(str(constraint), total_excess((constraint,), metrics))
+            self._study.tell(trial, values)
+        elif event.state == "infeasible":
+            trial.set_constraint("infeasible", 1.0)
+            self._study.tell(trial, state=OptunaState.PRUNED)
+        elif event.state == "stopped":
+            self._study.tell(trial, state=OptunaState.PRUNED)
+        else:
+            self._study.tell(trial, state=OptunaState.FAIL)
+
+
+def suggest(trial: optuna.Trial, space: SearchSpace) -> Config:
+    """Return the configuration a trial suggests, asking only for dimensions that are active."""
+    config: Config = {}
+    for dimension in space:
+        if dimension.when.holds(config):
+            drawn = trial._suggest(dimension.name, distribution(dimension.domain))  # noqa: SLF001
+            config[dimension.name] = _external(drawn, dimension.domain)
+    return config
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return Optuna's form of a domain; a categorical one becomes the indices of its choices."""
+    match domain:
+        case Float(low, high):
+            return FloatDistribution(low, high)
+        case LogFloat(low, high):
+            return FloatDistribution(low, high, log=True)
+        case Int(low, high):
+            return IntDistribution(low, high)
+        case LogInt(low, high):
+            return IntDistribution(low, high, log=True)
+        case Categorical():
+            return CategoricalDistribution(tuple(range(len(domain.choices))))
+
+
+def _external(drawn: Value, domain: Domain) -> Value:
+    return domain.choices[int(drawn)] if isinstance(domain, Categorical) else drawn
+
+
+def _internal(config: Config, space: SearchSpace) -> dict[str, Value]:
+    internal: dict[str, Value] = {}
+    for name, value in config.items():
+        domain = space[name].domain
+        internal[name] = (
+            [(type(c), c) for c in domain.choices].index((type(value), value))
+            if isinstance(domain, Categorical)
+            else value
+        )
+    return internal
+
+
+class _ProbingStorage(optuna.storages.InMemoryStorage):
+    """Keeps a study in memory; while probing, the study's own attributes are not written.
+
+    NSGA-II writes each generation's parents there the first time it needs them. A probe that did
+    so would fix them for every later proposal.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_probing = False
+
+    @contextmanager
+    def probing(self) -> Iterator[None]:
+        """Drop what is written to the study's attributes until the context ends."""
+        self._is_probing = True
+        try:
+            yield
+        finally:
+            self._is_probing = False
+
+    def set_study_system_attr(self, study_id: int, key: str, value: object) -> None:
+        """Write the attribute unless probing."""
+        if not self._is_probing:
+            super().set_study_system_attr(study_id, key, value)  # type: ignore[arg-type]
+
+
+def _quiet_study(
+    storage: optuna.storages.BaseStorage, objectives: Sequence[Objective]
+) -> optuna.Study:
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(
+            storage=storage, directions=[objective.direction for objective in objectives]
+        )
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

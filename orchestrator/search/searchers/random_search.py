@@ -1,0 +1,31 @@
+"""Random search over a conditional space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.ledger.events import TrialAsked
+
+if TYPE_CHECKING:
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.searchers.novelty import Novelty
+    from search_spaces.space import Config
+
+
+class RandomSearcher:
+    """Proposes what the space's own sampling draws; learns nothing but what was tried."""
+
+    def __init__(self, novelty: Novelty, *, seed: int) -> None:
+        self._novelty = novelty
+        self._seed = seed
+
+    def propose(self, number: int) -> Config | None:
+        """Return a new random configuration; None when the space has no further one."""
+        return self._novelty.fresh(np.random.default_rng((self._seed, number)))
+
+    def observe(self, event: SweepEvent) -> None:
+        """Note which configurations have a trial."""
+        if isinstance(event, TrialAsked):
+            self._novelty.add(event.config)

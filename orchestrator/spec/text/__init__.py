@@ -1,0 +1,1 @@
+"""Text, files and addresses that a spec is read from."""

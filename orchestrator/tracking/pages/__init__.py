@@ -1,0 +1,1 @@
+"""What the MLflow pages of a sweep show: views, plots, notes."""

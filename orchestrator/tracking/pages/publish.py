@@ -1,0 +1,206 @@
+"""The report of a sweep, laid where MLflow's UI shows it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.report.note import to_markdown
+from orchestrator.report.page import to_html
+from orchestrator.report.picture import to_png
+from orchestrator.report.text import to_csv, to_json
+from orchestrator.tracking import names
+from orchestrator.tracking.pages import addresses
+from orchestrator.tracking.pages.saved_view import surplus_views
+from orchestrator.tracking.pages.views import comparison_view, sweep_view
+from orchestrator.tracking.runs.updates import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.report.model import SweepReport
+    from orchestrator.tracking.info import SweepInfo
+
+FOLDER = "pareto"
+"""Folder of the report's files among the artifacts of the sweep's run."""
+
+
+THUMBNAIL = "thumbnail.png"
+"""The front's picture at the size of the run's page."""
+
+
+class ReportSink(Protocol):
+    """Where the report goes; an opened tracking store."""
+
+    experiment_id: str
+    parent_run_id: str
+
+    @property
+    def run_ids(self) -> Mapping[str, str]:
+        """The run of each trial that has one."""
+
+    def push_sweep(
+        self, points: Sequence[Point] = (), tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Add to the sweep's own run."""
+
+    def upload(self, folder: Path, under: str) -> None:
+        """Copy the files of ``folder`` to the sweep's run, below the name ``under``."""
+
+    def experiment_tags(self) -> dict[str, str]:
+        """Return the tags of the experiment."""
+
+    def tag_experiment(self, tags: Mapping[str, str | None]) -> None:
+        """Set tags of the experiment; None takes a tag away."""
+
+    def metric_keys(self) -> list[str]:
+        """Return the metrics that some of the sweep's trials have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepPlace:
+    """Where a sweep is found in the MLflow UI."""
+
+    sweep_id: str
+    experiment_id: str
+    run_id: str
+    """The sweep's own run."""
+
+    def view(self, base: str) -> str:
+        """Return the address of the view of all trials, below a server's ``base``."""
+        return addresses.view_address(base, self.experiment_id, addresses.sweep_key(self.sweep_id))
+
+    def front(self, base: str) -> str:
+        """Return the address of the view of the front only."""
+        key = addresses.sweep_key(self.sweep_id, front_only=True)
+        return addresses.view_address(base, self.experiment_id, key)
+
+    def comparison(self, base: str) -> str:
+        """Return the address of the view that compares the experiment's sweeps."""
+        return addresses.view_address(base, self.experiment_id, addresses.COMPARISON_KEY)
+
+    def page(self, base: str) -> str:
+        """Return the address of the sweep's own page."""
+        return addresses.run_address(base, self.experiment_id, self.run_id)
+
+
+def publish(
+    report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
+) -> SweepPlace:
+    """Write the sweep's files, page, hypervolume curve and views; return where they are.
+
+    Publishing again replaces what was there; a report of the same reference point goes on with the
+    curve.
+
+    Args:
+        report: The sweep so far.
+        info: What the sweep is.
+        store: Where it goes.
+        settled: Whether later reports are measured from the same reference point. The curve waits
+            for one that is, as MLflow takes no point back.
+
+    Raises:
+        TrackingError: the store did not take it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _write_files(report, Path(folder))
+        store.upload(Path(folder), FOLDER)
+    return publish_figures(report, info, store, settled=settled)
+
+
+def publish_figures(
+    report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
+) -> SweepPlace:
+    """Do what ``publish`` does for a report whose files are uploaded."""
+    place = SweepPlace(
+        sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
+    )
+    tags = {names.NOTE: _note(report, info, store, place)}
+    if report.completed:
+        tags[names.REFERENCE_POINT] = json.dumps(dict(report.reference_point))
+    points = _figure_points(report, info)
+    if settled:
+        points = _curve_points(report, info) + points
+    store.push_sweep(points, tags)
+    _save_views(report, info, store)
+    return place
+
+
+def _write_files(report: SweepReport, folder: Path) -> None:
+    (folder / "pareto.png").write_bytes(to_png(report))
+    (folder / THUMBNAIL).write_bytes(to_png(report, dpi=88))
+    (folder / "pareto.html").write_text(to_html(report), encoding="utf-8")
+    (folder / "trials.csv").write_text(to_csv(report), encoding="utf-8")
+    (folder / "report.json").write_text(to_json(report), encoding="utf-8")
+
+
+def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepPlace) -> str:
+    facts = {
+        "seed": None if info.seed is None else str(info.seed),
+        "data set": info.dataset_digest,
+        "commit": info.git_commit,
+        "versions": ", ".join(f"{name} {version}" for name, version in info.versions.items()),
+    }
+    return to_markdown(
+        report,
+        picture=f"get-artifact?path={FOLDER}%2F{THUMBNAIL}&run_uuid={place.run_id}",
+        trial_links={
+            trial_id: addresses.run_address("", place.experiment_id, run_id)
+            for trial_id, run_id in store.run_ids.items()
+        },
+        views=[
+            ("Charts of all trials", place.view("")),
+            ("Charts of the front", place.front("")),
+            ("Sweeps compared", place.comparison("")),
+            (
+                "Interactive plot",
+                addresses.run_address(
+                    "", place.experiment_id, place.run_id, artifact=f"{FOLDER}/pareto.html"
+                ),
+            ),
+        ],
+        facts=[(name, value) for name, value in facts.items() if value],
+    )
+
+
+def _curve_points(report: SweepReport, info: SweepInfo) -> list[Point]:
+    return [
+        Point(name, value, each.ended, info.at_ms(each.seconds))
+        for each in report.curve
+        for name, value in (
+            ("hypervolume", each.hypervolume),
+            ("hypervolume_share", report.share_of(each.hypervolume)),
+        )
+    ]
+
+
+def _figure_points(report: SweepReport, info: SweepInfo) -> list[Point]:
+    if not report.curve:
+        return []
+    last = report.curve[-1]
+    figures = {"front_size": float(len(report.front))}
+    if report.effort.device_hours_saved is not None:
+        figures["device_hours_saved"] = report.effort.device_hours_saved
+    if report.held_out is not None and report.held_out.kendall_tau is not None:
+        figures["test_kendall_tau"] = report.held_out.kendall_tau
+    return [
+        Point(name, value, last.ended, info.at_ms(last.seconds)) for name, value in figures.items()
+    ]
+
+
+def _save_views(report: SweepReport, info: SweepInfo, store: ReportSink) -> None:
+    keys = store.metric_keys()
+    saved = [
+        sweep_view(
+            report, parent_run_id=store.parent_run_id, metric_keys=keys, front_only=front_only
+        )
+        for front_only in (False, True)
+    ]
+    saved.append(comparison_view([each.name for each in report.objectives]))
+    created_ms = info.at_ms(report.effort.seconds)
+    tags: dict[str, str | None] = {view.tag: view.value(created_ms) for view in saved}
+    surplus = surplus_views(store.experiment_tags(), [view.key for view in saved])
+    store.tag_experiment({**dict.fromkeys(surplus), **tags})

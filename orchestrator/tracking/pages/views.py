@@ -1,0 +1,149 @@
+"""Ready-made views of a sweep, of its front, of all sweeps beside each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.report.axes import choose_axes
+from orchestrator.report.labels import label
+from orchestrator.report.text import config_names
+from orchestrator.tracking import names
+from orchestrator.tracking.pages import cards
+from orchestrator.tracking.pages.addresses import COMPARISON_KEY, sweep_key
+from orchestrator.tracking.pages.saved_view import SavedView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orchestrator.report.model import SweepReport
+    from orchestrator.tracking.pages.cards import Card
+
+
+def sweep_view(
+    report: SweepReport,
+    *,
+    parent_run_id: str,
+    metric_keys: Iterable[str],
+    front_only: bool = False,
+) -> SavedView:
+    """Return the view of one sweep's trials, or of its front only.
+
+    Args:
+        report: The sweep; says which objectives and dimensions there are.
+        parent_run_id: The sweep's own run.
+        metric_keys: All metrics that its trials have.
+        front_only: Show the front's trials and no others.
+    """
+    search = names.children_filter(report.sweep_id, parent_run_id)
+    if front_only:
+        search += " AND " + names.tag_filter(pareto="true")
+    first = report.objectives[0]
+    aims = [each.name for each in report.objectives]
+    keys = list(metric_keys)
+    params = _telling_params(report)
+    return SavedView(
+        key=sweep_key(report.sweep_id, front_only=front_only),
+        name=f"{report.sweep_id}: {'Pareto front' if front_only else 'all trials'}",
+        search=search,
+        order_by=_metric(first.name if front_only else names.PARETO_RANK),
+        ascending=not front_only or first.direction == "minimize",
+        columns=(
+            *(_metric(name) for name in [names.PARETO_RANK, *aims]),
+            *(_tag(name) for name in (names.TRIAL_STATE, names.PARETO)),
+            *(_param(name) for name in params),
+        ),
+        cards=(
+            *_front_cards(report, keys),
+            cards.parallel(
+                "parallel",
+                "space",
+                params=params,
+                metrics=[*aims[1:], aims[0]],  # the last one colours the lines
+                title="All dimensions together",
+            ),
+            *_curve_cards(keys),
+            *(cards.without(key, "curves") for key in keys),
+        ),
+        sections=(
+            cards.section("front", "Pareto front"),
+            cards.section("space", "Search space", columns=1, height=460),
+            cards.section("curves", "Learning curves"),
+        ),
+    )
+
+
+def comparison_view(objectives: Sequence[str]) -> SavedView:
+    """Return the view that shows the sweeps of an experiment beside each other."""
+    best = [f"best_{name}" for name in objectives]
+    volume = "hypervolume_share"
+    hours = "device_hours"
+    curves = {volume: "Hypervolume", best[0]: f"Best {label(objectives[0]).title}"}
+    figures = [volume, "front_size", *best, "completed", "ended", hours]
+    return SavedView(
+        key=COMPARISON_KEY,
+        name="Sweeps compared",
+        search=names.tag_filter(sweep__role="sweep"),
+        order_by="attributes.start_time",
+        ascending=False,
+        columns=(*(_metric(n) for n in figures), _tag(names.DATASET_DIGEST), _tag(names.SEED)),
+        cards=(
+            *(
+                cards.line(
+                    f"{name}-{over or 'trials'}", "sweeps", metric=name, title=title, over=over
+                )
+                for name, what in curves.items()
+                for over, title in ((None, f"{what} by trials"), (hours, f"{what} by device-hours"))
+            ),
+            *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in (volume, *best)),
+            cards.scatter("effort", "sweeps", x=hours, y=best[0]),
+            *(
+                cards.without(key, "sweeps")
+                for key in [*figures, "hypervolume", "device_hours_saved"]
+            ),
+        ),
+        sections=(cards.section("sweeps", "Sweeps"),),
+    )
+
+
+def _front_cards(report: SweepReport, keys: Sequence[str]) -> list[Card]:
+    axes = choose_axes(report)
+    rest = [each.name for each in report.objectives if each.name not in {axes.x.name, axes.y.name}]
+    found = [cards.scatter("front-x", "front", x=axes.x.name, y=axes.y.name)]
+    found += [cards.scatter(f"front-{name}", "front", x=name, y=axes.y.name) for name in rest]
+    if "params" in keys and "params" not in {axes.x.name, *rest}:
+        found.append(cards.scatter("front-params", "front", x="params", y=axes.y.name))
+    if rest:
+        found.append(cards.contour("contour", "front", x=axes.x.name, y=rest[0], z=axes.y.name))
+    return found
+
+
+def _curve_cards(keys: Sequence[str]) -> list[Card]:
+    wanted = ("miou", "val_loss", "train_loss", "pixel_accuracy")
+    return [
+        cards.line(
+            f"curve-{name}", "curves", metric=names.EPOCH_PREFIX + name, title=f"{name} by epoch"
+        )
+        for name in wanted
+        if names.EPOCH_PREFIX + name in keys
+    ]
+
+
+def _telling_params(report: SweepReport) -> list[str]:
+    """Return the dimensions in which trials differ, in the space's order."""
+    return [
+        name
+        for name in config_names(report.rows)
+        if len({str(row.config.get(name)) for row in report.rows}) > 1
+    ]
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _param(name: str) -> str:
+    return f"params.`{name}`"
+
+
+def _tag(name: str) -> str:
+    return f"tags.`{name}`"

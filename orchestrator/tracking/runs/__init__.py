@@ -1,0 +1,1 @@
+"""MLflow runs that are kept up with a running sweep."""

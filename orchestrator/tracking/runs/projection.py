@@ -1,0 +1,272 @@
+"""What a sweep's events mean for its MLflow runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger.events import (
+    SYSTEM_PREFIX,
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialExamined,
+    TrialProfiled,
+    TrialStarted,
+)
+from orchestrator.ledger.finite import finite_event
+from orchestrator.ledger.records import RecordBook
+from orchestrator.report.text import brief
+from orchestrator.search.pareto import non_dominated_ranks
+from orchestrator.sweep.time_left import TimeLeftModel
+from orchestrator.tracking import names
+from orchestrator.tracking.runs.updates import Point, RunUpdate
+from search_spaces.space import config_digest
+from trainables.session.messages import UNDISTURBED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import SweepRecords, TrialRecord
+    from orchestrator.spec.budget import SweepBudget
+    from orchestrator.tracking.info import SweepInfo
+    from search_spaces.domains import Value
+
+MAX_EPOCH_KEYS = 9
+MAX_FIGURE_KEYS = 15
+"""With ``pareto_rank`` no run has more than 25 metric keys, with ``test_miou`` 26; the UI slows
+with more."""
+
+_EXAMINED = ("test_miou",)
+"""Figures of examinations after the search that a run shows."""
+
+
+class Projector:
+    """Turns events into updates; the same events always give the same updates.
+
+    Events come in ledger order, each once.
+    """
+
+    def __init__(self, info: SweepInfo) -> None:
+        self._info = info
+        self._book = RecordBook()
+        self._figures: dict[str, dict[str, float]] = {}
+        self._best: dict[str, float] = {}
+        self._completed = 0
+        self._ended = 0
+        self._busy_seconds = 0.0
+        self._time_left = None if info.budget is None else _time_left_model(info, info.budget)
+
+    @property
+    def records(self) -> SweepRecords:
+        """The trials as far as events have come."""
+        return self._book.snapshot()
+
+    def observe(self, event: SweepEvent) -> tuple[RunUpdate | None, tuple[Point, ...]]:
+        """Return what ``event`` adds to its trial's run, and to the sweep's own."""
+        event = finite_event(event)
+        record = self._book.observe(event)
+        if self._time_left is not None:
+            self._time_left.observe(event)
+        match event:
+            case TrialAsked():
+                return self._asked(event, record), ()
+            case TrialStarted():
+                tags = {names.TRIAL_STATE: "running"}
+                return RunUpdate(trial_id=event.trial_id, tags=tags, status="RUNNING"), ()
+            case TrialProfiled() | EpochReported():
+                return self._reported(event), ()
+            case TrialExamined():
+                return self._examined(event), ()
+            case TrialEnded():
+                return self._ended_run(event, record), self._sweep_points(event, record)
+            case _:
+                return None, ()
+
+    def rank_updates(self, written: Mapping[str, int]) -> list[RunUpdate]:
+        """Return an update for every complete trial whose rank is not as in ``written``.
+
+        Its metric's step is the number of trials that had completed.
+        """
+        records = self._book.snapshot()
+        complete = records.complete
+        points = [
+            [_finite(trial.metrics.get(o.name)) for o in self._info.objectives]
+            for trial in complete
+        ]
+        ranks = [int(rank) for rank in non_dominated_ranks(points, self._info.objectives)]
+        at_ms = self._info.at_ms(records.seconds)
+        return [
+            RunUpdate(
+                trial_id=trial.trial_id,
+                tags={
+                    names.PARETO: "true" if rank == 0 else "false",
+                    names.PARETO_RANK: str(rank),
+                    names.RUN_COLOUR: names.colour("complete", rank),
+                },
+                points=(Point(names.PARETO_RANK, float(rank), len(complete), at_ms),),
+            )
+            for trial, rank in zip(complete, ranks, strict=True)
+            if written.get(trial.trial_id) != rank
+        ]
+
+    def _asked(self, event: TrialAsked, record: TrialRecord) -> RunUpdate:
+        baseline = self._baseline(event)
+        return RunUpdate(
+            trial_id=event.trial_id,
+            name=f"{event.trial_id} {baseline or brief(event.config)}".strip(),
+            asked_ms=self._info.at_ms(record.asked_at),
+            params=event.config,
+            tags={
+                names.TRIAL_NUMBER: str(event.number),
+                names.TRIAL_STATE: record.state,
+                names.PARETO: "false",
+                names.RUN_COLOUR: names.colour(record.state, None),
+                **({names.BASELINE: baseline} if baseline else {}),
+            },
+            points=self._new_figures(event.trial_id, event.known, event.seconds),
+        )
+
+    def _baseline(self, event: TrialAsked) -> str | None:
+        """Return the name of the baseline that is tried; None for any other configuration."""
+        known = self._info.baselines
+        return known.get(config_digest(event.config)) if known else None
+
+    def _reported(self, event: TrialProfiled | EpochReported) -> RunUpdate:
+        match event:
+            case TrialProfiled():
+                points = self._new_figures(event.trial_id, event.metrics, event.seconds)
+                tags = disturbance_tags(event.metrics, event.details)
+            case EpochReported():
+                points, tags = self._epoch(event), {}
+        return RunUpdate(trial_id=event.trial_id, points=points, tags=tags)
+
+    def _epoch(self, event: EpochReported) -> tuple[Point, ...]:
+        at_ms = self._info.at_ms(event.seconds)
+        system = [name for name in event.metrics if name.startswith(SYSTEM_PREFIX)]
+        curves = [name for name in event.metrics if name not in system][:MAX_EPOCH_KEYS]
+        keys = {**{name: names.EPOCH_PREFIX + name for name in curves}, **{n: n for n in system}}
+        return tuple(
+            Point(key, event.metrics[name], event.epoch, at_ms) for name, key in keys.items()
+        )
+
+    def _ended_run(self, event: TrialEnded, record: TrialRecord) -> RunUpdate:
+        figures = dict(event.metrics)
+        aims = {each.name for each in self._info.objectives}
+        if event.state in {"complete", "stopped"}:
+            figures |= {name: record.metrics[name] for name in aims & record.metrics.keys()}
+        else:  # what it reached says nothing about its configuration
+            figures = {k: v for k, v in figures.items() if k not in aims or k in self._known(event)}
+        return RunUpdate(
+            trial_id=event.trial_id,
+            tags={
+                names.TRIAL_STATE: event.state,
+                names.REASON: event.reason,
+                names.RUN_COLOUR: names.colour(event.state, None),
+            },
+            points=self._new_figures(event.trial_id, figures, event.seconds),
+            status=names.STATUS[event.state],
+            ended_ms=self._info.at_ms(event.seconds),
+            artifacts=event.artifacts,
+        )
+
+    def _examined(self, event: TrialExamined) -> RunUpdate:
+        """Return the figures of an examination; a latency measured again replaces the first one."""
+        tags = disturbance_tags(event.metrics, event.details)
+        if event.kind == "latency":
+            points = self._new_figures(event.trial_id, event.metrics, event.seconds)
+        else:
+            at_ms = self._info.at_ms(event.seconds)
+            figures = {name: event.metrics[name] for name in _EXAMINED if name in event.metrics}
+            points = tuple(Point(name, value, 0, at_ms) for name, value in figures.items())
+        if not event.ruled_out:
+            return RunUpdate(trial_id=event.trial_id, points=points, tags=tags)
+        tags |= {
+            names.TRIAL_STATE: "infeasible",
+            names.REASON: event.ruled_out,
+            names.PARETO: "false",
+            names.PARETO_RANK: "",
+            names.RUN_COLOUR: names.colour("infeasible", None),
+        }
+        status = names.STATUS["infeasible"]
+        return RunUpdate(trial_id=event.trial_id, points=points, tags=tags, status=status)
+
+    def _known(self, event: TrialEnded) -> Mapping[str, float]:
+        return self._figures.get(event.trial_id, {})
+
+    def _new_figures(
+        self, trial_id: str, metrics: Mapping[str, float], seconds: float
+    ) -> tuple[Point, ...]:
+        """Return points for what is new or changed, objectives always, others while there is room.
+
+        Figures once admitted stay admitted, so that a run never has more keys than allowed.
+        """
+        known = self._figures.setdefault(trial_id, {})
+        aims = {each.name for each in self._info.objectives}
+        room = MAX_FIGURE_KEYS - len(aims | known.keys())
+        points: list[Point] = []
+        for name, value in metrics.items():
+            if known.get(name) == value:
+                continue
+            if name not in known and name not in aims:
+                if room <= 0:
+                    continue
+                room -= 1
+            known[name] = value
+            points.append(Point(name, value, 0, self._info.at_ms(seconds)))
+        return tuple(points)
+
+    def _sweep_points(self, event: TrialEnded, record: TrialRecord) -> tuple[Point, ...]:
+        if event.state == "preempted":
+            return ()
+        self._ended += 1
+        self._busy_seconds += record.busy_seconds
+        hours = self._busy_seconds * self._info.workers_per_trial / 3600
+        figures = {"ended": float(self._ended), "device_hours": hours}
+        if event.state == "complete":
+            self._completed += 1
+            figures["completed"] = float(self._completed)
+            figures |= self._improved(record)
+        figures |= self._hours_left()
+        at_ms = self._info.at_ms(event.seconds)
+        return tuple(Point(name, value, self._ended, at_ms) for name, value in figures.items())
+
+    def _hours_left(self) -> dict[str, float]:
+        """Return the time left, estimated whenever the ended trials are a hundredth more."""
+        if self._time_left is None or self._ended % max(1, self._ended // 100):
+            return {}
+        left = self._time_left.of(self._book.snapshot())
+        return {} if left is None else {names.HOURS_LEFT: left.seconds / 3600}
+
+    def _improved(self, record: TrialRecord) -> dict[str, float]:
+        for each in self._info.objectives:
+            value = _finite(record.metrics.get(each.name))
+            best = self._best.get(each.name)
+            better = max if each.direction == "maximize" else min
+            if math.isfinite(value):
+                self._best[each.name] = value if best is None else better(best, value)
+        return {f"best_{name}": value for name, value in self._best.items()}
+
+
+def _time_left_model(info: SweepInfo, budget: SweepBudget) -> TimeLeftModel:
+    return TimeLeftModel(
+        budget,
+        info.objectives,
+        workers_per_trial=info.workers_per_trial,
+        baselines=info.baselines,
+    )
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else math.nan
+
+
+def disturbance_tags(metrics: Mapping[str, float], details: Mapping[str, Value]) -> dict[str, str]:
+    """Return the tag that marks a latency measured under disturbance; none for other metrics.
+
+    A sound latency empties the tag that an earlier measurement may have left.
+    """
+    if UNDISTURBED not in metrics:
+        return {}
+    return {names.LATENCY_DISTURBANCE: str(details.get("disturbance", ""))}

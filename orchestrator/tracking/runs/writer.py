@@ -1,0 +1,207 @@
+"""The thread that copies a sweep's ledger into its MLflow runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from orchestrator.tracking import names
+from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.runs.cursor import Cursor, load_cursor, save_cursor
+from orchestrator.tracking.runs.projection import Projector
+from orchestrator.tracking.runs.updates import merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.tracking.info import SweepInfo
+    from orchestrator.tracking.names import RunStatus
+    from orchestrator.tracking.runs.ports import EventSource, RunSink
+    from orchestrator.tracking.runs.updates import Point, RunUpdate
+
+_logger = logging.getLogger(__name__)
+_MAX_PROBLEMS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriterSettings:
+    """How often the writer writes, and how it waits for a store that is away."""
+
+    batch_events: int = 1000
+    """Most events written in one go, >= 1."""
+    pause_seconds: float = 0.25
+    """Wait after a batch that was not full, >= 0: writing seldom leaves more for the sweep."""
+    first_retry_seconds: float = 0.5
+    """Wait after the first failure, > 0; doubled after each further one."""
+    last_retry_seconds: float = 30.0
+    """Longest wait between two tries."""
+    rank_share: float = 0.1
+    """Largest share of the writer's time that refreshing Pareto ranks may take, (0, 1]."""
+
+
+class MlflowWriter:
+    """Writes what the ledger has and the store has not, in a thread of its own.
+
+    It never makes the sweep wait. What the store will not take is noted in ``problems`` and passed
+    over; while the store is away events wait in the ledger.
+    """
+
+    def __init__(
+        self,
+        *,
+        info: SweepInfo,
+        events: EventSource,
+        store: RunSink,
+        cursor_path: Path,
+        settings: WriterSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._info = info
+        self._events = events
+        self._store = store
+        self._cursor_path = cursor_path
+        self._settings = settings or WriterSettings()
+        self._clock = clock
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._status: RunStatus = "FINISHED"
+        self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
+        self._projector = Projector(info)
+        self._cursor = Cursor()
+        self._opened = False
+        self._drained = False
+        self._ranks: dict[str, int] = {}
+        self._ranks_stale = False
+        self._ranks_due = 0.0
+        self.problems: list[str] = []
+        """What went wrong so far, each thing once; at most a hundred."""
+
+    def start(self) -> None:
+        """Begin to write, from where an earlier writer of the sweep left off."""
+        self._thread.start()
+
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - read from the ledger instead
+        """Know that the ledger has grown; returns at once."""
+        self._wake.set()
+
+    @property
+    def cursor(self) -> int:
+        """Sequence number of the last event that stands in the store."""
+        return self._cursor.seq
+
+    def close(self, *, timeout: float = 60.0, status: RunStatus = "FINISHED") -> bool:
+        """Write what is left, end the sweep's run, stop; return whether all of it was written.
+
+        Args:
+            timeout: Seconds to wait at most for a store that is slow or away; > 0. What is not
+                written then is written by the next writer of the sweep.
+            status: How the sweep ended.
+        """
+        self._status = status
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout)
+        self._given_up.set()
+        self._wake.set()
+        self._thread.join(5.0)
+        return self._drained
+
+    def _run(self) -> None:
+        wait = self._settings.first_retry_seconds
+        while not self._given_up.is_set():
+            try:
+                if self._advance():
+                    return
+                wait = self._settings.first_retry_seconds
+            except Exception as error:  # noqa: BLE001 - the sweep must not lose its writer
+                self._note(str(error) if isinstance(error, TrackingError) else repr(error))
+                self._opened = False
+                closing = self._closing.is_set()
+                (self._given_up if closing else self._closing).wait(
+                    min(wait, 1) if closing else wait
+                )
+                wait = min(2 * wait, self._settings.last_retry_seconds)
+
+    def _advance(self) -> bool:
+        """Do the next piece of work; return whether everything is written and the sweep over."""
+        if not self._opened:
+            self._open()
+        closing = self._closing.is_set()  # before reading, so that the last events are seen
+        if written := self._write_batch():
+            if written < self._settings.batch_events:
+                self._closing.wait(self._settings.pause_seconds)
+            return False
+        if self._ranks_stale and (closing or self._clock() >= self._ranks_due):
+            self._write_ranks()
+            return False
+        if closing:
+            self._store.finish(self._status, self._info.at_ms(self._projector.records.seconds))
+            self._drained = True
+            return True
+        self._wake.wait(1.0 if self._ranks_stale else 60.0)
+        self._wake.clear()
+        return False
+
+    def _open(self) -> None:
+        run_id = self._store.open()
+        kept = load_cursor(self._cursor_path)
+        if kept.run_id != run_id:
+            kept = Cursor(run_id=run_id)
+        self._projector = Projector(self._info)
+        for seq, event in self._events.events():
+            if seq > kept.seq:
+                break
+            self._projector.observe(event)
+        self._cursor = kept
+        self._ranks = dict(self._store.ranks)
+        self._ranks_stale = True
+        self._opened = True
+
+    def _write_batch(self) -> int:
+        """Write the next events; return how many there were."""
+        batch = list(islice(self._events.events(self._cursor.seq), self._settings.batch_events))
+        if not batch:
+            return 0
+        updates: list[RunUpdate] = []
+        points: list[Point] = []
+        for _, event in batch:
+            update, sweep_points = self._projector.observe(event)
+            updates += [update] if update else []
+            points += sweep_points
+        self._push(merge(updates))
+        if points:
+            self._store.push_sweep(points)
+            self._ranks_stale = True
+        self._cursor = Cursor(seq=batch[-1][0], run_id=self._cursor.run_id)
+        save_cursor(self._cursor_path, self._cursor)
+        return len(batch)
+
+    def _write_ranks(self) -> None:
+        began = self._clock()
+        self._push(self._projector.rank_updates(self._ranks))
+        self._ranks_stale = False
+        took = self._clock() - began
+        self._ranks_due = began + took / self._settings.rank_share
+
+    def _push(self, updates: Sequence[RunUpdate]) -> None:
+        if not updates:
+            return
+        for problem in self._store.push_all(updates):
+            self._note(problem)
+        for update in updates:
+            if names.PARETO_RANK in update.tags:
+                self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
+            elif names.RUN_COLOUR in update.tags:  # a replay has painted over it
+                self._ranks.pop(update.trial_id, None)
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems and len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(problem)
+            _logger.warning("MLflow: %s", problem)

@@ -1,0 +1,106 @@
+"""MLflow, kept up with a sweep that runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger.clock import begun_at
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.provenance import git_commit, versions
+from orchestrator.report.results import keep_reference, kept_warnings, make_report
+from orchestrator.spec.baselines.baseline import names_by_digest
+from orchestrator.spec.dump import dump_spec
+from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.info import SweepInfo
+from orchestrator.tracking.pages.publish import SweepPlace, publish
+from orchestrator.tracking.runs.store import MlflowStore
+from orchestrator.tracking.runs.writer import MlflowWriter
+
+if TYPE_CHECKING:
+    from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
+    from orchestrator.sweep.hooks import RunSummary
+    from orchestrator.tracking.names import RunStatus
+    from trainables.data.report import DataReport
+
+PLACE = "mlflow"
+"""Fact of a ledger that says where the sweep is in MLflow."""
+
+
+def known_place(folder: SweepFolder) -> SweepPlace | None:
+    """Return where a sweep is in MLflow; None where it was never written there."""
+    with Ledger(folder.ledger) as ledger:
+        found = ledger.fact(PLACE)
+    return SweepPlace(**found) if isinstance(found, dict) else None
+
+
+def artifact_root(spec: SweepSpec) -> Path:
+    """Return the folder of the tracking store's artifacts, where it has no place of its own."""
+    return Path(spec.storage.root) / "mlartifacts"
+
+
+class Tracker:
+    """Keeps MLflow up with the sweep; a store that is away is a problem noted, nothing worse."""
+
+    def __init__(
+        self, spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
+    ) -> None:
+        self._spec = spec
+        self._ledger = ledger
+        self._folder = folder
+        self._info = _info(spec, folder, ledger, data)
+        self._store = MlflowStore(spec.tracking_uri, self._info, artifact_root=artifact_root(spec))
+        self.writer = MlflowWriter(
+            info=self._info,
+            events=ledger,
+            store=self._store,
+            cursor_path=folder.path / "mlflow-cursor.json",
+        )
+        self.writer.start()
+        self._own_problems: list[str] = []
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What MLflow did not take, each thing once."""
+        return (*self.writer.problems, *self._own_problems)
+
+    def close(self, summary: RunSummary | None) -> SweepPlace | None:
+        """Write what is left with the report; None for the summary of a run that raised."""
+        status: RunStatus = (
+            "FAILED" if summary is None else "KILLED" if summary.interrupted else "FINISHED"
+        )
+        drained = self.writer.close(status=status)
+        report = make_report(self._spec, self._folder)
+        settled = keep_reference(report, self._ledger, finished=status == "FINISHED")
+        if not drained:
+            self._own_problems.append("MLflow does not have everything yet; resume writes the rest")
+            return None
+        try:
+            place = publish(report, self._info, self._store, settled=settled)
+        except TrackingError as error:
+            self._own_problems.append(f"the report is not in MLflow: {error}")
+            return None
+        self._ledger.set_fact(PLACE, asdict(place))
+        return place
+
+
+def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport) -> SweepInfo:
+    return SweepInfo(
+        sweep_id=folder.sweep_id,
+        objectives=spec.objectives,
+        started_ms=round(1000 * begun_at(ledger)),
+        trials_dir=folder.trials,
+        experiment=spec.tracking.experiment,
+        seed=spec.search.seed,
+        git_commit=git_commit(),
+        dataset_digest=data.digest,
+        data_warnings=kept_warnings(ledger),
+        versions=versions(),
+        spec_text=dump_spec(spec),
+        workers_per_trial=spec.resources.train_workers,
+        epochs=spec.budget.epochs,
+        budget=spec.budget,
+        baselines=names_by_digest(spec.baselines),
+    )

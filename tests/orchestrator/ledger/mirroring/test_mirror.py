@@ -1,0 +1,210 @@
+"""Sweeps copied to an object store and fetched from it: a folder, or a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.ledger.events import TrialAsked
+from orchestrator.ledger.folders import SweepFolder, UnknownSweepError
+from orchestrator.ledger.identity import settle_identity
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.mirroring.fetch import MirrorConflictError, fetch_sweep
+from orchestrator.ledger.mirroring.mirror import Mirror, TakenOverError, mirrored
+from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.parse import load_spec
+from trainables.io.object_store import ObjectStore, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+
+def asked(number: int) -> TrialAsked:
+    return TrialAsked(trial_id=f"t{number}", number=number, config={}, seconds=number)
+
+
+def begin(root: Path, address: str, seconds: float = 30) -> tuple[SweepSpec, SweepFolder]:
+    places = [f"storage.root={root}", f"storage.mirror={address}"]
+    spec = load_spec(overrides=[*places, f"storage.mirror_seconds={seconds}"])
+    folder = SweepFolder(root, "night-1")
+    write(folder.path / "trials" / "t0" / "last.pt", "state 1")
+    write(folder.path / "trials" / "t0" / "claim.json", "{}")
+    write(folder.path / "trials" / "t0" / ".last.pt.draft", "half")
+    write(folder.path / "ray" / "lane0" / "x", "of this machine alone")
+    write(spec.storage.cache_dir / "teachers" / "k" / "teacher.safetensors", "teacher")
+    folder.spec.write_text(dump_spec(spec))
+    with Ledger(folder.ledger) as ledger:
+        settle_identity(ledger, spec, "digest")
+        ledger.append(asked(0))
+    return spec, folder
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def events(folder: SweepFolder) -> int:
+    with Ledger(folder.ledger) as ledger:
+        return len(list(ledger.events()))
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {p.name: p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_another_machine_goes_on_with_what_was_copied(store_address: str, tmp_path: Path) -> None:
+    spec, folder = begin(tmp_path / "one", store_address)
+    with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
+        ledger.append(asked(1))
+        write(folder.path / "trials" / "t1" / "best.json", "{}")
+    assert problems == []
+    shutil.rmtree(tmp_path / "one")
+
+    said: list[str] = []
+    root = tmp_path / "other: machine"
+    free = ["data.root=/elsewhere", "budget.trials=99"]
+    again = fetch_sweep(store_address, None, root, overrides=free, say=said.append)
+    assert again == SweepFolder(root, "night-1")
+    assert said == ["fetching sweep night-1: 2 files"]
+    assert events(again) == 2
+    assert texts(again.trials) == {"last.pt": "state 1", "best.json": "{}"}
+    assert texts(root / "cache" / "teachers") == {"teacher.safetensors": "teacher"}
+    assert not (again.path / "ray").exists()
+    moved = load_spec(again.spec)
+    assert moved.storage.root == str(root)
+    assert moved.storage.mirror == store_address
+    assert moved.data.root == "/elsewhere"
+    assert moved.budget == spec.budget
+    with Ledger(again.ledger) as ledger:
+        settle_identity(ledger, moved, "digest")  # it is the same sweep
+
+
+def test_changes_and_removals_follow(store_address: str, tmp_path: Path) -> None:
+    spec, folder = begin(tmp_path, store_address)
+    trial = folder.trials / "t0"
+    with Ledger(folder.ledger) as ledger:
+        mirror = Mirror(spec, folder, ledger, address=store_address)
+        mirror.begin()
+        mirror.copy()
+        write(trial / "last.pt", "state 2")
+        write(trial / "best.json", "{}")
+        mirror.copy()
+        store = ObjectStore(store_address)
+        there = "sweeps/night-1/trials/t0"
+        assert store.read(f"{there}/last.pt") == b"state 2"
+        (trial / "last.pt").unlink()
+        mirror.copy()
+        assert set(store.files(there)) == {"best.json"}
+        later = Mirror(spec, folder, ledger, address=store_address)  # a driver that resumes here
+        later.begin()
+        write(trial / "last.pt", "state 3")
+        (trial / "best.json").unlink()
+        later.copy()
+        assert set(store.files(there)) == {"last.pt"}
+
+
+def test_a_state_is_copied_after_the_weights_it_needs(tmp_path: Path) -> None:
+    spec, folder = begin(tmp_path / "one", f"file://{tmp_path}/mirror")
+    names = ["best.json", "best.previous.safetensors", "best.safetensors", "last.pt"]
+    for name in reversed(names):
+        write(folder.trials / "t0" / name, name * 10_000)
+    with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger):
+        pass
+    there = tmp_path / "mirror/sweeps/night-1/trials/t0"
+    assert sorted(names, key=lambda name: (there / name).stat().st_mtime_ns) == names
+
+
+def test_only_one_driver_writes(store_address: str, tmp_path: Path) -> None:
+    spec, folder = begin(tmp_path / "one", store_address)
+    with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
+        other = fetch_sweep(store_address, "night", tmp_path / "other")
+        with Ledger(other.ledger) as its:
+            second = Mirror(load_spec(other.spec), other, its, address=store_address)
+            second.begin()
+            its.append(asked(5))
+            second.copy()
+        write(folder.trials / "t0" / "last.pt", "of the driver that was thought to be dead")
+    (problem,) = problems
+    assert "goes on with the sweep" in problem
+    store = ObjectStore(store_address)
+    assert store.read("sweeps/night-1/trials/t0/last.pt") == b"state 1"
+    with pytest.raises(MirrorConflictError, match="another machine has gone on"):
+        fetch_sweep(store_address, "night-1", tmp_path / "one")
+    assert fetch_sweep(store_address, "night-1", tmp_path / "other") == other  # run again
+
+
+def test_a_pass_that_is_cut_off_leaves_the_former_ledger(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/mirror"
+    spec, folder = begin(tmp_path / "one", address)
+    with Ledger(folder.ledger) as ledger:
+        mirror = Mirror(spec, folder, ledger, address=address)
+        mirror.begin()
+        mirror.copy()
+        ledger.append(asked(1))
+        (blocked := tmp_path / "mirror/sweeps/night-1/trials/t1").write_text("in the way")
+        write(folder.trials / "t1" / "last.pt", "state")
+        with pytest.raises(StoreError):
+            mirror.copy()
+        assert events(fetch_sweep(address, None, tmp_path / "early")) == 1
+        blocked.unlink()
+        mirror.copy()
+        assert events(fetch_sweep(address, None, tmp_path / "late")) == 2
+
+
+def test_the_mirror_follows_by_itself_and_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+    place = tmp_path / "mirror"
+    spec, folder = begin(tmp_path / "one", f"file://{place}", 0.02)
+    state = place / "sweeps/night-1/trials/t0/last.pt"
+    with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
+        place.rename(tmp_path / "away")
+        place.write_text("no folder")
+        write(folder.trials / "t0" / "last.pt", "state 2")
+        time.sleep(0.2)
+        place.unlink()
+        (tmp_path / "away").rename(place)
+        end = time.monotonic() + 20
+        while state.read_text() != "state 2":
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    assert problems == []
+
+
+def test_a_store_that_takes_nothing_stops_the_sweep_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    spec, folder = begin(tmp_path / "one", f"file://{tmp_path}/file")
+    with (
+        Ledger(folder.ledger) as ledger,
+        pytest.raises(StoreError, match="file://"),
+        mirrored(spec, folder, ledger),
+    ):
+        pytest.fail("it began")
+
+
+def test_what_is_not_there_is_said(store_address: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownSweepError, match="no sweep at"):
+        fetch_sweep(store_address, None, tmp_path)
+    for name in ("a-1", "b-1"):
+        ObjectStore(store_address).write(f"sweeps/{name}/ledger.db", b"")
+    with pytest.raises(UnknownSweepError, match="name one of a-1, b-1"):
+        fetch_sweep(store_address, None, tmp_path)
+    with pytest.raises(UnknownSweepError, match="there is no sweep 'c'"):
+        fetch_sweep(store_address, "c", tmp_path)
+
+
+def test_a_driver_that_lost_its_mirror_says_to_whom(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/mirror"
+    spec, folder = begin(tmp_path / "one", address)
+    with Ledger(folder.ledger) as ledger:
+        mirror = Mirror(spec, folder, ledger, address=address)
+        mirror.begin()
+        owner = {"driver": "another", "pid": 7, "host": "box"}
+        ObjectStore(address).write("sweeps/night-1/owner.json", json.dumps(owner).encode())
+        with pytest.raises(TakenOverError, match="process 7 on box"):
+            mirror.copy()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.ledger.folders import new_sweep
+from orchestrator.ledger.identity import (
+    FINISHED,
+    SpecChangedError,
+    settle_identity,
+    unfinished_like,
+)
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.spec.dump import dump_spec, settle_spec
+from orchestrator.spec.parse import parse_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.spec.sweep_spec import SweepSpec
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> SweepSpec:
+    return settle_spec(parse_spec({"name": "one", "storage": {"root": str(tmp_path)}}))
+
+
+def test_another_spec_is_refused_with_the_difference_shown(tmp_path: Path, spec: SweepSpec) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        settle_identity(ledger, spec, "abc")
+        settle_identity(ledger, spec, "abc")
+        other = replace(spec, budget=replace(spec.budget, epochs=3))
+        other = replace(other, training=replace(spec.training, seed=4))
+        with pytest.raises(SpecChangedError) as error:
+            settle_identity(ledger, other, "abd")
+    assert "budget.epochs: was 10, is 3" in str(error.value)
+    assert "training.seed: was 0, is 4" in str(error.value)
+    assert "digest was abc, is abd" in str(error.value)
+    again = pickle.loads(pickle.dumps(error.value))  # noqa: S301 - our own bytes
+    assert str(again) == str(error.value)
+
+
+def test_where_a_sweep_runs_may_change(tmp_path: Path, spec: SweepSpec) -> None:
+    moved = replace(spec, resources=replace(spec.resources, address="auto", lanes=3))
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        settle_identity(ledger, spec, None)
+        settle_identity(ledger, moved, None)
+
+
+def begin(spec: SweepSpec, *, finished: bool | None) -> SweepFolder:
+    folder = new_sweep(_root(spec), spec.name)
+    folder.spec.write_text(dump_spec(spec), encoding="utf-8")
+    if finished is not None:
+        with Ledger(folder.ledger) as ledger:
+            ledger.set_fact(FINISHED, finished)
+    return folder
+
+
+def _root(spec: SweepSpec) -> Path:
+    from pathlib import Path
+
+    return Path(spec.storage.root)
+
+
+@pytest.mark.parametrize("finished", [None, False])
+def test_an_unfinished_sweep_of_the_same_spec_is_found(
+    spec: SweepSpec, *, finished: bool | None
+) -> None:
+    assert unfinished_like(_root(spec), spec) is None
+    begin(spec, finished=True)
+    begin(replace(spec, budget=replace(spec.budget, trials=3)), finished=False)
+    assert unfinished_like(_root(spec), spec) is None
+    folder = begin(spec, finished=finished)
+    assert unfinished_like(_root(spec), spec) == folder

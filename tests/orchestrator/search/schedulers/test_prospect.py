@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from orchestrator.ledger.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialProfiled,
+    TrialStarted,
+)
+from orchestrator.search.schedulers.prospect import ProspectScheduler
+from orchestrator.search.schedulers.registry import make_scheduler
+from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.spec.objectives import Objective
+from search_spaces.domains import Categorical, Float
+from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.schedulers.base import Scheduler
+    from search_spaces.space import Config
+
+SPACE = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Float(0, 1))
+OBJECTIVES = (Objective("error", "minimize"), Objective("cost", "minimize"))
+EPOCHS = 27
+
+
+def cost(config: Config) -> dict[str, float]:
+    return {"cost": float(config["size"])}
+
+
+PROBLEM = SearchProblem(
+    space=SPACE,
+    objectives=OBJECTIVES,
+    max_epochs=EPOCHS,
+    known_cost=cost,
+    reference_point={"error": 1.0, "cost": 1.0},
+)
+
+
+def error(config: Config, epoch: int) -> float:
+    """Hares lead until the fifth epoch and end at twice the error."""
+    hare = config["kind"] == "hare"
+    end, start = (0.4, 0.5) if hare else (0.2, 0.95)
+    return end + (start - end) * math.exp(-math.log(epoch) * (1.0 if hare else 0.8))
+
+
+def scheduler(name: str) -> Scheduler:
+    return bounded_by(PROBLEM.reference_point, name)
+
+
+def bounded_by(reference: Mapping[str, float], name: str = "prospect") -> Scheduler:
+    return make_scheduler(name, replace(PROBLEM, reference_point=reference))
+
+
+def trained(number: int, config: Config, epochs: int) -> list[SweepEvent]:
+    """Return what happens to a trial until its last epoch."""
+    trial_id, seconds = f"t{number}", 100.0 * number
+    events: list[SweepEvent] = [
+        TrialAsked(
+            trial_id=trial_id, number=number, config=config, known=cost(config), seconds=seconds
+        ),
+        TrialStarted(trial_id=trial_id, seconds=seconds),
+    ]
+    return events + [
+        EpochReported(
+            trial_id=trial_id,
+            epoch=epoch,
+            metrics={"error": error(config, epoch)},
+            seconds=seconds + epoch,
+        )
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def history(trials: int) -> list[SweepEvent]:
+    """Return trials of both kinds, some trained to their end, most for one epoch."""
+    rng = np.random.default_rng(3)
+    events: list[SweepEvent] = []
+    for number in range(trials):
+        kind = "tortoise" if number % 3 == 0 else "hare"
+        config: Config = {"kind": kind, "size": float(rng.uniform(0.2, 1.0))}
+        epochs = EPOCHS if number % 4 == 0 else 1
+        events += trained(number, config, epochs)
+        events.append(
+            TrialEnded(
+                trial_id=f"t{number}",
+                state="complete" if epochs == EPOCHS else "stopped",
+                seconds=100.0 * number + 50,
+            )
+        )
+    return events
+
+
+def fed(name: str, events: list[SweepEvent]) -> Scheduler:
+    one = scheduler(name)
+    for event in events:
+        one.observe(event)
+    return one
+
+
+def test_a_slow_start_is_not_held_against_a_trial_whose_kind_ends_well() -> None:
+    events = [*history(40), *trained(40, {"kind": "tortoise", "size": 0.1}, 1)]
+    assert fed("mo-asha", events).decide("t40").action == "stop"
+    assert fed("prospect", events).decide("t40").action == "continue"
+
+
+def test_a_trial_that_leads_its_rung_is_stopped_where_its_kind_comes_to_nothing_more() -> None:
+    events = [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]
+    assert fed("mo-asha", events).decide("t40").action == "continue"
+    decision = fed("prospect", events).decide("t40")
+    assert decision.action == "stop"
+    assert (decision.rung, decision.rank, decision.of) == (3, 1, 11)
+    assert decision.reason.startswith("stopped at rung 3: rank 1 of 11, promises 0.0")
+
+
+@pytest.mark.parametrize("trials", [0, 5, 18])
+def test_few_trials_are_judged_by_their_standing(trials: int) -> None:
+    for kind in ("hare", "tortoise"):
+        events = [*history(trials), *trained(40, {"kind": kind, "size": 0.5}, 1)]
+        assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+
+
+def test_between_rungs_trials_go_on() -> None:
+    events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 2)]
+    assert fed("prospect", events).decide("t40").rung is None
+
+
+def test_a_trial_with_an_objective_that_is_no_number_is_stopped_whatever_it_promises() -> None:
+    *before, last = trained(40, {"kind": "tortoise", "size": 0.1}, 1)
+    broken = TrialProfiled(trial_id="t40", metrics={"cost": math.nan}, seconds=4000.0)
+    assert fed("prospect", [*history(40), *before, last]).decide("t40").action == "continue"
+    one = fed("prospect", [*history(40), *before, broken, last])
+    assert one.decide("t40").action == "stop"
+    assert "not a number" in one.decide("t40").reason
+
+
+def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.search.schedulers.prospect.MODEL_UNTIL", 30)
+    events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 3)]
+    assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+
+
+def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in history(40)]
+    knowing, unknowing = (
+        make_scheduler("prospect", replace(PROBLEM, trials=12, earlier=known))
+        for known in (earlier, ())
+    )
+    events = [
+        *trained(0, {"kind": "hare", "size": 0.9}, 1),
+        *trained(1, {"kind": "tortoise", "size": 0.5}, 1),
+        *trained(2, {"kind": "hare", "size": 0.15}, 3),
+    ]
+    for event in events:
+        knowing.observe(event)
+        unknowing.observe(event)
+    assert unknowing.decide("t2").action == "continue"
+    decision = knowing.decide("t2")
+    assert decision.action == "stop"
+    assert (decision.rank, decision.of) == (1, 1)
+
+
+def test_sweeps_too_small_for_a_model_are_judged_by_standing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learned: list[object] = []
+    monkeypatch.setattr(
+        "orchestrator.search.schedulers.prospect.Prospects.observe",
+        lambda _, event: learned.append(event),
+    )
+    one = make_scheduler("prospect", replace(PROBLEM, trials=19))
+    other = scheduler("mo-asha")
+    for event in history(19):
+        one.observe(event)
+        other.observe(event)
+        if isinstance(event, EpochReported):
+            assert one.decide(event.trial_id) == other.decide(event.trial_id)
+    assert not learned
+
+
+def test_a_configuration_outside_the_space_is_judged_by_its_standing() -> None:
+    events = [*history(40), *trained(40, {"kind": "snail", "size": 0.5}, 1)]
+    assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+
+
+def test_without_a_rung_there_is_no_model() -> None:
+    short = make_scheduler("prospect", replace(PROBLEM, max_epochs=1))
+    assert isinstance(scheduler("prospect"), ProspectScheduler)
+    assert not isinstance(short, ProspectScheduler)
+
+
+def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
+    space = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Categorical(0.25, 0.5))
+    problem = SearchProblem(space=space, objectives=OBJECTIVES, max_epochs=EPOCHS, known_cost=cost)
+    one, other = make_scheduler("prospect", problem), make_scheduler("mo-asha", problem)
+    configs: list[Config] = [
+        {"kind": kind, "size": size} for kind in ("hare", "tortoise") for size in (0.25, 0.5)
+    ]
+    for number in range(30):
+        for event in trained(number, configs[number % 4], 1):
+            one.observe(event)
+            other.observe(event)
+        assert one.decide(f"t{number}") == other.decide(f"t{number}")
+
+
+@pytest.mark.parametrize(
+    ("reference", "action"), [({"error": 1.0, "cost": 1.0}, "stop"), ({}, "continue")]
+)
+def test_the_best_at_a_rung_goes_on_where_nothing_says_how_dear_it_may_be(
+    reference: Mapping[str, float], action: str
+) -> None:
+    one = bounded_by(reference)
+    for event in [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]:
+        one.observe(event)
+    decision = one.decide("t40")
+    assert (decision.rank, decision.action) == (1, action)

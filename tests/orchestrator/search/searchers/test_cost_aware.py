@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.search.searchers import cost_aware
+from orchestrator.search.searchers.candidates import TRIALS_IN_POOL
+from orchestrator.search.searchers.cost_aware import CostAwareSearcher
+from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.spec.objectives import Objective
+from search_spaces.domains import Float, LogInt
+from search_spaces.space import SearchSpace, config_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pytest
+
+    from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.searchers.base import Searcher
+    from search_spaces.space import Config
+
+SPACE = SearchSpace.of(rate=Float(0, 1), width=LogInt(4, 64), slow=Float(0, 1))
+OBJECTIVES = (Objective("error", "minimize"), Objective("params", "minimize"))
+
+
+def params(config: Config) -> dict[str, float]:
+    return {"params": float(config["width"])}
+
+
+def searcher(trials: int | None = None, earlier: Sequence[SweepEvent] = ()) -> Searcher:
+    problem = SearchProblem(
+        space=SPACE,
+        objectives=OBJECTIVES,
+        seed=1,
+        trials=trials,
+        known_cost=params,
+        earlier=earlier,
+    )
+    return make_searcher("cost-aware", problem)
+
+
+def trial(number: int, config: Config, seconds: float, error: float) -> list[SweepEvent]:
+    name, known = f"t{number}", params(config)
+    took = 1 + 50 * float(config["slow"])
+    return [
+        TrialAsked(trial_id=name, number=number, config=config, known=known, seconds=seconds),
+        TrialStarted(trial_id=name, seconds=seconds),
+        EpochReported(trial_id=name, epoch=1, metrics={"error": error}, seconds=seconds + took),
+        TrialEnded(
+            trial_id=name,
+            state="complete",
+            metrics={"error": error, **known},
+            seconds=seconds + took,
+        ),
+    ]
+
+
+def run(one: Searcher, trials: int, factor: float = 1.0) -> list[SweepEvent]:
+    events: list[SweepEvent] = []
+    for number in range(trials):
+        config = one.propose(number)
+        assert config is not None
+        error = factor * ((float(config["rate"]) - 0.7) ** 2 + 1 / float(config["width"]))
+        happened = trial(number, config, 100.0 * number, error)
+        for event in happened:
+            one.observe(event)
+        events += happened
+    return events
+
+
+def configs(events: list[SweepEvent]) -> list[Config]:
+    return [event.config for event in events if isinstance(event, TrialAsked)]
+
+
+def test_proposals_of_a_small_sweep_depend_on_the_seed_alone() -> None:
+    assert configs(run(searcher(14), 14)) == configs(run(searcher(14), 14, factor=-1.0))
+    assert configs(run(searcher(40), 14)) != configs(run(searcher(40), 14, factor=-1.0))
+
+
+def test_a_small_sweep_learns_from_earlier_ones() -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
+    found = configs(run(searcher(14, earlier), 14))
+    assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in found) > 0.6 * len(found)
+    assert not {config_digest(c) for c in found} & {config_digest(c) for c in configs(earlier)}
+
+
+def test_candidates_are_looked_for_after_the_last_earlier_trials_alone_and_nothing_is_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
+    asked: list[int] = []
+
+    def look_around(self: CostAwareSearcher, number: int) -> np.random.Generator:
+        asked.append(number)
+        return found(self, number)
+
+    found = CostAwareSearcher._look_around
+    monkeypatch.setattr(CostAwareSearcher, "_look_around", look_around)
+    monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
+    one = searcher(None, earlier)
+    assert asked == list(range(30 - TRIALS_IN_POOL, 30))
+    assert not one._planned  # type: ignore[attr-defined]
+    run(one, 3)
+    assert asked[TRIALS_IN_POOL:] == [0, 1, 2]
+
+
+def test_among_equals_the_quick_ones_come_first() -> None:
+    later = configs(run(searcher(), 40))[20:]
+    assert sum(float(config["slow"]) < 0.5 for config in later) > 0.8 * len(later)
+
+
+def test_it_learns_where_the_front_is() -> None:
+    later = configs(run(searcher(), 40))[20:]
+    assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in later) > 0.6 * len(later)
+
+
+def test_planned_proposals_are_new_and_the_same_after_a_replay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
+    monkeypatch.setattr(cost_aware, "BATCH_GROWTH", 4)
+    first, second = searcher(), searcher()
+    events = run(first, 60)
+    asked = configs(events)
+    assert len({config_digest(config) for config in asked}) == 60
+    for event in events:
+        second.observe(event)
+    assert first.propose(60) == second.propose(60)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+
+from orchestrator.ledger.events import TrialAsked, TrialEnded
+from orchestrator.search.searchers.novelty import Novelty
+from orchestrator.search.searchers.optuna_search import OptunaSearcher, distribution, motpe_sampler
+from orchestrator.spec.objectives import Objective
+from search_spaces.domains import Categorical, Float, LogInt
+from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from trainables.session.messages import TrialState
+
+SPACE = SearchSpace.of(x=Float(0, 1))
+OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
+States = optuna.trial.TrialState
+
+
+def told(state: TrialState, metrics: dict[str, float]) -> optuna.trial.FrozenTrial:
+    searcher = OptunaSearcher(Novelty(SPACE), sampler=motpe_sampler, objectives=OBJECTIVES, seed=0)
+    searcher.observe(TrialAsked(trial_id="t", number=0, config={"x": 0.25}, known={"flops": 9.0}))
+    searcher.observe(TrialEnded(trial_id="t", state=state, metrics=metrics))
+    return searcher._study.trials[0]
+
+
+def test_a_complete_trial_is_told_its_values() -> None:
+    trial = told("complete", {"miou": 0.5})
+    assert (trial.state, trial.values, trial.params) == (States.COMPLETE, [0.5, 9.0], {"x": 0.25})
+
+
+@pytest.mark.parametrize(
+    ("state", "metrics", "expected"),
+    [
+        ("stopped", {"miou": 0.5}, States.PRUNED),
+        ("failed", {"miou": 0.5}, States.FAIL),
+        ("preempted", {}, States.FAIL),
+        ("complete", {"miou": math.nan}, States.FAIL),
+        ("complete", {}, States.FAIL),
+    ],
+)
+def test_other_ends_are_told_without_values(
+    state: TrialState, metrics: dict[str, float], expected: optuna.trial.TrialState
+) -> None:
+    trial = told(state, metrics)
+    assert trial.state == expected
+    assert trial.values is None
+
+
+def test_an_infeasible_trial_breaks_a_constraint() -> None:
+    trial = told("infeasible", {})
+    assert trial.state == States.PRUNED
+    assert any(value > 0 for value in trial.constraints.values())
+
+
+def test_domains_keep_their_scale() -> None:
+    assert distribution(LogInt(2, 8)) == optuna.distributions.IntDistribution(2, 8, log=True)
+    assert distribution(Categorical("a", True, 1)).to_internal_repr(2) == 2

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.search.gate import CostGate
+from orchestrator.search.hopeless import CHECKS, STREAK, HopelessRule
+from orchestrator.search.pareto import pareto_front
+from orchestrator.spec.constraints import Constraint
+from orchestrator.spec.objectives import Objective
+from search_spaces.domains import Categorical, Float
+from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search_spaces.space import Config
+
+SPACE = SearchSpace.of(quality=Float(0.0, 1.0), size=Float(0.0, 1.0), kind=Categorical("a", "b"))
+OBJECTIVES = (
+    Objective("miou", "maximize"),
+    Objective("latency_ms", "minimize"),
+    Objective("flops", "minimize"),
+)
+
+
+def costs(config: Config) -> dict[str, float]:
+    size = float(config["size"])
+    return {"flops": 1e6 * (1 + 9 * size), "latency_ms": 2 + 8 * size}
+
+
+def true_miou(config: Config) -> float:
+    return 0.2 + 0.4 * float(config["quality"]) + 0.1 * float(config["size"])
+
+
+def trial(number: int, config: Config, miou: float) -> list[SweepEvent]:
+    name, found = f"t{number:05d}", costs(config)
+    return [
+        TrialAsked(trial_id=name, number=number, config=config, known={"flops": found["flops"]}),
+        TrialProfiled(trial_id=name, metrics={"latency_ms": found["latency_ms"]}),
+        TrialEnded(trial_id=name, state="complete", metrics={"miou": miou}),
+    ]
+
+
+def learned(trials: int, *, seed: int = 0, noise: float = 0.01) -> HopelessRule:
+    rule, rng = HopelessRule(SPACE, OBJECTIVES), np.random.default_rng(seed)
+    for number in range(trials):
+        config = SPACE.sample(rng)
+        miou = true_miou(config) + noise * rng.standard_normal()
+        for event in trial(number, config, miou):
+            rule.observe(event)
+    return rule
+
+
+RULE = learned(60)
+POOR: Config = {"quality": 0.0, "size": 0.9, "kind": "a"}
+
+
+def test_nothing_is_hopeless_before_enough_trials_are_complete() -> None:
+    for trials in range(CHECKS + 1):
+        assert learned(trials).verdict(POOR, costs(POOR)) is None
+
+
+def test_a_poor_and_expensive_configuration_is_settled_with_both_figures() -> None:
+    rule = learned(60)
+    verdict, bound = rule.verdict(POOR, costs(POOR)), rule.bound(POOR, costs(POOR))
+    assert bound is not None
+    assert true_miou(POOR) < bound < true_miou({**POOR, "quality": 1.0})
+    assert verdict is not None
+    assert verdict.startswith(f"hopeless: miou of at most {bound:.3f} with latency_ms = 9.2")
+    assert "and t000" in verdict
+
+
+def test_the_cheapest_and_the_best_are_never_hopeless() -> None:
+    rule = learned(80)
+    for config in ({**POOR, "size": 0.0}, {**POOR, "quality": 1.0}):
+        assert rule.verdict(config, costs(config)) is None
+
+
+def test_nothing_is_judged_before_all_of_its_costs_are_known() -> None:
+    rule = learned(60)
+    assert rule.verdict(POOR, {"flops": costs(POOR)["flops"]}) is None
+    assert rule.verdict(POOR, {**costs(POOR), "latency_ms": float("nan")}) is None
+
+
+def test_trials_that_did_not_complete_say_nothing_about_what_is_reached() -> None:
+    rule, rng = HopelessRule(SPACE, OBJECTIVES), np.random.default_rng(3)
+    for number in range(60):
+        asked, profiled, ended = trial(number, SPACE.sample(rng), 0.5)
+        assert isinstance(ended, TrialEnded)
+        for event in (
+            asked,
+            profiled,
+            TrialEnded(trial_id=ended.trial_id, state="stopped", metrics=ended.metrics),
+        ):
+            rule.observe(event)
+    assert rule.bound(POOR, costs(POOR)) is None
+
+
+def test_after_many_settled_in_a_row_one_is_trained_to_check_the_bound() -> None:
+    rule = learned(60)
+    verdict = rule.verdict(POOR, costs(POOR))
+    assert verdict is not None
+    for number in range(STREAK):
+        assert rule.verdict(POOR, costs(POOR)) == verdict
+        rule.observe(TrialEnded(trial_id=f"t{100 + number}", state="infeasible", reason=verdict))
+    assert rule.verdict(POOR, costs(POOR)) is None
+    for event in trial(500, POOR, true_miou(POOR)):
+        rule.observe(event)
+    assert rule.verdict(POOR, costs(POOR)) is not None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    noise=st.floats(0.0, 0.2),
+    luck=st.floats(0.0, 1.0),
+)
+def test_no_point_of_the_front_is_settled_while_its_miou_keeps_the_bound(
+    seed: int, noise: float, luck: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    rule, points = HopelessRule(SPACE, OBJECTIVES), []
+    for number in range(40):
+        config = SPACE.sample(rng)
+        miou = true_miou(config) + noise * rng.standard_normal()
+        points.append([miou, costs(config)["latency_ms"], costs(config)["flops"]])
+        for event in trial(number, config, miou):
+            rule.observe(event)
+    for _ in range(30):
+        config = SPACE.sample(rng)
+        found = costs(config)
+        bound, verdict = rule.bound(config, found), rule.verdict(config, found)
+        if verdict is None:
+            continue
+        assert bound is not None
+        reached = [*points, [bound - luck, found["latency_ms"], found["flops"]]]
+        assert len(points) not in pareto_front(reached, OBJECTIVES)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000))
+def test_verdicts_depend_on_the_events_alone(seed: int) -> None:
+    one, other = learned(40, seed=seed), learned(40, seed=seed)
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        config = SPACE.sample(rng)
+        assert one.verdict(config, costs(config)) == other.verdict(config, costs(config))
+        assert pickle.dumps(one.bound(config, costs(config))) == pickle.dumps(
+            other.bound(config, costs(config))
+        )
+
+
+@given(st.floats(1.0, 20.0), st.booleans())
+def test_a_gate_says_broken_constraints_first_and_those_alone_without_the_rule(
+    latency: float,
+    full: bool,  # noqa: FBT001
+) -> None:
+    rule = RULE if full else None
+    gate = CostGate([Constraint.parse("latency_ms <= 9")], costs, rule)
+    metrics = {**costs(POOR), "latency_ms": latency}
+    plain = CostGate([Constraint.parse("latency_ms <= 9")], costs).judge(metrics)
+    assert gate.judge(metrics) == plain
+    verdict = gate.judge(metrics, POOR)
+    if plain is not None or not full:
+        assert verdict == plain
+    else:
+        assert verdict is None or verdict.startswith("hopeless")

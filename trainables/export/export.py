@@ -1,0 +1,177 @@
+"""The artifacts of a finished trial."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from search_spaces.config import TrialConfig
+from trainables.compression.deployed import build_pruned
+from trainables.export.record import RECORD, Artifact, read_artifacts, record_text
+from trainables.export.verify import verify
+from trainables.formats.artifact import FORMATS, write_artifact
+from trainables.formats.program import PROGRAM, PROGRAM_DIGEST, load_program
+from trainables.formats.runtimes.base import ArtifactError
+from trainables.formats.runtimes.registry import open_artifact
+from trainables.io.atomic import file_digest, write_atomically
+from trainables.training.checkpoint import (
+    BEST_WEIGHTS,
+    CheckpointError,
+    load_weights,
+)
+from trainables.training.finite import NotFiniteError
+from trainables.training.results import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from trainables.config import ArtifactFormat
+    from trainables.data.dataset import SegmentationDataset
+
+STEM = "model"
+"""Name of an artifact without its suffix."""
+
+
+def export_trial(
+    checkpoint: Path,
+    formats: Sequence[ArtifactFormat],
+    out_dir: Path,
+    *,
+    val: SegmentationDataset | None = None,
+    images: int | None = None,
+    begin: Callable[[ArtifactFormat], None] = lambda _: None,
+) -> tuple[Artifact, ...]:
+    """Return the artifacts of a finished trial, written into ``out_dir`` with their figures.
+
+    They are made of what the trial's objectives were measured on: the int8 or half-precision
+    program of a quantized trial, else its best weights, pruned channels gone. Beside them
+    ``artifacts.json`` keeps the figures. A ``.pte`` takes one image at a time. Artifacts that are
+    there already, whole and of this very model, are not made again, so that an export that was
+    interrupted goes on.
+
+    Args:
+        checkpoint: The trial's ``best.safetensors``, or its folder.
+        formats: Any of ``pt2``, ``onnx``, ``pte``.
+        out_dir: Made if it is not there.
+        val: Validation images at the trial's resolution, on which each artifact is compared with
+            the trained model; None does not compare.
+        images: Use so many of them, spread over the set, >= 1; None for all.
+        begin: Told each format that is begun.
+
+    Raises:
+        CheckpointError: the trial's files are missing or torn.
+        ValueError: a format is unknown.
+        MissingExtraError: an exporter or a runtime is not installed.
+        ArtifactError: an artifact cannot be loaded, or its logits are not finite.
+    """
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise ValueError(f"formats {unknown} are unknown; allowed are {', '.join(FORMATS)}")
+    source = file_digest(deployed_file(checkpoint))
+    known = read_artifacts(out_dir)
+    kept = {
+        name: artifact
+        for name, artifact in known.items()
+        if artifact.source == source
+        and artifact.is_whole()
+        and (val is None or artifact.verification is not None)
+    }
+    missing = [name for name in formats if name not in kept]
+    if missing:
+        model, config, num_classes = load_deployed(checkpoint)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for name in missing:
+            begin(name)
+            started = time.monotonic()
+            made = _write(model, config, out_dir / f"{STEM}.{name}", source)
+            if val is not None:
+                samples = _samples(val, images)
+                try:
+                    found = verify(open_artifact(made.path), model, samples, num_classes)
+                except NotFiniteError as error:
+                    made.path.unlink()
+                    raise ArtifactError(f"{made.path.name} is of no use: {error}") from error
+                made = replace(made, verification=found)
+            kept[name] = replace(made, seconds=time.monotonic() - started)
+            ordered = [kept[each] for each in FORMATS if each in kept]
+            write_atomically(out_dir / RECORD, record_text(ordered).encode())
+    return tuple(kept[name] for name in formats)
+
+
+def deployed_file(checkpoint: Path) -> Path:
+    """Return the file of a trial that its artifacts are made from; it may not be there.
+
+    Args:
+        checkpoint: The trial's ``best.safetensors``, or its folder.
+
+    Raises:
+        CheckpointError: nothing is there of the trial.
+    """
+    path = checkpoint / BEST_WEIGHTS if checkpoint.is_dir() else checkpoint
+    program = path.with_name(PROGRAM)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there; only a trial that completed has a model")
+    return program if program.is_file() else path
+
+
+def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
+    """Return what ships of a trial in evaluation mode, its configuration, its number of classes.
+
+    Args:
+        checkpoint: The trial's ``best.safetensors``, or its folder.
+
+    Raises:
+        CheckpointError: files are missing or torn, or do not fit each other.
+        MissingExtraError: the model is pruned or int8, and a library is not installed.
+    """
+    path = checkpoint / BEST_WEIGHTS if checkpoint.is_dir() else checkpoint
+    weights, facts = load_weights(path)
+    config = TrialConfig.from_mapping(facts["config"])
+    num_classes = len(facts["class_names"])
+    if config.quantization != "none":
+        program = path.with_name(PROGRAM)
+        if not program.is_file():
+            raise CheckpointError(
+                f"{program} is not there: quantization={config.quantization} ships a program that "
+                "a trial writes when it is complete"
+            )
+        _check_program(program)
+        return load_program(program), config, num_classes
+    model = build_pruned(config, num_classes)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit its configuration: {error}") from error
+    return model.eval(), config, num_classes
+
+
+def _check_program(program: Path) -> None:
+    """Refuse a program that is not the one the trial wrote down."""
+    recorded = program.with_name(PROGRAM_DIGEST)
+    found = file_digest(program)
+    if recorded.is_file() and recorded.read_text(encoding="ascii") != found:
+        raise CheckpointError(
+            f"{program} is not the program that was saved: its SHA-256 is {found}, not that in "
+            f"{recorded.name}"
+        )
+
+
+def _write(model: nn.Module, config: TrialConfig, path: Path, source: str) -> Artifact:
+    digest = write_artifact(model, config.resolution, path)
+    return Artifact(
+        path=path,
+        format=path.suffix.removeprefix("."),  # type: ignore[arg-type]
+        sha256=digest,
+        size_bytes=path.stat().st_size,
+        source=source,
+        verification=None,
+    )
+
+
+def _samples(val: SegmentationDataset, images: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    for index in spread(len(val), images or len(val)):
+        sample = val[index]
+        yield sample["image"], sample["mask"]

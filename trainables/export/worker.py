@@ -1,0 +1,108 @@
+"""A process that does export jobs, one after the other.
+
+Jobs come pickled on standard input, from the process that started this one. Of each it says in
+lines of JSON on standard output what it begins and how it ended. What libraries print goes to
+standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, assert_never
+
+from trainables.export.jobs import CostJob, ExportJob
+
+if TYPE_CHECKING:
+    from trainables.export.jobs import Job
+
+
+def main() -> None:
+    """Do jobs until standard input ends."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    while True:
+        try:
+            job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent process
+        except EOFError:
+            return
+        try:
+            say(answers, done=do(job, answers))
+        except Exception as error:  # noqa: BLE001 - one broken trial must not end the others
+            say(answers, error=str(error) or type(error).__name__, kind=type(error).__name__)
+
+
+def do(job: Job, answers: TextIO) -> dict[str, float]:
+    """Do ``job``; return the figures of a cost job, nothing for an export, whose files tell all."""
+    match job:
+        case ExportJob():
+            export(job, answers)
+            return {}
+        case CostJob():
+            return cost(job)
+        case _:
+            assert_never(job)
+
+
+def export(job: ExportJob, answers: TextIO) -> None:
+    """Write and check the artifacts of a trial."""
+    from search_spaces.config import Resolution, TrialConfig  # noqa: PLC0415 - torch takes seconds
+    from trainables.data.dataset import build_datasets  # noqa: PLC0415
+    from trainables.export.export import export_trial  # noqa: PLC0415
+    from trainables.export.record import FOLDER  # noqa: PLC0415
+    from trainables.training.checkpoint import BEST_WEIGHTS, load_weights  # noqa: PLC0415
+
+    folder = Path(job.folder)
+    config = TrialConfig.from_mapping(load_weights(folder / BEST_WEIGHTS)[1]["config"])
+    scored_at = None if job.scored_at is None else Resolution.parse(job.scored_at)
+    _, val = build_datasets(job.data, config.resolution, job.cache_dir, mask_resolution=scored_at)
+    export_trial(
+        folder,
+        job.formats,
+        folder / FOLDER,
+        val=val,
+        images=job.images,
+        begin=lambda name: say(answers, begin=name),
+    )
+
+
+def cost(job: CostJob) -> dict[str, float]:
+    """Return the figures of a configuration, measured unless they are known already."""
+    from trainables.compression.deployed import build_pruned  # noqa: PLC0415 - torch takes seconds
+    from trainables.cost.cache import ProfileCache  # noqa: PLC0415
+    from trainables.cost.profile import profile_config  # noqa: PLC0415
+    from trainables.cost.quiet import QuietNode, quiet_path  # noqa: PLC0415
+    from trainables.cost.signature import cost_signature, describe_host  # noqa: PLC0415
+    from trainables.cost.size import MB, checkpoint_mb  # noqa: PLC0415
+
+    config, order = job.config, job.channels_last
+    signature = cost_signature(
+        config, job.num_classes, job.target, describe_host(job.target), channels_last=order
+    )
+    profile = ProfileCache(Path(job.cache_dir) / "profiles").get_or_make(
+        signature,
+        lambda: profile_config(
+            config,
+            job.num_classes,
+            job.target,
+            channels_last=order,
+            measuring=QuietNode(quiet_path()).measuring,
+        ),
+    )
+    figures = profile.metrics()
+    if "artifact_bytes" in figures:
+        return {**figures, "size_mb": figures["artifact_bytes"] / MB}
+    return {**figures, "size_mb": checkpoint_mb(build_pruned(config, job.num_classes))}
+
+
+def say(answers: TextIO, **words: object) -> None:
+    """Write one line of the answer."""
+    answers.write(json.dumps(words) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Formats of artifacts and the runtimes that load them."""

@@ -1,0 +1,1 @@
+"""Files: atomic writes, claims, object stores, redaction of secrets."""

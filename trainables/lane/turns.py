@@ -1,0 +1,104 @@
+"""Latencies of several trials, measured by turns on one node."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_spaces.config import TrialConfig
+from trainables.cost.cache import ProfileCache
+from trainables.cost.profile import (
+    CostProfile,
+    TimedNetwork,
+    best_measurement,
+    profile_config,
+    timed_network,
+)
+from trainables.cost.signature import cost_signature, describe_host
+from trainables.session.failure import describe_error
+from trainables.session.messages import REASON, TRIAL, Profiled
+from trainables.training.evaluation import check_stop
+
+if TYPE_CHECKING:
+    from search_spaces.domains import Value
+    from trainables.cost.latency import LatencyMeasurement
+    from trainables.session.messages import FinalCheckTask
+    from trainables.session.session import TrialSession
+
+TURNS = 3
+"""Measurements of each trial. By turns, a slow minute of the machine affects all trials alike."""
+
+
+def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
+    """Measure every configuration of ``task`` in each of three turns and report each trial.
+
+    A trial is reported with the figures of its best measurement, or with the reason why it could
+    not be measured. A sound figure replaces the one in the profile cache. Only rank 0 measures.
+
+    Raises:
+        TrialStoppedError: the session asked to stop.
+    """
+    check_stop(session)
+    if session.rank != 0:
+        return
+    # A trial's time budget is shared by its turns.
+    target = replace(task.target, seconds=task.target.seconds / TURNS)
+    networks, failed = dict[str, TimedNetwork](), dict[str, str]()
+    found: dict[str, list[LatencyMeasurement]] = {trial_id: [] for trial_id in task.configs}
+    with tempfile.TemporaryDirectory(prefix="segsweep-turns-") as folder:
+        for trial_id, config in task.configs.items():
+            try:
+                place = Path(folder) / trial_id
+                place.mkdir()
+                networks[trial_id] = timed_network(
+                    TrialConfig.from_mapping(config),
+                    task.num_classes,
+                    target,
+                    place,
+                    channels_last=task.training.channels_last,
+                )
+            except Exception as error:  # noqa: BLE001 - one network must not end the others
+                failed[trial_id] = describe_error(error)
+        for _ in range(TURNS):
+            for trial_id in list(networks):
+                if session.world_size == 1:  # with more ranks the question is a collective
+                    check_stop(session)
+                try:
+                    found[trial_id].append(networks[trial_id].measure(session.measuring))
+                except Exception as error:  # noqa: BLE001 - as above
+                    failed[trial_id] = describe_error(error)
+                    del networks[trial_id]
+    for trial_id, reason in failed.items():
+        _report(session, task, trial_id, {}, {REASON: reason})
+    for trial_id in networks:
+        profile = _keep(task, trial_id, best_measurement(found[trial_id]))
+        latencies = {k: v for k, v in profile.metrics().items() if k.startswith("latency_")}
+        _report(session, task, trial_id, latencies, profile.details())
+
+
+def _keep(task: FinalCheckTask, trial_id: str, latency: LatencyMeasurement) -> CostProfile:
+    """Return the profile with ``latency``, cached where that is sound."""
+    config, order = TrialConfig.from_mapping(task.configs[trial_id]), task.training.channels_last
+    static = profile_config(config, task.num_classes, task.target, latency=False)
+    host = describe_host(task.target)
+    signature = cost_signature(config, task.num_classes, task.target, host, channels_last=order)
+    cache = ProfileCache(Path(task.cache_dir) / "profiles")
+    before = cache.get(signature)
+    size = None if before is None else before.artifact_bytes
+    profile = replace(static, latency=latency, artifact_bytes=size)
+    if profile.sound and before is not None:
+        cache.put(signature, profile)
+    return profile
+
+
+def _report(
+    session: TrialSession,
+    task: FinalCheckTask,
+    trial_id: str,
+    metrics: dict[str, float],
+    details: dict[str, Value],
+) -> None:
+    named: dict[str, Value] = {**details, TRIAL: trial_id}
+    session.report(Profiled(trial_id=task.trial_id, metrics=metrics, details=named))

@@ -1,0 +1,1 @@
+"""What a trial and its driver exchange: messages, failures, ranks, memory."""

@@ -1,0 +1,51 @@
+"""A trial's session in the process that calls it, without any cluster."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from trainables.session.messages import TrialMessage
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(kw_only=True)
+class LocalSession:
+    """Rank 0 of 1: keeps what the trial says; a ``TrialSession``."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Device to train on."""
+    on_message: Callable[[TrialMessage], None] | None = None
+    """Told every message as it comes; None tells nobody."""
+    stop: Callable[[], bool] = _never
+    """Asked before every step whether the trial is to end."""
+    messages: list[TrialMessage] = field(default_factory=list)
+    """Everything reported so far."""
+    rank: int = 0
+    """Rank of this process."""
+    world_size: int = 1
+    """Number of processes that train together."""
+
+    def report(self, message: TrialMessage) -> None:
+        """Keep ``message`` and hand it on."""
+        self.messages.append(message)
+        if self.on_message is not None:
+            self.on_message(message)
+
+    def should_stop(self) -> bool:
+        """Whether the trial is to end now."""
+        return self.stop()
+
+    def measuring(self, *, pause: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Return at once: nothing of ours runs beside."""
+        return nullcontext()

@@ -1,0 +1,151 @@
+"""What the ranks of one trial tell each other besides gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from trainables.session.blame import Blame, BlamedError, blame
+from trainables.session.memory import DoesNotFitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+_WEIGHT: tuple[Blame, ...] = ("storage", "infrastructure", "own")
+"""Of several failures at once the first of these is taken for the cause."""
+
+
+class PeerFailedError(BlamedError):
+    """Another rank of the trial could not go on, so this one does not either."""
+
+
+class Ranks:
+    """Small collectives on the CPU, which never wait for a GPU's queue; trivial for one rank.
+
+    Every method but ``close`` is called by all ranks in the same order.
+    """
+
+    def __init__(self, rank: int, world_size: int) -> None:
+        """Join the other ranks; the default process group must exist where there are any.
+
+        Raises:
+            RuntimeError: there are several ranks and no process group joins them.
+        """
+        self.rank = rank
+        self.world_size = world_size
+        self._group: dist.ProcessGroup | None = None
+        if world_size > 1:
+            if not dist.is_initialized():
+                raise RuntimeError(
+                    f"a trial of {world_size} ranks needs torch.distributed's process group; "
+                    "initialise it before the trial starts"
+                )
+            self._group = cast("dist.ProcessGroup", dist.new_group(backend="gloo"))
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum over ranks of a CPU tensor of equal shape on all; changes ``values``."""
+        if self._group is not None:
+            dist.all_reduce(values, group=self._group)
+        return values
+
+    def total(self, value: float) -> float:
+        """Return the sum over ranks of one number."""
+        return float(self.sum(torch.tensor([value], dtype=torch.float64))[0])
+
+    def agree(self, error: Exception | None = None, value: float = 0.0) -> float:
+        """Return the sum of ``value`` over the ranks, none of which has an ``error``.
+
+        Raises:
+            Exception: ``error`` itself, on the rank that has one.
+            DoesNotFitError: on the ranks without one, where another's memory does not suffice.
+            PeerFailedError: on the ranks without one, where another failed otherwise.
+        """
+        if self._group is None:
+            if error is not None:
+                raise error
+            return value
+        facts = torch.tensor([error is not None, value], dtype=torch.float64)
+        failed, total = self.sum(facts).tolist()
+        if failed:
+            self._raise_together(error)
+        return float(total)
+
+    def everywhere(self, work: Callable[[], T]) -> T:
+        """Return what ``work``, done on every rank without talking to the others, returned here.
+
+        Raises:
+            Exception: as ``agree``, where it failed on any rank.
+        """
+        error: Exception | None = None
+        try:
+            result = work()
+        except Exception as failure:  # noqa: BLE001 - the others must learn of every failure
+            error = failure
+        self.agree(error)
+        return result
+
+    def on_first(self, work: Callable[[], T]) -> T:
+        """Return on every rank what ``work`` returned on rank 0, which alone does it.
+
+        Raises:
+            Exception: as ``agree``, where it failed.
+        """
+        if self._group is None:
+            return work()
+        values = [self.everywhere(lambda: work() if self.rank == 0 else None)]
+        dist.broadcast_object_list(values, src=0, group=self._group)
+        return cast("T", values[0])
+
+    def gather(self, value: T) -> list[T]:
+        """Return every rank's ``value``, in order of ranks; it is pickled on the way."""
+        if self._group is None:
+            return [value]
+        values: list[T] = [value] * self.world_size
+        dist.all_gather_object(values, value, group=self._group)
+        return values
+
+    def average_buffers(self, model: nn.Module) -> None:
+        """Give every rank the mean of BatchNorm's running statistics over all ranks."""
+        buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+        if self._group is None or not buffers:
+            return
+        flat = torch.cat([buffer.detach().flatten().double().cpu() for buffer in buffers])
+        sizes = [buffer.numel() for buffer in buffers]
+        parts = torch.split(self.sum(flat) / self.world_size, sizes)
+        with torch.no_grad():
+            for buffer, part in zip(buffers, parts, strict=True):
+                buffer.copy_(part.reshape(buffer.shape))
+
+    def close(self) -> None:
+        """Give the collectives' resources back."""
+        if self._group is not None:
+            dist.destroy_process_group(self._group)
+            self._group = None
+
+    def _raise_together(self, error: Exception | None) -> None:
+        mine = None if error is None else (_blame(error), _describe(error))
+        told: list[tuple[Blame, str] | None] = [None] * self.world_size
+        dist.all_gather_object(told, mine, group=self._group)
+        if error is not None:
+            raise error
+        failures = [(rank, failure) for rank, failure in enumerate(told) if failure is not None]
+        text = "; ".join(f"rank {rank}: {failure[1]}" for rank, failure in failures)
+        blames = {failure[0] for _, failure in failures}
+        if blames == {"memory"}:
+            raise DoesNotFitError(text)
+        worst: Blame = next((each for each in _WEIGHT if each in blames), "own")
+        raise PeerFailedError(text, worst)
+
+
+def _blame(error: Exception) -> Blame:
+    """Return ``memory`` where not even one image fits; running out of it otherwise is a bug."""
+    found = blame(error)
+    return "own" if found == "memory" and not isinstance(error, DoesNotFitError) else found
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
