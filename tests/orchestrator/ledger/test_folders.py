@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestrator.folders import SweepFolder
+from orchestrator.ledger.folders import SweepFolder
 lock = SweepFolder(Path(sys.argv[1]), "one").lock()
 print("held", flush=True)
 time.sleep(60)

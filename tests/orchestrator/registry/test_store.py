@@ -120,8 +120,8 @@ def test_a_promotion_that_compared_with_another_champion_moves_nothing(store: St
 RIVAL = """
 import sys
 from pathlib import Path
-from orchestrator.promotion.versions import ModelRef
-from orchestrator.tracking.registry import ChampionMovedError, ModelRegistry
+from orchestrator.registry.versions import ModelRef
+from orchestrator.registry.store import ChampionMovedError, ModelRegistry
 uri, number, gate = sys.argv[1:]
 registry = ModelRegistry(uri)
 one, mine = (registry.find(ModelRef("race", None, each)) for each in (1, int(number)))

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys
 from pathlib import Path
-from trainables.training.claim import Claim
+from trainables.io.claim import Claim
 with Claim(Path(sys.argv[1]), (1, 1)).held():
     print("holds", flush=True)
     sys.stdin.readline()
