@@ -60,6 +60,7 @@ def draw(report: SweepReport) -> Figure:
     _dots(plot, on_front, axes, scale, faint=False)
     baselines = [row for row in rows if row.baseline]
     _mark_baselines(plot, baselines, axes)
+    _mark_disturbed(plot, rows, axes)
     _mark_knee(plot, on_front, axes)
     if axes.colour is not None and scale is not None:
         _colour_bar(figure, plot, axes.colour, scale)
@@ -169,6 +170,16 @@ def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
         x, y, s=330, marker="o", facecolors="none", edgecolors="#111827", linewidths=1.6, zorder=5,
         label=f"knee point ({knee[0].trial_id})",
     )  # fmt: skip
+
+
+def _mark_disturbed(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
+    """Draw a bar through each dot whose latency was measured under disturbance."""
+    marked = [row for row in rows if row.disturbed]
+    if marked and any(axis.name.startswith("latency_") for axis in (axes.x, axes.y)):
+        plot.scatter(
+            *_xy(marked, axes), s=260, marker="_", color="#111827", linewidths=1.2, zorder=5,
+            label="latency disturbed (~)",
+        )  # fmt: skip
 
 
 def _mark_baselines(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
