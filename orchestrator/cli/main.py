@@ -40,7 +40,7 @@ from orchestrator.cli import (
 from orchestrator.cli.shared.errors import user_message, write_error_log
 from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
 from orchestrator.cli.shared.output import escape_unknown, tell
-from trainables.io.masking import mask_logs
+from trainables.io.redaction import redact_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     0 is success, 2 a fault of the input, 1 an error of ours with a log or a sweep without a
     complete trial, 130 an interruption.
     """
-    mask_logs()
+    redact_logs()
     for stream in (sys.stdout, sys.stderr):
         escape_unknown(stream)
     try:

@@ -25,7 +25,7 @@ from orchestrator.sweep.hooks import RunSummary
 from orchestrator.sweep.sweep import Sweep
 from trainables.cost.quiet import quiet_path
 from trainables.io.claim import latest_driver
-from trainables.io.masking import expand, mask_ray_token
+from trainables.io.redaction import expand, redact_ray_token
 from trainables.session.messages import TrialTask
 from trainables.training.seeds import trial_seed
 
@@ -83,7 +83,7 @@ def run_sweep(
         if not (sweep.proposes or checks.due()):
             return RunSummary(interrupted=False)
         hooks.stage("starting Ray")
-        mask_ray_token()
+        redact_ray_token()
         address = spec.resources.address
         with connected(None if address is None else expand(address)) as capacity:
             sizing = LaneSizing(spec, num_classes)

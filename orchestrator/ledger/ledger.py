@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from orchestrator.ledger.codec import decode, encode
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Ledger:
             LedgerError: the file cannot be written (a full disk, a read-only folder).
         """
         kind, payload = encode(event)
-        payload = mask(payload)
+        payload = redact(payload)
         try:
             with self._lock, self._connection:
                 cursor = self._connection.execute(
@@ -91,7 +91,7 @@ class Ledger:
             with self._lock, self._connection:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
-                    (name, mask(json.dumps(value))),
+                    (name, redact(json.dumps(value))),
                 )
         except sqlite3.Error as error:
             raise LedgerError(f"cannot write the ledger {self.path}: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ class SpecError(ValueError):
         self.source = source
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
         lines = (f"  {fault.path}: {fault.message}" for fault in self.faults)
-        super().__init__(mask("\n".join([f"{count} in {source}:", *lines])))
+        super().__init__(redact("\n".join([f"{count} in {source}:", *lines])))
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Fault, ...], str]]:
         return type(self), (self.faults, self.source)

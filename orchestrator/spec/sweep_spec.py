@@ -19,7 +19,7 @@ from trainables.config import (
     TeacherConfig,
     TrainingConfig,
 )
-from trainables.io.masking import expand
+from trainables.io.redaction import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

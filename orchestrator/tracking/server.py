@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.tracking.client import is_remote
 from orchestrator.tracking.errors import TrackingUnavailableError
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,9 @@ def plan_server(
         ValueError: the store is another server, which shows itself.
     """
     if is_remote(tracking_uri):
-        raise ValueError(f"{mask(tracking_uri)} is an MLflow server already; open it in a browser")
+        raise ValueError(
+            f"{redact(tracking_uri)} is an MLflow server already; open it in a browser"
+        )
     return ServerPlan(
         tracking_uri=tracking_uri,
         artifact_root=artifact_root,

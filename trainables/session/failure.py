@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from trainables.io.claim import ClaimLostError, changing
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 TRACEBACK = "error.txt"
 """File with the traceback of a trial that failed."""
@@ -19,7 +19,7 @@ def describe_error(error: Exception) -> str:
     The place is the innermost one in this package's own code, where there is one: a line deep in a
     library says little about what was asked of it.
     """
-    message = mask(" ".join(str(error).split())) or "no message"
+    message = redact(" ".join(str(error).split())) or "no message"
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return f"{type(error).__name__}: {message}"
@@ -32,7 +32,7 @@ def write_traceback(folder: Path, error: Exception) -> bool:
     """Write the traceback of ``error`` into ``folder``; whether that could be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text = mask("".join(traceback.format_exception(error)))
+        text = redact("".join(traceback.format_exception(error)))
         with changing(folder / TRACEBACK):
             (folder / TRACEBACK).write_text(text, encoding="utf-8")
     except (OSError, ClaimLostError):

@@ -8,7 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 
 class CliError(Exception):
@@ -39,7 +39,7 @@ USER_ERRORS = frozenset(
         "trainables.data.faults.DataError",
         "trainables.distillation.teacher.TeacherError",
         "trainables.inference.predictor.PackedModelError",
-        "trainables.io.masking.SecretError",
+        "trainables.io.redaction.SecretError",
         "trainables.io.object_store.StoreError",
         "trainables.models.library.LibraryMissingError",
         "trainables.models.readiness.UnbuildableError",
@@ -76,7 +76,7 @@ def user_message(error: BaseException) -> str | None:
 
 def write_error_log(error: BaseException, folder: Path) -> Path:
     """Return the file that holds the traceback: in ``folder``, else in the temporary folder."""
-    text = mask("".join(traceback.format_exception(error)))
+    text = redact("".join(traceback.format_exception(error)))
     name = f"segsweep-error-{time.strftime('%Y%m%d-%H%M%S')}.log"
     for place in (folder, Path(tempfile.gettempdir())):
         try:

@@ -10,7 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,13 +26,13 @@ def escape_unknown(stream: TextIO) -> None:
 
 def say(text: str = "") -> None:
     """Print a line of the result."""
-    sys.stdout.write(f"{mask(text)}\n")
+    sys.stdout.write(f"{redact(text)}\n")
     sys.stdout.flush()
 
 
 def tell(text: str) -> None:
     """Print a line about the result, such as progress or an error, where it is in no pipe's way."""
-    sys.stderr.write(f"{printable(mask(text))}\n")
+    sys.stderr.write(f"{printable(redact(text))}\n")
     sys.stderr.flush()
 
 
@@ -72,7 +72,7 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(mask(cell)) for cell in row))
+        table.add_row(*(Text(redact(cell)) for cell in row))
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, soft_wrap=width is not None)
     console.print(table)

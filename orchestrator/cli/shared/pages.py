@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.hints import command
 from orchestrator.cli.shared.output import say, tell
-from trainables.io.masking import mask
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def running_ui(spec: SweepSpec) -> str | None:
         return spec.tracking_uri
     try:
         noted = json.loads((Path(spec.storage.root) / _NOTE).read_text(encoding="utf-8"))
-        base = str(noted["base"]) if noted["store"] == mask(spec.tracking_uri) else None
+        base = str(noted["base"]) if noted["store"] == redact(spec.tracking_uri) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return base if base is not None and _answers(base) else None
@@ -67,7 +67,9 @@ def running_ui(spec: SweepSpec) -> str | None:
 def noted_ui(spec: SweepSpec, base: str) -> Iterator[None]:
     """Let other commands know of the server at ``base`` while the block runs."""
     note = Path(spec.storage.root) / _NOTE
-    note.write_text(json.dumps({"store": mask(spec.tracking_uri), "base": base}), encoding="utf-8")
+    note.write_text(
+        json.dumps({"store": redact(spec.tracking_uri), "base": base}), encoding="utf-8"
+    )
     try:
         yield
     finally:

@@ -47,7 +47,7 @@ def connect(address: str | None) -> JobServer:
         CliError: no address was given.
         ClusterError: nothing answers there, or it wants a token.
     """
-    from trainables.io.masking import expand
+    from trainables.io.redaction import expand
 
     if address is None:
         raise CliError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cluster.job_failure import LOG_CHARACTERS, LOG_LINES, cause, log_end, missing_program
 from orchestrator.ledger.provenance import COMMIT_VARIABLE
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE
-from trainables.io.masking import hide, mask
+from trainables.io.redaction import redact, redact_values
 
 if TYPE_CHECKING:
     from cluster.job_request import Job
@@ -56,4 +56,4 @@ def _end_of(job: Job, log: str, lines: int = LOG_LINES) -> list[str]:
 
 def _without_secrets(job: Job, text: str) -> str:
     secret = {name: value for name, value in job.environment.items() if name not in _PUBLIC}
-    return mask(hide(text, secret))
+    return redact(redact_values(text, secret))

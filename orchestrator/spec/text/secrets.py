@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search_spaces.faults import Fault
-from trainables.io.masking import holds_password, names_in
+from trainables.io.redaction import has_plain_secret, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def secret_faults(settings: object, path: str = "") -> Iterator[Fault]:
 
 
 def _text_faults(text: str, path: str) -> Iterator[Fault]:
-    if holds_password(text):
+    if has_plain_secret(text):
         yield Fault(
             path,
             "holds a password or a token, which would be kept with the sweep; put it into a "

@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from trainables.formats.runtimes.base import ArtifactError
-from trainables.io.masking import expand
+from trainables.io.redaction import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import parse_spec
-from trainables.io.masking import SecretError, forget
+from trainables.io.redaction import SecretError, forget_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,10 @@ URI = "postgresql://me:${DB_PASSWORD}@db/mlflow"
 
 @pytest.fixture(autouse=True)
 def password(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    forget()
+    forget_secrets()
     monkeypatch.setenv("DB_PASSWORD", "hunter22")
     yield "hunter22"
-    forget()
+    forget_secrets()
 
 
 def test_secrets_are_put_in_where_they_are_used_and_nowhere_else(
