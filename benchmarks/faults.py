@@ -95,7 +95,7 @@ def stops(folder: Path, *, count: int, seed: int = 0) -> dict[str, object]:
     import ray
     from ray.util.placement_group import placement_group_table
 
-    from cluster.local import connected
+    from cluster.start.connection import connected
     from orchestrator.lanes.pool import LanePlan, LanePool
     from trainables.config import DataConfig, TargetConfig, TrainingConfig
     from trainables.session.messages import Profiled, TrialTask

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
-from cluster.local import connected
+from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.run import run_trials
 from orchestrator.ledger.events import TrialEnded

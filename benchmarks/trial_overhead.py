@@ -28,7 +28,7 @@ import torch
 from ray import train, tune
 from ray.train.torch import TorchTrainer
 
-from cluster.local import connected
+from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.lane_trial import config_of
 from orchestrator.lanes.ray_tune.run import QUIET, lane_trainable

@@ -13,10 +13,10 @@ from ray._private.state import available_resources_per_node
 from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.gpu_sample import sample_gpus
-from cluster.local import connected
-from cluster.nodes import nodes_of
-from cluster.telemetry import list_gpus
+from cluster.capacity.nodes import nodes_of
+from cluster.start.connection import connected
+from cluster.telemetry.gpu_sample import sample_gpus
+from cluster.telemetry.readings import list_gpus
 from cluster.view import ClusterView, GpuView, NodeView, SweepView
 
 NAMESPACE = "segsweep"

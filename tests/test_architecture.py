@@ -17,6 +17,7 @@ ALLOWED = {
     "orchestrator": set(PACKAGES),
 }
 ORDER = {
+    "cluster": ("errors", "view", "spot", "capacity", "telemetry", "start", "jobs", "probe"),
     "orchestrator": (
         "spec",
         "ledger",
@@ -51,11 +52,11 @@ ORDER = {
 """Rooms of a package from the lowest to the highest; each imports only what stands before it."""
 MOST_FLOORS = 10
 RAY_ROOMS = (
-    "cluster/jobs.py",
-    "cluster/local.py",
-    "cluster/processes.py",
+    "cluster/jobs/server.py",
+    "cluster/start/connection.py",
+    "cluster/start/processes.py",
     "cluster/probe.py",
-    "cluster/start.py",
+    "cluster/start/local_ray.py",
     "trainables/lane/",
     "orchestrator/lanes/ray_tune/",
     "orchestrator/lanes/pool.py",

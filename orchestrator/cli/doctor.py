@@ -13,7 +13,7 @@ from orchestrator.cli.shared.output import bytes_text, say, say_json, say_pairs,
 from orchestrator.cli.sweeps import OnCluster  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
 
 EPILOG = examples(
     "segsweep doctor", "segsweep doctor --json", "segsweep doctor --address http://head:8265"
@@ -75,8 +75,8 @@ def doctor(
 def _examine_cluster(address: str, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from cluster.packing import room
-    from cluster.resources import Resources, lane_shape
+    from cluster.capacity.packing import room
+    from cluster.capacity.resources import Resources, lane_shape
     from orchestrator.cli.shared.remote import connect
 
     nodes = connect(address).nodes()

@@ -113,7 +113,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
 def _machine() -> tuple[float, float]:
     import psutil
 
-    from cluster.telemetry import list_gpus
+    from cluster.telemetry.readings import list_gpus
 
     return float(len(psutil.Process().cpu_affinity() or [0])), float(len(list_gpus()))
 

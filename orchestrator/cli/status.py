@@ -15,7 +15,7 @@ from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 if TYPE_CHECKING:
     import typer
 
-    from cluster.job_request import Job
+    from cluster.jobs.request import Job
 
 EPILOG = examples(
     "segsweep status --address http://head:8265",

@@ -14,8 +14,8 @@ from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 if TYPE_CHECKING:
     import typer
 
-    from cluster.job_request import Job
-    from cluster.jobs import JobServer
+    from cluster.jobs.request import Job
+    from cluster.jobs.server import JobServer
 
 EPILOG = examples("segsweep stop camvid-20260131-120000 --address http://head:8265")
 _POLL_SECONDS = 1.0
@@ -53,7 +53,7 @@ def stop(
 
 
 def _ended(server: JobServer, job: Job) -> Job:
-    from cluster.job_request import STOP_SECONDS
+    from cluster.jobs.request import STOP_SECONDS
 
     until = time.monotonic() + STOP_SECONDS + 30
     while not job.over and time.monotonic() < until:

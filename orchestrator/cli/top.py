@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from cluster.jobs import JobServer
+    from cluster.jobs.server import JobServer
     from cluster.view import ClusterView, GpuView
     from orchestrator.driver.submission.environment import JobEnvironment
 
@@ -157,8 +157,8 @@ def lane_rows(view: ClusterView) -> list[tuple[str, ...]]:
 
 
 def _views_here(seconds: float) -> Iterator[ClusterView]:
-    from cluster.local import connected
     from cluster.probe import look
+    from cluster.start.connection import connected
 
     with connected("auto"):
         while True:
@@ -205,7 +205,7 @@ def _views_in(
     Raises:
         CliError: the job failed.
     """
-    from cluster.job_request import JobRequest
+    from cluster.jobs.request import JobRequest
     from cluster.view import ClusterView
     from orchestrator.driver.submission.code import pack_code
     from orchestrator.driver.submission.failure import failure_with_log

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cluster.local import connected, survey
+from cluster.start.connection import connected, survey
 from orchestrator.driver.final_checks import FinalChecks
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool

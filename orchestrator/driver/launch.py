@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.temporary import ray_folder
+from cluster.start.temporary_folder import ray_folder
 from orchestrator.driver.engine import run_sweep
 from orchestrator.driver.exporting.export import Exported
 from orchestrator.driver.exporting.finish import leave_artifacts, log_exported

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cluster.resources import gpus_per_worker, plan_lanes
+from cluster.capacity.resources import gpus_per_worker, plan_lanes
 from orchestrator.forecast.beliefs import Setting, believe, cost_row
 from orchestrator.forecast.forecast import forecast
 from orchestrator.forecast.plan import Sample, SweepPlan, spec_digest

@@ -14,10 +14,10 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.lane_monitor import LaneMonitor
 from cluster.probe import NAMESPACE
-from cluster.telemetry import energy_counter
-from cluster.whereabouts import whereabouts
+from cluster.telemetry.lane_monitor import LaneMonitor
+from cluster.telemetry.readings import energy_counter
+from cluster.telemetry.worker_location import whereabouts
 from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.switchboard import Switchboard, is_loss_of_node
 from trainables.lane.setup import LaneSetup

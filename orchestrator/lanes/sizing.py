@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cluster.memory import MemoryModel, learn, size_lanes
-from cluster.packing import Demand, LaneShape, pack
-from cluster.resources import lane_shape, lanes_on
+from cluster.capacity.memory import MemoryModel, learn, size_lanes
+from cluster.capacity.packing import Demand, LaneShape, pack
+from cluster.capacity.resources import lane_shape, lanes_on
 from orchestrator.lanes.plan import LanePlan
 from orchestrator.ledger.history.experience import gather
 from search_spaces.config import TrialConfig
@@ -18,7 +18,7 @@ from trainables.cost.training_memory import training_memory_mb
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 

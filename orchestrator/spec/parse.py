@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cluster.resources import Resources
+from cluster.capacity.resources import Resources
 from orchestrator.spec.aims import read_constraints, read_objectives
 from orchestrator.spec.baselines.reading import read_baselines
 from orchestrator.spec.budget import SweepBudget

@@ -16,7 +16,7 @@ from trainables.io.object_store import address_fault, is_address, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.resources import Resources
+    from cluster.capacity.resources import Resources
     from orchestrator.spec.baselines.baseline import Baseline
     from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.sweep_spec import Storage, Tracking

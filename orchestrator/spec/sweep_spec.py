@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cluster.resources import Resources
+from cluster.capacity.resources import Resources
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER

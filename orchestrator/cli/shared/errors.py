@@ -19,9 +19,9 @@ USER_ERRORS = frozenset(
     {
         "orchestrator.cli.shared.errors.CliError",
         "orchestrator.spec.errors.SpecError",
-        "cluster.jobs.UnknownJobError",
+        "cluster.jobs.server.UnknownJobError",
         "cluster.errors.ClusterError",
-        "cluster.resources.ResourceError",
+        "cluster.capacity.resources.ResourceError",
         "orchestrator.ledger.identity.SpecChangedError",
         "orchestrator.ledger.folders.SweepBusyError",
         "orchestrator.ledger.folders.SweepIdError",

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from cluster.capacity.resources import Resources, plan_lanes
 from cluster.errors import ClusterError
-from cluster.resources import Resources, plan_lanes
-from cluster.temporary import ray_folder
+from cluster.start.temporary_folder import ray_folder
 from orchestrator.spec.text.sqlite_uri import sqlite_uri
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def examine(storage: str) -> MachineFacts:
     Args:
         storage: Absolute folder that sweeps are written to; it need not exist yet.
     """
-    from cluster.telemetry import list_gpus
+    from cluster.telemetry.readings import list_gpus
 
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     gpus = list_gpus()

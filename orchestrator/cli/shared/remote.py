@@ -14,8 +14,8 @@ from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT
 from orchestrator.cli.shared.output import tell
 
 if TYPE_CHECKING:
-    from cluster.job_request import Job
-    from cluster.jobs import JobServer
+    from cluster.jobs.request import Job
+    from cluster.jobs.server import JobServer
 
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
 
@@ -53,7 +53,7 @@ def connect(address: str | None) -> JobServer:
         raise CliError(
             f"no cluster was named; give --address http://HEAD:8265 or set {ADDRESS_VARIABLE}"
         )
-    from cluster.jobs import JobServer
+    from cluster.jobs.server import JobServer
 
     return JobServer(expand(address))
 

@@ -11,7 +11,7 @@ from orchestrator.driver.submission.request import python_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cluster.job_request import Job
+    from cluster.jobs.request import Job
     from orchestrator.driver.submission.request import JobSettings
 
 _MODULE = " -m orchestrator."

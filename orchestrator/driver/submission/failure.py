@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cluster.job_failure import LOG_CHARACTERS, LOG_LINES, cause, log_end, missing_program
+from cluster.jobs.failure import LOG_CHARACTERS, LOG_LINES, cause, log_end, missing_program
 from orchestrator.ledger.provenance import COMMIT_VARIABLE
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE
 from trainables.io.redaction import redact, redact_values
 
 if TYPE_CHECKING:
-    from cluster.job_request import Job
+    from cluster.jobs.request import Job
 
 _PUBLIC = frozenset({COMMIT_VARIABLE, STORAGE_VARIABLE})
 """Variables that every submission sets; their values are in the plan."""

@@ -9,7 +9,7 @@ from orchestrator.driver.submission.request import SWEEP
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cluster.job_request import Job
+    from cluster.jobs.request import Job
 
 
 class UnknownSubmissionError(ValueError):

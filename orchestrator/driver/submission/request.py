@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cluster.job_request import JobRequest
+from cluster.jobs.request import JobRequest
 from orchestrator.driver.submission.code import LOCK, SPEC
 from orchestrator.ledger.provenance import COMMIT_VARIABLE
 from orchestrator.spec.errors import SpecError

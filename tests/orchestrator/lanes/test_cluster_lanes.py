@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import ray
 
-from cluster.gpu_sample import GpuSample
-from cluster.lane_monitor import LaneMonitor
-from cluster.local import connected
+from cluster.start.connection import connected
+from cluster.telemetry.gpu_sample import GpuSample
+from cluster.telemetry.lane_monitor import LaneMonitor
 from orchestrator.lanes.pool import LanePlan, LanePool
 from tests.orchestrator.lanes.test_pool import leftovers, task
 from trainables.session.messages import EpochDone, TrialDone

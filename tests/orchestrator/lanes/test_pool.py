@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import ray
 
-from cluster.local import connected
+from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.session.messages import EpochDone, TrialDone, TrialTask

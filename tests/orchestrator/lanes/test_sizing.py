@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.nodes import Node
-from cluster.resources import ResourceError
+from cluster.capacity.nodes import Node
+from cluster.capacity.resources import ResourceError
 from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.sizing import LaneSizing, lane_counts, lane_plans
 from orchestrator.spec.parse import load_spec

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.resources import Resources
+from cluster.capacity.resources import Resources
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.sections import RULES, read_section
 from orchestrator.spec.sweep_spec import Artifacts, SearchConfig, Storage, Tracking

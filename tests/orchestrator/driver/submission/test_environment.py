@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cluster.job_request import Job
+from cluster.jobs.request import Job
 from orchestrator.driver.submission.environment import (
     INSTALLED,
     LOCKED,

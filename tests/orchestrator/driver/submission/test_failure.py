@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.job_request import Job
+from cluster.jobs.request import Job
 from orchestrator.driver.submission.failure import failure, failure_with_log, last_line
 from orchestrator.ledger.provenance import COMMIT_VARIABLE
 

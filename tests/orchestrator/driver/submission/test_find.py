@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from cluster.job_request import Job, JobState
+from cluster.jobs.request import Job, JobState
 from orchestrator.driver.submission.find import (
     UnknownSubmissionError,
     find_job,

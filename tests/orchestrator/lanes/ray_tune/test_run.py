@@ -15,7 +15,7 @@ from ray._private import state
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError
 
-from cluster.local import connected
+from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune import run
 from orchestrator.lanes.ray_tune.lane_trial import LaneTrial

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.job_request import Job
+from cluster.jobs.request import Job
 
 pytestmark = pytest.mark.slow  # imports Ray
 
@@ -11,7 +11,7 @@ def test_a_job_has_all_that_explains_its_failure() -> None:
     from ray.dashboard.modules.job.common import JobErrorType, JobStatus
     from ray.dashboard.modules.job.pydantic_models import JobDetails, JobType
 
-    from cluster.jobs import _job
+    from cluster.jobs.server import _job
 
     details = JobDetails(
         type=JobType.SUBMISSION,

@@ -16,16 +16,16 @@ from ray._private.utils import read_ray_address
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.capacity.nodes import nodes_of
 from cluster.errors import ClusterError
-from cluster.nodes import nodes_of
-from cluster.processes import outlived_by_none
-from cluster.start import first_line, quiet_start, start_ray
-from cluster.telemetry import list_gpus
+from cluster.start.local_ray import first_line, quiet_start, start_ray
+from cluster.start.processes import outlived_by_none
+from cluster.telemetry.readings import list_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
 
 _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # keep CUDA_VISIBLE_DEVICES as the user set it

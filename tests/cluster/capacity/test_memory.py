@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.memory import CONTEXT_MB, MemoryModel, learn, size_lanes
+from cluster.capacity.memory import CONTEXT_MB, MemoryModel, learn, size_lanes
 
 needs = st.lists(st.floats(1, 90_000), min_size=1, max_size=40)
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from cluster import telemetry
-from cluster.telemetry import (
+from cluster.telemetry import readings
+from cluster.telemetry.readings import (
     GpuReading,
     energy_counter,
     list_gpus,
@@ -107,8 +107,8 @@ def test_energy_is_what_the_counter_of_a_device_says(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(_driver(), reason="needs a node without NVIDIA's driver")
 def test_a_node_without_a_driver_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    telemetry._noticed.clear()
-    with caplog.at_level(logging.INFO, logger="cluster.telemetry"):
+    readings._noticed.clear()
+    with caplog.at_level(logging.INFO, logger="cluster.telemetry.readings"):
         assert list_gpus() == ()
         assert energy_counter(0) is None
     assert [record.getMessage() for record in caplog.records] == [

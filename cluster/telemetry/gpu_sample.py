@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from cluster.telemetry import MB, ask, open_session
+from cluster.telemetry.readings import MB, ask, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

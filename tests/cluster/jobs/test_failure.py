@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.job_failure import LINE_CHARACTERS, LOG_LINES, cause, log_end, missing_program
+from cluster.jobs.failure import LINE_CHARACTERS, LOG_LINES, cause, log_end, missing_program
 
 RAY = (
     "Job entrypoint command failed with exit code {}, "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
 
 _GRAIN = 10_000
 """Parts of a CPU, a GPU or a megabyte that are told apart, as many as Ray tells apart."""

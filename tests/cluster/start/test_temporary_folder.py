@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import temporary
 from cluster.errors import ClusterError
-from cluster.temporary import LONGEST, folder_fault, ray_folder
+from cluster.start import temporary_folder
+from cluster.start.temporary_folder import LONGEST, folder_fault, ray_folder
 
 
 def test_the_longest_folder_leaves_room_for_rays_longest_socket() -> None:
@@ -60,7 +60,7 @@ def test_a_file_system_that_takes_no_folders_is_named() -> None:
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(temporary, "_LEAST_FREE", 2**62)
-    monkeypatch.setattr(temporary, "LONGEST", 1000)
+    monkeypatch.setattr(temporary_folder, "_LEAST_FREE", 2**62)
+    monkeypatch.setattr(temporary_folder, "LONGEST", 1000)
     with pytest.raises(ClusterError, match=r"MiB of free space"):
         ray_folder({"RAY_TMPDIR": str(tmp_path)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cluster.gpu_sample import GpuSample
+    from cluster.telemetry.gpu_sample import GpuSample
 
 Verdict: TypeAlias = Literal["fit", "suspect", "sick"]
 """Fit to train on, to be watched, or to be taken out: its trial goes on elsewhere."""

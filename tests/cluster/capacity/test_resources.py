@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.resources import ResourceError, Resources, gpus_per_worker, plan_lanes
+from cluster.capacity.resources import ResourceError, Resources, gpus_per_worker, plan_lanes
 
 cores = st.integers(1, 64)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.nodes import Node, node_of, nodes_of
-from cluster.packing import Demand, LanePlace, LaneShape, pack, room
+from cluster.capacity.nodes import Node, node_of, nodes_of
+from cluster.capacity.packing import Demand, LanePlace, LaneShape, pack, room
 
 SHARES = st.sampled_from([0.0, 0.1, 0.125, 0.25, 0.3, 0.5, 1.0, 2.0])
 

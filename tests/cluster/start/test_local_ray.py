@@ -11,10 +11,10 @@ import psutil
 import pytest
 import ray
 
-from cluster import start
 from cluster.errors import ClusterError
-from cluster.local import connected
-from cluster.start import last_lines
+from cluster.start import local_ray
+from cluster.start.connection import connected
+from cluster.start.local_ray import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_rays_internals_that_a_start_replaces_are_there() -> None:
 def _taken_port(monkeypatch: pytest.MonkeyPatch, port: int, *, attempts: int) -> None:
     """Give the raylet a port of its own that is in use, so many times: it then ends itself."""
     left = attempts
-    plain: Any = start._Watch.start
+    plain: Any = local_ray._Watch.start
 
     def wrong(watch: Any, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:
         nonlocal left
@@ -90,7 +90,7 @@ def _taken_port(monkeypatch: pytest.MonkeyPatch, port: int, *, attempts: int) ->
             command = [*command, f"--node_manager_port={port}"]
         return plain(watch, command, process_type, *rest, **named)
 
-    monkeypatch.setattr(start._Watch, "start", wrong)
+    monkeypatch.setattr(local_ray._Watch, "start", wrong)
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from cluster.gpu_health import judge
-from cluster.gpu_sample import sample_gpus
-from cluster.telemetry import list_gpus, visible_gpus
+from cluster.telemetry.gpu_health import judge
+from cluster.telemetry.gpu_sample import sample_gpus
+from cluster.telemetry.readings import list_gpus, visible_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cluster.gpu_sample import GpuSample
+    from cluster.telemetry.gpu_sample import GpuSample
 
 SAMPLE_SECONDS = 2.0
 KEPT_SAMPLES = 300

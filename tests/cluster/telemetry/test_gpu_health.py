@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.gpu_health import LOST_SAMPLES, THERMAL_SECONDS, judge
-from cluster.gpu_sample import GpuSample
+from cluster.telemetry.gpu_health import LOST_SAMPLES, THERMAL_SECONDS, judge
+from cluster.telemetry.gpu_sample import GpuSample
 
 
 def sample(at: float, **facts: object) -> GpuSample:

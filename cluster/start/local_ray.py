@@ -17,9 +17,9 @@ import ray
 from ray._private import parameter, ray_constants, services, utils
 
 from cluster.errors import ClusterError
-from cluster.ports import reserved_ports
-from cluster.processes import end_session
-from cluster.temporary import ray_folder
+from cluster.start.ports import reserved_ports
+from cluster.start.processes import end_session
+from cluster.start.temporary_folder import ray_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import psutil
 import pytest
 import ray
 
-from cluster import processes
 from cluster.errors import ClusterError
-from cluster.local import connected
+from cluster.start import processes
+from cluster.start.connection import connected
 
 pytestmark = pytest.mark.ray
 
@@ -67,7 +67,7 @@ def test_a_cluster_that_is_gone_is_named_at_once(monkeypatch: pytest.MonkeyPatch
         unused.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{unused.getsockname()[1]}"
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr("cluster.local.read_ray_address", lambda: place)
+    monkeypatch.setattr("cluster.start.connection.read_ray_address", lambda: place)
     for address in ("auto", place, f"ray://{place}"):
         with pytest.raises(ClusterError, match="nothing answers at"), connected(address):
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from cluster.telemetry import list_gpus, visible_gpus
+from cluster.telemetry.readings import list_gpus, visible_gpus
 
 
 def whereabouts() -> dict[str, object]:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from cluster.ports import reserved_ports
+from cluster.start.ports import reserved_ports
 
 
 def test_two_reservations_at_once_share_no_port() -> None:

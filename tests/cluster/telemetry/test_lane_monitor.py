@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.gpu_sample import GpuSample, sample_gpus
-from cluster.lane_monitor import LaneMonitor, above_idle, summarize
-from cluster.telemetry import unavailable_reason
+from cluster.telemetry.gpu_sample import GpuSample, sample_gpus
+from cluster.telemetry.lane_monitor import LaneMonitor, above_idle, summarize
+from cluster.telemetry.readings import unavailable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,12 @@ from collections.abc import Mapping  # noqa: TC003 - the spec's reader looks the
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from cluster.packing import LaneShape, room
+from cluster.capacity.packing import LaneShape, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
 
 Packing: TypeAlias = Literal["fixed", "memory"]
 """Shares of a GPU as they are given, or worked out from the memory that trainings need."""

@@ -15,16 +15,16 @@ import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
+from cluster.capacity.nodes import node_of
 from cluster.errors import ClusterError
-from cluster.job_failure import cause
-from cluster.job_request import Job
-from cluster.nodes import node_of
+from cluster.jobs.failure import cause
+from cluster.jobs.request import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cluster.job_request import JobRequest, JobState
-    from cluster.nodes import Node
+    from cluster.capacity.nodes import Node
+    from cluster.jobs.request import JobRequest, JobState
 
 
 _ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")

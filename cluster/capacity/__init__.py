@@ -1,0 +1,1 @@
+"""What nodes offer and how many lanes fit on them."""

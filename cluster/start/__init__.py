@@ -1,0 +1,1 @@
+"""Connections to Ray, and the start and end of a local Ray."""

@@ -1,0 +1,1 @@
+"""GPU readings, GPU health and the location of a worker."""
