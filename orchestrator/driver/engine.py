@@ -165,7 +165,7 @@ def _run_on(
                 )
             sweep.settle()
         finally:
-            interrupted = bool(sweep.running) or sweep.proposes
+            interrupted = bool(sweep.open_trials) or sweep.proposes
             sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")
         if not interrupted:
             interrupted = not checks.run(pool)

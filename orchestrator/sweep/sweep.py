@@ -1,4 +1,4 @@
-"""The course of one sweep as decisions over recorded events."""
+"""The state machine of a sweep: decisions over recorded events."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from orchestrator.ledger.events import (
 )
 from orchestrator.ledger.finite import broken_figures, finite_event, finite_only
 from orchestrator.search.schedulers.base import CONTINUE, Decision, judgement
-from orchestrator.sweep.course import Course
 from orchestrator.sweep.stagnation import Stagnation
+from orchestrator.sweep.state import Step, SweepState, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     from orchestrator.search.searchers.base import Searcher
     from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.objectives import Objective
-    from orchestrator.sweep.course import Running
+    from orchestrator.sweep.state import OpenTrial
     from search_spaces.domains import Value
     from trainables.session.messages import Interruption, TrialState
 
 MAX_REJECTED_IN_A_ROW = 500
-"""Proposals in a row that the cost gate settles before the space counts as exhausted."""
+"""Proposals in a row that the cost gate rejects before the space counts as exhausted."""
 
 
 class SweepListener(Protocol):
-    """Whoever wants to see a sweep's events as they happen."""
+    """Receives a sweep's events."""
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
-        """Take note of one event; called in order, from the thread that drives the sweep.
+        """Receive one event; called in order, from the thread that drives the sweep.
 
         Args:
-            event: what happened.
-            replayed: it happened in an earlier run of the sweep.
+            event: The event.
+            replayed: It was recorded by an earlier run of the sweep.
         """
 
 
 class Sweep:
-    """Decides what is tried, what goes on, what is over; writes every fact down first.
+    """Proposes, judges and ends trials; records every event before it acts on it.
 
-    Holds no Ray, no clock of its own and no files: simulated and real sweeps run through the same
-    code. Not safe for threads; one thread drives it.
+    It has no Ray, no clock and no files of its own: ``run``, ``plan``, ``simulate`` and the tests
+    use it with lanes of their kind. Not thread-safe: one thread drives it.
     """
 
     def __init__(
@@ -81,43 +81,42 @@ class Sweep:
         self._stagnation = Stagnation(
             objectives, patience=budget.stagnation_trials, unseen=baselines
         )
-        self._course = Course(epochs=budget.epochs, workers_per_trial=workers_per_trial)
-        self._live = self._course.live
+        self._state = SweepState(epochs=budget.epochs, workers_per_trial=workers_per_trial)
+        self._open = self._state.open
         self._waiting: list[str] = []
         self._exhausted = False
         self._stopped = False
 
     def replay(self, events: Iterable[SweepEvent]) -> None:
-        """Take up an earlier run of the same sweep: its events are observed, not written again.
+        """Resume an earlier run of the same sweep from its events, which are not recorded again.
 
-        Trials that had not ended, or were preempted, wait to be started again. What the driver died
-        before deciding is decided now: every event but the last one has its decision.
+        Trials that had not ended, or were preempted, wait to be started again. A decision that the
+        last event asks for and the driver did not record is made now.
         """
         last: SweepEvent | None = None
         for event in map(finite_event, events):
             for listener in self._listeners:
                 listener.on_event(event, replayed=True)
             if isinstance(event, TrialExamined):
-                continue  # no decision may depend on it
-            self._take_in(event)
+                continue  # no decision may depend on a final check
+            self._apply(event)
             last = event
-        for running in self._live.values():
-            running.started = None
+        self._state.driver_lost(0.0 if last is None else last.seconds)
         self._decide_on(last)
-        for trial_id, running in list(self._live.items()):
-            running.leaving = False
-            if running.stopping:
-                self.ended(trial_id, "stopped", running.stopping, {})
-        self._waiting = [trial_id for trial_id, each in self._live.items() if not each.paused]
+        for trial in self._state.with_status(TrialStatus.PAUSING):
+            trial.step(Step.RELEASE)
+        for trial in self._state.with_status(TrialStatus.STOPPING):
+            self.ended(trial.asked.trial_id, "stopped", trial.reason, {})
+        self._waiting = [trial_id for trial_id, trial in self._open.items() if not trial.is_paused]
 
     def request_stop(self) -> None:
-        """Propose nothing more; running trials are left to whoever runs them."""
+        """Propose nothing more; running trials stay with their lanes."""
         self._stopped = True
 
     @property
-    def running(self) -> tuple[str, ...]:
-        """Trials that have been asked for and are not over, in order of proposal."""
-        return tuple(self._live)
+    def open_trials(self) -> tuple[str, ...]:
+        """Trials that were proposed and have not ended for good, in order of proposal."""
+        return tuple(self._open)
 
     @property
     def proposes(self) -> bool:
@@ -130,33 +129,33 @@ class Sweep:
             return False
         if self._scheduler.promote() is not None:
             return True
-        return not self._exhausted and self._course.counted < self._budget.trials
+        return not self._exhausted and self._state.counted < self._budget.trials
 
     @property
     def _out_of_hours(self) -> bool:
         hours = self._budget.device_hours
-        return hours is not None and self._course.worker_seconds >= hours * 3600
+        return hours is not None and self._state.worker_seconds >= hours * 3600
 
     def next_trial(self) -> tuple[TrialAsked, int] | None:
         """Return the next trial to start with its attempt, from 1; None when there is none.
 
-        Trials that were interrupted come first, then paused ones that are taken up again, then new
-        ones. Configurations that the cost gate settles are recorded as infeasible and passed over.
-        None with ``proposes`` still true means that a paused trial's lane has not let go of it yet.
+        Interrupted trials come first, then promoted ones, then new ones. Configurations that the
+        cost gate rejects are recorded as infeasible and skipped. None while ``proposes`` is true
+        means that the lane of a promoted trial has not released it yet.
         """
         if not self.proposes:
             return None
         again = self._waiting.pop(0) if self._waiting else self._scheduler.promote()
         if again is None:
             return self._new_trial()
-        return None if self._live[again].leaving else self._start(again)
+        return None if self._open[again].status is TrialStatus.PAUSING else self._start(again)
 
     def _new_trial(self) -> tuple[TrialAsked, int] | None:
-        """Return the first proposal that the cost gate lets pass."""
-        while self._course.rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
+        """Start the first proposal that the cost gate accepts."""
+        while self._state.rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
             if not self.proposes:
                 return None
-            number = self._course.asked
+            number = self._state.asked
             config = self._searcher.propose(number)
             if config is None:
                 self._exhausted = True
@@ -182,16 +181,15 @@ class Sweep:
     def profiled(
         self, trial_id: str, metrics: Mapping[str, float], details: Mapping[str, Value]
     ) -> Decision:
-        """Take note of a trial's measured costs; stop where they break a constraint.
+        """Record a trial's measured costs; return a stop where they break a constraint.
 
-        The trial has failed where an objective is not finite.
-
-        Costs that are told again (a trial that went back to its checkpoint) are not recorded twice.
+        The trial fails where an objective is not finite. Costs that a restored trial reports again
+        are not recorded twice.
         """
-        running = self._live.get(trial_id)
-        if running is None or running.stopping:
+        trial = self._open.get(trial_id)
+        if trial is None or trial.status is TrialStatus.STOPPING:
             return Decision(action="stop", reason="the trial is over")
-        if running.profiled:
+        if trial.profiled:
             return CONTINUE
         if broken := broken_figures(metrics, self._aims):
             return self._failed(trial_id, f"{broken} before the first epoch")
@@ -203,22 +201,20 @@ class Sweep:
                 seconds=self._clock(),
             )
         )
-        return self._judge_costs(running, metrics)
+        return self._judge_costs(trial, metrics)
 
     def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> Decision:
-        """Take note of a finished epoch and return what happens to the trial.
+        """Record a finished epoch; return the scheduler's decision.
 
-        The trial has failed where a loss, a score or an objective is not finite.
-
-        An epoch that was reported before (a trial that went back to its checkpoint) is not
-        recorded twice.
+        The trial fails where a loss, a score or an objective is not finite. An epoch that a
+        restored trial reports again is not recorded twice.
         """
-        running = self._live.get(trial_id)
-        if running is None:
+        trial = self._open.get(trial_id)
+        if trial is None:
             return Decision(action="stop", reason="the trial is over")
-        if running.settled is not None:
-            return running.settled
-        if epoch <= running.epoch:
+        if trial.settled is not None:
+            return trial.settled
+        if epoch <= trial.epoch:
             return CONTINUE
         if broken := broken_figures(metrics, self._aims):
             return self._failed(trial_id, f"{broken} in epoch {epoch}")
@@ -227,7 +223,7 @@ class Sweep:
                 trial_id=trial_id, epoch=epoch, metrics=finite_only(metrics), seconds=self._clock()
             )
         )
-        return self._judge_epoch(running, epoch)
+        return self._judge_epoch(trial, epoch)
 
     def ended(
         self,
@@ -237,19 +233,19 @@ class Sweep:
         metrics: Mapping[str, float],
         artifacts: Sequence[str] = (),
     ) -> None:
-        """Record how a trial ended; what is already over stays as it is.
+        """Record the end of a trial; a trial that has ended already is left as it is.
 
-        A complete trial that lacks an objective, or has a loss, a score or an objective that is not
-        finite, has failed. Figures that are not finite are not recorded.
+        A complete trial fails where it lacks an objective, or where a loss, a score or an objective
+        is not finite. Figures that are not finite are not recorded.
         """
-        running = self._live.get(trial_id)
-        if running is None:
+        trial = self._open.get(trial_id)
+        if trial is None:
             return
-        if state == "stopped" and running.leaving:
-            running.leaving = False
+        if trial.status is TrialStatus.PAUSING and state in {"stopped", "preempted"}:
+            trial.step(Step.RELEASE)
             return
-        if state == "stopped" and running.stopping:
-            reason = running.stopping
+        if trial.status is TrialStatus.STOPPING and state == "stopped":
+            reason = trial.reason
         if state == "complete":
             missing = [name for name in self._aims if name not in metrics]
             broken = broken_figures(metrics, self._aims)
@@ -269,8 +265,8 @@ class Sweep:
         )
 
     def interrupted(self, trial_id: str, cause: Interruption, reason: str) -> None:
-        """Take note that a trial's lane was lost, or will be; another one goes on with it."""
-        if trial_id in self._live:
+        """Record that a trial's lane was lost, or got a preemption notice; another lane resumes."""
+        if trial_id in self._open:
             self._record(
                 TrialInterrupted(
                     trial_id=trial_id, cause=cause, reason=reason, seconds=self._clock()
@@ -278,8 +274,8 @@ class Sweep:
             )
 
     def restored(self, trial_id: str, epoch: int, trained_seconds: float) -> None:
-        """Take note of what a trial goes on from: whole epochs, seconds of training in all."""
-        if trial_id in self._live:
+        """Record the checkpoint that a trial resumes from: whole epochs, seconds of training."""
+        if trial_id in self._open:
             self._record(
                 TrialRestored(
                     trial_id=trial_id,
@@ -290,40 +286,41 @@ class Sweep:
             )
 
     def interrupt(self, reason: str) -> None:
-        """Record every trial that is not over as preempted; a resumed sweep starts them again."""
-        for trial_id, running in list(self._live.items()):
-            if not (running.preempted or running.paused):
-                self.ended(trial_id, "preempted", reason, {})
+        """End trials on lanes as preempted, stopped ones as stopped; a resumed sweep restarts."""
+        for trial in self._state.with_status(TrialStatus.ASKED, TrialStatus.RUNNING):
+            self.ended(trial.asked.trial_id, "preempted", reason, {})
+        for trial in self._state.with_status(TrialStatus.STOPPING):
+            self.ended(trial.asked.trial_id, "stopped", trial.reason, {})
 
     def settle(self) -> None:
-        """End the paused trials as stopped if nothing is left that could take one up again."""
-        if self._stopped or self.proposes or not all(each.paused for each in self._live.values()):
+        """End the paused trials as stopped if no other trial is open and none may be promoted."""
+        if self._stopped or self.proposes or not all(t.is_paused for t in self._open.values()):
             return
-        for trial_id, running in list(self._live.items()):
-            running.leaving = False
-            self.ended(trial_id, "stopped", f"{running.paused}; not taken up again", {})
+        for trial_id, trial in list(self._open.items()):
+            trial.step(Step.RELEASE)
+            self.ended(trial_id, "stopped", f"{trial.reason}; not taken up again", {})
 
     def _decide_on(self, last: SweepEvent | None) -> None:
-        """Decide what ``last``, the last event of an earlier driver, asks to be decided."""
+        """Make the decision that ``last``, the last event of an earlier driver, asks for."""
         match last:
             case TrialAsked():
                 verdict = self._gate.judge(last.known, last.config)
                 if verdict is not None:
                     self.ended(last.trial_id, "infeasible", verdict, last.known)
             case TrialProfiled():
-                self._judge_costs(self._live[last.trial_id], last.metrics)
+                self._judge_costs(self._open[last.trial_id], last.metrics)
             case EpochReported():
-                self._judge_epoch(self._live[last.trial_id], last.epoch)
+                self._judge_epoch(self._open[last.trial_id], last.epoch)
             case _:
                 pass
 
-    def _judge_costs(self, running: Running, metrics: Mapping[str, float]) -> Decision:
-        fresh = None if running.epoch else running.asked.config
-        known = {**running.asked.known, **metrics}
+    def _judge_costs(self, trial: OpenTrial, metrics: Mapping[str, float]) -> Decision:
+        fresh = None if trial.epoch else trial.asked.config
+        known = {**trial.asked.known, **metrics}
         verdict = self._gate.judge(known, fresh)
         if verdict is None:
             return CONTINUE
-        self.ended(running.asked.trial_id, "infeasible", verdict, known)
+        self.ended(trial.asked.trial_id, "infeasible", verdict, known)
         return Decision(action="stop", reason=verdict)
 
     def _failed(self, trial_id: str, reason: str) -> Decision:
@@ -331,35 +328,34 @@ class Sweep:
         self.ended(trial_id, "failed", reason, {})
         return Decision(action="stop", reason=reason)
 
-    def _judge_epoch(self, running: Running, epoch: int) -> Decision:
-        trial_id = running.asked.trial_id
+    def _judge_epoch(self, trial: OpenTrial, epoch: int) -> Decision:
+        trial_id = trial.asked.trial_id
         decision = self._scheduler.decide(trial_id)
         if decision.rung is not None:
             judged = judgement(trial_id, decision, seconds=self._clock())
             if judged is not None:
                 self._record(judged)
         if decision.action != "continue" and epoch >= self._budget.epochs:
-            return CONTINUE  # it is done anyway, let it finish as complete
-        running.leaving = decision.action == "pause"
-        if decision.action == "stop":
-            running.stopping = decision.reason or f"stopped after epoch {epoch}"
+            return CONTINUE  # all epochs are done: it ends as complete
+        if decision.action == "stop":  # a stop between rungs is in no event
+            trial.step(Step.STOP, decision.reason or f"stopped after epoch {epoch}")
         return decision
 
     def _start(self, trial_id: str) -> tuple[TrialAsked, int]:
-        running = self._live[trial_id]
-        attempt = running.attempt + 1
+        trial = self._open[trial_id]
+        attempt = trial.attempt + 1
         self._record(TrialStarted(trial_id=trial_id, attempt=attempt, seconds=self._clock()))
-        return running.asked, attempt
+        return trial.asked, attempt
 
     def _record(self, event: SweepEvent) -> None:
         self._journal.append(event)
-        self._take_in(event)
+        self._apply(event)
         for listener in self._listeners:
             listener.on_event(event)
 
-    def _take_in(self, event: SweepEvent) -> None:
+    def _apply(self, event: SweepEvent) -> None:
         self._searcher.observe(event)
         self._scheduler.observe(event)
         self._gate.observe(event)
         self._stagnation.observe(event)
-        self._course.take_in(event)
+        self._state.apply(event)

@@ -123,7 +123,7 @@ def test_the_budget_counts_trained_trials_and_every_trial_ends_once() -> None:
     assert set(ends(tape).values()) == {"complete", "stopped"}
     assert sum(isinstance(e, TrialEnded) for e in tape.events) == 6
     assert points.told == tape.events
-    assert not sweep.running
+    assert not sweep.open_trials
     assert not sweep.proposes
 
 
@@ -195,7 +195,7 @@ def test_an_epoch_that_is_not_finite_fails_its_trial_alone(bad: float, name: str
     # Resumed, it stays as it is.
     again, _ = make(tape)
     again.replay(list(tape.events))
-    assert not again.running
+    assert not again.open_trials
     assert not again.proposes
 
 

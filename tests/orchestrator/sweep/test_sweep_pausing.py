@@ -90,7 +90,7 @@ def test_paused_trials_are_taken_up_again_or_stopped_in_the_end() -> None:
     run(sweep, {})
     ends = {e.trial_id: e for e in tape.events if isinstance(e, TrialEnded)}
     assert len(ends) == 12
-    assert not sweep.running
+    assert not sweep.open_trials
     assert {e.state for e in ends.values()} == {"complete", "stopped"}
     again = [e for e in tape.events if isinstance(e, TrialStarted) and e.attempt > 1]
     assert again
@@ -113,7 +113,7 @@ def test_a_trial_whose_lane_has_not_let_go_is_not_started_twice() -> None:
     assert len({e.trial_id for e in tape.events if isinstance(e, TrialStarted)}) == 3
     sweep.ended(trials[2].trial_id, "complete", "", {"miou": 0.7, "flops": 0.1})
     sweep.settle()
-    assert not sweep.running
+    assert not sweep.open_trials
 
 
 @settings(max_examples=25, deadline=None)
