@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -42,23 +42,30 @@ if TYPE_CHECKING:
     from trainables.session.messages import TrialState, TrialTask
     from trainables.session.session import TrialSession
     from trainables.training.metrics import Scores
+    from trainables.training.plan import Progress
 
 
 def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
     """Return how the trial ended; its costs and epochs are reported to ``session`` before.
 
-    Called by every rank. What the configuration or the data do wrong ends the trial (``failed``
-    with the reason, ``infeasible`` where memory does not suffice), not the process. A disk that is
-    full preempts it; what a device, the network or another process does wrong is raised. The
-    metrics of a trial that did not come to its end are those known by then: costs, the best epoch's
-    scores.
-    A complete or broken trial leaves no state to go on from; a stopped or preempted one does.
-    Its folder is claimed first: one whose folder was claimed by a later turn raises, and changes
-    nothing there any more.
+    Called by every rank. A fault of the configuration or the data ends the trial, not the process:
+    as ``infeasible`` where memory does not suffice, else as ``failed`` with the reason. A full disk
+    preempts it. Faults of devices, the network or other processes are raised. The metrics of a
+    trial that did not complete are the costs and the best epoch's scores.
+    A complete or failed trial leaves no state to resume from; a stopped or preempted one does.
+    The trial's folder is claimed first. A process whose folder has a later claim raises, and
+    changes nothing in it.
     """
     trial = _Trial(task, session)
     with writing_under(trial.claim):
-        state, reason = _outcome(trial)
+        state: TrialState = "complete"
+        try:
+            reason = trial.run()
+        except Exception as error:
+            ended = trial.end_after(error)
+            if ended is None:
+                raise  # the lane ends with it, and another lane resumes from the checkpoint
+            state, reason = ended
         if state not in {"stopped", "preempted"} and session.rank == 0:
             remove_last(trial.folder)
     done = TrialDone(
@@ -71,30 +78,6 @@ def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
     del trial
     release_memory()
     return done
-
-
-def _outcome(trial: _Trial) -> tuple[TrialState, str]:
-    try:
-        return "complete", trial.run()
-    except TrialStoppedError:
-        return "stopped", f"asked to stop after epoch {trial.epoch}"
-    except DoesNotFitError as error:
-        return "infeasible", str(error)
-    except Exception as error:
-        cause = blame(error)
-        if cause == "infrastructure":
-            raise  # the lane ends with it, and another one goes on from the checkpoint
-        if cause == "storage":
-            return "preempted", f"its files cannot be written: {describe_error(error)}"
-        if trial.session.rank == 0 and write_traceback(trial.folder, error):
-            trial.artifacts.append(TRACEBACK)
-        return "failed", describe_error(error)
-
-
-class _Prepared(NamedTuple):
-    plan: Plan
-    model: SegmentationModel
-    datasets: tuple[SegmentationDataset, SegmentationDataset]
 
 
 @dataclass(slots=True)
@@ -123,8 +106,14 @@ class _Trial:
             trainer = Trainer(plan, model, datasets, session=self.session, ranks=ranks)
             ranks.on_first(lambda: self._profile(trainer))
             if self.task.resume:
-                self._go_on(trainer)
-            self._fit(trainer, ranks)
+                self._resume(trainer)
+            memory, energy = PeakMemory(self.session.device), EnergyUse(self.session, ranks)
+            try:
+                with energy, memory:
+                    trainer.fit(self._on_epoch)
+            finally:
+                self._add_training_metrics(trainer.progress, memory)
+            self._add_energy("train", energy)
             self._finish(trainer, ranks)
         finally:
             ranks.close()
@@ -133,20 +122,37 @@ class _Trial:
             return f"no better mIoU in {patience} epochs, ended after {self.epoch}"
         return ""
 
-    def _go_on(self, trainer: Trainer) -> None:
-        """Go on from the state in the folder, if there is one; say from which."""
+    def end_after(self, error: Exception) -> tuple[TrialState, str] | None:
+        """Return state and reason of a trial that ``error`` ended; None for infrastructure."""
+        if isinstance(error, TrialStoppedError):
+            return "stopped", f"asked to stop after epoch {self.epoch}"
+        if isinstance(error, DoesNotFitError):
+            return "infeasible", str(error)
+        cause = blame(error)
+        if cause == "infrastructure":
+            return None
+        if cause == "storage":
+            return "preempted", f"its files cannot be written: {describe_error(error)}"
+        if self.session.rank == 0 and write_traceback(self.folder, error):
+            self.artifacts.append(TRACEBACK)
+        return "failed", describe_error(error)
+
+    def _resume(self, trainer: Trainer) -> None:
+        """Resume from the state in the folder, if there is one, and report it."""
         trainer.resume()
         self.session.report(
             Restored(
                 trial_id=self.task.trial_id,
                 epoch=trainer.progress.epoch,
-                trained_seconds=trainer.trained_seconds,
+                trained_seconds=trainer.progress.trained_seconds,
             )
         )
         for epoch, metrics in enumerate(trainer.progress.history, start=1):
-            self._on_epoch(epoch, metrics)  # whoever heard of it passes it over
+            self._on_epoch(epoch, metrics)  # a receiver that has it already ignores it
 
-    def _prepare(self) -> _Prepared:
+    def _prepare(
+        self,
+    ) -> tuple[Plan, SegmentationModel, tuple[SegmentationDataset, SegmentationDataset]]:
         task = self.task
         config = TrialConfig.from_mapping(task.config)
         if task.training.threads is not None:
@@ -170,7 +176,7 @@ class _Trial:
         )
         weights = task.training.weights
         model = build_model(config, datasets[0].num_classes, weights=weights)
-        return _Prepared(plan, model, datasets)
+        return plan, model, datasets
 
     def _datasets(self, config: TrialConfig) -> tuple[SegmentationDataset, SegmentationDataset]:
         task = self.task
@@ -190,7 +196,7 @@ class _Trial:
         )
 
     def _profile(self, trainer: Trainer) -> None:
-        """Measure the cost, unless it was measured before, and report it."""
+        """Measure the cost, unless it is known, and report it."""
         profile = self._cost(trainer.plan.config, trainer.val.num_classes)
         self.metrics |= {**profile.metrics(), **self.task.measured}
         self.session.report(
@@ -218,31 +224,24 @@ class _Trial:
             ),
         )
 
-    def _fit(self, trainer: Trainer, ranks: Ranks) -> None:
-        memory, energy = PeakMemory(self.session.device), EnergyUse(self.session, ranks)
-        try:
-            with energy, memory:
-                trainer.fit(self._on_epoch)
-        finally:
-            progress = trainer.progress
-            self.metrics |= progress.best
-            self.metrics |= {"best_epoch": progress.best_epoch, "train_seconds": progress.seconds}
-            if memory.mb is not None:
-                self.metrics["peak_memory_mb"] = memory.mb
-        self._note_energy("train", energy)
+    def _add_training_metrics(self, progress: Progress, memory: PeakMemory) -> None:
+        self.metrics |= progress.best
+        self.metrics |= {"best_epoch": progress.best_epoch, "train_seconds": progress.seconds}
+        if memory.mb is not None:
+            self.metrics["peak_memory_mb"] = memory.mb
 
     def _on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         self.epoch = epoch
         self.session.report(EpochDone(trial_id=self.task.trial_id, epoch=epoch, metrics=metrics))
 
     def _finish(self, trainer: Trainer, ranks: Ranks) -> None:
-        """Score the best epoch's weights as they are on the disk, and keep what shows them."""
+        """Score the best epoch's weights as they are on the disk, and write the result files."""
         trainer.load_best()
         self._compress(trainer)
         energy = EnergyUse(self.session, ranks)
         with energy:
             scores = trainer.evaluate(with_thresholds=True)
-        self._note_energy("eval", energy)
+        self._add_energy("eval", energy)
         if energy.joules is not None:
             self.metrics["eval_energy_per_image_j"] = energy.joules / len(trainer.val)
         self.metrics |= {
@@ -255,7 +254,7 @@ class _Trial:
         ranks.on_first(lambda: self._write_results(trainer, scores))
 
     def _compress(self, trainer: Trainer) -> None:
-        """Make the trainer's model what ships, and note what the float model scores beside it."""
+        """Replace the model by its deployed form, and record the float model's mIoU too."""
         config = trainer.plan.config
         if config.pruning == "unstructured":
             self.metrics["sparsity"] = sparsity(trainer.model)
@@ -283,8 +282,8 @@ class _Trial:
         count = self.task.training.sample_images
         self.artifacts += write_pictures(self.folder, trainer.model, val, trainer.compute, count)
 
-    def _note_energy(self, name: str, energy: EnergyUse) -> None:
-        """Add to the trial's energy and note a stretch's mean power, where they are known."""
+    def _add_energy(self, name: str, energy: EnergyUse) -> None:
+        """Add to the trial's energy and record the mean power of a phase, where they are known."""
         if energy.joules is not None and energy.watts is not None:
             self.metrics["energy_j"] = self.metrics.get("energy_j", 0.0) + energy.joules
             self.metrics[f"{name}_power_w"] = energy.watts

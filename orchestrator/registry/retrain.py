@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from orchestrator.spec.resolutions import largest_resolution
-from trainables.distillation.lesson import run_teacher
+from trainables.distillation.teacher_task import run_teacher
 from trainables.session.local import LocalSession
 from trainables.session.messages import TeacherTask, TrialTask
 from trainables.training.seeds import derive_seed

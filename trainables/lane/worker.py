@@ -144,7 +144,7 @@ class _Lane:
 
 def _real_runner() -> TrialRunner:
     # A lane that runs something else need not load the models.
-    from trainables.distillation.lesson import run_teacher  # noqa: PLC0415
+    from trainables.distillation.teacher_task import run_teacher  # noqa: PLC0415
     from trainables.lane.final_check import run_final_check  # noqa: PLC0415
     from trainables.trial import run_trial  # noqa: PLC0415
 

@@ -1,11 +1,11 @@
-"""The epochs of one training: train, validate, keep the best, be able to go on."""
+"""The epochs of one training: train, validate, keep the best weights, save the state."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,21 +16,16 @@ from trainables.compression.unstructured import bake_masks
 from trainables.formats.program import save_program
 from trainables.session.session import HearsPreemption
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
-from trainables.training.checkpoint import (
-    BEST_WEIGHTS,
-    load_weights,
-    save_best,
-)
+from trainables.training.checkpoint import BEST_WEIGHTS, load_weights, save_best
+from trainables.training.checkpoint_interval import CheckpointInterval
 from trainables.training.compressing import calibration_batches, change_model, plain_state
 from trainables.training.compute import Compute
 from trainables.training.evaluation import check_stop, evaluate
 from trainables.training.finite import DivergedError, NotFiniteError
 from trainables.training.metrics import IGNORE_INDEX
-from trainables.training.pacer import Pacer
 from trainables.training.plan import PartialEpoch, Progress
-from trainables.training.resuming import identity_of, sound_state
+from trainables.training.resume_point import ResumePoint, find_resume_point
 from trainables.training.seeds import seed_everything
-from trainables.training.state import save_last
 from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
@@ -47,11 +42,11 @@ if TYPE_CHECKING:
     from trainables.training.plan import Plan
 
 CHECK_STEPS = 16
-"""Steps between two reads of the loss, each of which waits for the device and the other ranks."""
+"""Steps between two reads of the loss; each read waits for the device and the other ranks."""
 
 
 class Trainer:
-    """Trains one model; every rank holds one and calls the same methods."""
+    """Trains one model; every rank holds one and calls the same methods in the same order."""
 
     def __init__(
         self,
@@ -81,75 +76,74 @@ class Trainer:
         self._train_loader = make_loader(self._train, self._batches, workers=workers, device=device)
         self._val_loader = make_loader(self.val, order, workers=workers, device=device)
         self._stages = list(stages(plan.config, plan.epochs))
-        self._changed = False
-        self._partial: PartialEpoch | None = None
-        self._own: dict[str, Any] | None = None
-        self._noticed = False
-        self._scored = "validation"
+        self._phase = "validation"
         self.step = self._make_step()
-        self._pacer = Pacer()
+        self._interval = CheckpointInterval()
 
     def resume(self) -> bool:
-        """Go on from the newest sound state in the folder; whether there was one of this plan.
+        """Resume from the newest intact state in the folder; whether there was one of this plan.
 
         Raises:
-            DivergedError: the state is of a training that had diverged.
+            DivergedError: the training of the state had diverged.
         """
-        state = self._ranks.on_first(lambda: sound_state(self.plan))
-        if state is None:
+        point = self._ranks.on_first(lambda: find_resume_point(self.plan))
+        if point is None:
             return False
-        self.progress = Progress(**state["progress"])
-        partial = state.get("partial")
-        self._change_model(before=self.progress.epoch + (partial is not None))
-        self.step.load_state_dict(state["step"])
-        if partial is not None:
-            own = state["own"]  # of as many ranks as there were, which a sweep keeps
-            self._partial, self._own = PartialEpoch(**partial), own[self._ranks.rank % len(own)]
+        self.progress = point.progress
+        self._change_model(before=self.progress.epoch + (self.progress.partial is not None))
+        self.step.load_state_dict(point.step)
         return True
 
-    @property
-    def trained_seconds(self) -> float:
-        """Time spent in training so far, s: epochs that are over, and the state's part of one."""
-        return self.progress.seconds + (0.0 if self._partial is None else self._partial.seconds)
-
     def fit(self, on_epoch: Callable[[int, dict[str, float]], None]) -> None:
-        """Train the epochs that are left; ``on_epoch`` is told each one's number and metrics.
+        """Train the remaining epochs; call ``on_epoch`` with the number and metrics of each.
 
         The state is saved after ``on_epoch``, so an epoch that was interrupted in between is
-        trained and told again.
+        trained and reported again.
 
         Raises:
             DivergedError: the loss, or the weights, logits or metrics of a validation are not
                 finite.
             DoesNotFitError: not even one image at a time fits into memory.
-            TrialStoppedError: the session asked the trial to end; the best is on disk.
+            TrialStoppedError: the session asked the trial to end; the best weights are saved.
         """
-        while self.progress.epoch < self.plan.epochs and not self.progress.early_stopped:
-            self._changed = self._change_model(before=self.progress.epoch + 1) or (
-                self._partial is not None and self._partial.changed
-            )
-            epoch, metrics = self._run_epoch()
-            self.progress.history.append(metrics)
-            self._ranks.everywhere(lambda: on_epoch(epoch, metrics))  # noqa: B023 - called at once
-            if self._ranks.on_first(self._pacer.is_due):
-                self._ranks.on_first(self._save)
+        progress = self.progress
+        while progress.epoch < self.plan.epochs and not progress.early_stopped:
+            epoch = progress.partial or self._new_epoch(progress.epoch + 1)
+            progress.partial = None
+            start = time.perf_counter() - epoch.seconds
+            train_loss = self._train_epoch(epoch, start)
+            scores = self._validate(epoch)
+            seconds = time.perf_counter() - start
+            progress.seconds += seconds
+            metrics = {
+                "train_loss": train_loss,
+                "val_loss": scores.loss,
+                "miou": scores.miou,
+                "pixel_accuracy": scores.pixel_accuracy,
+                "learning_rate": epoch.learning_rate,
+                "epoch_seconds": seconds,
+            }
+            progress.history.append(metrics)
+            self._ranks.everywhere(lambda: on_epoch(progress.epoch, metrics))  # noqa: B023 - called at once
+            if self._ranks.on_first(self._interval.is_due):
+                self._ranks.on_first(lambda: self._save(progress))
 
     def load_best(self) -> None:
-        """Put the best epoch's weights from the disk into the model."""
+        """Load the best epoch's weights from the disk into the model."""
         path = self.plan.folder / BEST_WEIGHTS
         weights = self._ranks.on_first(lambda: load_weights(path)[0])
         bake_masks(self.model)
         self.model.load_state_dict(weights)
-        self._scored = f"validation of the best epoch, {self.progress.best_epoch}"
+        self._phase = f"validation of the best epoch, {self.progress.best_epoch}"
 
     def deploy(self, path: Path) -> None:
-        """Make the model what ships of it, for good; rank 0 writes it to ``path`` (``.pt2``)."""
+        """Replace the model by its deployed form for good; rank 0 writes it to ``path`` (.pt2)."""
         config = self.plan.config
         self.model = self._ranks.everywhere(
             lambda: deploy(self.model.cpu(), config, lambda: calibration_batches(self._train))
         )
         best = self.progress.best_epoch
-        self._scored = f"validation of epoch {best} after {config.quantization} quantization"
+        self._phase = f"validation of epoch {best} after {config.quantization} quantization"
         self._ranks.on_first(lambda: save_program(self.model, config.resolution, path))
         self.model = self.compute.place(self.model)
 
@@ -170,22 +164,25 @@ class Trainer:
                 with_thresholds=with_thresholds,
             )
         except NotFiniteError as error:
-            raise DivergedError(f"{self._scored}: {error}; {self._remedy()}") from error
+            raise DivergedError(f"{self._phase}: {error}; {self._remedy()}") from error
 
     def _remedy(self) -> str:
         config = self.plan.config
         if isinstance(self.model, FrozenProgram):
             return (
-                f"the float model is sound, {config.quantization} cannot hold its values; use "
-                "another quantization"
+                f"the float model is finite, {config.quantization} cannot represent its values; "
+                "use another quantization"
             )
         return f"a learning rate below {config.learning_rate:g} or a gradient_clip may help"
 
-    def _change_model(self, *, before: int) -> bool:
-        """Do what the plan does to the model before epoch ``before``; whether there was anything.
+    def _new_epoch(self, number: int) -> PartialEpoch:
+        changed = self._change_model(before=number)
+        return PartialEpoch(epoch=number, learning_rate=self.step.learning_rate, changed=changed)
 
-        A changed model is another one: its optimizer starts anew, and so does the search for its
-        best epoch.
+    def _change_model(self, *, before: int) -> bool:
+        """Prune or quantize the model as planned before epoch ``before``; whether it changed.
+
+        A changed model gets a new optimizer, and the search for its best epoch restarts.
         """
         due = [stage for stage in self._stages if stage.after_epoch < before]
         for stage in due:
@@ -201,7 +198,7 @@ class Trainer:
         return bool(due)
 
     def _share_state(self) -> None:
-        """Give every rank the weights and statistics of the first."""
+        """Copy rank 0's weights and statistics to every rank."""
         if self._ranks.world_size > 1:
             state = self._ranks.on_first(
                 lambda: {name: value.cpu() for name, value in self.model.state_dict().items()}
@@ -221,85 +218,52 @@ class Trainer:
             taken=taken,
         )
 
-    def _run_epoch(self) -> tuple[int, dict[str, float]]:
-        epoch = self.progress.epoch + 1
-        done = self._partial or self._nothing_of(epoch)
-        self._partial = None
-        start = time.perf_counter() - done.seconds
-        train_loss = self._train_epoch(done, start)
-        self._ranks.average_buffers(self.model)
-        if isinstance(self.model, QuantizationAwareModel):
-            self._share_state()  # zero points are whole numbers, which have no mean
-        self._scored = f"validation after epoch {epoch}"
-        scores = self.evaluate()
-        if math.isnan(scores.miou):
-            raise ValueError("the validation images have no labelled pixel; check the masks")
-        self._note(epoch, scores)
-        seconds = time.perf_counter() - start
-        self.progress.seconds += seconds
-        return epoch, {
-            "train_loss": train_loss,
-            "val_loss": scores.loss,
-            "miou": scores.miou,
-            "pixel_accuracy": scores.pixel_accuracy,
-            "learning_rate": done.learning_rate,
-            "epoch_seconds": seconds,
-        }
+    def _train_epoch(self, epoch: PartialEpoch, start: float) -> float:
+        """Train the remaining steps of ``epoch``; return the mean loss over its valid pixels.
 
-    def _nothing_of(self, epoch: int) -> PartialEpoch:
-        return PartialEpoch(
-            epoch=epoch,
-            steps=0,
-            loss=0.0,
-            pixels=0.0,
-            learning_rate=self.step.learning_rate,
-            changed=self._changed,
-        )
-
-    def _train_epoch(self, done: PartialEpoch, start: float) -> float:
-        """Train what is left of an epoch that began at ``start``, seconds of ``perf_counter``.
-
-        Return the mean loss over all its valid pixels.
+        ``start`` is its begin, seconds of ``perf_counter``.
         """
-        epoch = done.epoch
-        seed_everything("epoch", self.plan.seed, epoch, self._ranks.rank)
-        self._batches.set_epoch(epoch, skipped=done.steps)
-        self._train.set_epoch(epoch)
+        ranks = self._ranks
+        seed_everything("epoch", self.plan.seed, epoch.epoch, ranks.rank)
+        self._batches.set_epoch(epoch.epoch, skipped=epoch.steps)
+        self._train.set_epoch(epoch.epoch)
         self.model.train()
         batches = iter(self._train_loader)
-        if self._own is not None:
-            self.step.load_own_state(self._own)
-            self._own = None
-        begun = done.loss if self._ranks.rank == 0 else 0.0
-        loss = torch.tensor(begun, dtype=torch.float64, device=self.compute.device)
-        pixels = done.pixels
-        for step in range(done.steps, len(self._batches)):
+        if epoch.rank_states:  # right before the first step, as the above draws random numbers too
+            # A teacher may be resumed by a sweep with another number of ranks.
+            self.step.load_rank_state(epoch.rank_states[ranks.rank % len(epoch.rank_states)])
+        before = epoch.loss if ranks.rank == 0 else 0.0  # counted once in the sum over ranks
+        loss = torch.tensor(before, dtype=torch.float64, device=self.compute.device)
+        pixels = epoch.pixels
+        for step in range(epoch.steps, len(self._batches)):
             check_stop(self._session)
-            if self._saves_here():
-                so_far = self._ranks.total(float(loss))
-                seconds = time.perf_counter() - start
-                partial = replace(done, steps=step, loss=so_far, pixels=pixels, seconds=seconds)
-                own = self._ranks.gather(self.step.own_state())
-                self._ranks.on_first(lambda: self._save(partial, own))  # noqa: B023 - called at once
+            if self._is_save_due():
+                partial = replace(
+                    epoch,
+                    steps=step,
+                    loss=ranks.total(float(loss)),
+                    pixels=pixels,
+                    seconds=time.perf_counter() - start,
+                    rank_states=ranks.gather(self.step.rank_state()),
+                )
+                ranks.on_first(lambda: self._save(replace(self.progress, partial=partial)))  # noqa: B023 - called at once
             batch, valid = self._next(batches)
             loss += self.step(batch, valid)
             pixels += valid
-            if self._looks_at_loss(step):
-                total = self._ranks.total(float(loss))
+            if self._reads_loss(step):
+                total = ranks.total(float(loss))
                 if not math.isfinite(total):
                     raise DivergedError(
-                        f"the training loss is {total} in epoch {epoch}, found after step "
+                        f"the training loss is {total} in epoch {epoch.epoch}, found after step "
                         f"{step + 1}; {self._remedy()}"
                     )
         return total / pixels if pixels else 0.0
 
-    def _saves_here(self) -> bool:
-        """Whether to save in the middle of the epoch: at a notice, and as paced from then on."""
+    def _is_save_due(self) -> bool:
+        """Whether to save in the middle of an epoch, which happens after a preemption notice."""
         session = self._session
-        if not (isinstance(session, HearsPreemption) and session.preemption_noticed()):
-            return False
-        first, self._noticed = not self._noticed, True
-        return first or self._ranks.on_first(self._pacer.is_due)
+        noticed = isinstance(session, HearsPreemption) and session.preemption_noticed()
+        return noticed and self._ranks.on_first(self._interval.is_due_after_notice)
 
     def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
         """Return this rank's next batch and the number of valid pixels on all ranks."""
@@ -309,38 +273,36 @@ class Trainer:
         try:
             batch = next(batches)
             valid = float((batch["mask"] != IGNORE_INDEX).sum())
-        except Exception as failure:  # noqa: BLE001 - the other ranks must learn of every failure
+        except Exception as failure:  # noqa: BLE001 - ``agree`` raises it on every rank
             error = failure
         return batch, self._ranks.agree(error, valid)
 
-    def _looks_at_loss(self, step: int) -> bool:
+    def _reads_loss(self, step: int) -> bool:
         return step + 1 == len(self._batches) or (step + 1) % CHECK_STEPS == 0
 
-    def _note(self, epoch: int, scores: Scores) -> None:
-        """Count the epoch, and keep its weights if they are the best so far."""
+    def _validate(self, epoch: PartialEpoch) -> Scores:
+        """Score the model, count the epoch and save its weights if they are the best so far."""
+        self._ranks.average_buffers(self.model)
+        if isinstance(self.model, QuantizationAwareModel):
+            self._share_state()  # zero points are integers, which cannot be averaged
+        self._phase = f"validation after epoch {epoch.epoch}"
+        scores = self.evaluate()
+        if math.isnan(scores.miou):
+            raise ValueError("the validation images have no labelled pixel; check the masks")
         progress, patience = self.progress, self.plan.settings.early_stopping_epochs
-        progress.epoch = epoch
-        if self._changed or not progress.best or scores.miou > progress.best["miou"]:
-            self._changed = False
+        progress.epoch = epoch.epoch
+        if epoch.changed or not progress.best or scores.miou > progress.best["miou"]:
             progress.best = {"miou": scores.miou, "pixel_accuracy": scores.pixel_accuracy}
-            progress.best_epoch = epoch
+            progress.best_epoch = epoch.epoch
             self._ranks.on_first(self._save_best)
-        stalled = patience is not None and epoch - progress.best_epoch >= patience
+        stalled = patience is not None and epoch.epoch - progress.best_epoch >= patience
         progress.early_stopped = stalled and not self._stages
+        return scores
 
     def _save_best(self) -> None:
         facts = {"epoch": self.progress.best_epoch, **self.progress.best}
         save_best(self.plan.folder, plain_state(self.model), {**self.plan.metadata, **facts})
 
-    def _save(
-        self, partial: PartialEpoch | None = None, own: list[dict[str, Any]] | None = None
-    ) -> None:
-        state: dict[str, Any] = {
-            "identity": identity_of(self.plan),
-            "step": self.step.state_dict(),
-            "progress": asdict(self.progress),
-        }
-        if partial is not None:
-            state |= {"partial": asdict(partial), "own": own}
-        with self._pacer:
-            save_last(self.plan.folder, state)
+    def _save(self, progress: Progress) -> None:
+        with self._interval:
+            ResumePoint(self.step.state_dict(), progress).save(self.plan)

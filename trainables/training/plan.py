@@ -1,4 +1,4 @@
-"""What one training is to do, with how far it has come."""
+"""What a training is to do, and how far it has come."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ class Plan:
     epochs: int
     """Epochs, >= 1."""
     folder: Path
-    """Where checkpoints go."""
+    """Folder of the checkpoints."""
     metadata: Mapping[str, Any]
-    """What is written into the checkpoint besides epoch and scores."""
+    """Metadata of the checkpoint besides epoch and scores."""
 
 
 @dataclass(kw_only=True, slots=True)
 class PartialEpoch:
-    """How far an epoch has come that was saved before its end."""
+    """How far an epoch has come."""
 
     epoch: int
     """The epoch, from 1."""
-    steps: int
-    """Batches trained."""
-    loss: float
-    """Sum of the loss over their valid pixels on all ranks."""
-    pixels: float
-    """Their valid pixels on all ranks."""
     learning_rate: float
-    """Learning rate as the epoch began."""
+    """Learning rate at its first step."""
     changed: bool
-    """Whether the model was changed before the epoch."""
+    """Whether the model was pruned or quantized right before the epoch."""
+    steps: int = 0
+    """Batches trained."""
+    loss: float = 0.0
+    """Sum of the loss over their valid pixels on all ranks."""
+    pixels: float = 0.0
+    """Their valid pixels on all ranks."""
     seconds: float = 0.0
     """Time spent on them, s."""
+    rank_states: list[dict[str, Any]] = field(default_factory=list)
+    """``TrainStep.rank_state`` of every rank after ``steps``; empty at the first step."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,8 +66,15 @@ class Progress:
     seconds: float = 0.0
     """Time spent in finished epochs, training and validation, s."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """Metrics of each finished epoch, so that one whose telling was lost can be told again."""
+    """Metrics of each finished epoch: a resumed trial reports them again, as reports get lost."""
     early_stopped: bool = False
     """Whether it ended because the mIoU no longer rose."""
     float_miou: float | None = None
-    """Best mIoU before training went on with int8 rounding; None where it did not."""
+    """Best mIoU before quantization-aware training began; None without it."""
+    partial: PartialEpoch | None = None
+    """The epoch in whose middle the state was saved; None between two epochs."""
+
+    @property
+    def trained_seconds(self) -> float:
+        """Time spent in training, s: all finished epochs and the finished part of the next."""
+        return self.seconds + (0.0 if self.partial is None else self.partial.seconds)

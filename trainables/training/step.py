@@ -1,4 +1,4 @@
-"""One optimizer step over a batch of all ranks, in as many parts as memory needs."""
+"""One optimizer step over a batch of all ranks, in as many micro-batches as memory needs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class TrainStep:
     """Model, optimizer and schedule, advanced together.
 
-    The gradient is that of the loss's mean over the valid pixels of the whole batch, however many
-    ranks and micro-batches share it. Only BatchNorm sees the parts: each normalises by its own
-    statistics.
+    The gradient is that of the loss's mean over the valid pixels of the whole batch, for any number
+    of ranks and micro-batches. Only BatchNorm depends on them: each micro-batch is normalised by
+    its own statistics.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class TrainStep:
         gradient_clip: float | None = None,
         taken: int = 0,
     ) -> None:
-        """Prepare to train ``model``, which lies on the device already.
+        """Prepare to train ``model``, which is on the device already.
 
-        ``taken`` steps of the schedule are behind it: the model was changed in the midst of it.
+        The schedule starts after ``taken`` steps, for a model that was changed during training.
         """
         self.model = model
         self.micro = MicroBatches()
@@ -96,12 +96,12 @@ class TrainStep:
         return loss
 
     def rehearse(self, batch: Batch, scale: float) -> None:
-        """Find the number of parts without a word to the other ranks, and change nothing else.
+        """Find the number of micro-batches without a collective, and change nothing else.
 
-        A rank that ran out of memory while gradients are being exchanged would leave the others
-        waiting, so that GPUs find out before.
+        A rank that runs out of memory while gradients are being reduced would leave the others
+        waiting in the collective. So GPUs find the number before.
         """
-        kept = [buffer.clone() for buffer in self.model.buffers()]
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
 
         def attempt(parts: int) -> None:
             with self._unsynced():
@@ -109,12 +109,12 @@ class TrainStep:
 
         self._ranks.everywhere(lambda: self.micro.run(attempt, size=len(batch["mask"])))
         self._optimizer.zero_grad(set_to_none=True)
-        for buffer, value in zip(self.model.buffers(), kept, strict=True):
+        for buffer, value in zip(self.model.buffers(), buffers, strict=True):
             buffer.copy_(value)
         self._rehearsed = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that going on needs, in tensors and plain values."""
+        """Return everything needed to resume, in tensors and plain values."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -124,28 +124,29 @@ class TrainStep:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state_dict`` returned."""
+        """Resume from what ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])
         self.micro.parts = state["parts"]
 
-    def own_state(self) -> dict[str, Any]:
-        """Return what of the model differs from rank to rank within an epoch, and what they draw.
+    def rank_state(self) -> dict[str, Any]:
+        """Return the state that differs between ranks in the middle of an epoch.
 
-        These are BatchNorm's running statistics, the number of parts, the random generators.
+        These are BatchNorm's running statistics, the number of micro-batches, the random
+        generators.
         """
         device = self._compute.device
         return {
-            "buffers": {name: each.detach().cpu() for name, each in self.model.named_buffers()},
+            "buffers": {name: buffer.detach().cpu() for name, buffer in self.model.named_buffers()},
             "parts": self.micro.parts,
             "random": torch.get_rng_state(),
             "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
-        """Go on from what ``own_state`` returned; right before the step, as others draw too."""
+    def load_rank_state(self, state: dict[str, Any]) -> None:
+        """Resume from what ``rank_state`` returned."""
         buffers = dict(self.model.named_buffers())
         for name, value in state["buffers"].items():
             buffers[name].copy_(value)
@@ -172,7 +173,7 @@ class TrainStep:
         return total
 
     def _forward(self, batch: Batch, parts: int, scale: float) -> tuple[Tensor, Tensor]:
-        """Return the summed loss, and the last part's scaled loss, which is yet to go backward."""
+        """Return the summed loss, and the last part's scaled loss, before its backward pass."""
         self._optimizer.zero_grad(set_to_none=True)
         *early, late = split_batch(batch, parts)
         total = torch.zeros((), dtype=torch.float64, device=self._compute.device)

@@ -330,7 +330,7 @@ def test_a_step_that_the_scaler_skips_is_no_divergence(
 
 def test_training_reads_the_loss_once_in_some_steps(make_trainer: Callable[..., Trainer]) -> None:
     trainer = make_trainer(epochs=1, batch_size=1)
-    looked = [trainer._looks_at_loss(step) for step in range(8)]
+    looked = [trainer._reads_loss(step) for step in range(8)]
     assert looked == [False] * 7 + [True]
 
 
