@@ -64,6 +64,9 @@ class BareSession:
     def report(self, message: TrialMessage) -> None:
         """Drop the message."""
 
+    def synchronize(self) -> None:
+        """Exchange nothing."""
+
     def should_stop(self) -> bool:
         """Never stop."""
         return False

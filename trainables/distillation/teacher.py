@@ -232,6 +232,7 @@ def _alone(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
         return True
 
     while not ranks.on_first(locked):
+        session.synchronize()
         if session.should_stop():
             raise TeacherError("stopped while another sweep trained the same teacher")
         time.sleep(_WAIT_SECONDS)

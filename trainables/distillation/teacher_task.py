@@ -77,6 +77,9 @@ class _Renamed:
     def report(self, message: TrialMessage) -> None:
         self._session.report(replace(message, trial_id=self._trial_id))
 
+    def synchronize(self) -> None:
+        self._session.synchronize()
+
     def should_stop(self) -> bool:
         return self._session.should_stop()
 

@@ -76,12 +76,14 @@ class LaneSession:
             self._see_sent()  # Ray keeps no order among calls of an asynchronous actor
             self._sent = self._setup.switchboard.emit.remote(self._setup.lane, message)
 
-    def should_stop(self) -> bool:
-        """Whether the trial was cancelled; all ranks get rank 0's answer.
+    def synchronize(self) -> None:
+        """Broadcast rank 0's stop request and poll for a preemption notice on all ranks.
 
-        Rank 0 stands back here while anything else on its node measures. The first question marks
-        the begin of the trial's training: what comes before it may measure, and wait for others
-        that do.
+        Rank 0 blocks here while another process of its node measures. The first call marks the
+        start of training: before it, the trial itself may measure.
+
+        Raises:
+            LeaveLane: a device of this rank is unfit.
         """
         if self.rank == 0:
             self._stand_back()
@@ -98,6 +100,9 @@ class LaneSession:
             self._stop, ask = (bool(flag) for flag in flags.tolist())
         if ask:
             self._notices.ask()
+
+    def should_stop(self) -> bool:
+        """Whether the trial was cancelled, as of the last ``synchronize``; equal on all ranks."""
         return self._stop
 
     def preemption_noticed(self) -> bool:

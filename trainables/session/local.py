@@ -35,6 +35,7 @@ class LocalSession:
     """Rank of this process."""
     world_size: int = 1
     """Number of processes that train together."""
+    _stopped: bool = field(default=False, init=False)
 
     def report(self, message: TrialMessage) -> None:
         """Keep ``message`` and hand it on."""
@@ -42,9 +43,13 @@ class LocalSession:
         if self.on_message is not None:
             self.on_message(message)
 
+    def synchronize(self) -> None:
+        """Evaluate ``stop``."""
+        self._stopped = self.stop()
+
     def should_stop(self) -> bool:
-        """Whether the trial is to end now."""
-        return self.stop()
+        """Whether ``stop`` returned True at the last ``synchronize``."""
+        return self._stopped
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
         """Return at once: nothing of ours runs beside."""

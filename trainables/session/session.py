@@ -26,8 +26,14 @@ class TrialSession(Protocol):
     def report(self, message: TrialMessage) -> None:
         """Hand ``message`` on; only rank 0's is passed, the others' are dropped."""
 
+    def synchronize(self) -> None:
+        """Receive stop requests and preemption notices; agree on them with the other ranks.
+
+        Called by all ranks at the same steps. Blocks while another process of the node measures.
+        """
+
     def should_stop(self) -> bool:
-        """Whether the trial is to end now; called by all ranks at the same steps, equal on all."""
+        """Whether a stop was requested by the last ``synchronize``; equal on all ranks."""
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[object]:
         """Wait for a turn to measure a latency, and pause the trainings of this node meanwhile.
@@ -42,10 +48,9 @@ class HearsPreemption(Protocol):
     """What a session may offer besides, where machines are taken away with a notice."""
 
     def preemption_noticed(self) -> bool:
-        """Whether a machine of the trial was said to go, from the notice on.
+        """Whether a notice was received by the last ``synchronize``; equal on all ranks.
 
-        The trial saves its state at once, and often from then on. Called by all ranks at the same
-        steps, equal on all.
+        The trial saves its state at once, and often from then on.
         """
 
 

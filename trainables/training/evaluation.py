@@ -28,11 +28,12 @@ class TrialStoppedError(Exception):
 
 
 def check_stop(session: TrialSession) -> None:
-    """Return if the trial is to go on.
+    """Synchronize the session; return if no stop was requested.
 
     Raises:
-        TrialStoppedError: it is to end; on all ranks alike.
+        TrialStoppedError: a stop was requested; on all ranks alike.
     """
+    session.synchronize()
     if session.should_stop():
         raise TrialStoppedError
 

@@ -54,6 +54,7 @@ def cluster_of(nodes: int) -> Iterator[None]:
 def steps(one: TrialTask, session: TrialSession) -> TrialDone:
     """Take some steps, which all ranks take together; tell how many nodes took part."""
     for step in range(STEPS):
+        session.synchronize()
         if session.should_stop():
             return TrialDone(trial_id=one.trial_id, state="stopped", reason="", metrics={})
         time.sleep(0.01)
@@ -170,6 +171,7 @@ class Watch:
 def long_steps(one: TrialTask, session: TrialSession) -> TrialDone:
     """Go on until stopped, or twenty steps where the trial was moved."""
     for step in range(100_000):
+        session.synchronize()
         if session.should_stop():
             return TrialDone(trial_id=one.trial_id, state="stopped", reason="", metrics={})
         time.sleep(0.02)

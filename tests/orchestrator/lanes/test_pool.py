@@ -38,10 +38,11 @@ def scripted(task: TrialTask, session: TrialSession) -> TrialDone:
     epoch = 0
     while what == "long" and not session.should_stop():
         time.sleep(0.005)
+        session.synchronize()
         epoch += 1
         if epoch == 3:
             session.report(EpochDone(trial_id=task.trial_id, epoch=1, metrics={}))
-    session.should_stop()
+    session.synchronize()
     return TrialDone(
         trial_id=task.trial_id,
         state="stopped" if what == "long" else "complete",
