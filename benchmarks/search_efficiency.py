@@ -48,7 +48,7 @@ BENCHMARKS = {
     "backbones": "orchestrator.forecast.simulation.synthetic:backbones",
     "rugged": "orchestrator.forecast.simulation.synthetic:rugged",
 }
-OURS = "cost-aware + prospect"
+OURS = "cost-aware + expected-improvement"
 SYNE_TUNE = "Syne Tune MOASHA"
 METHODS: dict[str, tuple[str, str]] = {
     "random": ("random", "none"),
@@ -58,7 +58,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "random + mo-asha": ("random", "mo-asha"),
     "cost-aware, no stopping": ("cost-aware", "none"),
     "cost-aware + mo-asha": ("cost-aware", "mo-asha"),
-    OURS: ("cost-aware", "prospect"),
+    OURS: ("cost-aware", "expected-improvement"),
 }
 RIVALS = tuple(METHODS)[:4]
 """What ours is held against, of the methods that are here."""

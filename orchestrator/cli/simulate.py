@@ -94,11 +94,13 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.spec.strategies import (
         DEFAULT_SCHEDULER,
         DEFAULT_SEARCHER,
+        current_scheduler,
         scheduler_names,
         searcher_names,
     )
 
-    searcher, scheduler = searcher or DEFAULT_SEARCHER, scheduler or DEFAULT_SCHEDULER
+    searcher = searcher or DEFAULT_SEARCHER
+    scheduler = current_scheduler(scheduler or DEFAULT_SCHEDULER)
     wrong = [
         f"--{kind}: no {kind} is called {name!r}; there are {', '.join(known)}"
         for kind, name, known in (

@@ -11,6 +11,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec, spec_settings
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import parse_spec
+from orchestrator.spec.strategies import with_current_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,7 @@ def differences(kept: str, spec: SweepSpec) -> Iterator[str]:
 
     A setting that the text does not have, as it is of an older version, has its default there.
     """
+    kept = with_current_names(kept)
     try:
         before = _flat(spec_settings(parse_spec(yaml.safe_load(kept))))
     except SpecError:  # of another version; what can be compared is its text
@@ -90,7 +92,8 @@ def unfinished_like(root: Path, spec: SweepSpec) -> SweepFolder | None:
     """
     text = dump_spec(spec)
     for folder in list_sweeps(root):
-        if folder.spec.read_text(encoding="utf-8") == text and not _is_finished(folder):
+        kept = with_current_names(folder.spec.read_text(encoding="utf-8"))
+        if kept == text and not _is_finished(folder):
             return folder
     return None
 

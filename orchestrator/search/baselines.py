@@ -68,7 +68,7 @@ class BaselinesFirst:
             self._searcher.observe(event)
 
 
-class BaselinesSpared:
+class BaselinesExempt:
     """Lets the baselines train to their end; judges all other trials, and those alone.
 
     The other scheduler does not see the baselines: they take nobody's place at a rung.
@@ -93,13 +93,13 @@ class BaselinesSpared:
         return self._scheduler.promote()
 
 
-def with_baselines(
+def searcher_with_baselines(
     searcher: Searcher, baselines: Sequence[Baseline], space: SearchSpace
 ) -> Searcher:
     """Return a searcher that proposes ``baselines`` first; the same one where there are none."""
     return BaselinesFirst(searcher, baselines, space) if baselines else searcher
 
 
-def sparing_baselines(scheduler: Scheduler, baselines: Sequence[Baseline]) -> Scheduler:
+def scheduler_with_baselines(scheduler: Scheduler, baselines: Sequence[Baseline]) -> Scheduler:
     """Return a scheduler that never stops ``baselines``; the same one where there are none."""
-    return BaselinesSpared(scheduler, baselines) if baselines else scheduler
+    return BaselinesExempt(scheduler, baselines) if baselines else scheduler

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.hopeless import HopelessRule
+    from orchestrator.search.dominated_bound import DominatedBound
     from orchestrator.spec.constraints import Constraint
     from search_spaces.space import Config
 
@@ -22,19 +22,19 @@ class CostGate:
         self,
         constraints: Sequence[Constraint],
         static_costs: Callable[[Config], Mapping[str, float]],
-        hopeless: HopelessRule | None = None,
+        dominated_bound: DominatedBound | None = None,
     ) -> None:
         """Take the rules.
 
         Args:
             constraints: Bounds that a trial must keep.
             static_costs: Metrics of a configuration that need no training and no measurement.
-            hopeless: What tells that a configuration cannot reach the front; None settles broken
+            dominated_bound: Rule for configurations that cannot reach the front; None judges the
                 constraints alone.
         """
         self._constraints = tuple(constraints)
         self._static_costs = static_costs
-        self._hopeless = hopeless
+        self._dominated_bound = dominated_bound
 
     def known(self, config: Config) -> Mapping[str, float]:
         """Return the metrics of ``config`` that need no training and no measurement."""
@@ -57,14 +57,14 @@ class CostGate:
         ]
         if broken:
             return "; ".join(broken)
-        if self._hopeless is None or config is None:
+        if self._dominated_bound is None or config is None:
             return None
-        return self._hopeless.verdict(config, metrics)
+        return self._dominated_bound.verdict(config, metrics)
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
-        if self._hopeless is not None:
-            self._hopeless.observe(event)
+        if self._dominated_bound is not None:
+            self._dominated_bound.observe(event)
 
 
 def _sound(metrics: Mapping[str, float]) -> Mapping[str, float]:

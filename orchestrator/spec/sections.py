@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic import Field as Rule
 from pydantic_core import PydanticCustomError
 
-from orchestrator.spec.strategies import scheduler_names, searcher_names
+from orchestrator.spec.strategies import FORMER_SCHEDULERS, scheduler_names, searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
 from trainables.data.class_colors import color_text
@@ -59,13 +59,14 @@ def _sweeps(value: object) -> object:
     raise PydanticCustomError("sweeps", "true, false or a list of names of sweeps")
 
 
-def _one_of(names: tuple[str, ...]) -> BeforeValidator:
-    """Return what lets those names pass alone."""
+def _one_of(names: tuple[str, ...], former: Mapping[str, str] | None = None) -> BeforeValidator:
+    """Return a validator of ``names``, which replaces the ``former`` ones."""
 
     def known(value: object) -> object:
-        if value not in names:
+        name = (former or {}).get(str(value), value)
+        if name not in names:
             raise PydanticCustomError("name", f"one of {', '.join(names)}")
-        return value
+        return name
 
     return BeforeValidator(known)
 
@@ -113,7 +114,7 @@ RULES: Mapping[str, Any] = {
     "budget.device_hours": _POSITIVE,
     "budget.stagnation_trials": _COUNT,
     "search.searcher": _one_of(searcher_names()),
-    "search.scheduler": _one_of(scheduler_names()),
+    "search.scheduler": _one_of(scheduler_names(), FORMER_SCHEDULERS),
     "search.grace_period": _COUNT,
     "search.reduction_factor": Rule(gt=1),
     "search.seed": Rule(ge=0, lt=2**32),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.search.baselines import sparing_baselines, with_baselines
+from orchestrator.search.baselines import scheduler_with_baselines, searcher_with_baselines
+from orchestrator.search.dominated_bound import DominatedBound
 from orchestrator.search.gate import CostGate
-from orchestrator.search.hopeless import HopelessRule
 from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
@@ -57,7 +57,7 @@ def problem_of(
 def searcher_of(spec: SweepSpec, problem: SearchProblem) -> Searcher:
     """Return the searcher as a sweep of ``spec`` begins with it; baselines come first."""
     searcher = make_searcher(spec.search.searcher, problem)
-    return with_baselines(searcher, spec.baselines, spec.space)
+    return searcher_with_baselines(searcher, spec.baselines, spec.space)
 
 
 def scheduler_of(spec: SweepSpec, problem: SearchProblem) -> Scheduler:
@@ -68,13 +68,13 @@ def scheduler_of(spec: SweepSpec, problem: SearchProblem) -> Scheduler:
         grace_period=spec.search.grace_period,
         reduction_factor=spec.search.reduction_factor,
     )
-    return sparing_baselines(scheduler, spec.baselines)
+    return scheduler_with_baselines(scheduler, spec.baselines)
 
 
 def gate_of(spec: SweepSpec, costs: Costs, objectives: Sequence[Objective]) -> CostGate:
-    """Return the cost gate of ``spec``, which finds no baseline hopeless."""
-    hopeless = None
+    """Return the cost gate of ``spec``, whose dominated bound exempts the baselines."""
+    dominated_bound = None
     if spec.search.cost_gate == "full":
-        spared = names_by_digest(spec.baselines)
-        hopeless = HopelessRule(spec.space, objectives, spared=spared)
-    return CostGate(spec.constraints, costs, hopeless)
+        exempt = names_by_digest(spec.baselines)
+        dominated_bound = DominatedBound(spec.space, objectives, exempt=exempt)
+    return CostGate(spec.constraints, costs, dominated_bound)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.search.hypervolume_gain import CostCells, open_end
+from orchestrator.search.hypervolume_improvement import CostCells, default_cost_bounds
 from orchestrator.search.pareto import as_minimised, crowding_distance, non_dominated_ranks
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Ranking:
         signs = [-1.0 if o.direction == "maximize" else 1.0 for o in self._objectives]
         sign_of = {o.name: sign for o, sign in zip(self._objectives, signs, strict=True)}
         low = costs.min(axis=0)
-        high = open_end(low, costs.max(axis=0))
+        high = default_cost_bounds(low, costs.max(axis=0))
         for i, name in enumerate(names):
             if name in self._reference:
                 high[i] = sign_of[name] * self._reference[name]

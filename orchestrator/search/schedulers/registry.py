@@ -9,15 +9,15 @@ from orchestrator.search.schedulers.none import NoStopping
 from orchestrator.search.schedulers.promoting_asha import PromotingAsha
 from orchestrator.search.schedulers.ranking import Ranking
 from orchestrator.search.schedulers.rungs import rung_epochs
-from orchestrator.spec.strategies import scheduler_names
+from orchestrator.spec.strategies import current_scheduler, scheduler_names
 
 if TYPE_CHECKING:
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.problem import SearchProblem
 
 FINAL_SHARE = 1 / 2
-"""Share of the trials that passes a rung of ``mo-asha`` in the end; of ``prospect`` likewise, where
-its model does not decide."""
+"""Largest share of the trials that passes a rung of ``mo-asha``, and of ``expected-improvement``
+where it falls back to it."""
 
 
 def make_scheduler(
@@ -30,17 +30,19 @@ def make_scheduler(
     """Return a new scheduler for ``problem`` of the kind called ``name``.
 
     Args:
-        name: ``prospect`` stops trials at rungs that promise little by a model of all learning
-            curves, ``mo-asha`` by their standing in all objectives, ``mo-asha-promote`` pauses them
-            there, ``asha`` stops them by the first objective alone, ``none`` stops nothing.
+        name: one of ``scheduler_names()`` or a former name. At a rung, ``expected-improvement``
+            stops trials by their expected hypervolume improvement, ``mo-asha`` by their rank in all
+            objectives, ``asha`` by the first objective; ``mo-asha-promote`` pauses them; ``none``
+            stops nothing.
         problem: what is searched: its objectives are compared, in their order, its reference point
-            bounds what counts at a rung, and ``prospect`` makes its model of it.
+            bounds what counts at a rung, and ``expected-improvement`` makes its model of it.
         grace_period: epochs of the first rung, >= 1.
         reduction_factor: one of so many trials passes a rung, > 1.
 
     Raises:
         ValueError: there is no such scheduler, or a number is out of its range.
     """
+    name = current_scheduler(name)
     if name not in scheduler_names():
         raise ValueError(
             f"no scheduler is called {name!r}; there are {', '.join(scheduler_names())}"
@@ -65,13 +67,13 @@ def make_scheduler(
         reduction_factor=reduction_factor,
         final_share=0.0 if name == "asha" else FINAL_SHARE,
     )
-    if name == "prospect" and rungs:
-        return _prospect(stopping, problem)
+    if name == "expected-improvement" and rungs:
+        return _expected_improvement(stopping, problem)
     return stopping
 
 
-def _prospect(stopping: StoppingAsha, problem: SearchProblem) -> Scheduler:
+def _expected_improvement(stopping: StoppingAsha, problem: SearchProblem) -> Scheduler:
     # SciPy's special functions and solvers are not needed by the command line's help.
-    from orchestrator.search.schedulers.prospect import ProspectScheduler  # noqa: PLC0415
+    from orchestrator.search.schedulers.expected_improvement import ExpectedImprovementScheduler  # noqa: PLC0415
 
-    return ProspectScheduler(stopping, problem)
+    return ExpectedImprovementScheduler(stopping, problem)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.search.searchers.encoding import Encoder
-    from orchestrator.search.searchers.novelty import Novelty
+    from orchestrator.search.searchers.tried_configs import TriedConfigs
     from search_spaces.space import Config, SearchSpace
 
 POOL_SIZE = 256
@@ -30,10 +30,10 @@ WIDTHS = (0.15, 0.05)
 class CandidatePool:
     """Keeps the latest candidates with their vectors, so that each is worked out once."""
 
-    def __init__(self, space: SearchSpace, encoder: Encoder, novelty: Novelty) -> None:
+    def __init__(self, space: SearchSpace, encoder: Encoder, tried: TriedConfigs) -> None:
         self._space = space
         self._encoder = encoder
-        self._novelty = novelty
+        self._tried = tried
         self.configs: list[Config] = []
         """Candidates, the oldest first; all keep the constraints on known metrics."""
         self.known: list[Mapping[str, float]] = []
@@ -63,7 +63,7 @@ class CandidatePool:
 
     def _add(self, configs: Iterable[Config]) -> None:
         for config in configs:
-            known = self._novelty.feasible(config)
+            known = self._tried.feasible(config)
             if known is None:
                 continue
             self.configs.append(config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.ledger.events import EpochReported
-from orchestrator.search.hypervolume_gain import open_end
+from orchestrator.search.hypervolume_improvement import default_cost_bounds
 from orchestrator.search.pareto import with_point
 from orchestrator.search.searchers.gaussian_process import Hyperparameters, Inputs, Posterior
 from orchestrator.spec.objectives import Objective
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.search.searchers.encoding import Encoder
     from orchestrator.search.searchers.problem import SearchProblem
-    from orchestrator.search.searchers.trial_memory import Memory, TrialMemory
+    from orchestrator.search.searchers.trial_observations import ObservedTrial, TrialObservations
 
     Array = NDArray[np.float64]
 
@@ -34,19 +34,19 @@ PREDICTION_GROWTH = 1.2
 class CostTable:
     """Holds every trial's costs, turned so that less is better."""
 
-    def __init__(self, problem: SearchProblem, encoder: Encoder, memory: TrialMemory) -> None:
-        self._objectives = [o for o in problem.objectives if o != problem.learned]
+    def __init__(self, problem: SearchProblem, encoder: Encoder, memory: TrialObservations) -> None:
+        self._objectives = [o for o in problem.objectives if o != problem.curve_objective]
         self._signs = {o.name: _sign(o) for o in self._objectives}
         self._reference = {
             o.name: _sign(o) * problem.reference_point[o.name]
             for o in self._objectives
             if o.name in problem.reference_point
         }
-        learned = problem.reference_point.get(problem.learned.name)
-        self.worst_learned = None if learned is None else _sign(problem.learned) * learned
+        learned = problem.reference_point.get(problem.curve_objective.name)
+        self.curve_reference = None if learned is None else _sign(problem.curve_objective) * learned
         """Reference value of the learned objective, less being better; None without one."""
         self.point_objectives = [
-            Objective(o.name, "minimize") for o in (problem.learned, *self._objectives)
+            Objective(o.name, "minimize") for o in (problem.curve_objective, *self._objectives)
         ]
         """Objectives of rows (learned, costs), all of them minimised."""
         self._constraints = tuple(problem.constraints)
@@ -74,7 +74,7 @@ class CostTable:
             grown = with_point(self._front, point)
             self._front = self._front if grown is None else grown
 
-    def _counts(self, trial: Memory) -> bool:
+    def _counts(self, trial: ObservedTrial) -> bool:
         """Whether a trial's costs are among those that matter.
 
         Where constraints bound them those of trials that keep all do, which shows when they train:
@@ -89,13 +89,13 @@ class CostTable:
     def box(self) -> tuple[Array, Array]:
         """Return the least costs seen and the reference costs, else those just beyond the seen."""
         low = np.where(np.isfinite(self._low), self._low, 0.0)
-        seen = open_end(low, np.where(np.isfinite(self._high), self._high, 1.0))
+        seen = default_cost_bounds(low, np.where(np.isfinite(self._high), self._high, 1.0))
         high = np.array(
             [self._reference.get(n, s) for n, s in zip(self._signs, seen, strict=True)]
         ).reshape(len(low))
         return np.minimum(low, high), np.where(high > low, high, low + 1.0)
 
-    def of_trials(self, trials: Sequence[Memory]) -> Array:
+    def of_trials(self, trials: Sequence[ObservedTrial]) -> Array:
         """Return n x k costs of trials, predicted where they are not measured yet."""
         vectors = np.array([trial.vector for trial in trials])
         return self._filled(vectors, [trial.metrics for trial in trials])
@@ -139,7 +139,7 @@ class CostPredictor:
         self._posterior: Posterior | None = None
         self._logarithmic = False
 
-    def take(self, trial: Memory) -> None:
+    def take(self, trial: ObservedTrial) -> None:
         """Note the trial's value if it has one; learn anew when there are a fifth more."""
         self.take_value(trial.number, trial.vector, trial.metrics.get(self._name, math.nan))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from orchestrator.search.searchers.encoding import Encoder
-    from orchestrator.search.searchers.trial_memory import Memory, TrialMemory
+    from orchestrator.search.searchers.trial_observations import ObservedTrial, TrialObservations
 
     Array = NDArray[np.float64]
 
@@ -35,24 +35,24 @@ ASSUMED_CEILING = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Squash:
+class OutlierWarp:
     """Leaves good values alone, draws bad ones together, so that a failure teaches no more."""
 
     threshold: float
     scale: float
 
     @classmethod
-    def of(cls, values: Array) -> Squash:
+    def of(cls, values: Array) -> OutlierWarp:
         """Return the one that leaves the better part of ``values`` alone, less being better."""
         good, middle = np.quantile(values, [0.1, 0.5])
         scale = max(float(middle - good), 1e-9)
         return cls(float(middle) + scale, scale)
 
     def __call__(self, values: Array) -> Array:
-        """Return the squashed values; infinite ones stay infinite."""
+        """Return the warped values; infinite ones stay infinite."""
         beyond = np.maximum(values - self.threshold, 0.0) / self.scale
-        squashed: Array = np.minimum(values, self.threshold) + self.scale * np.log1p(beyond)
-        return squashed
+        warped: Array = np.minimum(values, self.threshold) + self.scale * np.log1p(beyond)
+        return warped
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +62,31 @@ class Outlook:
     posterior: Posterior
 
     def predict_final(self, vectors: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation of squashed final values, one a row."""
+        """Return mean and standard deviation of warped final values, one a row."""
         return self.posterior.predict(Inputs.at_end(vectors))
 
-    def predict_end(self, trial: Memory) -> tuple[Array, Array]:
+    def predict_end(self, trial: ObservedTrial) -> tuple[Array, Array]:
         """Return the same of a trial, whose own curve tells of it, too; arrays of one."""
         return self.posterior.predict(Inputs.at_end(trial.vector[None], [trial.number]))
 
 
 class CurveModel:
-    """Predicts final values, squashed; less is better."""
+    """Predicts final values, warped; less is better."""
 
-    def __init__(self, encoder: Encoder, memory: TrialMemory, *, max_epochs: int) -> None:
+    def __init__(self, encoder: Encoder, memory: TrialObservations, *, max_epochs: int) -> None:
         self._groups = encoder.groups
         self._memory = memory
         self._log_epochs = math.log(max_epochs) if max_epochs > 1 else 1.0
         self._hyperparameters = Hyperparameters.initial(int(encoder.groups.max(initial=-1)) + 1)
         self._fit_at = FIRST_FIT
-        self._rows: tuple[Inputs, Array, Squash] | None = None
+        self._rows: tuple[Inputs, Array, OutlierWarp] | None = None
 
     @property
     def observations(self) -> int:
         """Number of trials with an epoch or a failure."""
         return len(self._memory.seen)
 
-    def outdate(self) -> None:
+    def invalidate(self) -> None:
         """Forget what was worked out before the last event."""
         self._rows = None
 
@@ -98,18 +98,18 @@ class CurveModel:
             self._hyperparameters = fit(inputs, y, self._groups, start, steps=FIT_STEPS)
             self._fit_at = max(self.observations + 3, math.ceil(FIT_GROWTH * self.observations))
 
-    def squash(self, values: Array) -> Array:
+    def warp(self, values: Array) -> Array:
         """Return ``values`` on the model's scale."""
         return self._current()[2](values)
 
     def ceiling(self, reference: float | None) -> float:
-        """Return the squashed value above which nothing counts."""
-        _, y, squash = self._current()
+        """Return the warped value above which nothing counts."""
+        _, y, warp = self._current()
         if reference is None:
             return float(np.quantile(y, ASSUMED_CEILING))
-        return float(squash(np.array([reference]))[0])
+        return float(warp(np.array([reference]))[0])
 
-    def believing(self, running: Sequence[Memory]) -> tuple[Outlook, Array]:
+    def posterior_with_pending(self, running: Sequence[ObservedTrial]) -> tuple[Outlook, Array]:
         """Return the outlook if running trials end as expected, with what they are to reach.
 
         Source: Ginsbourger, Le Riche, Carraro 2010, the kriging believer.
@@ -124,12 +124,12 @@ class CurveModel:
         after = Posterior(inputs + ends, np.append(y, means), self._groups, self._hyperparameters)
         return Outlook(after), means
 
-    def _current(self) -> tuple[Inputs, Array, Squash]:
+    def _current(self) -> tuple[Inputs, Array, OutlierWarp]:
         if self._rows is None:
             self._rows = self._data(TRIALS)
         return self._rows
 
-    def _data(self, count: int) -> tuple[Inputs, Array, Squash]:
+    def _data(self, count: int) -> tuple[Inputs, Array, OutlierWarp]:
         chosen = self._memory.chosen(count)
         rows = [(trial, trial.epoch) for trial in chosen if trial.epoch]
         for trial in self._memory.deepest(PAIRED):
@@ -139,14 +139,14 @@ class CurveModel:
         worst = float(y.max()) if rows else 1.0
         y = np.append(y, np.full(len(failed), worst))
         rows += [(trial, 1) for trial in failed]
-        squash = Squash.of(y)
+        warp = OutlierWarp.of(y)
         times = np.log([epoch for _, epoch in rows]) / self._log_epochs
         vectors = np.array([trial.vector for trial, _ in rows])
         numbers = np.array([trial.number for trial, _ in rows], dtype=np.intp)
-        return Inputs(vectors, times, numbers), squash(y), squash
+        return Inputs(vectors, times, numbers), warp(y), warp
 
     @staticmethod
-    def _earlier(trial: Memory) -> list[int]:
+    def _earlier(trial: ObservedTrial) -> list[int]:
         epochs, epoch = [], 1
         while epoch < 0.7 * trial.epoch:
             if epoch in trial.curve:

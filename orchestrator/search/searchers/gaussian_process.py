@@ -116,7 +116,7 @@ class Inputs:
 
 
 class Posterior:
-    """What is believed after n observations."""
+    """What is fantasies after n observations."""
 
     @one_thread
     def __init__(

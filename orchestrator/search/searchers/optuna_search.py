@@ -17,14 +17,14 @@ from optuna.distributions import (
 from optuna.trial import TrialState as OptunaState
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialProfiled
-from orchestrator.search.searchers.novelty import total_excess
+from orchestrator.search.searchers.tried_configs import total_violation
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.novelty import Novelty
+    from orchestrator.search.searchers.tried_configs import TriedConfigs
     from orchestrator.spec.constraints import Constraint
     from orchestrator.spec.objectives import Objective
     from search_spaces.domains import Domain, Value
@@ -67,14 +67,14 @@ class OptunaSearcher:
 
     def __init__(
         self,
-        novelty: Novelty,
+        tried: TriedConfigs,
         *,
         sampler: SamplerFactory,
         objectives: Sequence[Objective],
         constraints: Sequence[Constraint] = (),
         seed: int,
     ) -> None:
-        self._novelty = novelty
+        self._tried = tried
         self._sampler = sampler
         self._objectives = tuple(objectives)
         self._constraints = tuple(constraints)
@@ -88,16 +88,16 @@ class OptunaSearcher:
         """Return a new configuration the sampler drew; None when the space has no further one."""
         for attempt in range(1 + RETRIES):
             config = self._probe(number, attempt)
-            if self._novelty.feasible(config, new=True) is not None:
+            if self._tried.feasible(config, new=True) is not None:
                 return config
-        return self._novelty.fresh(np.random.default_rng((self._seed, number)))
+        return self._tried.fresh(np.random.default_rng((self._seed, number)))
 
     def observe(self, event: SweepEvent) -> None:
         """Tell the study about trials that begin and end."""
         if isinstance(event, TrialAsked):
-            self._novelty.add(event.config)
+            self._tried.add(event.config)
             self._known[event.trial_id] = dict(event.known)
-            if not self._novelty.space.faults(event.config):
+            if not self._tried.space.faults(event.config):
                 self._begin(event)
         elif isinstance(event, TrialProfiled):
             self._known.setdefault(event.trial_id, {}).update(event.metrics)
@@ -109,16 +109,16 @@ class OptunaSearcher:
             self._study.sampler = self._sampler(seed=_seed(self._seed, number, attempt))
             trial = self._study.ask()
             try:
-                return suggest(trial, self._novelty.space)
+                return suggest(trial, self._tried.space)
             finally:
                 self._study.tell(trial, state=OptunaState.FAIL)
 
     def _begin(self, event: TrialAsked) -> None:
         """Enter a running trial; asking lets the sampler mark it (NSGA-II: its generation)."""
         self._study.sampler = self._sampler(seed=_seed(self._seed, event.number, 0))
-        self._study.enqueue_trial(_internal(event.config, self._novelty.space))
+        self._study.enqueue_trial(_internal(event.config, self._tried.space))
         trial = self._study.ask()
-        suggest(trial, self._novelty.space)
+        suggest(trial, self._tried.space)
         self._running[event.trial_id] = trial
 
     def _end(self, event: TrialEnded) -> None:
@@ -129,7 +129,7 @@ class OptunaSearcher:
         values = [metrics.get(o.name, math.nan) for o in self._objectives]
         if event.state == "complete" and all(map(math.isfinite, values)):
             for constraint in self._constraints:
-                trial.set_constraint(str(constraint), total_excess((constraint,), metrics))
+                trial.set_constraint(str(constraint), total_violation((constraint,), metrics))
             self._study.tell(trial, values)
         elif event.state == "infeasible":
             trial.set_constraint("infeasible", 1.0)

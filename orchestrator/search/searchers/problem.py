@@ -81,7 +81,7 @@ class SearchProblem:
         ]
 
     @property
-    def learned(self) -> Objective:
+    def curve_objective(self) -> Objective:
         """The first objective that ``known_cost`` does not give; the first one if it gives all."""
         if self.known_cost is None:
             return self.objectives[0]

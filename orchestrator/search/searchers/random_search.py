@@ -10,22 +10,22 @@ from orchestrator.ledger.events import TrialAsked
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.novelty import Novelty
+    from orchestrator.search.searchers.tried_configs import TriedConfigs
     from search_spaces.space import Config
 
 
 class RandomSearcher:
     """Proposes what the space's own sampling draws; learns nothing but what was tried."""
 
-    def __init__(self, novelty: Novelty, *, seed: int) -> None:
-        self._novelty = novelty
+    def __init__(self, tried: TriedConfigs, *, seed: int) -> None:
+        self._tried = tried
         self._seed = seed
 
     def propose(self, number: int) -> Config | None:
         """Return a new random configuration; None when the space has no further one."""
-        return self._novelty.fresh(np.random.default_rng((self._seed, number)))
+        return self._tried.fresh(np.random.default_rng((self._seed, number)))
 
     def observe(self, event: SweepEvent) -> None:
         """Note which configurations have a trial."""
         if isinstance(event, TrialAsked):
-            self._novelty.add(event.config)
+            self._tried.add(event.config)

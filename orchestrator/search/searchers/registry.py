@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.search.searchers.novelty import Novelty
 from orchestrator.search.searchers.random_search import RandomSearcher
+from orchestrator.search.searchers.tried_configs import TriedConfigs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def make_searcher(name: str, problem: SearchProblem) -> Searcher:
 
 
 def _random(problem: SearchProblem) -> Searcher:
-    return RandomSearcher(Novelty.of(problem), seed=problem.seed)
+    return RandomSearcher(TriedConfigs.of(problem), seed=problem.seed)
 
 
 def _nsga2(problem: SearchProblem) -> Searcher:
@@ -50,7 +50,7 @@ def _optuna(problem: SearchProblem, name: str) -> Searcher:
     )
 
     return OptunaSearcher(
-        Novelty.of(problem),
+        TriedConfigs.of(problem),
         sampler=SAMPLERS[name],
         objectives=problem.objectives,
         constraints=problem.constraints,
@@ -62,7 +62,7 @@ def _cost_aware(problem: SearchProblem) -> Searcher:
     # SciPy's special functions and solvers are not needed by the command line's help either.
     from orchestrator.search.searchers.cost_aware import CostAwareSearcher  # noqa: PLC0415
 
-    return CostAwareSearcher(problem, Novelty.of(problem))
+    return CostAwareSearcher(problem, TriedConfigs.of(problem))
 
 
 _MAKERS: dict[str, Callable[[SearchProblem], Searcher]] = {

@@ -10,6 +10,7 @@ from orchestrator.ledger.folders import new_sweep
 from orchestrator.ledger.identity import (
     FINISHED,
     SpecChangedError,
+    differences,
     settle_identity,
     unfinished_like,
 )
@@ -76,3 +77,13 @@ def test_an_unfinished_sweep_of_the_same_spec_is_found(
     assert unfinished_like(_root(spec), spec) is None
     folder = begin(spec, finished=finished)
     assert unfinished_like(_root(spec), spec) == folder
+
+
+def test_a_sweep_under_the_former_name_of_a_scheduler_resumes(spec: SweepSpec) -> None:
+    folder = begin(spec, finished=False)
+    former = dump_spec(spec).replace("scheduler: expected-improvement", "scheduler: prospect")
+    assert former != dump_spec(spec)
+    folder.spec.write_text(former, encoding="utf-8")
+    assert unfinished_like(_root(spec), spec) == folder
+    assert list(differences(former, spec)) == []
+    assert list(differences(former + "unknown: 1\n", spec)) == ["unknown: was 1, is None"]

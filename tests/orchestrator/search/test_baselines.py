@@ -18,9 +18,13 @@ from orchestrator.ledger.events import (
     TrialJudged,
     TrialStarted,
 )
-from orchestrator.search.baselines import BaselinesFirst, sparing_baselines, with_baselines
+from orchestrator.search.baselines import (
+    BaselinesFirst,
+    scheduler_with_baselines,
+    searcher_with_baselines,
+)
+from orchestrator.search.dominated_bound import DominatedBound
 from orchestrator.search.gate import CostGate
-from orchestrator.search.hopeless import HopelessRule
 from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
@@ -68,12 +72,12 @@ PROBLEM = SearchProblem(
 
 def searcher_of(kind: str, baselines: Sequence[Baseline], trials: int) -> Searcher:
     inner = make_searcher(kind, replace(PROBLEM, trials=trials))
-    return with_baselines(inner, baselines, SPACE)
+    return searcher_with_baselines(inner, baselines, SPACE)
 
 
 def scheduler_of(kind: str, baselines: Sequence[Baseline]) -> Scheduler:
     inner = make_scheduler(kind, PROBLEM, grace_period=1, reduction_factor=2)
-    return sparing_baselines(inner, baselines)
+    return scheduler_with_baselines(inner, baselines)
 
 
 def sweep_of(
@@ -87,7 +91,7 @@ def sweep_of(
     patience: int | None = None,
 ) -> Sweep:
     ticks = itertools.count()
-    spared = names_by_digest(baselines)
+    exempt = names_by_digest(baselines)
     return Sweep(
         objectives=OBJECTIVES,
         budget=SweepBudget(trials=trials, epochs=EPOCHS, stagnation_trials=patience),
@@ -96,11 +100,11 @@ def sweep_of(
         gate=CostGate(
             [Constraint.parse(limit) for limit in limits],
             costs,
-            HopelessRule(SPACE, OBJECTIVES, spared=spared),
+            DominatedBound(SPACE, OBJECTIVES, exempt=exempt),
         ),
         journal=tape,
         clock=lambda: float(next(ticks)),
-        baselines=spared,
+        baselines=exempt,
     )
 
 
@@ -214,8 +218,8 @@ def test_constraints_hold_for_baselines_too() -> None:
     assert "flops = 7.1 breaks flops <= 2" in ends["t00001"].reason
 
 
-def test_a_baseline_that_is_hopeless_is_trained_all_the_same() -> None:
-    rule = HopelessRule(SPACE, OBJECTIVES, spared=names_by_digest([WORST]))
+def test_a_baseline_with_a_dominated_bound_is_trained() -> None:
+    rule = DominatedBound(SPACE, OBJECTIVES, exempt=names_by_digest([WORST]))
     for number in range(40):
         config: Config = {"kind": "ab"[number % 2], "x": 0.1 + number / 80}
         trial_id = f"t{number}"

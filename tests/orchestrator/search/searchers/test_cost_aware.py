@@ -94,12 +94,12 @@ def test_candidates_are_looked_for_after_the_last_earlier_trials_alone_and_nothi
     earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
     asked: list[int] = []
 
-    def look_around(self: CostAwareSearcher, number: int) -> np.random.Generator:
+    def refresh_candidates(self: CostAwareSearcher, number: int) -> np.random.Generator:
         asked.append(number)
         return found(self, number)
 
-    found = CostAwareSearcher._look_around
-    monkeypatch.setattr(CostAwareSearcher, "_look_around", look_around)
+    found = CostAwareSearcher._refresh_candidates
+    monkeypatch.setattr(CostAwareSearcher, "_refresh_candidates", refresh_candidates)
     monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
     one = searcher(None, earlier)
     assert asked == list(range(30 - TRIALS_IN_POOL, 30))

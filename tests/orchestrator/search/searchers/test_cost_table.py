@@ -8,7 +8,7 @@ from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, Tr
 from orchestrator.search.searchers.cost_table import CostTable
 from orchestrator.search.searchers.encoding import Encoder
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.trial_memory import TrialMemory
+from orchestrator.search.searchers.trial_observations import TrialObservations
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Float
@@ -43,7 +43,7 @@ def test_costs_count_up_to_just_beyond_the_dearest_that_may_be(
 ) -> None:
     problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, constraints=constraints)
     encoder = Encoder(SPACE)
-    memory = TrialMemory(encoder, problem.learned)
+    memory = TrialObservations(encoder, problem.curve_objective)
     table = CostTable(problem, encoder, memory)
     for event in (
         *trial("t0", 10.0, trained=True),

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
-from orchestrator.search.searchers.novelty import Novelty
 from orchestrator.search.searchers.optuna_search import OptunaSearcher, distribution, motpe_sampler
+from orchestrator.search.searchers.tried_configs import TriedConfigs
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float, LogInt
 from search_spaces.space import SearchSpace
@@ -22,7 +22,9 @@ States = optuna.trial.TrialState
 
 
 def told(state: TrialState, metrics: dict[str, float]) -> optuna.trial.FrozenTrial:
-    searcher = OptunaSearcher(Novelty(SPACE), sampler=motpe_sampler, objectives=OBJECTIVES, seed=0)
+    searcher = OptunaSearcher(
+        TriedConfigs(SPACE), sampler=motpe_sampler, objectives=OBJECTIVES, seed=0
+    )
     searcher.observe(TrialAsked(trial_id="t", number=0, config={"x": 0.25}, known={"flops": 9.0}))
     searcher.observe(TrialEnded(trial_id="t", state=state, metrics=metrics))
     return searcher._study.trials[0]

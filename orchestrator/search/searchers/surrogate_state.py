@@ -12,14 +12,14 @@ from orchestrator.search.searchers.candidates import CandidatePool
 from orchestrator.search.searchers.cost_table import CostPredictor, CostTable
 from orchestrator.search.searchers.curve_model import CurveModel
 from orchestrator.search.searchers.encoding import Encoder
-from orchestrator.search.searchers.promise import Promise
-from orchestrator.search.searchers.trial_memory import TrialMemory
+from orchestrator.search.searchers.improvement_per_cost import ImprovementPerCost
+from orchestrator.search.searchers.trial_observations import TrialObservations
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.novelty import Novelty
     from orchestrator.search.searchers.problem import SearchProblem
-    from orchestrator.search.searchers.trial_memory import Memory
+    from orchestrator.search.searchers.trial_observations import ObservedTrial
+    from orchestrator.search.searchers.tried_configs import TriedConfigs
     from search_spaces.space import Config
 
 Scored: TypeAlias = "tuple[float, Config]"
@@ -27,26 +27,26 @@ PARENTS = 20
 DEEPEST = 80
 
 
-class Prospects:
+class SurrogateState:
     """Keeps the trials, the model of their learning curves, their costs, a pool of candidates.
 
     Everything comes from ``observe``, in ledger order, so that a replayed sweep has the same
     prospects. Trials whose configuration lies outside the space are passed over.
     """
 
-    def __init__(self, problem: SearchProblem, novelty: Novelty) -> None:
+    def __init__(self, problem: SearchProblem, tried: TriedConfigs) -> None:
         self._problem = problem
-        self._novelty = novelty
+        self._tried = tried
         self.encoder = Encoder(
             problem.space,
-            problem.known_cost and novelty.known,
+            problem.known_cost and tried.known,
             [objective.name for objective in problem.objectives],
         )
-        self.memory = TrialMemory(self.encoder, problem.learned)
+        self.memory = TrialObservations(self.encoder, problem.curve_objective)
         self._model = CurveModel(self.encoder, self.memory, max_epochs=problem.max_epochs)
         self._costs = CostTable(problem, self.encoder, self.memory)
         self._pace = CostPredictor("epoch_seconds", self.encoder)
-        self.pool = CandidatePool(problem.space, self.encoder, novelty)
+        self.pool = CandidatePool(problem.space, self.encoder, tried)
 
     @property
     def trials(self) -> int:
@@ -61,12 +61,12 @@ class Prospects:
     def observe(self, event: SweepEvent) -> bool:
         """Take note of trials, costs and epochs; return whether the event was one of a point."""
         if isinstance(event, TrialAsked):
-            self._novelty.add(event.config)
+            self._tried.add(event.config)
             if self._problem.space.faults(event.config):
                 return False
         self.memory.observe(event)
         self._costs.observe(event)
-        self._model.outdate()
+        self._model.invalidate()
         if isinstance(event, EpochReported) and event.epoch == 1:
             self._model.fit_if_due()
             trial = self.memory.trials.get(event.trial_id)
@@ -74,19 +74,21 @@ class Prospects:
                 self._pace.take_value(trial.number, trial.vector, trial.epoch_seconds)
         return True
 
-    def look_around(self, rng: np.random.Generator) -> None:
+    def refresh_candidates(self, rng: np.random.Generator) -> None:
         """Add candidates to the pool, some random, some near the best of the deepest trials."""
         self.pool.refresh(rng, self._parents())
 
-    def promise(self, *, without: Memory | None = None) -> Promise:
+    def promise(self, *, without: ObservedTrial | None = None) -> ImprovementPerCost:
         """Return what is promised as things stand.
 
         Args:
-            without: a running trial that is not believed to reach its end.
+            without: a running trial that is not fantasies to reach its end.
         """
-        return Promise(self.memory, self._model, self._costs, self._pace, without=without)
+        return ImprovementPerCost(
+            self.memory, self._model, self._costs, self._pace, without=without
+        )
 
-    def ranked(self, promise: Promise) -> list[Scored]:
+    def ranked(self, promise: ImprovementPerCost) -> list[Scored]:
         """Return the pool's candidates with what each promises, the most promising first."""
         scores = promise.of(self.pool.vectors, self.pool.known)
         order = np.argsort(-scores, kind="stable")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.search.hypervolume_gain import CostCells
+from orchestrator.search.hypervolume_improvement import CostCells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from orchestrator.search.searchers.cost_table import CostPredictor, CostTable
     from orchestrator.search.searchers.curve_model import CurveModel
-    from orchestrator.search.searchers.trial_memory import Memory, TrialMemory
+    from orchestrator.search.searchers.trial_observations import ObservedTrial, TrialObservations
 
     Array = NDArray[np.float64]
 
-PENDING = 64
+MAX_PENDING = 64
 """Running trials that are taken into account, the latest ones."""
-THRIFT = 0.8
+COST_EXPONENT = 0.8
 """Power of the expected seconds by which a gain is divided."""
-DOUBT = 1.6
+STD_SCALE = 1.6
 """Factor on the model's standard deviations, which take its own parameters for certain."""
 
 
-class Promise:
+class ImprovementPerCost:
     """The expected gain of hypervolume for the time it takes, as things stand when it is made.
 
     Running trials count as if they reached what is expected of them. Time is set against gain by
@@ -39,22 +39,22 @@ class Promise:
 
     def __init__(
         self,
-        memory: TrialMemory,
+        memory: TrialObservations,
         model: CurveModel,
         costs: CostTable,
         pace: CostPredictor,
         *,
-        without: Memory | None = None,
+        without: ObservedTrial | None = None,
     ) -> None:
         self._costs = costs
         self._pace = pace
-        running = [trial for trial in memory.running if trial is not without][-PENDING:]
-        self._outlook, believed = model.believing(running)
+        running = [trial for trial in memory.running if trial is not without][-MAX_PENDING:]
+        self._outlook, fantasies = model.posterior_with_pending(running)
         reached, reached_costs = costs.front()
-        y = np.concatenate([model.squash(reached), believed])
+        y = np.concatenate([model.warp(reached), fantasies])
         k = np.vstack([reached_costs, costs.of_trials(running)])
         self._cells = CostCells(*costs.box())
-        self._best = self._cells.best(y, k, model.ceiling(costs.worst_learned))
+        self._best = self._cells.best(y, k, model.ceiling(costs.curve_reference))
 
     def of(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
         """Return each candidate's gain for its time, -inf where a predicted constraint breaks."""
@@ -62,7 +62,7 @@ class Promise:
         outlook = self._outlook.predict_final(vectors)
         return np.where(feasible, self._worth(vectors, costs, outlook), -math.inf)
 
-    def of_trial(self, trial: Memory, share_left: float) -> float:
+    def of_trial(self, trial: ObservedTrial, share_left: float) -> float:
         """Return a trial's gain over all that was reached, by itself too, for the time left of it.
 
         Args:
@@ -75,8 +75,8 @@ class Promise:
 
     def _worth(self, vectors: Array, costs: Array, outlook: tuple[Array, Array]) -> Array:
         mean, deviation = outlook
-        gain = self._cells.gain(mean, DOUBT * deviation, costs, self._best)
+        gain = self._cells.gain(mean, STD_SCALE * deviation, costs, self._best)
         seconds = self._pace.predict(vectors)
         if not np.isnan(seconds).any():
-            gain = gain / np.maximum(seconds, 1e-9) ** THRIFT
+            gain = gain / np.maximum(seconds, 1e-9) ** COST_EXPONENT
         return gain

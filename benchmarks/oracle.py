@@ -7,7 +7,7 @@ of the budget after which the mean final hypervolume of the best of random, NSGA
 random + ASHA is reached, median over seeds. One of so many trials as the factor says goes on at a
 rung.
 
-Run: OMP_NUM_THREADS=1 python -m benchmarks.told_ends --seeds 8
+Run: OMP_NUM_THREADS=1 python -m benchmarks.oracle --seeds 8
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.search.searchers.encoding import Encoder
-from orchestrator.search.searchers.trial_memory import TrialMemory
+from orchestrator.search.searchers.trial_observations import TrialObservations
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Float
 from search_spaces.space import SearchSpace
@@ -21,8 +21,8 @@ from search_spaces.space import SearchSpace
 SPACE = SearchSpace.of(x=Float(0, 1))
 
 
-def memory_of(direction: str, *names: str) -> TrialMemory:
-    memory = TrialMemory(Encoder(SPACE), Objective("miou", direction))  # type: ignore[arg-type]
+def memory_of(direction: str, *names: str) -> TrialObservations:
+    memory = TrialObservations(Encoder(SPACE), Objective("miou", direction))  # type: ignore[arg-type]
     for number, name in enumerate(names):
         memory.observe(TrialAsked(trial_id=name, number=number, config={"x": 0.5}))
     return memory

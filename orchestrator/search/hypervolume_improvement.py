@@ -33,7 +33,7 @@ class CostCells:
     """
 
     def __init__(self, low: Array, high: Array) -> None:
-        self._points = low + (high - low) * spread(len(low))
+        self._points = low + (high - low) * quasi_random_points(len(low))
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -77,7 +77,7 @@ class CostCells:
         return gained
 
 
-def open_end(low: Array, high: Array) -> Array:
+def default_cost_bounds(low: Array, high: Array) -> Array:
     """Return the costs up to which hypervolume counts where only what was seen tells.
 
     Args:
@@ -87,7 +87,7 @@ def open_end(low: Array, high: Array) -> Array:
     return high + BEYOND * (high - low)
 
 
-def spread(dimensions: int) -> Array:
+def quasi_random_points(dimensions: int) -> Array:
     """Return points that fill the unit cube evenly, the same ones every time."""
     if dimensions == 0:
         return np.zeros((1, 0))

@@ -1,4 +1,4 @@
-"""Novelty: configurations that no trial has had and that keep what is known of the constraints."""
+"""Configurations that already have a trial, and new ones that keep the known constraints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENUMERATION_LIMIT = 200_000
 """Largest number of configurations that is enumerated to find the ones left."""
 
 
-class Novelty:
+class TriedConfigs:
     """Remembers what was tried, so that nothing is tried twice.
 
     Args:
@@ -55,7 +55,7 @@ class Novelty:
         self._costs: dict[str, dict[str, float]] = {}
 
     @classmethod
-    def of(cls, problem: SearchProblem) -> Novelty:
+    def of(cls, problem: SearchProblem) -> TriedConfigs:
         """Return one that is yet to observe the problem's earlier trials, and its own."""
         return cls(
             problem.space,
@@ -92,7 +92,7 @@ class Novelty:
         if new and digest in self._seen:
             return None
         known = self._look_up(config, digest)
-        return None if total_excess(self._constraints, known) > 0 else known
+        return None if total_violation(self._constraints, known) > 0 else known
 
     def _look_up(self, config: Config, digest: str) -> dict[str, float]:
         if self._known_cost is None:
@@ -115,7 +115,7 @@ class Novelty:
             config = self.space.sample(rng)
             if not self.is_new(config):
                 continue
-            excess = total_excess(self._constraints, self.known(config))
+            excess = total_violation(self._constraints, self.known(config))
             if not excess > 0:
                 return config
             if best is None or excess < best[0]:
@@ -132,7 +132,7 @@ class Novelty:
         return itertools.islice(_extend(self.space, 0, {}), ENUMERATION_LIMIT)
 
 
-def total_excess(constraints: Iterable[Constraint], metrics: Mapping[str, float]) -> float:
+def total_violation(constraints: Iterable[Constraint], metrics: Mapping[str, float]) -> float:
     """Return by how much ``metrics`` break the bounds, each relative to its bound, summed.
 
     A metric that is not there keeps every bound (it is not known yet); NaN breaks it by infinity.

@@ -30,7 +30,7 @@ FAILED_STATES = ("failed", "infeasible")
 
 
 @dataclass(slots=True)
-class Memory:
+class ObservedTrial:
     """One trial as the searcher sees it; less of the learned objective is better."""
 
     number: int
@@ -59,19 +59,19 @@ class Memory:
         return (-self.epoch, self.best, self.number)
 
 
-class TrialMemory:
+class TrialObservations:
     """Keeps trials in the orders in which they are asked for; every step costs a bisection."""
 
     def __init__(self, encoder: Encoder, learned: Objective) -> None:
         self._encoder = encoder
         self._learned = learned.name
         self._sign = -1.0 if learned.direction == "maximize" else 1.0
-        self.trials: dict[str, Memory] = {}
+        self.trials: dict[str, ObservedTrial] = {}
         """Every trial, by identity, in order of proposal."""
-        self.seen: list[Memory] = []
+        self.seen: list[ObservedTrial] = []
         """Trials with at least one epoch, or a failure, in order of their first."""
-        self._running: dict[str, Memory] = {}
-        self._ranked: list[tuple[tuple[int, float, int], Memory]] = []
+        self._running: dict[str, ObservedTrial] = {}
+        self._ranked: list[tuple[tuple[int, float, int], ObservedTrial]] = []
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; trials that are not known are passed over."""
@@ -98,15 +98,15 @@ class TrialMemory:
                 pass
 
     @property
-    def running(self) -> list[Memory]:
+    def running(self) -> list[ObservedTrial]:
         """Trials that hold a lane, in order of proposal."""
         return sorted(self._running.values(), key=lambda trial: trial.number)
 
-    def deepest(self, count: int) -> list[Memory]:
+    def deepest(self, count: int) -> list[ObservedTrial]:
         """Return the ``count`` trials with most epochs, the better first among equals."""
         return [trial for _, trial in self._ranked[:count]]
 
-    def chosen(self, count: int) -> list[Memory]:
+    def chosen(self, count: int) -> list[ObservedTrial]:
         """Return at most ``count`` seen trials: one half the deepest, the others the latest."""
         if len(self.seen) <= count:
             return list(self.seen)
@@ -116,7 +116,7 @@ class TrialMemory:
         return deepest + list(itertools.islice(recent, count - len(deepest)))
 
     def _begin(self, event: TrialAsked) -> None:
-        trial = Memory(
+        trial = ObservedTrial(
             len(self.trials),
             event.config,
             self._encoder.encode(event.config, event.known),
@@ -124,7 +124,7 @@ class TrialMemory:
         )
         self.trials[event.trial_id] = self._running[event.trial_id] = trial
 
-    def _report(self, trial: Memory, event: EpochReported) -> None:
+    def _report(self, trial: ObservedTrial, event: EpochReported) -> None:
         value = self._sign * event.metrics.get(self._learned, math.nan)
         if math.isnan(value):
             self._fail(trial)
@@ -140,16 +140,16 @@ class TrialMemory:
             trial.epoch_seconds = event.metrics.get("epoch_seconds", since_start)
         bisect.insort(self._ranked, (trial.rank, trial), key=lambda entry: entry[0])
 
-    def _end(self, trial: Memory, event: TrialEnded) -> None:
+    def _end(self, trial: ObservedTrial, event: TrialEnded) -> None:
         trial.metrics.update({n: v for n, v in event.metrics.items() if n != self._learned})
         if event.state in FAILED_STATES:
             self._fail(trial)
 
-    def _fail(self, trial: Memory) -> None:
+    def _fail(self, trial: ObservedTrial) -> None:
         if not trial.failed and not trial.epoch:
             self.seen.append(trial)
         trial.failed = True
 
-    def _unrank(self, trial: Memory) -> None:
+    def _unrank(self, trial: ObservedTrial) -> None:
         place = bisect.bisect_left(self._ranked, trial.rank, key=lambda entry: entry[0])
         del self._ranked[place]

@@ -4,12 +4,13 @@ import pickle
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.search.dominated_bound import CHECKS, STREAK, DominatedBound
 from orchestrator.search.gate import CostGate
-from orchestrator.search.hopeless import CHECKS, STREAK, HopelessRule
 from orchestrator.search.pareto import pareto_front
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective
@@ -45,8 +46,8 @@ def trial(number: int, config: Config, miou: float) -> list[SweepEvent]:
     ]
 
 
-def learned(trials: int, *, seed: int = 0, noise: float = 0.01) -> HopelessRule:
-    rule, rng = HopelessRule(SPACE, OBJECTIVES), np.random.default_rng(seed)
+def learned(trials: int, *, seed: int = 0, noise: float = 0.01) -> DominatedBound:
+    rule, rng = DominatedBound(SPACE, OBJECTIVES), np.random.default_rng(seed)
     for number in range(trials):
         config = SPACE.sample(rng)
         miou = true_miou(config) + noise * rng.standard_normal()
@@ -70,7 +71,7 @@ def test_a_poor_and_expensive_configuration_is_settled_with_both_figures() -> No
     assert bound is not None
     assert true_miou(POOR) < bound < true_miou({**POOR, "quality": 1.0})
     assert verdict is not None
-    assert verdict.startswith(f"hopeless: miou of at most {bound:.3f} with latency_ms = 9.2")
+    assert verdict.startswith(f"dominated: miou of at most {bound:.3f} with latency_ms = 9.2")
     assert "and t000" in verdict
 
 
@@ -87,7 +88,7 @@ def test_nothing_is_judged_before_all_of_its_costs_are_known() -> None:
 
 
 def test_trials_that_did_not_complete_say_nothing_about_what_is_reached() -> None:
-    rule, rng = HopelessRule(SPACE, OBJECTIVES), np.random.default_rng(3)
+    rule, rng = DominatedBound(SPACE, OBJECTIVES), np.random.default_rng(3)
     for number in range(60):
         asked, profiled, ended = trial(number, SPACE.sample(rng), 0.5)
         assert isinstance(ended, TrialEnded)
@@ -100,13 +101,15 @@ def test_trials_that_did_not_complete_say_nothing_about_what_is_reached() -> Non
     assert rule.bound(POOR, costs(POOR)) is None
 
 
-def test_after_many_settled_in_a_row_one_is_trained_to_check_the_bound() -> None:
+@pytest.mark.parametrize("word", ["dominated", "hopeless"])
+def test_after_many_settled_in_a_row_one_is_trained_to_check_the_bound(word: str) -> None:
     rule = learned(60)
     verdict = rule.verdict(POOR, costs(POOR))
     assert verdict is not None
+    reason = verdict.replace("dominated", word)
     for number in range(STREAK):
         assert rule.verdict(POOR, costs(POOR)) == verdict
-        rule.observe(TrialEnded(trial_id=f"t{100 + number}", state="infeasible", reason=verdict))
+        rule.observe(TrialEnded(trial_id=f"t{100 + number}", state="infeasible", reason=reason))
     assert rule.verdict(POOR, costs(POOR)) is None
     for event in trial(500, POOR, true_miou(POOR)):
         rule.observe(event)
@@ -123,7 +126,7 @@ def test_no_point_of_the_front_is_settled_while_its_miou_keeps_the_bound(
     seed: int, noise: float, luck: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    rule, points = HopelessRule(SPACE, OBJECTIVES), []
+    rule, points = DominatedBound(SPACE, OBJECTIVES), []
     for number in range(40):
         config = SPACE.sample(rng)
         miou = true_miou(config) + noise * rng.standard_normal()
@@ -168,4 +171,4 @@ def test_a_gate_says_broken_constraints_first_and_those_alone_without_the_rule(
     if plain is not None or not full:
         assert verdict == plain
     else:
-        assert verdict is None or verdict.startswith("hopeless")
+        assert verdict is None or verdict.startswith("dominated")

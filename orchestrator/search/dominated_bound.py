@@ -39,8 +39,10 @@ STREAK = 20
 """Configurations settled in a row before one is trained all the same, to check the bound."""
 COST_SCALE = math.log(16.0)
 """Logarithmic difference of a cost that is as large as two different categories."""
-WORD = "hopeless"
-"""How a verdict begins."""
+VERDICT = "dominated"
+"""First word of a verdict."""
+VERDICTS = (VERDICT, "hopeless")
+"""First words that mark a trial as settled by this rule; the second one is in older ledgers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class _Complete:
     costs: tuple[float, ...]
 
 
-class HopelessRule:
+class DominatedBound:
     """Bounds the mIoU of a configuration; settles one whose bound a complete trial dominates.
 
     A regression over the complete trials says what to expect of a configuration and how far it is
@@ -69,16 +71,16 @@ class HopelessRule:
         space: SearchSpace,
         objectives: Sequence[Objective],
         *,
-        spared: Collection[str] = (),
+        exempt: Collection[str] = (),
     ) -> None:
         """Take what the trials are about.
 
         Args:
             space: What may be tried.
             objectives: Those besides mIoU are the costs.
-            spared: Digests of configurations that are never settled.
+            exempt: Digests of configurations that are never settled.
         """
-        self._spared = frozenset(spared)
+        self._exempt = frozenset(exempt)
         self._space = space
         self._encoder = Encoder(space)
         self._costs = tuple(o for o in objectives if o.name != LEARNED)
@@ -97,7 +99,7 @@ class HopelessRule:
             metrics: What is known of it; without all of the costs it is not judged.
         """
         costs = self._cost_values(metrics)
-        if costs is None or self._streak >= STREAK or config_digest(config) in self._spared:
+        if costs is None or self._streak >= STREAK or config_digest(config) in self._exempt:
             return None
         bound = self.bound(config, metrics)
         if bound is None:
@@ -106,8 +108,8 @@ class HopelessRule:
         if winner is None:
             return None
         return (
-            f"{WORD}: {LEARNED} of at most {bound:.3f}{_words(self._costs, costs)} expected, and "
-            f"{winner.trial_id} has {winner.score:.3f}{_words(self._costs, winner.costs)}"
+            f"{VERDICT}: {LEARNED} of at most {bound:.3f}{_words(self._costs, costs)} expected, "
+            f"and {winner.trial_id} has {winner.score:.3f}{_words(self._costs, winner.costs)}"
         )
 
     def bound(self, config: Config, metrics: Mapping[str, float]) -> float | None:
@@ -131,7 +133,7 @@ class HopelessRule:
                 pass
 
     def _end(self, event: TrialEnded) -> None:
-        settled = event.state == "infeasible" and event.reason.startswith(WORD)
+        settled = event.state == "infeasible" and event.reason.startswith(VERDICTS)
         if settled:
             self._streak += 1
         elif event.state != "infeasible":

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.search.hypervolume_gain import CostCells, spread
+from orchestrator.search.hypervolume_improvement import CostCells, quasi_random_points
 from orchestrator.search.pareto import hypervolume
 from orchestrator.spec.objectives import Objective
 
@@ -67,7 +67,7 @@ def test_without_costs_only_the_best_value_counts() -> None:
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 def test_the_cells_are_spread_evenly(dimensions: int) -> None:
-    points = spread(dimensions)
+    points = quasi_random_points(dimensions)
     assert ((points >= 0) & (points < 1)).all()
     for column in points.T:
         counts, _ = np.histogram(column, bins=8, range=(0, 1))

@@ -9,8 +9,8 @@ import numpy as np
 
 from orchestrator.ledger.events import TrialAsked
 from orchestrator.search.searchers.candidates import TRIALS_IN_POOL
-from orchestrator.search.searchers.novelty import Novelty
-from orchestrator.search.searchers.prospects import Prospects
+from orchestrator.search.searchers.surrogate_state import SurrogateState
+from orchestrator.search.searchers.tried_configs import TriedConfigs
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
@@ -30,7 +30,7 @@ LEAST_PROMISE = 0.5
 """What a trial must promise to go on, in units of what the best candidate does."""
 
 
-class ProspectScheduler:
+class ExpectedImprovementScheduler:
     """Stops a trial at a rung when something new promises more than it still does.
 
     A trial promises the hypervolume it is expected to add at its end, over what every trial reached
@@ -51,24 +51,26 @@ class ProspectScheduler:
         self._rungs = rungs
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
-        self._novelty = Novelty.of(problem)
-        self._prospects = Prospects(problem, self._novelty)
+        self._tried = TriedConfigs.of(problem)
+        self._surrogate = SurrogateState(problem, self._tried)
         self._small = problem.trials_to_learn_from < MODEL_FROM
         self._asked = 0
         if not self._small:
             for event in problem.earlier:
-                self._prospects.observe(event)
+                self._surrogate.observe(event)
 
     def observe(self, event: SweepEvent) -> None:
         """Take note of one event; events come in ledger order, each once."""
         self._rungs.observe(event)
         if self._small or self._asked > MODEL_UNTIL:
             return
-        point = self._prospects.observe(event)
+        point = self._surrogate.observe(event)
         if isinstance(event, TrialAsked):
             self._asked += 1
-            if point and self._prospects.trials > CANDIDATES_FROM:
-                self._prospects.look_around(np.random.default_rng((self._seed, event.number, 2)))
+            if point and self._surrogate.trials > CANDIDATES_FROM:
+                self._surrogate.refresh_candidates(
+                    np.random.default_rng((self._seed, event.number, 2))
+                )
 
     def decide(self, trial_id: str) -> Decision:
         """Return what happens to the trial whose epoch was observed last; changes nothing."""
@@ -97,7 +99,7 @@ class ProspectScheduler:
 
     def _promise(self, trial_id: str) -> float | None:
         """Return what a trial promises relative to the best untried candidate; None if unknown."""
-        memory, pool = self._prospects.memory, self._prospects.pool
+        memory, pool = self._surrogate.memory, self._surrogate.pool
         trial = memory.trials.get(trial_id)
         if (
             trial is None
@@ -105,13 +107,13 @@ class ProspectScheduler:
             or not trial.epoch
             or not pool.configs
             or self._asked > MODEL_UNTIL
-            or self._prospects.observations < MODEL_FROM
+            or self._surrogate.observations < MODEL_FROM
             or len(memory.running) > MOST_RUNNING
         ):
             return None
-        promise = self._prospects.promise(without=trial)
-        ranked = self._prospects.ranked(promise)
-        best = next((score for score, config in ranked if self._novelty.is_new(config)), 0.0)
+        promise = self._surrogate.promise(without=trial)
+        ranked = self._surrogate.ranked(promise)
+        best = next((score for score, config in ranked if self._tried.is_new(config)), 0.0)
         if not best > 0:
             return None
         left = max(1, self._max_epochs - trial.epoch) / self._max_epochs

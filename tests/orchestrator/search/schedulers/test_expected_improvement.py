@@ -14,7 +14,7 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialStarted,
 )
-from orchestrator.search.schedulers.prospect import ProspectScheduler
+from orchestrator.search.schedulers.expected_improvement import ExpectedImprovementScheduler
 from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
 from orchestrator.spec.objectives import Objective
@@ -57,7 +57,7 @@ def scheduler(name: str) -> Scheduler:
     return bounded_by(PROBLEM.reference_point, name)
 
 
-def bounded_by(reference: Mapping[str, float], name: str = "prospect") -> Scheduler:
+def bounded_by(reference: Mapping[str, float], name: str = "expected-improvement") -> Scheduler:
     return make_scheduler(name, replace(PROBLEM, reference_point=reference))
 
 
@@ -110,13 +110,13 @@ def fed(name: str, events: list[SweepEvent]) -> Scheduler:
 def test_a_slow_start_is_not_held_against_a_trial_whose_kind_ends_well() -> None:
     events = [*history(40), *trained(40, {"kind": "tortoise", "size": 0.1}, 1)]
     assert fed("mo-asha", events).decide("t40").action == "stop"
-    assert fed("prospect", events).decide("t40").action == "continue"
+    assert fed("expected-improvement", events).decide("t40").action == "continue"
 
 
 def test_a_trial_that_leads_its_rung_is_stopped_where_its_kind_comes_to_nothing_more() -> None:
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]
     assert fed("mo-asha", events).decide("t40").action == "continue"
-    decision = fed("prospect", events).decide("t40")
+    decision = fed("expected-improvement", events).decide("t40")
     assert decision.action == "stop"
     assert (decision.rung, decision.rank, decision.of) == (3, 1, 11)
     assert decision.reason.startswith("stopped at rung 3: rank 1 of 11, promises 0.0")
@@ -126,33 +126,38 @@ def test_a_trial_that_leads_its_rung_is_stopped_where_its_kind_comes_to_nothing_
 def test_few_trials_are_judged_by_their_standing(trials: int) -> None:
     for kind in ("hare", "tortoise"):
         events = [*history(trials), *trained(40, {"kind": kind, "size": 0.5}, 1)]
-        assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+        assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide(
+            "t40"
+        )
 
 
 def test_between_rungs_trials_go_on() -> None:
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 2)]
-    assert fed("prospect", events).decide("t40").rung is None
+    assert fed("expected-improvement", events).decide("t40").rung is None
 
 
 def test_a_trial_with_an_objective_that_is_no_number_is_stopped_whatever_it_promises() -> None:
     *before, last = trained(40, {"kind": "tortoise", "size": 0.1}, 1)
     broken = TrialProfiled(trial_id="t40", metrics={"cost": math.nan}, seconds=4000.0)
-    assert fed("prospect", [*history(40), *before, last]).decide("t40").action == "continue"
-    one = fed("prospect", [*history(40), *before, broken, last])
+    assert (
+        fed("expected-improvement", [*history(40), *before, last]).decide("t40").action
+        == "continue"
+    )
+    one = fed("expected-improvement", [*history(40), *before, broken, last])
     assert one.decide("t40").action == "stop"
     assert "not a number" in one.decide("t40").reason
 
 
 def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.search.schedulers.prospect.MODEL_UNTIL", 30)
+    monkeypatch.setattr("orchestrator.search.schedulers.expected_improvement.MODEL_UNTIL", 30)
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 3)]
-    assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+    assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide("t40")
 
 
 def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
     earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in history(40)]
     knowing, unknowing = (
-        make_scheduler("prospect", replace(PROBLEM, trials=12, earlier=known))
+        make_scheduler("expected-improvement", replace(PROBLEM, trials=12, earlier=known))
         for known in (earlier, ())
     )
     events = [
@@ -174,10 +179,10 @@ def test_sweeps_too_small_for_a_model_are_judged_by_standing(
 ) -> None:
     learned: list[object] = []
     monkeypatch.setattr(
-        "orchestrator.search.schedulers.prospect.Prospects.observe",
+        "orchestrator.search.schedulers.expected_improvement.SurrogateState.observe",
         lambda _, event: learned.append(event),
     )
-    one = make_scheduler("prospect", replace(PROBLEM, trials=19))
+    one = make_scheduler("expected-improvement", replace(PROBLEM, trials=19))
     other = scheduler("mo-asha")
     for event in history(19):
         one.observe(event)
@@ -189,19 +194,19 @@ def test_sweeps_too_small_for_a_model_are_judged_by_standing(
 
 def test_a_configuration_outside_the_space_is_judged_by_its_standing() -> None:
     events = [*history(40), *trained(40, {"kind": "snail", "size": 0.5}, 1)]
-    assert fed("prospect", events).decide("t40") == fed("mo-asha", events).decide("t40")
+    assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide("t40")
 
 
 def test_without_a_rung_there_is_no_model() -> None:
-    short = make_scheduler("prospect", replace(PROBLEM, max_epochs=1))
-    assert isinstance(scheduler("prospect"), ProspectScheduler)
-    assert not isinstance(short, ProspectScheduler)
+    short = make_scheduler("expected-improvement", replace(PROBLEM, max_epochs=1))
+    assert isinstance(scheduler("expected-improvement"), ExpectedImprovementScheduler)
+    assert not isinstance(short, ExpectedImprovementScheduler)
 
 
 def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
     space = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Categorical(0.25, 0.5))
     problem = SearchProblem(space=space, objectives=OBJECTIVES, max_epochs=EPOCHS, known_cost=cost)
-    one, other = make_scheduler("prospect", problem), make_scheduler("mo-asha", problem)
+    one, other = make_scheduler("expected-improvement", problem), make_scheduler("mo-asha", problem)
     configs: list[Config] = [
         {"kind": kind, "size": size} for kind in ("hare", "tortoise") for size in (0.25, 0.5)
     ]
@@ -223,3 +228,7 @@ def test_the_best_at_a_rung_goes_on_where_nothing_says_how_dear_it_may_be(
         one.observe(event)
     decision = one.decide("t40")
     assert (decision.rank, decision.action) == (1, action)
+
+
+def test_the_former_name_makes_the_same_scheduler() -> None:
+    assert isinstance(scheduler("prospect"), ExpectedImprovementScheduler)

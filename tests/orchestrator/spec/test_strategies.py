@@ -1,0 +1,19 @@
+from orchestrator.spec.sections import read_section
+from orchestrator.spec.strategies import current_scheduler, scheduler_names, with_current_names
+from orchestrator.spec.sweep_spec import SearchConfig
+
+
+def test_a_spec_may_use_the_former_name_of_a_scheduler() -> None:
+    assert read_section(SearchConfig, {"scheduler": "prospect"}, "search") == SearchConfig()
+    assert "prospect" not in scheduler_names()
+
+
+def test_current_names_stay() -> None:
+    assert [current_scheduler(name) for name in scheduler_names()] == list(scheduler_names())
+
+
+def test_only_the_scheduler_of_a_dumped_spec_is_renamed() -> None:
+    text = "name: prospect\nsearch:\n  searcher: random\n  scheduler: prospect\n"
+    renamed = "name: prospect\nsearch:\n  searcher: random\n  scheduler: expected-improvement\n"
+    assert with_current_names(text) == renamed
+    assert with_current_names(renamed) == renamed
