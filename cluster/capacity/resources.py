@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping  # noqa: TC003 - the spec's reader looks the type up
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, MinLen
 
 from cluster.capacity.packing import LaneShape, room
 
@@ -26,25 +28,25 @@ class ResourceError(ValueError):
 class Resources:
     """What a lane holds while trials pass through it, with the number of lanes."""
 
-    lanes: int | None = None
-    """Trials trained at the same time, >= 1; None fills the cluster."""
-    train_workers: int = 1
-    """Ray Train ranks that train one trial together, >= 1; above 1 they run DDP."""
-    cpus_per_worker: float = 1
-    """CPU cores of each rank, > 0."""
-    gpus_per_worker: float | None = None
-    """GPUs of each rank, >= 0; below 1 several ranks share one; None takes one where there is one,
+    lanes: Annotated[int, Ge(1)] | None = None
+    """Trials trained at the same time; None fills the cluster."""
+    train_workers: Annotated[int, Ge(1)] = 1
+    """Ray Train ranks that train one trial together; above 1 they run DDP."""
+    cpus_per_worker: Annotated[float, Gt(0)] = 1
+    """CPU cores of each rank."""
+    gpus_per_worker: Annotated[float, Ge(0)] | None = None
+    """GPUs of each rank; below 1 several ranks share one; None takes one where there is one,
     else none."""
     packing: Packing = "fixed"
     """``memory`` gives lanes the part of a GPU that most configurations fit in, larger ones to the
     others; ``gpus_per_worker`` is then left out."""
-    memory_gb_per_worker: float | None = None
-    """Host memory kept for each rank, GB of 1e9 bytes, > 0; None keeps none."""
-    gpu_type: str | None = None
+    memory_gb_per_worker: Annotated[float, Gt(0)] | None = None
+    """Host memory kept for each rank, GB of 1e9 bytes; None keeps none."""
+    gpu_type: Annotated[str, MinLen(1)] | None = None
     """Type of GPU that lanes need, as Ray calls it (``H100``, ``A10G``, ...); None takes any."""
     node_labels: Mapping[str, str] = field(default_factory=dict)
     """Labels that the nodes of lanes must have, such as ``ray.io/market-type: spot``."""
-    address: str | None = None
+    address: Annotated[str, MinLen(1)] | None = None
     """Address of a running Ray cluster (``auto`` finds it); None starts a local Ray."""
 
 

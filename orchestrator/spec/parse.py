@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from orchestrator.spec.rules import (
 )
 from orchestrator.spec.sections import read_section
 from orchestrator.spec.sweep_spec import (
-    DEFAULT_BUDGET,
     Artifacts,
     SearchConfig,
     Storage,
@@ -44,8 +42,9 @@ from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SECTIONS: dict[str, type[Any]] = {
+SECTIONS: dict[str, type[Any]] = {
     "data": DataConfig,
+    "teacher": TeacherConfig,
     "budget": SweepBudget,
     "search": SearchConfig,
     "training": TrainingConfig,
@@ -57,7 +56,7 @@ _SECTIONS: dict[str, type[Any]] = {
 }
 DEFAULT_SPACE = "mobile"
 """Preset that a spec without a space searches."""
-KEYS = ("name", "space", "teacher", "objectives", "constraints", "baselines", *_SECTIONS)
+KEYS = ("name", "space", "objectives", "constraints", "baselines", *SECTIONS)
 
 
 def load_spec(
@@ -131,12 +130,10 @@ def _read_file(path: Path) -> object:
 def _read_parts(settings: dict[Any, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """Return the parts that are sound by themselves, with the faults of the others."""
     results: dict[str, Any] = {
-        name: read_section(kind, _with_defaults(name, settings[name]), name)
-        for name, kind in _SECTIONS.items()
+        name: read_section(kind, settings[name], name)
+        for name, kind in SECTIONS.items()
         if settings.get(name) is not None
     }
-    if settings.get("teacher") is not None:
-        results["teacher"] = read_section(TeacherConfig, settings["teacher"], "teacher")
     if settings.get("name") is not None:
         results["name"] = _read_name(settings["name"])
     results["objectives"] = read_objectives(settings.get("objectives"))
@@ -160,13 +157,6 @@ def _with_preset_training(settings: dict[Any, Any]) -> dict[Any, Any]:
     if brought is None or not isinstance(given, dict):
         return settings
     return {**settings, "training": {**brought, **given}}
-
-
-def _with_defaults(name: str, section: object) -> object:
-    """Return the section with the defaults that its dataclass itself does not have."""
-    if name == "budget" and isinstance(section, dict):
-        return {**asdict(DEFAULT_BUDGET), **section}
-    return section
 
 
 def _identity(teacher: TeacherConfig | list[Fault] | None) -> TeacherIdentity | None:
@@ -212,7 +202,7 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
     if parts.get("baselines"):
         yield from baseline_faults(
             parts["baselines"],
-            parts.get("budget", DEFAULT_BUDGET),
+            parts.get("budget", SweepBudget()),
             parts.get("resources", Resources()),
             parts.get("target", TargetConfig()),
         )

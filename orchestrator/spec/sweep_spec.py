@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from annotated_types import Gt, Len
 
 from cluster.capacity.resources import Resources
 from orchestrator.spec.budget import SweepBudget
@@ -15,6 +17,10 @@ from orchestrator.spec.text.sqlite_uri import sqlite_uri
 from trainables.config import (
     ArtifactFormat,
     DataConfig,
+    NonEmptyStr,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
     TargetConfig,
     TeacherConfig,
     TrainingConfig,
@@ -37,8 +43,6 @@ DEFAULT_OBJECTIVES = (
     Objective("flops", "minimize"),
 )
 
-DEFAULT_BUDGET = SweepBudget(trials=16, epochs=10)
-
 ExportedTrials: TypeAlias = Literal["front", "knee", "none"]
 
 CostGateMode: TypeAlias = Literal["full", "constraints"]
@@ -60,13 +64,13 @@ class SearchConfig:
     """Name of the searcher in ``orchestrator.search.searchers.registry``."""
     scheduler: str = DEFAULT_SCHEDULER
     """Name of the early-stopping scheduler in ``orchestrator.search.schedulers.registry``."""
-    grace_period: int = 1
-    """Epochs every trial gets before it may be stopped, >= 1; as many as a full training has, or
+    grace_period: PositiveInt = 1
+    """Epochs every trial gets before it may be stopped; as many as a full training has, or
     more, stop nothing."""
-    reduction_factor: float = 3
+    reduction_factor: Annotated[float, Gt(1)] = 3
     """One of so many trials passes a rung; rungs grow by the same factor; > 1."""
-    seed: int = 0
-    """Seed of the proposals, >= 0; the same seed proposes the same configurations."""
+    seed: Seed = 0
+    """Seed of the proposals; the same seed proposes the same configurations."""
     cost_gate: CostGateMode = "full"
     """What the cost gate settles before the first epoch: ``constraints``, the configurations that
     break one; ``full``, those that cannot reach the front any more, too."""
@@ -85,18 +89,18 @@ class Artifacts:
     formats: tuple[ArtifactFormat, ...] | None = None
     """What each leaves: ``pte`` (ExecuTorch with XNNPACK), ``onnx``, ``pt2`` (torch); None takes
     those whose libraries are installed."""
-    images: int | None = 200
-    """Validation images, spread over the set, on which an artifact is compared with its model,
-    >= 1; None for all."""
+    images: PositiveInt | None = 200
+    """Validation images, spread over the set, on which an artifact is compared with its model; None
+    for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracking:
     """Where MLflow keeps the record."""
 
-    uri: str | None = None
+    uri: NonEmptyStr | None = None
     """Address of the tracking store; None takes ``mlflow.db`` (SQLite) in the storage root."""
-    experiment: str = "segsweep"
+    experiment: Annotated[str, Len(1, 500)] = "segsweep"
     """Name of the MLflow experiment; made if there is none."""
 
 
@@ -104,17 +108,17 @@ class Tracking:
 class Storage:
     """Folders that a sweep writes to."""
 
-    root: str = field(default_factory=default_storage_root)
+    root: NonEmptyStr = field(default_factory=default_storage_root)
     """Folder of sweeps, ledgers and the default tracking store; absolute."""
-    cache: str | None = None
+    cache: NonEmptyStr | None = None
     """Folder of decoded images, soft labels and profiles; None takes ``cache`` in ``root``."""
-    mirror: str | None = None
+    mirror: NonEmptyStr | None = None
     """Address in an object store (``s3://BUCKET/FOLDER``) that the sweep is copied to while it
     runs, from which another machine may go on with it; None copies nothing."""
-    mirror_seconds: float = 30.0
-    """Least time between two passes of copying, seconds, > 0; what a machine takes with it."""
-    disk_budget_gb: float | None = None
-    """What the weights of all trials may take, GB of 1e9 bytes, > 0: beyond it those of dominated
+    mirror_seconds: PositiveFloat = 30.0
+    """Least time between two passes of copying, seconds; what a machine takes with it."""
+    disk_budget_gb: PositiveFloat | None = None
+    """What the weights of all trials may take, GB of 1e9 bytes: beyond it those of dominated
     trials that are over are removed, those on the front never; None keeps all."""
 
     @property
@@ -138,12 +142,12 @@ class SweepSpec:
     teacher: TeacherConfig | None = None
     """Model to distil from; None trains students on labels alone."""
     objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES
-    """What the front is spanned by, >= 1; ``miou`` is one of them."""
+    """What the front is spanned by; ``miou`` is one of them."""
     constraints: tuple[Constraint, ...] = ()
     """Bounds that a trial must keep; one that breaks them is infeasible."""
     baselines: tuple[Baseline, ...] = ()
     """Configurations that are tried first, to be compared with what is found."""
-    budget: SweepBudget = DEFAULT_BUDGET
+    budget: SweepBudget = field(default_factory=SweepBudget)
     """When the sweep ends."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """How configurations are found."""

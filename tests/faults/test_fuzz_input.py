@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,7 @@ from orchestrator.cli.main import app, main
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.dump import dump_spec, settle_spec
 from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import load_spec, parse_spec
-from orchestrator.spec.sections import RULES
+from orchestrator.spec.parse import SECTIONS, load_spec, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,10 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-PATHS = [*sorted(RULES), "space", "space.arch", "space.learning_rate", "objectives", "constraints"]
+PATHS = [
+    *(f"{name}.{field.name}" for name, kind in SECTIONS.items() for field in fields(kind)),
+    *("space", "space.arch", "space.learning_rate", "objectives", "constraints"),
+]
 WORDS = st.text(max_size=15) | st.sampled_from(
     [
         *("--json", "--help", "--set", "--storage", "--preset", "--name", "-h", "--", "-"),
