@@ -14,7 +14,7 @@ from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, example
 from orchestrator.cli.shared.output import say, say_json, say_table, tell, warning
 
 if TYPE_CHECKING:
-    from trainables.data.report import DataReport
+    from trainables.data.checks.report import DataReport
 
 EPILOG = examples(
     "segsweep data check camvid.yaml --set data.root=/data/camvid",
@@ -45,7 +45,7 @@ def check(
     cannot be used.
     """
     from orchestrator.spec.parse import load_spec
-    from trainables.data.check import check_data
+    from trainables.data.checks.check import check_data
 
     parsed = load_spec(spec, overrides=overrides or ())
     report = check_data(parsed.data, cache_dir=parsed.storage.cache_dir)
@@ -91,7 +91,7 @@ def report_mapping(report: DataReport) -> dict[str, object]:
 
 def print_report(report: DataReport) -> None:
     """Print the report: what there is, how often, what is wrong."""
-    from trainables.data.report import fault_lines
+    from trainables.data.checks.report import fault_lines
 
     say(f"{report.format} data set in {report.root or 'no folder'}")
     for split in report.splits:
@@ -117,7 +117,7 @@ def print_report(report: DataReport) -> None:
 
 def tell_faults(report: DataReport) -> None:
     """Print every fault of the report to the standard error."""
-    from trainables.data.report import fault_lines
+    from trainables.data.checks.report import fault_lines
 
     for line in fault_lines(report.faults):
         tell(f"error: {line}")

@@ -13,7 +13,7 @@ from orchestrator.cli.shared.options import AsJson, examples
 from orchestrator.cli.shared.output import say_json, say_pairs, tell, warning
 
 if TYPE_CHECKING:
-    from trainables.data.report import DataReport
+    from trainables.data.checks.report import DataReport
     from trainables.incremental.config import ExtendConfig
     from trainables.incremental.extend import Extension
 

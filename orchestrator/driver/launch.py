@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.tracking.pages.publish import SweepPlace
-    from trainables.data.report import DataReport
+    from trainables.data.checks.report import DataReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

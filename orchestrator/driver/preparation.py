@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from orchestrator.spec.networks import networks_of
 from orchestrator.spec.resolutions import decoded_resolutions, scored_alike
 from search_spaces.resolution import Resolution
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
+from trainables.data.checks.label_check import check_resized
+from trainables.data.checks.report import fault_lines
 from trainables.data.dataset import build_datasets
 from trainables.data.faults import DataError
-from trainables.data.label_check import check_resized
-from trainables.data.report import fault_lines
 from trainables.models.readiness import check_networks
 from trainables.models.weights import given_weights
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.spec.sweep_spec import SweepSpec
+    from trainables.data.checks.label_check import LabelFindings
+    from trainables.data.checks.report import DataReport
     from trainables.data.dataset import SegmentationDataset
-    from trainables.data.label_check import LabelFindings
     from trainables.data.layouts.base import SplitRole
-    from trainables.data.report import DataReport
 
 
 def sound_networks(spec: SweepSpec, stage: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from search_spaces.domains import Categorical, values_of
 from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
 from trainables.cost.targets import quantization_fault
-from trainables.data.class_colors import class_color_faults
+from trainables.data.masks.class_colors import class_color_faults
 from trainables.io.object_store import address_fault, is_address, shown
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from orchestrator.spec.strategies import current_scheduler, scheduler_names, searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
-from trainables.data.class_colors import color_text
+from trainables.data.masks.class_colors import color_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep.hooks import RunSummary
     from orchestrator.tracking.names import RunStatus
-    from trainables.data.report import DataReport
+    from trainables.data.checks.report import DataReport
 
 PLACE = "mlflow"
 """Fact of a ledger that says where the sweep is in MLflow."""

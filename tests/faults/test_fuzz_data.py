@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from search_spaces.config import Resolution
-    from trainables.data.labels import LabelMap
     from trainables.data.layouts.base import SamplePaths
+    from trainables.data.masks.labels import LabelMap
 
 _CHUNK = 64
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from trainables.data.class_colors import code_text
-from trainables.data.colored_masks import NoColorsError, labels_of_colors
 from trainables.data.faults import DataError, Fault
 from trainables.data.image_limit import TooLargeError, within_limit
-from trainables.data.orientation import orientation_of, turned, upright
+from trainables.data.masks.class_colors import code_text
+from trainables.data.masks.colored_masks import NoColorsError, labels_of_colors
+from trainables.data.masks.orientation import orientation_of, turned, upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trainables.data.labels import LabelMap
     from trainables.data.layouts.base import SamplePaths
-    from trainables.data.orientation import Labels
+    from trainables.data.masks.labels import LabelMap
+    from trainables.data.masks.orientation import Labels
 
 Role: TypeAlias = Literal["image", "mask"]
 

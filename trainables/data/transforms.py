@@ -11,7 +11,7 @@ from torch.nn import functional
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from trainables.data.labels import IGNORE
+from trainables.data.masks.labels import IGNORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Dataset
 
-from trainables.data.labels import IGNORE
+from trainables.data.masks.labels import IGNORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from trainables.data.decode import (
     read_mask,
 )
 from trainables.data.faults import DataError, Fault
-from trainables.data.labels import LabelMap
 from trainables.data.layouts.base import SamplePaths
+from trainables.data.masks.labels import LabelMap
 
 PATH = Path("some.png")
 LABELS = np.array([[0, 1, 2], [2, 11, 255]], dtype=np.uint8)

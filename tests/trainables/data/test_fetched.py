@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.fetched import local_copy, pinned
 from trainables.io.object_store import ObjectStore

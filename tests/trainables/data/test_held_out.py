@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trainables.config import DataConfig, DataFormat
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.digest import dataset_digest, join_digests, split_digest
 from trainables.data.faults import DataError
 from trainables.data.layouts.base import SEARCH_ROLES

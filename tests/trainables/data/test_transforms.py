@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from search_spaces.config import Resolution
-from trainables.data.labels import IGNORE
+from trainables.data.masks.labels import IGNORE
 from trainables.data.transforms import (
     IMAGENET_MEAN,
     IMAGENET_STD,

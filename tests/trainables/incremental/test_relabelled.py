@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.data.labels import IGNORE
+from trainables.data.masks.labels import IGNORE
 from trainables.incremental.relabelled import label_table
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1)

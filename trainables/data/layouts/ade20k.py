@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError, Fault, missing_folder
-from trainables.data.labels import LabelMap
 from trainables.data.layouts.ade20k_names import CLASS_NAMES
 from trainables.data.layouts.base import (
     Layout,
@@ -17,6 +16,7 @@ from trainables.data.layouts.base import (
     take,
 )
 from trainables.data.layouts.pairing import Pairing, pair_folders
+from trainables.data.masks.labels import LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig

@@ -6,16 +6,16 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from trainables.data.class_colors import class_color_faults
 from trainables.data.faults import DataError, Fault, setting_fault
-from trainables.data.labels import MAX_CLASSES
+from trainables.data.masks.class_colors import class_color_faults
+from trainables.data.masks.labels import MAX_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from trainables.config import DataConfig
-    from trainables.data.labels import LabelMap
+    from trainables.data.masks.labels import LabelMap
 
 SplitRole: TypeAlias = Literal["train", "val", "test"]
 """What a split is used for, whatever it is called on disk."""

@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainables.data.class_colors import color_labels
 from trainables.data.faults import DataError, missing_folder, setting_fault
-from trainables.data.labels import LabelMap
 from trainables.data.layouts.base import (
     Layout,
     empty_split,
@@ -17,6 +15,8 @@ from trainables.data.layouts.base import (
     take,
 )
 from trainables.data.layouts.pairing import Pairing, pair_folders
+from trainables.data.masks.class_colors import color_labels
+from trainables.data.masks.labels import LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError, Fault, missing_folder
-from trainables.data.labels import IGNORE, LabelMap
 from trainables.data.layouts.base import (
     Layout,
     empty_split,
@@ -17,6 +16,7 @@ from trainables.data.layouts.base import (
 )
 from trainables.data.layouts.listing import is_image, is_mask, list_files
 from trainables.data.layouts.pairing import NameIndex, Pairing, pair, stem_key
+from trainables.data.masks.labels import IGNORE, LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.layouts.ade20k import CLASS_NAMES, open_ade20k
 

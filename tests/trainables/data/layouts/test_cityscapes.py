@@ -7,7 +7,7 @@ import pytest
 from torchvision.datasets import Cityscapes
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.layouts.cityscapes import CLASS_NAMES, id_map, open_cityscapes
 

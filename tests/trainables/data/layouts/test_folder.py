@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.layouts.folder import class_names, open_folder
 from trainables.data.layouts.registry import open_layout

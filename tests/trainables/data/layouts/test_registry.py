@@ -50,7 +50,7 @@ def test_asking_for_classes_imports_no_torch() -> None:
     program = (
         "import sys; from trainables.config import DataConfig; "
         "from trainables.data.layouts.registry import num_classes_of; "
-        "import trainables.data.check; num_classes_of(DataConfig()); "
+        "import trainables.data.checks.check; num_classes_of(DataConfig()); "
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=root)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.layouts.cityscapes import open_cityscapes
 from trainables.data.layouts.synthetic import CLASS_NAMES, open_synthetic

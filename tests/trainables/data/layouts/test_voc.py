@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.faults import DataError
 from trainables.data.layouts.voc import CLASS_NAMES, open_voc
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.data.labels import IGNORE, LabelMap
+from trainables.data.masks.labels import IGNORE, LabelMap
 
 RAWS = st.integers(0, 255)
 

@@ -17,13 +17,13 @@ from trainables.data.decode import (
 )
 from trainables.data.digest import MISSING, content_digest
 from trainables.data.faults import DataError, Fault
-from trainables.data.orientation import is_unclear
+from trainables.data.masks.orientation import is_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.data.labels import LabelMap
     from trainables.data.layouts.base import SamplePaths
+    from trainables.data.masks.labels import LabelMap
 
 
 Decoded = TypeVar("Decoded")

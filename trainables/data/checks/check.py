@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainables.data.checks.label_check import check_labels
+from trainables.data.checks.report import DataReport, SplitReport
+from trainables.data.checks.scan import scan_sample
 from trainables.data.decode import color_faults
 from trainables.data.digest import join_digests, join_entries, remember_split, usable_cpus
 from trainables.data.faults import DataError, Fault
-from trainables.data.label_check import check_labels
-from trainables.data.labels import IGNORE
 from trainables.data.layouts.registry import list_layout
-from trainables.data.report import DataReport, SplitReport
-from trainables.data.scan import scan_sample
+from trainables.data.masks.labels import IGNORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainables.config import DataConfig
+    from trainables.data.checks.scan import SampleScan
     from trainables.data.layouts.base import Layout, SplitRole
-    from trainables.data.scan import SampleScan
 
 
 def check_data(

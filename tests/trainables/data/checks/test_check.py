@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.digest import dataset_digest
 from trainables.data.layouts.registry import open_layout
 

@@ -13,8 +13,11 @@ from PIL import Image
 from search_spaces.config import Resolution
 from trainables.config import DataConfig
 from trainables.data.cache import cached_split
-from trainables.data.check import check_data
-from trainables.data.class_colors import (
+from trainables.data.checks.check import check_data
+from trainables.data.decode import decode_labels
+from trainables.data.faults import DataError
+from trainables.data.layouts.registry import open_layout
+from trainables.data.masks.class_colors import (
     class_color_faults,
     code_text,
     color_code,
@@ -22,9 +25,6 @@ from trainables.data.class_colors import (
     color_text,
     is_void,
 )
-from trainables.data.decode import decode_labels
-from trainables.data.faults import DataError
-from trainables.data.layouts.registry import open_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

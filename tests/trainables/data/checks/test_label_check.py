@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from trainables.config import DataConfig
-from trainables.data.check import check_data
-from trainables.data.label_check import check_labels, check_resized
-from trainables.data.labels import IGNORE, LabelMap
+from trainables.data.checks.check import check_data
+from trainables.data.checks.label_check import check_labels, check_resized
+from trainables.data.checks.report import SplitReport
 from trainables.data.layouts.ade20k_names import CLASS_NAMES as ADE
-from trainables.data.report import SplitReport
+from trainables.data.masks.labels import IGNORE, LabelMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

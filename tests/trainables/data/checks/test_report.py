@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from trainables.data.checks.report import SplitReport, fault_lines
 from trainables.data.faults import Fault
-from trainables.data.report import SplitReport, fault_lines
 
 
 def faults(kind: str, count: int) -> list[Fault]:

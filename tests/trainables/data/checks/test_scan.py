@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainables.data.checks.scan import scan_sample
 from trainables.data.digest import file_digest
 from trainables.data.layouts.registry import open_layout
-from trainables.data.scan import scan_sample
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from search_spaces.config import Resolution
 from trainables.data.cache import cached_split
-from trainables.data.check import check_data
+from trainables.data.checks.check import check_data
 from trainables.data.decode import (
     decode_image,
     decode_labels,
@@ -19,7 +19,7 @@ from trainables.data.decode import (
     laid_over,
 )
 from trainables.data.layouts.registry import open_layout
-from trainables.data.orientation import orientation_of, turned
+from trainables.data.masks.orientation import orientation_of, turned
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig

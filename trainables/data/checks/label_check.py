@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainables.data.class_colors import is_void
 from trainables.data.faults import Fault
+from trainables.data.masks.class_colors import is_void
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from trainables.config import DataConfig
+    from trainables.data.checks.report import SplitReport
     from trainables.data.faults import FaultKind
-    from trainables.data.labels import LabelMap
-    from trainables.data.report import SplitReport
+    from trainables.data.masks.labels import LabelMap
 
 LARGE_SHARE = 0.25
 """Share of ignored pixels from which a class without a pixel is taken as lost to the ignored label.

@@ -1,0 +1,1 @@
+"""The check of a data set: every file decoded, every fault reported."""

@@ -1,0 +1,1 @@
+"""What a mask file means: labels, colours, ignored values, EXIF orientation."""
