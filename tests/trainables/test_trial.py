@@ -79,7 +79,9 @@ class Metered(LocalSession):
 
 
 @pytest.mark.slow
-def test_a_trial_says_its_cost_its_epochs_and_its_end(make_task: Callable[..., TrialTask]) -> None:
+def test_a_trial_reports_cost_epochs_and_end(
+    make_task: Callable[..., TrialTask],
+) -> None:
     session, task = Metered(), make_task(measured={})
     done = run_trial(task, session)
     assert (done.state, done.reason) == ("complete", "")
@@ -121,7 +123,7 @@ def test_the_same_task_gives_the_same_numbers(make_task: Callable[..., TrialTask
 
 
 @pytest.mark.slow
-def test_a_stop_ends_it_with_what_is_known(make_task: Callable[..., TrialTask]) -> None:
+def test_a_stopped_trial_has_the_metrics_known_by_then(make_task: Callable[..., TrialTask]) -> None:
     asked: list[bool] = []
 
     def stop() -> bool:
@@ -229,7 +231,7 @@ def test_an_ended_trial_keeps_no_model(make_task: Callable[..., TrialTask]) -> N
 @pytest.mark.parametrize(
     ("number", "state"), [(errno.ENOSPC, "preempted"), (errno.EROFS, "preempted")]
 )
-def test_a_full_disk_is_not_charged_to_the_trial(
+def test_a_full_disk_preempts_the_trial(
     make_task: Callable[..., TrialTask], monkeypatch: pytest.MonkeyPatch, number: int, state: str
 ) -> None:
     def full(*_: object) -> None:
@@ -241,7 +243,7 @@ def test_a_full_disk_is_not_charged_to_the_trial(
     assert os.strerror(number) in done.reason
 
 
-def test_a_broken_network_ends_the_process_and_not_the_trial(
+def test_a_network_fault_is_raised_and_ends_no_trial(
     make_task: Callable[..., TrialTask],
 ) -> None:
     def gone(_: object) -> None:
@@ -252,7 +254,7 @@ def test_a_broken_network_ends_the_process_and_not_the_trial(
 
 
 @pytest.mark.slow
-def test_a_ghost_changes_nothing_of_the_trial_that_goes_on_elsewhere(
+def test_an_earlier_process_changes_nothing_of_a_trial_resumed_elsewhere(
     make_task: Callable[..., TrialTask], tmp_path: Path
 ) -> None:
     """A worker that stood still while its driver was killed wakes up in the middle of an epoch."""

@@ -1,4 +1,4 @@
-"""Batches that hold the same images whatever the number of ranks."""
+"""Batches that hold the same images for any number of ranks."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Batch: TypeAlias = "dict[str, Tensor]"
 """``image`` [N, 3, H, W], ``mask`` [N, H, W], ``index`` [N], and ``soft`` [N, C, h, w] if any."""
 
 EVAL_BATCH = 16
-"""Images per validation batch of one rank; more is no faster and takes memory."""
+"""Images per validation batch of one rank; larger ones are no faster and take memory."""
 
 
 class ShuffledBatches(Sampler[list[int]]):
     """One rank's share of each batch of a shuffled epoch.
 
     The order of an epoch depends on seed and epoch alone. Every batch has ``batch_size`` images
-    over all ranks: the rest at the end of an epoch is left out, another one in each epoch. A data
-    set smaller than that is one batch.
+    over all ranks. An incomplete last batch is dropped, with other images in each epoch. A data set
+    smaller than ``batch_size`` is one batch.
     """
 
     def __init__(
         self, count: int, batch_size: int, *, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
-        """Share ``count`` >= 1 images in batches of ``batch_size``.
+        """Divide ``count`` >= 1 images into batches of ``batch_size``.
 
         Raises:
             ValueError: a batch has fewer images than there are ranks.
@@ -52,7 +52,7 @@ class ShuffledBatches(Sampler[list[int]]):
         self._skipped = 0
 
     def set_epoch(self, epoch: int, *, skipped: int = 0) -> None:
-        """Shuffle for ``epoch`` from now on, and leave its first ``skipped`` batches out."""
+        """Select the order of ``epoch`` without its first ``skipped`` batches."""
         self._epoch, self._skipped = epoch, skipped
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -69,11 +69,11 @@ class ShuffledBatches(Sampler[list[int]]):
 class OrderedBatches(Sampler[list[int]]):
     """One rank's share of a data set in order, every image on one rank only.
 
-    All ranks have the same number of batches, so that they meet at each; the last may be empty.
+    All ranks have the same number of batches, as each has a collective; the last may be empty.
     """
 
     def __init__(self, count: int, *, rank: int = 0, world_size: int = 1) -> None:
-        """Share ``count`` images."""
+        """Divide ``count`` images among the ranks."""
         self._mine = range(rank, count, world_size)
         self._batches = math.ceil(math.ceil(count / world_size) / EVAL_BATCH)
 
@@ -92,20 +92,18 @@ def make_loader(
     workers: int,
     device: torch.device,
 ) -> DataLoader[Batch]:
-    """Return the loader of ``batches``; an empty batch comes as an empty dict.
+    """Return the loader of ``batches``; an empty batch is an empty dict.
 
-    Loader processes outlive an epoch, since starting them can take longer than a small one.
+    Loader processes persist over epochs, since starting them can take longer than a small epoch.
     """
     loader: DataLoader[Batch] = DataLoader(
-        # torch's types take a batch for a sample.
-        dataset,  # type: ignore[arg-type]
+        dataset,  # type: ignore[arg-type]  # torch's types take a batch for a sample
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
         collate_fn=_collate,
-        # One of its own, so that the loader draws nothing from the generator that dropout uses.
-        generator=torch.Generator(),
+        generator=torch.Generator(),  # else the loader draws from the generator of dropout
     )
     return loader
 

@@ -1,4 +1,4 @@
-"""The best weights of a training with what they are, either whole or not there."""
+"""The best weights of a training and their metadata, written atomically."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ BEST_WEIGHTS = "best.safetensors"
 BEST_METADATA = "best.json"
 """The same metadata for readers without safetensors, with the file's SHA-256."""
 PREVIOUS_BEST = "best.previous.safetensors"
-"""The best weights before those, while the trial is not over."""
+"""The best weights before those, until the trial ends."""
 
 Soundness: TypeAlias = Literal["absent", "sound", "torn"]
+"""State of a file: missing, intact, or incomplete."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint is missing, torn or not what it claims to be."""
+    """A checkpoint is missing, torn or altered."""
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
     """Write weights to a safetensors file with JSON metadata in its header; return its SHA-256.
 
-    The header holds a digest of the tensors too, so that the file alone shows whether it is whole.
+    The header holds a digest of the tensors too, so that the file alone shows whether it is intact.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     header = {"segsweep": json.dumps(metadata, sort_keys=True)}
@@ -50,20 +51,20 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
 
     Args:
         path: The safetensors file.
-        digest: SHA-256 the file must have; None holds it against its own header alone.
+        digest: Required SHA-256 of the file; None checks the digest in its header alone.
 
     Raises:
-        CheckpointError: the file is missing, torn, altered, of another origin or another digest,
-            or holds weights that are not finite.
+        CheckpointError: the file is missing, torn, altered, not written by ``save_weights``, has
+            another digest, or holds weights that are not finite.
     """
     if not path.is_file():
         raise CheckpointError(
-            f"there is no checkpoint {path}; give the path of a .safetensors file"
+            f"checkpoint {path} does not exist; give the path of a .safetensors file"
         )
     data = path.read_bytes()
     if digest is not None and (found := hashlib.sha256(data).hexdigest()) != digest:
         raise CheckpointError(
-            f"{path} is not the file that was saved: its SHA-256 is {found}, recorded is {digest}"
+            f"{path} is not the file that was saved: its SHA-256 is {found}, expected {digest}"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -74,12 +75,12 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
     if "segsweep" not in header:
         raise CheckpointError(f"{path} was not written by segsweep: its header has no metadata")
     if header.get("sha256", "") not in {"", _tensor_digest(data)}:
-        raise CheckpointError(f"{path} was altered: its tensors are not those its header names")
+        raise CheckpointError(f"{path} was altered: its tensors do not match its digest")
     if broken := broken_weights(weights):
         raise CheckpointError(
             f"{path} is the result of a training that diverged: {len(broken)} of its "
-            f"{len(weights)} tensors are not finite, {broken[0]} the first; train it again with a "
-            "lower learning rate"
+            f"{len(weights)} tensors are not finite, the first is {broken[0]}; train it again with "
+            "a lower learning rate"
         )
     return weights, json.loads(header["segsweep"])
 
@@ -87,8 +88,8 @@ def load_weights(path: Path, digest: str | None = None) -> tuple[dict[str, Tenso
 def save_best(folder: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
     """Write the best weights and their metadata into ``folder``; return the weights' SHA-256.
 
-    The best before it is kept until the trial ends. A crash between the two files leaves new
-    weights beside the former JSON; ``restore_best`` brings both in line when the trial goes on.
+    The previous best weights are kept until the trial ends. A crash between the two files leaves
+    new weights beside the old JSON; ``restore_best`` rewrites the JSON when the trial resumes.
     """
     if _is_sound_best(folder / BEST_WEIGHTS):
         move(folder / BEST_WEIGHTS, folder / PREVIOUS_BEST)
@@ -100,9 +101,9 @@ def save_best(folder: Path, weights: Mapping[str, Tensor], metadata: Mapping[str
 def restore_best(
     folder: Path, wanted: Callable[[Mapping[str, Any]], bool]
 ) -> dict[str, Any] | None:
-    """Return the metadata of the newest sound best weights that are ``wanted``; None without any.
+    """Return the metadata of the newest intact best weights that are ``wanted``; None without any.
 
-    They lie under the name of the best weights afterwards, with their JSON beside them.
+    Afterwards they are ``best.safetensors``, with their JSON beside them.
     """
     for name in (BEST_WEIGHTS, PREVIOUS_BEST):
         try:
@@ -118,7 +119,7 @@ def restore_best(
 
 
 def best_soundness(folder: Path) -> Soundness:
-    """Return whether the best weights in ``folder`` are whole."""
+    """Return whether the best weights in ``folder`` are intact."""
     if not (folder / BEST_WEIGHTS).is_file():
         return "absent"
     return "sound" if _is_sound_best(folder / BEST_WEIGHTS) else "torn"
@@ -138,6 +139,6 @@ def _is_sound_best(path: Path) -> bool:
 
 
 def _tensor_digest(data: bytes) -> str:
-    """Return the SHA-256 of a safetensors file behind its header, whose length comes first."""
+    """Return the SHA-256 of a safetensors file without its header, whose length comes first."""
     start = 8 + int.from_bytes(data[:8], "little")
     return hashlib.sha256(memoryview(data)[start:]).hexdigest()

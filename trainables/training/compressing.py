@@ -1,4 +1,4 @@
-"""Changes of a model between two epochs of its training."""
+"""Pruning and quantization of a model between two epochs of its training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainables.training.compute import Compute
 
 CALIBRATION_IMAGES = 32
-"""Training images that set the ranges of activations and Taylor's gradients."""
+"""Training images for the ranges of activations and for the gradients of Taylor importance."""
 _BATCH = 8
 
 
@@ -33,13 +33,13 @@ def change_model(
     train: SegmentationDataset,
     compute: Compute,
 ) -> nn.Module:
-    """Return ``model`` as ``stage`` leaves it, with no optimizer's state to go with it.
+    """Return ``model`` after ``stage``; it needs a new optimizer.
 
     Args:
-        stage: What is to happen.
-        model: The plain module (no DDP wrapper); changed, or used up.
+        stage: The change.
+        model: The plain module (no DDP wrapper); changed in place, or unusable afterwards.
         config: The trial's configuration.
-        train: The training images, the first of which are looked at.
+        train: The training images, of which ``CALIBRATION_IMAGES`` are used.
         compute: The device.
 
     Raises:
@@ -58,22 +58,22 @@ def change_model(
 def calibration_batches(train: SegmentationDataset) -> list[Tensor]:
     """Return up to 32 training images without random transforms, in batches of 2 to 8.
 
-    They are spread over the data set; a data set of one image gives it twice.
+    They are spread over the data set; the image of a data set of one is returned twice.
     """
     transform = eval_transform()
     images = []
     for index in spread(len(train), CALIBRATION_IMAGES):
-        picture = torch.from_numpy(train.picture(index).transpose(2, 0, 1).copy())
+        picture = torch.from_numpy(train.picture(index).transpose(2, 0, 1).copy())  # H W C to C H W
         mask = torch.zeros(picture.shape[-2:], dtype=torch.uint8)
         images.append(transform(picture, mask, None, seed=0)[0])
     if len(images) == 1:
         images *= 2
-    whole = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    return [torch.stack(batch) for batch in whole if len(batch) > 1]
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    return [torch.stack(batch) for batch in batches if len(batch) > 1]
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of ``model``, masks applied, in tensors that share no memory."""
+    """Return the weights of ``model`` with masks applied, as copies on the CPU."""
     state = without_masks(model.state_dict())
     return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 

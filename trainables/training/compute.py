@@ -1,4 +1,4 @@
-"""How a device computes: number format, memory order, transfers."""
+"""How a device computes: number format, memory format, transfers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compute:
-    """One rank's device with the way it is used."""
+    """One rank's device with its number and memory format."""
 
     device: torch.device
-    """Where models and batches lie."""
+    """Device of models and batches."""
     dtype: torch.dtype | None = None
     """Type that forward passes are autocast to; None for float32."""
     channels_last: bool = True
-    """Keep images and weights in NHWC order."""
+    """Store images and weights in NHWC order."""
 
     @classmethod
     def of(cls, device: torch.device, settings: TrainingConfig) -> Compute:
@@ -41,15 +41,15 @@ class Compute:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Order of the axes of 4-dimensional tensors in memory."""
+        """Memory format of 4-dimensional tensors."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def place(self, model: M) -> M:
-        """Return ``model`` moved to the device, in its memory order."""
+        """Return ``model`` moved to the device, in its memory format."""
         return model.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload,no-any-return]
 
     def fetch(self, batch: Batch, name: str) -> Tensor:
-        """Return entry ``name`` of ``batch`` on the device, without waiting for the copy."""
+        """Return entry ``name`` of ``batch`` on the device; the copy is asynchronous."""
         values = batch[name]
         if values.ndim == 4:
             return values.to(self.device, memory_format=self.memory_format, non_blocking=True)
@@ -62,14 +62,14 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def grad_scaler(self) -> torch.amp.GradScaler:
-        """Return the scaler of the loss, which does nothing but for float16."""
+        """Return the scaler of the loss, enabled for float16 alone."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """Return the type to autocast to on ``device``; None for float32.
 
-    CPUs always train in float32, which is 10 to 25 times faster there than bfloat16.
+    CPUs always train in float32: bfloat16 was 10 to 25 times slower there.
     """
     if device.type != "cuda" or precision == "fp32":
         return None

@@ -1,4 +1,4 @@
-"""Energy that the devices of a trial use during a stretch of work."""
+"""Energy that the devices of a trial use in a phase of its work."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class EnergyUse:
-    """Context whose ``joules`` says what its body used on the devices of all ranks.
+    """Context whose ``joules`` is the energy that its body used on the devices of all ranks.
 
-    Entered and left by all ranks together. What a body that raises has used is not known.
+    Entered and left by all ranks together.
 
     Attributes:
-        joules: Energy, J; None where a rank's device does not tell, or until the body has ended.
+        joules: Energy, J; None before the end of the body, after a body that raised, and where the
+            device of a rank has no meter.
         seconds: Duration of the body, s.
     """
 
@@ -33,7 +34,7 @@ class EnergyUse:
 
     @property
     def watts(self) -> float | None:
-        """Mean power, W; None where the energy is not known or no time has passed."""
+        """Mean power, W; None where the energy is unknown or no time has passed."""
         if self.joules is None or not self.seconds > 0:
             return None
         return self.joules / self.seconds
@@ -57,5 +58,5 @@ class EnergyUse:
 
     def _reading(self) -> float:
         session = self._session
-        found = session.energy_joules() if isinstance(session, MetersEnergy) else None
-        return math.nan if found is None else found
+        joules = session.energy_joules() if isinstance(session, MetersEnergy) else None
+        return math.nan if joules is None else joules

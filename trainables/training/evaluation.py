@@ -50,17 +50,17 @@ def evaluate(
 ) -> Scores:
     """Return the scores over the images of all ranks, equal on each.
 
-    Logits are brought to the size of the masks. The model is left in evaluation mode. Whether its
-    weights and logits are finite is counted on the device, and read once with the scores.
+    Logits are resized to the masks. The model stays in evaluation mode. Whether its weights and
+    logits are finite is counted on the device, and read once with the scores.
 
     Args:
         model: The plain module (no DDP wrapper), the same on every rank.
         loader: This rank's batches, equally many on all ranks.
         num_classes: C.
         compute: The device.
-        session: Asked before every batch whether to end.
+        session: Checked for a stop before every batch.
         ranks: The trial's ranks.
-        with_thresholds: Also score ``mae_50`` and ``mae_50_95``, which takes a softmax more.
+        with_thresholds: Also score ``mae_50`` and ``mae_50_95``, which takes another softmax.
 
     Raises:
         TrialStoppedError: the session asked the trial to end.
@@ -88,13 +88,13 @@ class _Counter:
         self._micro = MicroBatches()
 
     def count(self, batches: Iterator[Batch]) -> Exception | None:
-        """Count the next batch; return what went wrong, on which the ranks agree later."""
+        """Count the next batch; return its error, which ``Ranks.agree`` raises later."""
         try:
             batch = next(batches)
             if batch:
                 size = len(batch["mask"])
                 self._sums.merge(self._micro.run(lambda n: self._counted(batch, n), size=size))
-        except Exception as error:  # noqa: BLE001 - the other ranks must learn of every failure
+        except Exception as error:  # noqa: BLE001 - ``agree`` raises it on every rank
             return error
         return None
 

@@ -25,9 +25,10 @@ class DivergedError(NotFiniteError):
 def largest(tensors: Iterable[Tensor]) -> Tensor:
     """Return the largest absolute value, a scalar on the tensors' device; 0 without any value.
 
-    NaN where any value is NaN. Nothing waits for the device. Integer tensors are ignored.
+    NaN where any value is NaN. There is no synchronization with the device. Integer tensors are
+    ignored.
     """
-    values = [each.detach() for each in tensors if each.is_floating_point() and each.numel()]
+    values = [t.detach() for t in tensors if t.is_floating_point() and t.numel()]
     return get_total_norm(values, math.inf)
 
 
@@ -41,17 +42,17 @@ def extremes_are_finite(values: Tensor) -> Tensor:
 
 
 def broken_weights(weights: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the tensors that hold a value that is not finite."""
+    """Return the names of the tensors with a value that is not finite."""
     if bool(largest(weights.values()).isfinite()):
         return []
-    return [name for name, each in weights.items() if not bool(largest([each]).isfinite())]
+    return [name for name, tensor in weights.items() if not bool(largest([tensor]).isfinite())]
 
 
 def require_finite(figures: Mapping[str, float]) -> None:
     """Return if all figures are finite.
 
     Raises:
-        NotFiniteError: some are not; all of them are named.
+        NotFiniteError: some are not; the message lists them.
     """
     broken = [f"{name} is {value}" for name, value in figures.items() if not math.isfinite(value)]
     if broken:

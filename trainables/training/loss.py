@@ -19,20 +19,21 @@ def segmentation_loss_sum(
 ) -> Tensor:
     """Return ``alpha * T**2 * soft + (1 - alpha) * hard``, summed over valid pixels: a scalar.
 
-    ``hard`` is the cross-entropy with the mask, ``soft`` the divergence of the student's softened
-    class distribution from the teacher's. A sum, so that micro-batches and ranks add up to exactly
-    the loss of the whole batch once divided by its valid pixels; 0 where all pixels are ignored.
+    ``hard`` is the cross-entropy with the mask. ``soft`` is the Kullback-Leibler divergence of the
+    student's softened class distribution from the teacher's. The result is a sum: those of
+    micro-batches and ranks add up to the loss of the whole batch. It is 0 where all pixels are
+    ignored.
 
     Args:
         logits: The student's, [N, C, H, W].
         masks: True classes, int64 [N, H, W].
         teacher_logits: The teacher's, [N, C, h, w] of any size; None where alpha is 0.
         alpha: Weight of the soft loss, [0, 1].
-        temperature: T > 0 both distributions are softened with.
+        temperature: T > 0 that softens both distributions.
         ignore_index: Label of pixels without loss, hard or soft.
 
     Raises:
-        ValueError: alpha asks for a soft loss and there are no teacher logits.
+        ValueError: alpha is above 0 and there are no teacher logits.
 
     Source:
         Hinton et al. 2015 for the softened divergence and its factor T**2.
@@ -67,7 +68,7 @@ def soft_loss_sum(
         raise ValueError(f"temperature must be above 0, got {temperature}")
     if teacher_logits.shape[1] != logits.shape[1]:
         raise ValueError(
-            f"teacher and student must know the same classes, got {teacher_logits.shape[1]} and "
+            f"teacher and student must have the same classes, got {teacher_logits.shape[1]} and "
             f"{logits.shape[1]}"
         )
     teacher_logits = resize_logits(teacher_logits.to(logits.dtype), masks.shape[-2:])

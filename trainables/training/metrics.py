@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 IGNORE_INDEX = 255
-"""Label of pixels that count nowhere, once a mask has been read."""
+"""Label of ignored pixels in every mask that was read."""
 
 THRESHOLDS: tuple[float, ...] = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Probability thresholds of ``mae_50_95``; the first is that of ``mae_50``."""
@@ -33,16 +33,16 @@ def confusion_matrix(
 
     Args:
         predictions: Predicted class per pixel, integers in [0, C), any shape.
-        masks: True class per pixel, same shape; ``ignore_index`` counts nowhere.
+        masks: True class per pixel, same shape.
         num_classes: C.
-        ignore_index: Label outside [0, C).
+        ignore_index: Label of ignored pixels, outside [0, C).
 
     Raises:
-        ValueError: the shapes differ, or a mask holds a label that is neither a class nor ignored.
+        ValueError: the shapes differ, or a label is neither a class nor ignored.
     """
     if predictions.shape != masks.shape:
         raise ValueError(
-            f"predictions and masks must have one shape, got {tuple(predictions.shape)} and "
+            f"predictions and masks must have the same shape, got {tuple(predictions.shape)} and "
             f"{tuple(masks.shape)}"
         )
     cells = num_classes * num_classes
@@ -61,7 +61,7 @@ def confusion_matrix(
 def iou_per_class(matrix: Tensor) -> Tensor:
     """Return the intersection over union of each class, float64 [C] in [0, 1].
 
-    A class that occurs neither in the ground truth nor in the predictions has no union: NaN.
+    NaN for a class that occurs neither in the ground truth nor in the predictions.
     """
     counts = matrix.double()
     hits = counts.diagonal()
@@ -72,14 +72,14 @@ def iou_per_class(matrix: Tensor) -> Tensor:
 def mean_iou(matrix: Tensor) -> float:
     """Return the mean over classes of the dataset-level IoU, in [0, 1], higher is better.
 
-    Classes in neither ground truth nor predictions do not enter the mean; one that is predicted
-    but never true enters with 0. Without any valid pixel the result is NaN.
+    The mean excludes classes that occur neither in the ground truth nor in the predictions. A class
+    that is predicted but never true counts as 0. NaN without any valid pixel.
     """
     return float(iou_per_class(matrix).nanmean())
 
 
 def pixel_accuracy(matrix: Tensor) -> float:
-    """Return the share of valid pixels whose class is right, in [0, 1]; NaN without any."""
+    """Return the share of correctly predicted valid pixels, in [0, 1]; NaN without any."""
     counts = matrix.double()
     return float(counts.diagonal().sum() / counts.sum())
 
@@ -89,23 +89,23 @@ def threshold_errors(
 ) -> Tensor:
     """Return the summed absolute error of the binarised probability maps per threshold.
 
-    At threshold t each class's map becomes 1 where its probability is above t, else 0. The absolute
-    error against the one-hot ground truth, summed over classes and halved, is per valid pixel 0
-    (the right class is above t), 1/2 (no class is) or 1 (a wrong class is). As t >= 1/2, no two
-    classes are above it, so a pixel's greatest probability and that of its true class tell all.
-    A pixel with a NaN among its probabilities has the error 1 at every threshold.
+    At threshold t each class's map is 1 where its probability is above t, else 0. The absolute
+    error against the one-hot ground truth is summed over classes and halved. Per valid pixel it is
+    0 (the true class is above t), 1/2 (no class is) or 1 (another class is). As t >= 1/2, at most
+    one class is above it. So it follows from a pixel's greatest probability and that of its true
+    class. A pixel with a NaN probability has the error 1 at every threshold.
     ``mae_50`` and ``mae_50_95`` are means of this error, in [0, 1], lower is better.
 
     Args:
         probabilities: Class probabilities [N, C, H, W] that sum to 1 over C.
         masks: True classes [N, H, W].
-        ignore_index: Label of pixels that do not count.
+        ignore_index: Label of ignored pixels.
 
     Returns:
         Errors in half units, int64 [len(THRESHOLDS)].
 
     Source:
-        The reading of Malyshev 2025's "mAE" whose two columns stand closest to the published ratio.
+        Malyshev 2025, "mAE"; of its possible readings the one closest to the published ratio.
     """
     valid = masks != ignore_index
     true_class = torch.where(valid, masks, 0).unsqueeze(1)
@@ -126,12 +126,12 @@ def _counts_above(values: Tensor) -> Tensor:
 
 @dataclass(slots=True)
 class ScoreSums:
-    """Counts from which all scores of a validation pass follow; they add up over ranks."""
+    """Counts from which all scores of a validation pass are computed; additive over ranks."""
 
     num_classes: int
     """Number of classes C."""
     device: torch.device
-    """Device the counts are kept on, so that a batch costs no synchronisation."""
+    """Device of the counts, so that a batch needs no synchronization."""
     with_thresholds: bool = False
     """Also count the errors behind ``mae_50`` and ``mae_50_95``."""
     matrix: Tensor = field(init=False)
@@ -146,7 +146,7 @@ class ScoreSums:
     """1 where the model has a weight that is not finite, int64 scalar."""
 
     def __post_init__(self) -> None:
-        """Start from nothing counted."""
+        """Set all counts to 0."""
         shape = (self.num_classes, self.num_classes)
         self.matrix = torch.zeros(shape, dtype=torch.int64, device=self.device)
         self.errors = torch.zeros(len(THRESHOLDS), dtype=torch.int64, device=self.device)
@@ -155,11 +155,11 @@ class ScoreSums:
         self.broken_weights = torch.zeros((), dtype=torch.int64, device=self.device)
 
     def check_weights(self, weights: Iterable[Tensor]) -> None:
-        """Count whether all ``weights`` are finite, without waiting for the device."""
+        """Count whether all ``weights`` are finite, without synchronization."""
         self.broken_weights += ~largest(weights).isfinite().to(self.device)
 
     def check_logits(self, logits: Tensor) -> None:
-        """Count whether all ``logits`` of a batch are finite, without waiting for the device."""
+        """Count whether all ``logits`` of a batch are finite, without synchronization."""
         self.broken_logits += ~extremes_are_finite(logits)
 
     def add(self, logits: Tensor, masks: Tensor, loss_sum: Tensor) -> None:
@@ -171,7 +171,7 @@ class ScoreSums:
             self.errors += threshold_errors(logits.float().softmax(1), masks)
 
     def empty(self) -> ScoreSums:
-        """Return sums of the same kind with nothing counted."""
+        """Return sums of the same kind, all 0."""
         return ScoreSums(self.num_classes, self.device, with_thresholds=self.with_thresholds)
 
     def merge(self, other: ScoreSums) -> None:
@@ -189,7 +189,7 @@ class ScoreSums:
         return torch.cat([*parts, self.loss.reshape(1)]).cpu()
 
     def scores(self, packed: Tensor) -> Scores:
-        """Return the scores of ``packed`` sums, of one rank or added up over several."""
+        """Return the scores of ``packed`` sums, of one rank or the sum over several."""
         cells = self.num_classes**2
         matrix = packed[:cells].reshape(self.num_classes, self.num_classes).round().long()
         errors = packed[cells : cells + len(THRESHOLDS)] / 2
@@ -208,7 +208,7 @@ class ScoreSums:
     def require_finite(self, packed: Tensor) -> None:
         """Return if weights, logits and scores behind the ``packed`` sums are finite.
 
-        Without a valid pixel there are no scores, which is not judged here.
+        Sums without a valid pixel have no scores and pass.
 
         Raises:
             NotFiniteError: they are not; on all ranks alike, as all have the same sums.
@@ -242,10 +242,10 @@ class Scores:
     miou: float
     """Mean IoU over the classes that occur in truth or predictions, [0, 1]."""
     pixel_accuracy: float
-    """Share of valid pixels predicted right, [0, 1]."""
+    """Share of valid pixels that are predicted correctly, [0, 1]."""
     iou: tuple[float, ...]
     """IoU per class, [0, 1]; NaN for a class in neither truth nor predictions."""
     mae_50: float
-    """Mean error of maps binarised at 0.5, [0, 1]; NaN where it was not asked for."""
+    """Mean error of maps binarised at 0.5, [0, 1]; NaN without ``with_thresholds``."""
     mae_50_95: float
-    """Mean of that error over ``THRESHOLDS``, [0, 1]; NaN where it was not asked for."""
+    """Mean of that error over ``THRESHOLDS``, [0, 1]; NaN without ``with_thresholds``."""

@@ -1,4 +1,4 @@
-"""Optimizers with their learning-rate schedules, from a configuration."""
+"""The optimizer and the learning-rate schedule of a configuration."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 POLY_POWER = 0.9
 """Exponent of the poly schedule (DeepLab)."""
 STEP_FACTOR = 0.1
-"""What the step schedule multiplies the learning rate by."""
+"""Factor of the learning rate at each step of the step schedule."""
 
 
 def build_optimizer(model: nn.Module, config: TrialConfig) -> Optimizer:
     """Return the configuration's optimizer over the trainable parameters of ``model``.
 
-    Weight decay acts on weights alone: biases and BatchNorm's scales are left out. The fused kernel
-    does one pass over each parameter instead of a dozen, on CPUs as well.
+    Weight decay excludes biases and BatchNorm's scales. The fused kernel does one pass over each
+    parameter instead of a dozen, on CPUs as well.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
@@ -39,10 +39,10 @@ def build_optimizer(model: nn.Module, config: TrialConfig) -> Optimizer:
 def schedule_factor(
     config: TrialConfig, step: int, *, steps_per_epoch: int, total_steps: int
 ) -> float:
-    """Return what the initial learning rate is multiplied by at optimizer step ``step`` (from 0).
+    """Return the factor of the initial learning rate at optimizer step ``step`` (from 0).
 
-    constant: 1. step: 0.1 to the number of whole ``schedule_step_epochs`` behind. cosine: half a
-    cosine from 1 towards 0. poly: (1 - progress) ** 0.9. All in [0, 1] and never rising; steps
+    constant: 1. step: 0.1 to the power of the ``schedule_step_epochs`` completed. cosine: half a
+    cosine from 1 towards 0. poly: (1 - progress) ** 0.9. All are in [0, 1] and never rise; steps
     beyond ``total_steps`` count as the last.
     """
     progress = min(step / total_steps, 1.0)
@@ -65,7 +65,7 @@ def build_schedule(
     total_steps: int,
     taken: int = 0,
 ) -> LambdaLR:
-    """Return the schedule that is advanced once per optimizer step, from step ``taken`` on."""
+    """Return the schedule, which advances once per optimizer step and starts at step ``taken``."""
 
     def factor(step: int) -> float:
         return schedule_factor(

@@ -1,4 +1,4 @@
-"""Files that show how well a trained model predicts."""
+"""Result files of a trial: scores of each class, pictures of predictions."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from trainables.training.metrics import Scores
 
 CLASS_IOU = "class_iou.json"
-"""IoU of each class, null for one that does not occur, with the confusion matrix."""
+"""IoU of each class, null for an absent one, with the confusion matrix."""
 PICTURES = "pictures"
 """Folder of predictions."""
 
 
 def write_class_iou(folder: Path, scores: Scores, class_names: Sequence[str]) -> str:
     """Write the scores of each class; return the file's name."""
-    known = [None if math.isnan(value) else value for value in scores.iou]
+    iou = [None if math.isnan(value) else value for value in scores.iou]
     content = {
         "miou": scores.miou,
-        "iou": dict(zip(class_names, known, strict=True)),
+        "iou": dict(zip(class_names, iou, strict=True)),
         "confusion_matrix": {"rows": "truth", "counts": scores.matrix.tolist()},
     }
     write_atomically(folder / CLASS_IOU, json.dumps(content, indent=1).encode())
@@ -46,8 +46,8 @@ def write_pictures(
 ) -> list[str]:
     """Write predictions for ``count`` images spread over ``dataset``; return the files' names.
 
-    The model is left in evaluation mode. The same images are shown for every model, in names that
-    say which they are.
+    The model stays in evaluation mode. The images are the same for every model; the file names
+    contain their indices.
     """
     model.eval()
     names = []
@@ -63,15 +63,15 @@ def write_pictures(
 
 
 def spread(size: int, count: int) -> list[int]:
-    """Return ``count`` indices evenly over range(size), all of them if there are fewer."""
+    """Return ``count`` indices spread evenly over range(size), at most ``size``."""
     count = min(size, count)
-    return [(2 * place + 1) * size // (2 * count) for place in range(count)]
+    return [(2 * i + 1) * size // (2 * count) for i in range(count)]
 
 
 def _predict(
     model: nn.Module, dataset: SegmentationDataset, index: int, compute: Compute
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return prediction and mask of one image, H x W."""
+    """Return prediction and mask of one image, each [H, W]."""
     sample = dataset[index]
     with torch.inference_mode(), compute.autocast():
         logits = model(compute.fetch({"image": sample["image"].unsqueeze(0)}, "image"))

@@ -1,4 +1,4 @@
-"""Seeds of everything random in a trial, each derived from what it belongs to."""
+"""Seeds of everything random in a trial, each derived from names and numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def trial_seed(sweep_seed: int, number: int) -> int:
 
 
 def derive_seed(*parts: str | int) -> int:
-    """Return a seed in [0, 2**63) that depends on every one of ``parts`` and their order."""
+    """Return a seed in [0, 2**63) that depends on all of ``parts`` and their order."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -19,8 +19,8 @@ def derive_seed(*parts: str | int) -> int:
 def seed_everything(*parts: str | int) -> int:
     """Seed Python, NumPy and torch (all devices) from ``parts``; return the seed.
 
-    Training seeds anew at every epoch from the trial's seed, the epoch and the rank, so that a
-    resumed run draws what the uninterrupted one drew without any generator's state being kept.
+    Training calls it at every epoch with the trial's seed, the epoch and the rank. So a resumed
+    training draws the same numbers as an uninterrupted one, without a saved generator state.
     """
     import random  # noqa: PLC0415 - the driver derives seeds without these imports
 
@@ -29,6 +29,6 @@ def seed_everything(*parts: str | int) -> int:
 
     seed = derive_seed(*parts)
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that draw from the global generator
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that use the global generator
     torch.manual_seed(seed)
     return seed

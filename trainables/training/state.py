@@ -1,4 +1,4 @@
-"""The state that a training goes on from, either whole or not there."""
+"""The file that a training resumes from, written atomically and sealed with its digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainables.training.checkpoint import Soundness
 
 LAST = "last.pt"
-"""Everything that going on needs, with its SHA-256 at the end."""
+"""The state to resume from, with its SHA-256 at the end."""
 _PREVIOUS = "last.previous.pt"
 _STATES = (LAST, _PREVIOUS, PREVIOUS_BEST)
 _LOG = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ _CHUNK_BYTES = 2**20
 
 
 def save_last(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write the state to go on from, keeping the sound one before it.
+    """Write the state to resume from, and keep the previous intact one.
 
-    Each file ends with its own digest, so that whatever a crash leaves can be recognised.
+    Each file ends with its own digest, by which a file that a crash left incomplete is detected.
     """
     if (folder / LAST).exists() and _is_sealed(folder / LAST):
         move(folder / LAST, folder / _PREVIOUS)
@@ -44,10 +44,10 @@ def save_last(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
-    """Return the newest sound state in ``folder``; None where there is none.
+    """Return the newest intact state in ``folder``; None where there is none.
 
-    A torn or altered file is passed over for the one before it. Only tensors and plain values are
-    unpickled; the digest behind them does not disturb the archive that they are in.
+    A torn or altered file is skipped in favour of the previous one. Only tensors and plain values
+    are unpickled. ``torch.load`` ignores the digest after the archive.
     """
     for name in (LAST, _PREVIOUS):
         path = folder / name
@@ -58,7 +58,7 @@ def load_last(folder: Path) -> dict[str, Any] | None:
 
 
 def remove_last(folder: Path) -> None:
-    """Remove the state to go on from, which a trial that has ended no longer needs."""
+    """Remove the state to resume from, which an ended trial no longer needs."""
     for name in _STATES:
         remove(folder / name)
     for name in (LAST, BEST_WEIGHTS, BEST_METADATA):
@@ -66,7 +66,7 @@ def remove_last(folder: Path) -> None:
 
 
 def last_soundness(folder: Path) -> Soundness:
-    """Return whether ``folder`` holds a whole state to go on from; one of two is enough."""
+    """Return whether ``folder`` holds an intact state to resume from; one of two is enough."""
     present = [folder / name for name in (LAST, _PREVIOUS) if (folder / name).is_file()]
     if not present:
         return "absent"
@@ -74,7 +74,7 @@ def last_soundness(folder: Path) -> Soundness:
 
 
 class _Sealing(io.RawIOBase):
-    """Passes on what is written, and takes its digest."""
+    """Writes to a file and computes the digest of what is written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -88,22 +88,22 @@ class _Sealing(io.RawIOBase):
         return self._file.write(data)
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of all that was written."""
+        """Return the SHA-256 of all data written."""
         return self._hash.digest()
 
 
 def _is_sealed(path: Path) -> bool:
-    """Whether a file is there and ends with the digest of what stands before it."""
+    """Whether a file exists and ends with the digest of the bytes before it."""
     try:
         with path.open("rb") as file:
-            left = max(0, path.stat().st_size - _DIGEST_BYTES)
-            found = hashlib.sha256()
-            while left and (data := file.read(min(left, _CHUNK_BYTES))):
-                found.update(data)
-                left -= len(data)
-            sealed = file.read() == found.digest()
+            remaining = max(0, path.stat().st_size - _DIGEST_BYTES)
+            digest = hashlib.sha256()
+            while remaining and (data := file.read(min(remaining, _CHUNK_BYTES))):
+                digest.update(data)
+                remaining -= len(data)
+            sealed = file.read() == digest.digest()
     except OSError:
         return False
     if not sealed:
-        _LOG.warning("%s is torn or altered and is passed over", path)
+        _LOG.warning("%s is torn or altered and is ignored", path)
     return sealed

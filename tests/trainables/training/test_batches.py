@@ -42,7 +42,7 @@ def test_batches_are_full_and_hold_no_image_twice(count: int, size: int) -> None
     assert len(list(batches)) == len(batches) == max(count // size, 1)
 
 
-def test_epochs_differ_and_come_again() -> None:
+def test_orders_differ_between_epochs_and_are_reproducible() -> None:
     batches = ShuffledBatches(20, 5, seed=1)
     first = list(batches)
     batches.set_epoch(1)
@@ -57,7 +57,7 @@ def test_a_batch_smaller_than_the_ranks_is_refused() -> None:
 
 
 @given(st.integers(1, 80), worlds)
-def test_validation_images_are_shared_out_once_in_equally_many_batches(
+def test_every_rank_has_as_many_validation_batches_and_no_image_twice(
     count: int, world: int
 ) -> None:
     shares = [list(OrderedBatches(count, rank=rank, world_size=world)) for rank in range(world)]

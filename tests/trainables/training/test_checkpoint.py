@@ -29,7 +29,7 @@ def weights() -> dict[str, torch.Tensor]:
     return {"kernel": kernel, "count": torch.tensor(3)}
 
 
-def test_weights_and_metadata_come_back(tmp_path: Path) -> None:
+def test_weights_and_metadata_are_loaded(tmp_path: Path) -> None:
     saved = weights()
     digest = save_weights(tmp_path / "a.safetensors", saved, {"miou": 0.5, "names": ["x"]})
     loaded, metadata = load_weights(tmp_path / "a.safetensors", digest)
@@ -37,16 +37,16 @@ def test_weights_and_metadata_come_back(tmp_path: Path) -> None:
     assert all(torch.equal(loaded[name], saved[name]) for name in saved)
 
 
-def test_the_best_names_its_digest(tmp_path: Path) -> None:
+def test_the_metadata_of_the_best_holds_its_digest(tmp_path: Path) -> None:
     digest = save_best(tmp_path, weights(), {"epoch": 3})
     described = json.loads((tmp_path / BEST_METADATA).read_text())
     assert described == {"epoch": 3, "sha256": digest}
     assert file_digest(tmp_path / BEST_WEIGHTS) == digest
 
 
-def test_unsound_weights_are_refused(tmp_path: Path) -> None:
+def test_missing_torn_or_altered_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(CheckpointError, match="does not exist"):
         load_weights(path)
     digest = save_weights(path, weights(), {})
     with pytest.raises(CheckpointError, match="is not the file that was saved"):
@@ -66,7 +66,7 @@ def test_the_error_survives_pickling() -> None:
     assert str(error) == "torn"
 
 
-def test_an_altered_tensor_is_noticed_without_a_record_beside_it(tmp_path: Path) -> None:
+def test_an_altered_tensor_is_detected_from_the_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_weights(path, weights(), {})
     data = bytearray(path.read_bytes())
@@ -76,7 +76,7 @@ def test_an_altered_tensor_is_noticed_without_a_record_beside_it(tmp_path: Path)
         load_weights(path)
 
 
-def test_torn_best_weights_give_way_to_those_before_them(tmp_path: Path) -> None:
+def test_torn_best_weights_are_replaced_by_the_previous_ones(tmp_path: Path) -> None:
     assert best_soundness(tmp_path) == "absent"
     first = weights()
     save_best(tmp_path, first, {"epoch": 1})
@@ -92,7 +92,7 @@ def test_torn_best_weights_give_way_to_those_before_them(tmp_path: Path) -> None
     assert described == {"epoch": 1, "sha256": file_digest(path)}
 
 
-def test_torn_best_weights_never_take_the_place_of_sound_ones(tmp_path: Path) -> None:
+def test_torn_best_weights_never_replace_intact_ones(tmp_path: Path) -> None:
     save_best(tmp_path, weights(), {"epoch": 1})
     save_best(tmp_path, weights(), {"epoch": 2})
     (tmp_path / BEST_WEIGHTS).write_bytes(b"torn")
@@ -101,7 +101,7 @@ def test_torn_best_weights_never_take_the_place_of_sound_ones(tmp_path: Path) ->
     assert restore_best(tmp_path, lambda _: True) == {"epoch": 1}
 
 
-def test_best_weights_of_a_later_epoch_than_wanted_give_way(tmp_path: Path) -> None:
+def test_best_weights_of_a_later_epoch_are_replaced_by_the_previous_ones(tmp_path: Path) -> None:
     save_best(tmp_path, weights(), {"epoch": 1})
     save_best(tmp_path, weights(), {"epoch": 2})
     assert restore_best(tmp_path, lambda facts: facts["epoch"] <= 1) == {"epoch": 1}

@@ -37,7 +37,7 @@ def test_unknown_energy_stays_unknown() -> None:
         assert energy.watts is None
 
 
-def test_a_body_that_raises_has_used_what_nobody_knows() -> None:
+def test_the_energy_of_a_body_that_raises_is_unknown() -> None:
     energy = EnergyUse(Metered(), Ranks(0, 1))
     with pytest.raises(KeyError), energy:
         raise KeyError

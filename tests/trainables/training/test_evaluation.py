@@ -56,7 +56,7 @@ def scores(tiny_data: DataConfig, tiny_cache: Path) -> Callable[..., Scores]:
     return run
 
 
-def test_a_model_that_knows_scores_high_and_one_that_guesses_low(
+def test_a_trained_model_scores_high_and_a_random_one_low(
     scores: Callable[..., Scores], tiny_net: Callable[..., nn.Module]
 ) -> None:
     knows, guesses = scores(Oracle()), scores(tiny_net())
@@ -93,12 +93,12 @@ def test_the_loss_is_the_mean_over_valid_pixels(scores: Callable[..., Scores]) -
     assert scores(Uniform()).loss == pytest.approx(math.log(3), rel=1e-5)
 
 
-def test_it_ends_when_asked_to(scores: Callable[..., Scores]) -> None:
+def test_it_ends_when_the_session_asks(scores: Callable[..., Scores]) -> None:
     with pytest.raises(TrialStoppedError):
         scores(Oracle(), session=LocalSession(stop=lambda: True))
 
 
-def test_an_error_of_the_model_comes_through(scores: Callable[..., Scores]) -> None:
+def test_an_error_of_the_model_is_raised(scores: Callable[..., Scores]) -> None:
     class Broken(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             raise KeyError(str(images.shape))
@@ -129,7 +129,7 @@ def test_one_logit_that_is_not_finite_is_found(
         scores(Spoilt(value, place))
 
 
-def test_a_logit_that_resizing_passes_over_is_found(scores: Callable[..., Scores]) -> None:
+def test_a_logit_that_resizing_skips_is_found(scores: Callable[..., Scores]) -> None:
     with pytest.raises(NotFiniteError, match="logits are not finite"):
         scores(Spoilt(math.nan, (1, 0, 0)), masks=Resolution(8, 12))
 
@@ -145,7 +145,7 @@ def test_a_weight_that_is_not_finite_is_the_reason(
         scores(net)
 
 
-def test_a_weight_that_no_logit_shows_is_found(
+def test_a_broken_weight_without_broken_logits_is_found(
     scores: Callable[..., Scores], tiny_net: Callable[..., nn.Module]
 ) -> None:
     net = tiny_net(norm=False)
@@ -175,7 +175,7 @@ class Syncs(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("with_thresholds", [False, True])
-def test_no_batch_makes_the_host_wait(with_thresholds: bool) -> None:  # noqa: FBT001
+def test_no_batch_synchronizes_with_the_device(with_thresholds: bool) -> None:  # noqa: FBT001
     def waits(batches: int) -> Counter[str]:
         batch = {"image": torch.rand(2, 3, 8, 8), "mask": torch.zeros(2, 8, 8, dtype=torch.long)}
         syncs = Syncs()

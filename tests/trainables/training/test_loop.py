@@ -146,7 +146,7 @@ def resumed_epochs(noticed_at: int) -> int:
     return noticed_at // 2 - 1
 
 
-def test_a_state_of_another_configuration_is_not_gone_on_from(
+def test_a_state_of_another_configuration_is_not_resumed(
     make_trainer: Callable[..., Trainer],
 ) -> None:
     fit(make_trainer())
@@ -154,7 +154,7 @@ def test_a_state_of_another_configuration_is_not_gone_on_from(
     assert make_trainer().resume()
 
 
-def test_a_state_without_its_best_weights_is_not_gone_on_from(
+def test_a_state_without_its_best_weights_is_not_resumed(
     make_trainer: Callable[..., Trainer],
 ) -> None:
     trainer = make_trainer()
@@ -164,7 +164,7 @@ def test_a_state_without_its_best_weights_is_not_gone_on_from(
     assert not make_trainer().resume()
 
 
-def test_torn_best_weights_give_way_to_the_best_before_them(
+def test_best_weights_newer_than_the_state_are_replaced(
     make_trainer: Callable[..., Trainer],
 ) -> None:
     trainer = make_trainer(epochs=1)
@@ -178,7 +178,9 @@ def test_torn_best_weights_give_way_to_the_best_before_them(
     assert load_weights(folder / BEST_WEIGHTS)[1] == facts
 
 
-def test_a_resumed_training_knows_what_it_told(make_trainer: Callable[..., Trainer]) -> None:
+def test_a_resumed_training_has_its_earlier_metrics(
+    make_trainer: Callable[..., Trainer],
+) -> None:
     trainer = make_trainer(epochs=1)
     told = []
     trainer.fit(lambda _, metrics: told.append(metrics))
@@ -187,7 +189,7 @@ def test_a_resumed_training_knows_what_it_told(make_trainer: Callable[..., Train
     assert resumed.progress.history == told
 
 
-def test_it_stops_within_a_step(make_trainer: Callable[..., Trainer]) -> None:
+def test_a_stop_takes_effect_within_a_step(make_trainer: Callable[..., Trainer]) -> None:
     answers = iter([False, True])
     trainer = make_trainer(session=LocalSession(stop=lambda: next(answers)))
     with pytest.raises(TrialStoppedError):
@@ -212,7 +214,7 @@ def test_a_loss_that_is_no_number_ends_the_training(make_trainer: Callable[..., 
         fit(trainer)
 
 
-def test_a_diverging_training_never_reports_a_broken_epoch(
+def test_a_diverging_training_never_reports_metrics_that_are_not_finite(
     make_trainer: Callable[..., Trainer],
 ) -> None:
     """The loss of the last steps may be finite, and the weights that they left not."""
@@ -288,7 +290,7 @@ def test_best_weights_that_are_not_finite_are_not_loaded(
     kept, facts = load_weights(trainer.plan.folder / BEST_WEIGHTS)
     kept["layers.0.weight"][0] = math.inf
     save_weights(trainer.plan.folder / BEST_WEIGHTS, kept, facts)
-    with pytest.raises(CheckpointError, match=r"1 of its \d+ tensors are not finite, layers\.0"):
+    with pytest.raises(CheckpointError, match=r"1 of its \d+ .* the first is layers\.0"):
         trainer.load_best()
     assert not make_trainer(epochs=3).resume()
 
@@ -328,7 +330,7 @@ def test_a_step_that_the_scaler_skips_is_no_divergence(
     assert torch.equal(weights(trainer)[name], before[name])
 
 
-def test_training_reads_the_loss_once_in_some_steps(make_trainer: Callable[..., Trainer]) -> None:
+def test_the_loss_is_read_once_in_check_steps(make_trainer: Callable[..., Trainer]) -> None:
     trainer = make_trainer(epochs=1, batch_size=1)
     looked = [trainer._reads_loss(step) for step in range(8)]
     assert looked == [False] * 7 + [True]
@@ -341,7 +343,9 @@ def test_a_data_set_smaller_than_a_batch_is_one_batch(
     assert math.isfinite(told[0]["train_loss"])
 
 
-def test_an_epoch_is_told_before_its_state_is_saved(make_trainer: Callable[..., Trainer]) -> None:
+def test_an_epoch_is_reported_before_it_is_saved(
+    make_trainer: Callable[..., Trainer],
+) -> None:
     trainer = make_trainer()
 
     def fail(_: int, __: dict[str, float]) -> None:
@@ -362,7 +366,7 @@ def test_the_best_weights_are_all_of_the_model(make_trainer: Callable[..., Train
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loader_workers", [0, 1])
-def test_loader_processes_change_no_number(
+def test_loader_processes_do_not_change_the_result(
     make_trainer: Callable[..., Trainer], loader_workers: int
 ) -> None:
     settings = TrainingConfig(loader_workers=loader_workers)
@@ -398,7 +402,7 @@ def train_ranks(
 
 
 @pytest.mark.slow
-def test_two_ranks_train_as_one(tmp_path: Path, tiny_data: DataConfig) -> None:
+def test_two_ranks_train_like_one(tmp_path: Path, tiny_data: DataConfig) -> None:
     (alone,) = train_ranks(tmp_path / "one", 1, tiny_data)
     first, second = train_ranks(tmp_path / "two", 2, tiny_data)
     assert first == second
@@ -409,7 +413,7 @@ def test_two_ranks_train_as_one(tmp_path: Path, tiny_data: DataConfig) -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_go_on_in_the_middle_of_an_epoch_as_if_nothing_had_been(
+def test_two_ranks_resume_in_the_middle_of_an_epoch_bit_by_bit(
     tmp_path: Path, tiny_data: DataConfig
 ) -> None:
     """Each has its own BatchNorm statistics there, and draws its own dropout."""
@@ -436,7 +440,7 @@ def test_two_ranks_go_on_in_the_middle_of_an_epoch_as_if_nothing_had_been(
         ("nan-score", ("DivergedError", "DivergedError"), (1, 1)),
     ],
 )
-def test_what_one_rank_meets_all_ranks_know(
+def test_an_error_of_one_rank_ends_all_ranks(
     tmp_path: Path,
     tiny_data: DataConfig,
     fault: str,

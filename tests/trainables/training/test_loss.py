@@ -75,7 +75,7 @@ def test_teacher_logits_may_be_half_precision() -> None:
     assert float(half) == pytest.approx(float(soft_loss_sum(logits, teacher, masks, 2.0)), rel=1e-2)
 
 
-def test_parts_add_up_to_the_whole() -> None:
+def test_the_losses_of_micro_batches_add_up() -> None:
     logits, masks, teacher = batch()
 
     def loss(part: slice) -> float:
@@ -88,7 +88,7 @@ def test_parts_add_up_to_the_whole() -> None:
     assert loss(slice(0, 1)) + loss(slice(1, 4)) == pytest.approx(loss(slice(0, 4)), rel=1e-5)
 
 
-def test_what_cannot_be_computed_is_refused() -> None:
+def test_impossible_arguments_are_refused() -> None:
     logits, masks, teacher = batch()
     with pytest.raises(ValueError, match="needs the teacher's soft labels"):
         segmentation_loss_sum(logits, masks, alpha=0.5)

@@ -87,7 +87,7 @@ def test_a_label_that_is_no_class_is_named(label: int) -> None:
 
 
 def test_shapes_must_agree() -> None:
-    with pytest.raises(ValueError, match=r"one shape, got \(2,\) and \(3,\)"):
+    with pytest.raises(ValueError, match=r"the same shape, got \(2,\) and \(3,\)"):
         confusion_matrix(torch.zeros(2).long(), torch.zeros(3).long(), 2)
 
 

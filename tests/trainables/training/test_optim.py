@@ -33,7 +33,7 @@ def test_biases_and_norms_are_not_decayed() -> None:
     assert weights["lr"] == others["lr"] == 0.1
 
 
-def test_frozen_parameters_are_left_out() -> None:
+def test_frozen_parameters_are_excluded() -> None:
     model = net()
     next(model.parameters()).requires_grad_(False)
     groups = build_optimizer(model, config()).param_groups

@@ -13,7 +13,7 @@ from trainables.training.checkpoint import CheckpointError
 from trainables.training.state import LAST, last_soundness, load_last, remove_last, save_last
 
 
-def test_the_last_state_comes_back(tmp_path: Path) -> None:
+def test_the_last_state_is_loaded(tmp_path: Path) -> None:
     assert load_last(tmp_path) is None
     save_last(tmp_path, {"epoch": 1, "weights": torch.ones(2)})
     save_last(tmp_path, {"epoch": 2, "weights": torch.zeros(2)})
@@ -23,7 +23,7 @@ def test_the_last_state_comes_back(tmp_path: Path) -> None:
     assert torch.equal(state["weights"], torch.zeros(2))
 
 
-def test_a_torn_state_gives_way_to_the_one_before(tmp_path: Path) -> None:
+def test_a_torn_state_is_replaced_by_the_previous_one(tmp_path: Path) -> None:
     save_last(tmp_path, {"epoch": 1})
     save_last(tmp_path, {"epoch": 2})
     data = (tmp_path / LAST).read_bytes()
@@ -34,7 +34,7 @@ def test_a_torn_state_gives_way_to_the_one_before(tmp_path: Path) -> None:
     assert load_last(tmp_path) == {"epoch": 1}
 
 
-def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected(tmp_path: Path) -> None:
     save_last(tmp_path, {"epoch": 1})
     data = bytearray((tmp_path / LAST).read_bytes())
     data[len(data) // 2] ^= 1
@@ -60,7 +60,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 @given(crashes=st.lists(st.integers(0, 1), max_size=5))
-def test_crashes_at_any_points_of_any_savings_leave_the_newest_sound_state(
+def test_crashes_at_any_point_of_any_save_leave_the_newest_intact_state(
     crashes: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("trial")
@@ -79,7 +79,7 @@ def test_crashes_at_any_points_of_any_savings_leave_the_newest_sound_state(
     assert load_last(folder) == {"epoch": 99}
 
 
-def test_a_torn_state_never_takes_the_place_of_a_sound_one(
+def test_a_torn_state_never_replaces_an_intact_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_last(tmp_path, {"epoch": 1})
@@ -98,7 +98,7 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
         load_last(tmp_path)
 
 
-def test_nothing_is_left_of_a_removed_state(tmp_path: Path) -> None:
+def test_a_removed_state_leaves_no_file(tmp_path: Path) -> None:
     save_last(tmp_path, {"epoch": 1})
     save_last(tmp_path, {"epoch": 2})
     (tmp_path / f".{LAST}.killed").write_bytes(b"half")

@@ -136,7 +136,7 @@ def test_the_gradient_is_clipped_to_its_norm(tiny_net: Callable[..., nn.Module])
     assert moved == pytest.approx(0.1 * 0.01, rel=1e-3)
 
 
-def test_a_restored_step_goes_on_alike(tiny_net: Callable[..., nn.Module]) -> None:
+def test_a_restored_step_continues_bit_by_bit(tiny_net: Callable[..., nn.Module]) -> None:
     batch, valid = make_batch()
     first = make_step(tiny_net(norm=False))
     first(batch, valid)
