@@ -80,7 +80,7 @@ def test_a_system_trains_is_kept_and_read_back(
         epochs=1,
         data=tiny_data,
         training=TrainingConfig(threads=1, sample_images=1),
-        target=TargetConfig(warmup=0, repeats=1),
+        target=TargetConfig(warmup=0, repeats=1, rounds=1),
         cache_dir=str(tiny_cache),
         output_dir=str(tmp_path),
         soft_labels=soft_labels if "distill_alpha" in config else None,

@@ -58,7 +58,7 @@ def make_task(tiny_data: DataConfig, tiny_cache: Path, tmp_path: Path) -> Callab
             epochs=1,
             data=tiny_data,
             training=TrainingConfig(threads=1, sample_images=1),
-            target=TargetConfig(warmup=0, repeats=2),
+            target=TargetConfig(warmup=0, repeats=2, rounds=1),
             cache_dir=str(tiny_cache),
             output_dir=str(tmp_path / folder),
             measured=KNOWN,

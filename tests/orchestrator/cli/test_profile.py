@@ -49,7 +49,7 @@ def test_json_without_a_forward_pass(segsweep: Callable[..., Outcome]) -> None:
 
 def test_latency_says_how_it_was_measured(segsweep: Callable[..., Outcome]) -> None:
     outcome = segsweep(
-        "profile", *SMALL, "--json", "--set", "target.repeats=2", "--set", "target.warmup=0"
+        "profile", *SMALL, "--json", "--set", "target={repeats: 2, warmup: 0, rounds: 1}"
     )
     cost = json.loads(outcome.out)
     assert cost["latency_ms"] > 0

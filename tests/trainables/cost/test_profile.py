@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG = TrialConfig(resolution=Resolution(32, 32))
-TARGET = TargetConfig(warmup=0, repeats=2)
+TARGET = TargetConfig(warmup=0, repeats=2, rounds=1)
 
 
 def test_without_latency_the_costs_are_those_that_need_no_forward_pass() -> None:

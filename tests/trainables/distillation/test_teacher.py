@@ -39,7 +39,7 @@ def train(tiny_data: DataConfig, tmp_path: Path) -> Callable[..., TeacherInfo]:
             session or LocalSession(),
             data=tiny_data,
             training=TrainingConfig(threads=1, sample_images=0),
-            target=TargetConfig(warmup=0, repeats=1),
+            target=TargetConfig(warmup=0, repeats=1, rounds=1),
             resolution=Resolution(32, 48),
             cache_dir=tmp_path,
         )

@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             epochs=12,
             data=_old(root),
             training=TrainingConfig(threads=1, sample_images=0),
-            target=TargetConfig(warmup=0, repeats=1),
+            target=TargetConfig(warmup=0, repeats=1, rounds=1),
             cache_dir=str(root / "cache"),
             output_dir=str(root / "trial"),
         ),
