@@ -69,7 +69,9 @@ def test_the_figures_are_positive_and_in_order() -> None:
 
 
 def test_half_precision_is_timed_as_such() -> None:
-    measured = measure_latency(nn.Conv2d(3, 4, 3).half(), SIZE, TargetConfig(repeats=1, warmup=0, rounds=1))
+    measured = measure_latency(
+        nn.Conv2d(3, 4, 3).half(), SIZE, TargetConfig(repeats=1, warmup=0, rounds=1)
+    )
     assert measured.precision == "fp16"
     assert measured.rounds == 1
 

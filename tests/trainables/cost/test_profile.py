@@ -71,6 +71,7 @@ def test_a_latency_beside_trainings_is_not_sound(tmp_path: Path) -> None:
     assert cache.get("a") is None
 
 
+@pytest.mark.slow  # writes a .pt2
 def test_a_command_does_not_pause_the_trainings_of_the_node(tmp_path: Path) -> None:
     script = tmp_path / "phone.py"
     script.write_text("print('4.0'); print('4.1'); print('4.0')")

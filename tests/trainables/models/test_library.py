@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from search_spaces.config import Arch, Backbone
 
 LIBRARY_ARCHS = [arch for arch in ARCHS if arch not in OWN_ARCHS]
-installed = pytest.importorskip("segmentation_models_pytorch", reason="an optional library")
 pytestmark = pytest.mark.slow  # importing the library takes five seconds
+
+
+@pytest.fixture(autouse=True)
+def library() -> None:
+    """Skip where the library is missing; importing it takes seconds."""
+    pytest.importorskip("segmentation_models_pytorch", reason="an optional library")
 
 
 def _config(arch: str, backbone: Backbone = "resnet18", **other: object) -> TrialConfig:

@@ -19,7 +19,6 @@ from trainables.formats.runtimes.registry import open_artifact
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest.importorskip("segmentation_models_pytorch", reason="an optional library")
 pytestmark = pytest.mark.slow
 
 NETWORKS = [("smp/Unet", "timm/resnet10t"), ("smp/Segformer", "smp/mit_b0")]
@@ -32,6 +31,12 @@ CASES = [
     (*NETWORKS[1], "ptq_int8", "pt2"),  # ONNX Runtime 1.31 cannot load its int8 file
     (*NETWORKS[1], "none", "pte"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def library() -> None:
+    """Skip where the library is missing; importing it takes seconds."""
+    pytest.importorskip("segmentation_models_pytorch", reason="an optional library")
 
 
 def config(arch: str, backbone: str, **other: object) -> TrialConfig:
