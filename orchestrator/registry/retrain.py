@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from orchestrator.spec.resolutions import largest_resolution
+from orchestrator.spec.resolutions import largest_resolution, scored_alike
 from trainables.distillation.teacher_task import run_teacher
 from trainables.session.local import LocalSession
 from trainables.session.messages import TeacherTask, TrialTask
@@ -53,7 +53,7 @@ def retrain(
             seed=derive_seed("promotion", spec.training.seed, row.number, number),
             epochs=spec.budget.epochs,
             data=spec.data,
-            training=spec.training,
+            training=scored_alike(spec),
             target=spec.target,
             cache_dir=str(spec.storage.cache_dir),
             output_dir=str(folder / f"seed-{number}"),

@@ -62,20 +62,16 @@ def ground_of(spec: SweepSpec, resolution: Resolution, scored_at: str | None = N
     Args:
         spec: The sweep.
         resolution: Of the images.
-        scored_at: HEIGHTxWIDTH of the masks; None takes what the sweep scores trials at.
+        scored_at: HEIGHTxWIDTH of the masks; None is the resolution that trials are scored at.
 
     Raises:
         DataError: the data set cannot be used.
         CacheError: the cache folder cannot take it.
     """
-    at = scored_at or spec.training.eval_resolution
+    at = Resolution.parse(scored_at or scored_alike(spec).eval_resolution)
     cache = spec.storage.cache_dir
     split = cached_split(
-        open_layout(spec.data, cache),
-        "val",
-        resolution,
-        cache,
-        mask_resolution=None if at is None else Resolution.parse(at),
+        open_layout(spec.data, cache), "val", resolution, cache, mask_resolution=at
     )
     images = split.images()
     return Ground(images=Path(str(getattr(images, "filename", ""))), masks=split.masks())

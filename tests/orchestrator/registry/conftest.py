@@ -11,6 +11,7 @@ from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
+from orchestrator.spec.resolutions import scored_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def train_one() -> Callable[..., tuple[SweepSpec, SweepFolder]]:
             seed=1,
             epochs=1,
             data=spec.data,
-            training=spec.training,
+            training=scored_alike(spec),
             target=spec.target,
             cache_dir=str(spec.storage.cache_dir),
             output_dir=str(folder.trials / name),
