@@ -17,7 +17,7 @@ from orchestrator.cli.shared.output import say, say_json, say_table, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.driver.exporting.export import Exported
+    from orchestrator.driver.exporting.export import ExportResult
     from orchestrator.report.model import SweepReport
     from trainables.config import ArtifactFormat
 
@@ -67,7 +67,7 @@ def export(
     """
     from orchestrator.cli.run import StopSignals
     from orchestrator.driver.exporting.export import export_trials
-    from orchestrator.driver.exporting.finish import log_exported
+    from orchestrator.driver.exporting.finish import log_artifacts_of
     from orchestrator.ledger.folders import find_sweep
     from orchestrator.report.results import make_report
     from orchestrator.spec.parse import load_spec
@@ -80,7 +80,7 @@ def export(
     with StopSignals(tell) as signals:
         hooks = RunHooks(stage=tell, stop_requested=signals.asked)
         exported = export_trials(spec, folder, trials, wanted, hooks)
-    problems = (*exported.problems, *log_exported(spec, folder, exported))
+    problems = (*exported.problems, *log_artifacts_of(spec, folder, exported))
     _print(exported, as_json=as_json)
     for problem in problems:
         tell(f"warning: {problem}")
@@ -118,7 +118,7 @@ def _trials(report: SweepReport, named: Sequence[str] | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(named or (row.trial_id for row in report.front)))
 
 
-def _print(exported: Exported, *, as_json: bool) -> None:
+def _print(exported: ExportResult, *, as_json: bool) -> None:
     if as_json:
         say_json(
             {

@@ -136,7 +136,7 @@ def run_extension(
     import torch
 
     from orchestrator.cli.shared.errors import CliError
-    from orchestrator.driver.preparation import sound_data
+    from orchestrator.driver.preparation import check_dataset
     from orchestrator.spec.parse import load_spec
     from trainables.incremental.extend import extend_model
     from trainables.inference.trained import load_trained
@@ -151,8 +151,8 @@ def run_extension(
             f"{model} is compressed (quantization={trained.config.quantization}, "
             f"pruning={trained.config.pruning}); extend a model without and compress the result"
         )
-    _show(sound_data(before, warning), "old")
-    _show(sound_data(after, warning), "new")
+    _show(check_dataset(before, warning), "old")
+    _show(check_dataset(after, warning), "new")
     return extend_model(
         trained,
         old_data=before.data,

@@ -126,14 +126,14 @@ def _images(spec: SweepSpec) -> tuple[int, int]:
     Raises:
         DataError: the data set cannot be used; every fault is in it.
     """
-    from orchestrator.driver.preparation import sound_data
+    from orchestrator.driver.preparation import check_dataset
 
     data = spec.data
     if data.format == "synthetic":
         found = [data.synthetic_train_images, data.synthetic_val_images]
     else:
         tell("checking the data")
-        report = sound_data(spec, warning)
+        report = check_dataset(spec, warning)
         found = [report.split("train").images, report.split("val").images]
     limits = (data.max_train_images, data.max_val_images)
     train, val = (min(n, most or n) for n, most in zip(found, limits, strict=True))

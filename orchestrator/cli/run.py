@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from orchestrator.driver.launch import Launched
+    from orchestrator.driver.launch import RunResult
     from orchestrator.ledger.folders import SweepFolder
     from orchestrator.spec.sweep_spec import SweepSpec
 
@@ -196,35 +196,35 @@ def _drive(spec: SweepSpec, folder: SweepFolder | None, *, as_json: bool) -> Non
         hooks = RunHooks(
             stage=stage, warn=screen.warn, stop_requested=signals.asked, listeners=(screen,)
         )
-        launched = launch(spec, hooks=hooks, folder=folder)
-    _print(launched, as_json=as_json)
-    if launched.interrupted and signals.asked():
+        result = launch(spec, hooks=hooks, folder=folder)
+    _print(result, as_json=as_json)
+    if result.interrupted and signals.asked():
         raise typer.Exit(INTERRUPTED)
-    if launched.trouble is not None:  # disk, lanes or Ray ended the sweep early
+    if result.trouble is not None:  # disk, lanes or Ray ended the sweep early
         raise typer.Exit(USER_FAULT)
-    if not launched.interrupted and not launched.report.completed:
+    if not result.interrupted and not result.report.completed:
         tell("error: no trial of the sweep completed")
-        if reason := common_reason(launched.report):
+        if reason := common_reason(result.report):
             tell(f"error: {reason}")
         raise typer.Exit(NO_RESULT)
 
 
-def _print(launched: Launched, *, as_json: bool) -> None:
+def _print(result: RunResult, *, as_json: bool) -> None:
     from orchestrator.report.text import to_json
     from orchestrator.spec.parse import load_spec
 
     if as_json:
-        say(to_json(launched.report))
+        say(to_json(result.report))
     else:
-        print_report(launched.report, launched.files)
-        say(f"sweep {launched.folder.path}")
-        print_where(launched.folder, load_spec(launched.folder.spec))
-    for problem in launched.problems:
+        print_report(result.report, result.files)
+        say(f"sweep {result.folder.path}")
+        print_where(result.folder, load_spec(result.folder.spec))
+    for problem in result.problems:
         tell(f"warning: {problem}")
-    if launched.trouble is not None:
-        tell(f"error: {launched.trouble}")
-    if launched.interrupted:
-        tell(f"stopped early; go on with: {command('resume', launched.folder)}")
+    if result.trouble is not None:
+        tell(f"error: {result.trouble}")
+    if result.interrupted:
+        tell(f"stopped early; go on with: {command('resume', result.folder)}")
 
 
 class StopSignals:

@@ -168,10 +168,10 @@ def _check_data(spec: SweepSpec) -> None:
     if root is None or not Path(root).is_dir():
         tell(f"{root} is no folder of this machine; the job checks the data when it begins")
         return
-    from orchestrator.driver.preparation import sound_data
+    from orchestrator.driver.preparation import check_dataset
 
     tell("checking the data")
-    sound_data(spec, warning)
+    check_dataset(spec, warning)
 
 
 def _send(

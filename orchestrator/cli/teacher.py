@@ -47,7 +47,7 @@ def train(
         raise CliError("the spec has no teacher; add a section teacher: {} or --set teacher={}")
     import torch
 
-    from orchestrator.driver.preparation import sound_data
+    from orchestrator.driver.preparation import check_dataset
     from orchestrator.spec.resolutions import largest_resolution
     from search_spaces.config import COMMON
     from trainables.distillation.teacher import teacher_config, train_teacher
@@ -55,7 +55,7 @@ def train(
     from trainables.session.local import LocalSession
 
     check_networks([teacher_config(parsed.teacher, COMMON)], parsed.training.weights)
-    sound_data(parsed, warning)
+    check_dataset(parsed, warning)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     info = train_teacher(
         parsed.teacher,

@@ -1,4 +1,4 @@
-"""A sweep from the check of its data to its report."""
+"""Runs a sweep from the check of its data to its report."""
 
 from __future__ import annotations
 
@@ -6,144 +6,115 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.start.temporary_folder import ray_folder
 from orchestrator.driver.engine import run_sweep
-from orchestrator.driver.exporting.export import Exported
-from orchestrator.driver.exporting.finish import leave_artifacts, log_exported
-from orchestrator.driver.preparation import decode_images, sound_data, sound_networks
-from orchestrator.driver.retention import Retention
+from orchestrator.driver.exporting.export import ExportResult
+from orchestrator.driver.exporting.finish import export_artifacts, log_artifacts_of
+from orchestrator.driver.request import build_request
+from orchestrator.driver.retention import retention_listeners
 from orchestrator.forecast.plan import adopt_plan
 from orchestrator.ledger.folders import new_sweep
-from orchestrator.ledger.history.warm_start import check_warm_start, settle_warm_start
+from orchestrator.ledger.history.warm_start import settle_warm_start
 from orchestrator.ledger.identity import FINISHED, settle_identity
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.mirroring.mirror import mirrored
 from orchestrator.report.results import DATA_WARNINGS, make_report, save_report
-from orchestrator.spec.dump import dump_spec, settle_spec
+from orchestrator.spec.dump import dump_spec
 from orchestrator.sweep.hooks import RunHooks
 from orchestrator.tracking.history import History
 from orchestrator.tracking.tracker import Tracker
-from trainables.data.fetched import pinned
 from trainables.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from orchestrator.driver.request import RunRequest
     from orchestrator.ledger.folders import SweepFolder
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.tracking.pages.publish import SweepPlace
-    from trainables.data.checks.report import DataReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Launched:
-    """What came of running a sweep."""
+class RunResult:
+    """Result of a run of a sweep."""
 
     folder: SweepFolder
-    """Where its files are."""
+    """The sweep's folder."""
     report: SweepReport
-    """What it found."""
+    """The sweep's report."""
     files: tuple[Path, ...]
-    """The report's files."""
+    """Files of the report."""
     interrupted: bool
-    """Whether there is more to do, which ``resume`` goes on with."""
+    """Whether work remains that ``resume`` continues."""
     place: SweepPlace | None
-    """Where it is in MLflow; None where the tracking store did not answer."""
+    """The sweep's pages in MLflow; None if the tracking store did not answer."""
     trouble: str | None = None
-    """What ended it early though nobody asked for it; None where nothing did."""
+    """Error that ended the run early without a request to stop; None if there was none."""
     problems: tuple[str, ...] = ()
-    """What went wrong beside the trials: lanes that died, a tracking store that was away."""
+    """Faults besides the trials: dead lanes, an unreachable tracking store, failed exports."""
 
 
 def launch(
     spec: SweepSpec, *, hooks: RunHooks | None = None, folder: SweepFolder | None = None
-) -> Launched:
-    """Run a sweep and return what came of it; the ledger, MLflow, the report's files are written.
+) -> RunResult:
+    """Run or resume a sweep; return its result. Writes the ledger, MLflow and the report's files.
 
     Args:
-        spec: What to run.
-        hooks: How the caller follows and steers the run; None does neither.
-        folder: Where the sweep is to be, or an earlier run of the same spec that is gone on with;
-            None begins a new one.
+        spec: Spec of the sweep.
+        hooks: Progress callbacks, listeners and the request to stop; None uses none.
+        folder: Folder of the sweep, which may hold an earlier run of the same spec; None makes one.
 
     Raises:
-        SpecError: the spec cannot be run; every fault is in it.
-        UnbuildableError: networks cannot be built, or their weights not be had; all are in it.
-        DataError: the data set cannot be used; every fault is in it.
-        CacheError: the cache folder cannot take the decoded images.
+        SpecError: the spec cannot be run; it lists every fault.
         SweepBusyError: another process drives the sweep.
-        SpecChangedError: spec or data set are not those that ``folder`` began with.
-        WarmStartError: an earlier sweep that the spec names is not there, or does not compare.
-        TrackingError: earlier sweeps are asked for and the tracking store does not answer.
-        StoreError: the object store that it is to be copied to does not take it.
+        SpecChangedError: the folder's sweep began with another spec or data set.
+        StoreError: the object store of ``storage.mirror`` refuses the sweep.
+        UnbuildableError, DataError, CacheError, WarmStartError, TrackingError: see
+            ``build_request``.
         ClusterError, ResourceError, TeacherFailedError, LedgerError: see ``run_sweep``.
     """
     hooks = hooks or RunHooks()
-    spec = settle_spec(spec)
-    if spec.resources.address is None:
-        ray_folder()
-    sound_networks(spec, hooks.stage)
-    hooks.stage("checking the data")
-    there = replace(spec, data=pinned(spec.data))
-    warnings: list[str] = []
-    hooks = replace(hooks, warn=_kept(hooks.warn, warnings))
-    data = sound_data(there, hooks.warn)
-    decode_images(there, data, hooks.stage, hooks.warn)
-    if folder is None or not folder.spec.exists():
-        check_warm_start(spec, History(spec.tracking_uri), dataset_digest=data.digest)
-        folder = folder or new_sweep(Path(spec.storage.root), spec.name)
+    return run_request(build_request(spec, hooks, folder), hooks)
+
+
+def run_request(request: RunRequest, hooks: RunHooks) -> RunResult:
+    """Run a checked sweep; see ``launch`` for what it writes and raises."""
+    folder = request.folder or new_sweep(Path(request.spec.storage.root), request.spec.name)
+    if not folder.spec.exists():
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder.spec, dump_spec(spec).encode())
-        adopt_plan(spec, folder.root, folder.path)
+        write_atomically(folder.spec, dump_spec(request.spec).encode())
+        adopt_plan(request.spec, folder.root, folder.path)
     with folder.lock(), Ledger(folder.ledger) as ledger:
-        settle_identity(ledger, spec, data.digest)
-        ledger.set_fact(DATA_WARNINGS, warnings)
-        with mirrored(spec, folder, ledger) as problems:
-            launched = _run(spec, there, folder, ledger, data, hooks)
-        return replace(launched, problems=(*launched.problems, *problems))
+        settle_identity(ledger, request.spec, request.data.digest)
+        ledger.set_fact(DATA_WARNINGS, request.data_warnings)
+        with mirrored(request.spec, folder, ledger) as mirror_problems:
+            result = _drive(request, folder, ledger, hooks)
+        return replace(result, problems=(*result.problems, *mirror_problems))
 
 
-def _kept(warn: Callable[[str], None], lines: list[str]) -> Callable[[str], None]:
-    """Return what passes warnings on to ``warn`` and adds them to ``lines``."""
-
-    def both(line: str) -> None:
-        lines.append(line)
-        warn(line)
-
-    return both
-
-
-def _run(  # noqa: PLR0917 - what a sweep consists of
-    spec: SweepSpec,
-    there: SweepSpec,
-    folder: SweepFolder,
-    ledger: Ledger,
-    data: DataReport,
-    hooks: RunHooks,
-) -> Launched:
-    """Run a settled sweep; ``there`` is its spec with the data bound to what was checked."""
+def _drive(request: RunRequest, folder: SweepFolder, ledger: Ledger, hooks: RunHooks) -> RunResult:
+    """Run the search, the final checks, the exports and the report; the caller holds the lock."""
+    spec, num_classes = request.spec, request.num_classes
     ledger.set_fact(FINISHED, False)
-    _warm_start(spec, folder, ledger, data, hooks)
-    tracker = Tracker(spec, folder, ledger, data)
-    retention = _retention(spec, folder, tracker)
-    summary, exported = None, Exported()
+    _settle_warm_start(request, folder, ledger, hooks)
+    tracker = Tracker(spec, folder, ledger, request.data)
+    retention = retention_listeners(spec, folder, copied=lambda: tracker.writer.cursor)
+    listeners = (*hooks.listeners, tracker.writer, *retention)
+    summary, exported = None, ExportResult()
     try:
         summary = run_sweep(
-            there,
+            request.pinned_spec,
             folder,
-            num_classes=len(data.class_names),
-            hooks=replace(hooks, listeners=(*hooks.listeners, tracker.writer, *retention)),
+            num_classes=num_classes,
+            hooks=replace(hooks, listeners=listeners),
         )
         if not summary.interrupted:
-            exported = leave_artifacts(there, folder, ledger, len(data.class_names), hooks)
+            exported = export_artifacts(request.pinned_spec, folder, ledger, num_classes, hooks)
             summary = replace(summary, interrupted=exported.interrupted)
     finally:
         hooks.stage("writing the report")
         place = tracker.close(summary)
     ledger.set_fact(FINISHED, not summary.interrupted)
     report = make_report(spec, folder)
-    return Launched(
+    return RunResult(
         folder=folder,
         report=report,
         files=save_report(report, folder.report),
@@ -154,40 +125,26 @@ def _run(  # noqa: PLR0917 - what a sweep consists of
             *summary.lane_faults,
             *summary.problems,
             *exported.problems,
-            *log_exported(spec, folder, exported),
+            *log_artifacts_of(spec, folder, exported),
             *tracker.problems,
             *filter(None, (each.tidy() for each in retention)),
         ),
     )
 
 
-def _warm_start(
-    spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport, hooks: RunHooks
+def _settle_warm_start(
+    request: RunRequest, folder: SweepFolder, ledger: Ledger, hooks: RunHooks
 ) -> None:
-    """Keep in the ledger what the searcher is to know of earlier sweeps, where the spec asks."""
-    if not spec.search.warm_start:
+    """Write the trials of earlier sweeps to the ledger if the spec requests a warm start."""
+    if not request.spec.search.warm_start:
         return
     hooks.stage("reading earlier sweeps")
-    known = settle_warm_start(
-        spec,
+    warm_start = settle_warm_start(
+        request.spec,
         ledger,
-        History(spec.tracking_uri),
+        History(request.spec.tracking_uri),
         sweep_id=folder.sweep_id,
-        dataset_digest=data.digest,
+        dataset_digest=request.data.digest,
     )
-    hooks.stage(f"warm start: {known.trials} trials of {len(known.sweeps)} earlier sweep(s)")
-
-
-def _retention(spec: SweepSpec, folder: SweepFolder, tracker: Tracker) -> tuple[Retention, ...]:
-    """Return what keeps the sweep within its disk budget; nothing where it has none."""
-    budget = spec.storage.disk_budget_gb
-    if budget is None:
-        return ()
-    return (
-        Retention(
-            folder.trials,
-            spec.objectives,
-            budget_gb=budget,
-            copied=lambda: tracker.writer.cursor,
-        ),
-    )
+    count = len(warm_start.sweeps)
+    hooks.stage(f"warm start: {warm_start.trials} trials of {count} earlier sweep(s)")

@@ -1,4 +1,4 @@
-"""What is checked and made ready before a sweep begins."""
+"""Checks of a spec's networks and data set, and the decoding of its images."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from trainables.data.layouts.base import SplitRole
 
 
-def sound_networks(spec: SweepSpec, stage: Callable[[str], None]) -> None:
-    """Build what may fail to be built, and fetch pretrained weights, before anything is started.
+def check_spec_networks(spec: SweepSpec, stage: Callable[[str], None]) -> None:
+    """Build each network whose construction may fail and fetch its pretrained weights.
 
     Raises:
-        UnbuildableError: networks cannot be built, or their weights not be had; all are in it.
+        UnbuildableError: networks cannot be built or their weights cannot be read; it lists all.
     """
     if given_weights(spec.training.weights) is not None:
         stage(f"checking the weights: {spec.training.weights}")
     check_networks(networks_of(spec), spec.training.weights)
 
 
-def sound_data(spec: SweepSpec, warn: Callable[[str], None]) -> DataReport:
-    """Return the report on the data set of ``spec``, every file of which was opened.
+def check_dataset(spec: SweepSpec, warn: Callable[[str], None]) -> DataReport:
+    """Open every file of the data set of ``spec`` and return the report.
 
     Args:
         spec: Names the data set.
-        warn: Receives each warning, a line.
+        warn: Receives each warning, one line.
 
     Raises:
-        DataError: the data set cannot be used; every fault is in it.
+        DataError: the data set cannot be used; it lists every fault.
     """
     report = check_data(spec.data, cache_dir=spec.storage.cache_dir)
     for line in fault_lines(report.warnings):
@@ -60,11 +60,11 @@ def decode_images(
     stage: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> None:
-    """Decode the data set at every resolution of the space, so that no trial has to.
+    """Decode the data set into the cache at every resolution of the space.
 
     Raises:
-        CacheError: the cache folder cannot take the decoded images.
-        DataError: at a resolution fewer than two classes are left; every fault is in it.
+        CacheError: the cache folder cannot hold the decoded images.
+        DataError: fewer than two classes remain at a resolution; it lists every fault.
     """
     mask_resolution = Resolution.parse(scored_alike(spec).eval_resolution)
     findings = []

@@ -1,4 +1,4 @@
-"""Which trials' weights make room when a sweep's disk budget is spent."""
+"""Keeps a sweep's weights within its disk budget: which trials lose their weights first."""
 
 from __future__ import annotations
 
@@ -14,42 +14,45 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.folders import SweepFolder
     from orchestrator.ledger.records import SweepRecords, TrialRecord
     from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.sweep_spec import SweepSpec
 
 GB = 1e9
 REMOVED = "removed.json"
+"""File that marks a trial whose weights were removed."""
 _WEIGHTS = ("best*.safetensors", "last*.pt", "*.pt2", "*.pte", "*.onnx")
 
 
 def removable(
     records: SweepRecords, objectives: Sequence[Objective], sizes: Mapping[str, int], budget: float
 ) -> tuple[str, ...]:
-    """Return the trials whose weights are removed so that all weights keep within ``budget``.
+    """Return the trials to remove the weights of, so that all weights fit into ``budget``.
 
-    Trials that came to no end of their own go first, then complete ones, the most dominated layer
-    before the others; older before younger. Trials that are not over, and those on the front, never
-    go, so that the budget may be out of reach.
+    Stopped, failed and infeasible trials come first, then complete ones, the most dominated layer
+    first; older before younger. Open trials and the front are never removed, so the budget may not
+    be reachable.
 
     Args:
         records: All trials.
-        objectives: What the front is spanned by.
-        sizes: Bytes of the weights of each trial that has any.
-        budget: Bytes.
+        objectives: Objectives of the front.
+        sizes: Size of each trial's weights, bytes.
+        budget: Size of all weights together, bytes.
     """
     total = sum(sizes.values())
-    chosen: list[str] = []
-    for trial in _by_worth(records, objectives):
+    removed: list[str] = []
+    for trial in _least_valuable_first(records, objectives):
         if total <= budget:
             break
         if sizes.get(trial.trial_id, 0) > 0:
-            chosen.append(trial.trial_id)
+            removed.append(trial.trial_id)
             total -= sizes[trial.trial_id]
-    return tuple(chosen)
+    return tuple(removed)
 
 
 class Retention:
-    """Keeps a sweep's weights within its disk budget while trials end; a listener."""
+    """Removes weights over the disk budget whenever a trial ends; a listener."""
 
     def __init__(
         self,
@@ -59,13 +62,14 @@ class Retention:
         budget_gb: float,
         copied: Callable[[], int],
     ) -> None:
-        """Know of no trial yet.
+        """Start without any trial.
 
         Args:
             trials: Folder with one folder per trial.
-            objectives: What the front is spanned by.
-            budget_gb: What all weights may take, GB of 1e9 bytes, > 0.
-            copied: Says how many of the ledger's events MLflow has; what it has not is kept.
+            objectives: Objectives of the front.
+            budget_gb: Size of all weights together, GB of 1e9 bytes, > 0.
+            copied: Returns the number of ledger events that MLflow has. Weights of trials that
+                ended later are kept.
         """
         self._trials = trials
         self._objectives = tuple(objectives)
@@ -76,7 +80,7 @@ class Retention:
         self._ended_at: dict[str, int] = {}
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
-        """Take note of one event; the end of a trial may cost others their weights."""
+        """Record one event; the end of a trial may remove weights."""
         self._seen += 1
         self._book.observe(event)
         if isinstance(event, TrialEnded):
@@ -84,23 +88,22 @@ class Retention:
             self.tidy()
 
     def tidy(self) -> str | None:
-        """Remove what the budget asks for; return what is wrong where it cannot be kept."""
+        """Remove weights over the budget; return an error if the budget is still exceeded."""
         sizes = {folder.name: _size(folder) for folder in self._folders()}
         if sum(sizes.values()) <= self._budget:
             return None
         copied = self._copied()
         waiting = {trial for trial, at in self._ended_at.items() if at > copied}
-        chosen = removable(self._book.snapshot(), self._objectives, sizes, self._budget)
-        left = sum(sizes.values())
-        for trial_id in chosen:
+        total = sum(sizes.values())
+        for trial_id in removable(self._book.snapshot(), self._objectives, sizes, self._budget):
             if trial_id not in waiting:
                 remove_weights(self._trials / trial_id)
-                left -= sizes[trial_id]
-        if left <= self._budget:
+                total -= sizes[trial_id]
+        if total <= self._budget:
             return None
         return (
-            f"the weights take {left / GB:.2f} GB, {self._budget / GB:.2f} GB are allowed by "
-            "storage.disk_budget_gb; what is left is on the front or not over"
+            f"the weights take {total / GB:.2f} GB, storage.disk_budget_gb allows "
+            f"{self._budget / GB:.2f} GB; the remaining trials are on the front or still open"
         )
 
     def _folders(self) -> Iterator[Path]:
@@ -108,24 +111,36 @@ class Retention:
             yield from (folder for folder in self._trials.iterdir() if folder.is_dir())
 
 
-def remove_weights(folder: Path) -> None:
-    """Remove a trial's weights and what was made of them.
+def retention_listeners(
+    spec: SweepSpec, folder: SweepFolder, *, copied: Callable[[], int]
+) -> tuple[Retention, ...]:
+    """Return the listener that enforces ``storage.disk_budget_gb``; empty without a budget."""
+    budget_gb = spec.storage.disk_budget_gb
+    if budget_gb is None:
+        return ()
+    return (Retention(folder.trials, spec.objectives, budget_gb=budget_gb, copied=copied),)
 
-    ``REMOVED`` is written first, so that a crash leaves no trial that lacks them without a word.
+
+def remove_weights(folder: Path) -> None:
+    """Remove a trial's weights and the artifacts made from them.
+
+    ``REMOVED`` is written first, so that a crash never leaves a trial without weights or marker.
     """
     write_atomically(folder / REMOVED, b'{"reason": "storage.disk_budget_gb"}\n')
     for path in _files(folder):
         path.unlink(missing_ok=True)
 
 
-def _by_worth(records: SweepRecords, objectives: Sequence[Objective]) -> Iterator[TrialRecord]:
-    """Yield the trials that may lose their weights, the least worth first."""
-    over = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
-    yield from (trial for trial in over if trial.state != "complete")
-    complete = [trial for trial in over if trial.state == "complete"]
+def _least_valuable_first(
+    records: SweepRecords, objectives: Sequence[Objective]
+) -> Iterator[TrialRecord]:
+    """Yield the trials that may lose their weights."""
+    ended = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
+    yield from (trial for trial in ended if trial.state != "complete")
+    complete = [trial for trial in ended if trial.state == "complete"]
     points = [[trial.metrics.get(o.name, float("nan")) for o in objectives] for trial in complete]
     ranks = [int(rank) for rank in non_dominated_ranks(points, objectives)] if complete else []
-    for rank, trial in sorted(zip(ranks, complete, strict=True), key=lambda each: -each[0]):
+    for rank, trial in sorted(zip(ranks, complete, strict=True), key=lambda pair: -pair[0]):
         if rank > 0:
             yield trial
 
@@ -135,7 +150,7 @@ def _size(folder: Path) -> int:
     for path in _files(folder):
         try:
             total += path.stat().st_size
-        except FileNotFoundError:  # replaced by its trial just now
+        except FileNotFoundError:  # a running trial has just replaced it
             continue
     return total
 

@@ -1,4 +1,4 @@
-"""The artifacts that a sweep's trials leave."""
+"""Exports the artifacts of trials: which trials, which formats, which files are missing."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from trainables.export.record import Artifact
 
 PROCESSES = 4
-"""Most processes that write artifacts at the same time; each takes about a gigabyte."""
+"""Most export processes at the same time; each takes about 1 GB of memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exported:
-    """What came of an export."""
+class ExportResult:
+    """Result of an export."""
 
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
-    """What lies there of each trial that was asked for, whole or not."""
+    """Recorded artifacts of each requested trial; their files may be damaged."""
     problems: tuple[str, ...] = ()
-    """What could not be written, and why."""
+    """Why artifacts could not be written, one line each."""
     interrupted: bool = False
-    """Whether it was stopped before its end."""
+    """Whether the export was stopped early."""
 
 
 def wanted_trials(spec: SweepSpec, report: SweepReport) -> tuple[str, ...]:
-    """Return the trials that leave artifacts as ``spec`` says, the knee point first."""
+    """Return the trials that ``spec.artifacts`` selects, the knee point first."""
     if spec.artifacts.trials == "none" or report.knee is None:
         return ()
     others = (row.trial_id for row in report.front if row.trial_id != report.knee)
@@ -50,18 +50,18 @@ def wanted_trials(spec: SweepSpec, report: SweepReport) -> tuple[str, ...]:
 
 
 def settle_formats(wanted: Sequence[ArtifactFormat] | None) -> tuple[ArtifactFormat, ...]:
-    """Return the formats to write: those wanted that can be, or all that can be for None."""
+    """Return the wanted formats whose libraries are installed; None wants every format."""
     installed = installed_formats()
     return installed if wanted is None else tuple(name for name in wanted if name in installed)
 
 
 def missing_note(wanted: Sequence[ArtifactFormat] | None) -> str | None:
-    """Return what to install for the formats that are wanted and cannot be written; else None."""
-    lacking = [name for name in wanted or ("pte", "onnx") if missing_libraries([name])]
-    if not lacking:
+    """Return the libraries to install for the wanted formats; None if none is missing."""
+    unwritable = [name for name in wanted or ("pte", "onnx") if missing_libraries([name])]
+    if not unwritable:
         return None
-    formats = " and ".join(f".{name}" for name in lacking)
-    libraries = ", ".join(missing_libraries(lacking))
+    formats = " and ".join(f".{name}" for name in unwritable)
+    libraries = ", ".join(missing_libraries(unwritable))
     return (
         f"no {formats} artifacts were written: {libraries} cannot be imported; install with: "
         f"pip install '{EXTRA}'"
@@ -74,52 +74,46 @@ def export_trials(
     trials: Sequence[str],
     formats: Sequence[ArtifactFormat],
     hooks: RunHooks,
-) -> Exported:
-    """Write what is missing of the artifacts of ``trials``, each checked against its model.
+) -> ExportResult:
+    """Write the missing artifacts of ``trials``, each compared with its trained model.
 
-    What lies there whole is kept, so that an export which was stopped goes on where it was.
+    Complete artifacts are kept, so a stopped export resumes.
 
     Args:
-        spec: The sweep.
-        folder: Its folder.
-        trials: Identities of complete trials.
-        formats: What each is to leave.
-        hooks: How the caller follows and steers it.
+        spec: Spec of the sweep.
+        folder: Folder of the sweep.
+        trials: Ids of complete trials.
+        formats: Formats to write for each trial.
+        hooks: Progress callbacks and the request to stop.
     """
-    jobs = [_job(spec, folder, trial_id, formats) for trial_id in trials]
-    wanting = [_wanting(job, folder) for job in jobs]
-    kept = [job for job, lacks in zip(jobs, wanting, strict=True) if lacks]
-    begun: set[tuple[int, str]] = set()
+    all_jobs = [_job(spec, folder, trial_id, formats) for trial_id in trials]
+    missing = [_missing_formats(job, folder) for job in all_jobs]
+    jobs = [job for job, formats_due in zip(all_jobs, missing, strict=True) if formats_due]
+    total = sum(map(len, missing))
+    started: set[tuple[int, str]] = set()
 
-    def begin(place: int, what: str) -> None:
-        begun.add((place, what))
-        hooks.stage(f"artifact {what} of {kept[place].trial_id}, {len(begun)} of {most}")
+    def on_start(index: int, artifact: str) -> None:
+        started.add((index, artifact))
+        hooks.stage(f"artifact {artifact} of {jobs[index].trial_id}, {len(started)} of {total}")
 
-    most = sum(map(len, wanting))
-    done = (
-        run_jobs(
-            kept,
-            processes=min(PROCESSES, os.cpu_count() or 1),
-            begin=begin,
-            stop_requested=hooks.stop_requested,
-        )
-        if kept
-        else {}
+    results = run_jobs(
+        jobs,
+        processes=min(PROCESSES, os.cpu_count() or 1),
+        on_start=on_start,
+        stop_requested=hooks.stop_requested,
     )
-    problems = tuple(
-        f"artifacts of {kept[place].trial_id}: {found.error}"
-        for place, found in sorted(done.items())
-        if found.error is not None
-    )
-    return Exported(
-        artifacts={trial: shipped(folder, trial) for trial in trials},
-        problems=problems,
-        interrupted=len(done) < len(kept),
+    return ExportResult(
+        artifacts={trial: _recorded_artifacts(folder, trial) for trial in trials},
+        problems=tuple(
+            f"artifacts of {jobs[index].trial_id}: {result.error}"
+            for index, result in sorted(results.items())
+            if result.error is not None
+        ),
+        interrupted=len(results) < len(jobs),
     )
 
 
-def shipped(folder: SweepFolder, trial_id: str) -> tuple[Artifact, ...]:
-    """Return the artifacts that a trial's record tells of; their files are not looked at."""
+def _recorded_artifacts(folder: SweepFolder, trial_id: str) -> tuple[Artifact, ...]:
     return tuple(read_artifacts(folder.trials / trial_id / FOLDER).values())
 
 
@@ -137,18 +131,18 @@ def _job(
     )
 
 
-def _wanting(job: ExportJob, folder: SweepFolder) -> tuple[ArtifactFormat, ...]:
-    """Return the formats that the job's trial lacks, or has of other weights or unchecked."""
-    found = {each.format: each for each in shipped(folder, job.trial_id)}
+def _missing_formats(job: ExportJob, folder: SweepFolder) -> tuple[ArtifactFormat, ...]:
+    """Return the formats whose artifact is missing, unverified, damaged or of other weights."""
+    recorded = {each.format: each for each in _recorded_artifacts(folder, job.trial_id)}
     try:
         source = file_digest(deployed_file(folder.trials / job.trial_id))
     except CheckpointError:
-        return job.formats  # whoever writes will say so
+        return job.formats  # the export process reports the error
     return tuple(
         name
         for name in job.formats
-        if name not in found
-        or found[name].verification is None
-        or found[name].source != source
-        or not found[name].is_whole()
+        if name not in recorded
+        or recorded[name].verification is None
+        or recorded[name].source != source
+        or not recorded[name].is_whole()
     )

@@ -1,4 +1,4 @@
-"""What is left to be deployed when a sweep ends."""
+"""Exports the artifacts of a finished sweep and logs them to MLflow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.driver.exporting.export import (
-    Exported,
+    ExportResult,
     export_trials,
     missing_note,
     settle_formats,
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from orchestrator.sweep.hooks import RunHooks
 
 
-def leave_artifacts(
+def export_artifacts(
     spec: SweepSpec, folder: SweepFolder, ledger: Ledger, num_classes: int, hooks: RunHooks
-) -> Exported:
-    """Return what the trials that ``spec`` names leave to be deployed, written where it is not yet.
+) -> ExportResult:
+    """Write the missing artifacts of the trials that ``spec.artifacts`` selects.
 
-    What their compression is compared with is measured first, while nothing else computes. What
-    cannot be written is a problem noted; the sweep's results stand.
+    The costs of the uncompressed models are measured first, while no other process computes. A
+    failed export is reported among the problems and does not change the sweep's results.
 
     Args:
-        spec: The sweep, which has come to its end.
-        folder: Its folder.
-        ledger: Its ledger, which keeps what was measured.
+        spec: Spec of the finished sweep.
+        folder: Folder of the sweep.
+        ledger: Ledger of the sweep; receives the measured costs.
         num_classes: Classes of the data set, >= 2.
-        hooks: How the caller follows and steers it.
+        hooks: Progress callbacks and the request to stop.
     """
     report = make_report(spec, folder)
     problems = measure_references(spec, report, ledger, num_classes, hooks)
     trials = wanted_trials(spec, report)
     if not trials:
-        return Exported(problems=problems)
+        return ExportResult(problems=problems)
     formats = settle_formats(spec.artifacts.formats)
     exported = export_trials(spec, folder, trials, formats, hooks)
     note = missing_note(spec.artifacts.formats)
@@ -52,8 +52,10 @@ def leave_artifacts(
     )
 
 
-def log_exported(spec: SweepSpec, folder: SweepFolder, exported: Exported) -> tuple[str, ...]:
-    """Log artifacts to the MLflow runs of their trials; return what kept them out, if anything."""
+def log_artifacts_of(
+    spec: SweepSpec, folder: SweepFolder, exported: ExportResult
+) -> tuple[str, ...]:
+    """Log artifacts to the MLflow runs of their trials; return the errors."""
     try:
         log_artifacts(
             spec.tracking_uri, spec.tracking.experiment, folder.sweep_id, exported.artifacts

@@ -1,4 +1,4 @@
-"""Costs that the compression of a front is compared with."""
+"""Measures what the models of a front cost without compression."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ def measure_references(
     num_classes: int,
     hooks: RunHooks,
 ) -> tuple[str, ...]:
-    """Keep in ``ledger`` what the front's models cost before their compression; return problems.
+    """Write the costs of the front's models before compression to ``ledger``; return the errors.
 
-    One is measured after the other, with nothing beside it. What is known is not measured again.
+    Models are measured one at a time, so that they do not disturb each other. Costs that the ledger
+    holds are not measured again.
     """
     known = kept_references(ledger.fact(REFERENCES))
     wanted = needed_references(row.config for row in report.front)
-    needed = [item for item in wanted.items() if item[0] not in known]
+    missing = {digest: config for digest, config in wanted.items() if digest not in known}
     jobs = [
         CostJob(
             config=config,
@@ -37,16 +38,17 @@ def measure_references(
             cache_dir=str(spec.storage.cache_dir),
             channels_last=spec.training.channels_last,
         )
-        for _, config in needed
+        for config in missing.values()
     ]
     if not jobs:
         return ()
     hooks.stage(f"measuring {len(jobs)} model(s) before their compression")
-    done = run_jobs(jobs, processes=1, stop_requested=hooks.stop_requested)
-    found = {needed[place][0]: each.figures for place, each in done.items() if not each.error}
-    ledger.set_fact(REFERENCES, {**known, **found})
+    results = run_jobs(jobs, processes=1, stop_requested=hooks.stop_requested)
+    digests = list(missing)
+    measured = {digests[i]: result.figures for i, result in results.items() if not result.error}
+    ledger.set_fact(REFERENCES, {**known, **measured})
     return tuple(
-        f"the cost before compression is not known: {each.error}"
-        for each in done.values()
-        if each.error
+        f"the cost before compression was not measured: {result.error}"
+        for result in results.values()
+        if result.error
     )

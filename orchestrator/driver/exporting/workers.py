@@ -1,4 +1,4 @@
-"""Processes that write artifacts."""
+"""Runs export jobs in processes of their own."""
 
 from __future__ import annotations
 
@@ -21,102 +21,94 @@ if TYPE_CHECKING:
 
 MODULE = "trainables.export.worker"
 _POLL_SECONDS = 0.2
-_TAIL = 300
+"""Longest delay before a request to stop is seen."""
+_LOG_TAIL_BYTES = 300
 
 
 @dataclass(frozen=True, slots=True)
-class JobDone:
-    """How a job ended."""
+class JobResult:
+    """Result of one job."""
 
     figures: dict[str, float]
-    """What it measured."""
+    """Measured figures."""
     error: str | None = None
-    """Why it failed; None where it did not."""
+    """Why the job failed; None if it succeeded."""
 
 
-_STOPPED = JobDone({}, "it was stopped")
-Told: TypeAlias = "tuple[int, str | JobDone]"
-"""The place of a job, with what of it is begun or how it ended."""
+_STOPPED = JobResult({}, "it was stopped")
+_Report: TypeAlias = "tuple[int, str | JobResult]"
+"""Index of a job with the artifact that was started, or with the job's result."""
 
 
 def run_jobs(
     jobs: Sequence[Job],
     *,
     processes: int,
-    begin: Callable[[int, str], None] = lambda *_: None,
+    on_start: Callable[[int, str], None] = lambda *_: None,
     stop_requested: Callable[[], bool] = lambda: False,
-) -> dict[int, JobDone]:
-    """Return how each job ended, by its place in ``jobs``; those not done before a stop are absent.
+) -> dict[int, JobResult]:
+    """Return the result of each job by its index; jobs not finished before a stop are absent.
 
-    Jobs are begun in their order. The processes hear no Ctrl-C; at a stop, or when this function
-    raises, they are killed.
+    Jobs start in order. The processes ignore Ctrl-C. They are killed at a stop, or when this
+    function raises.
 
     Args:
-        jobs: What to do.
+        jobs: Jobs to run.
         processes: Processes at the same time, >= 1; each keeps its libraries loaded.
-        begin: Told the place of a job, and what of it is begun; called in this thread.
-        stop_requested: Asked often whether to end early.
+        on_start: Receives a job's index and the started artifact, in this thread.
+        stop_requested: Polled for a request to stop.
     """
     count = min(processes, len(jobs))
-    threads = max(1, (os.cpu_count() or 1) // max(1, count))
+    threads_each = max(1, (os.cpu_count() or 1) // max(1, count))
     with tempfile.TemporaryFile() as log:
-        workers = [_Worker(log, threads) for _ in range(count)]
-        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        told: queue.SimpleQueue[Told] = queue.SimpleQueue()
-        for place in range(len(jobs)):
-            waiting.put(place)
-        servants = [
-            threading.Thread(target=_serve, args=(worker, jobs, waiting, told), daemon=True)
+        workers = [_Worker(log, threads_each) for _ in range(count)]
+        pending: queue.SimpleQueue[int] = queue.SimpleQueue()
+        reports: queue.SimpleQueue[_Report] = queue.SimpleQueue()
+        for index in range(len(jobs)):
+            pending.put(index)
+        threads = [
+            threading.Thread(target=_feed, args=(worker, jobs, pending, reports), daemon=True)
             for worker in workers
         ]
+        results: dict[int, JobResult] = {}
         try:
-            for servant in servants:
-                servant.start()
-            return _listen(len(jobs), told, begin, stop_requested)
+            for thread in threads:
+                thread.start()
+            while len(results) < len(jobs) and not stop_requested():
+                with suppress(queue.Empty):
+                    index, report = reports.get(timeout=_POLL_SECONDS)
+                    if isinstance(report, JobResult):
+                        results[index] = report
+                    else:
+                        on_start(index, report)
+            return results
         finally:
-            for worker, servant in zip(workers, servants, strict=True):
+            for worker, thread in zip(workers, threads, strict=True):
                 worker.kill()
-                servant.join()
-                worker.close()
+                thread.join()
+                worker.close_pipes()
 
 
-def _listen(
-    count: int,
-    told: queue.SimpleQueue[Told],
-    begin: Callable[[int, str], None],
-    stop_requested: Callable[[], bool],
-) -> dict[int, JobDone]:
-    done: dict[int, JobDone] = {}
-    while len(done) < count and not stop_requested():
-        with suppress(queue.Empty):
-            place, what = told.get(timeout=_POLL_SECONDS)
-            if isinstance(what, JobDone):
-                done[place] = what
-            else:
-                begin(place, what)
-    return done
-
-
-def _serve(
+def _feed(
     worker: _Worker,
     jobs: Sequence[Job],
-    waiting: queue.SimpleQueue[int],
-    told: queue.SimpleQueue[Told],
+    pending: queue.SimpleQueue[int],
+    reports: queue.SimpleQueue[_Report],
 ) -> None:
-    """Hand jobs to ``worker`` until none is left, or it was killed."""
-    while not worker.killed():
+    """Run pending jobs on ``worker`` until none remains or the worker is killed."""
+    while not worker.killed.is_set():
         try:
-            place = waiting.get_nowait()
+            index = pending.get_nowait()
         except queue.Empty:
             return
-        done = worker.do(jobs[place], lambda what, at=place: told.put((at, what)))  # type: ignore[misc]
-        told.put((place, done))
+        result = worker.run(jobs[index], lambda artifact, i=index: reports.put((i, artifact)))  # type: ignore[misc]
+        reports.put((index, result))
 
 
 class _Worker:
-    """One process, started anew where a job took it down."""
+    """One process, restarted after a job that killed it."""
 
-    def __init__(self, log: BinaryIO | Any, threads: int) -> None:  # noqa: ANN401
+    def __init__(self, log: BinaryIO | Any, threads: int) -> None:  # noqa: ANN401 - a wrapper of it
         self._log = log
         self._environment = {
             **os.environ,
@@ -124,20 +116,17 @@ class _Worker:
             "OMP_NUM_THREADS": str(threads),
         }
         self._lock = threading.Lock()
-        self._killed = threading.Event()
+        self.killed = threading.Event()
+        """Set once the process is killed for good."""
         self._process = self._start()
 
-    def killed(self) -> bool:
-        """Return whether the process was ended for good."""
-        return self._killed.is_set()
-
-    def do(self, job: Job, begin: Callable[[str], None]) -> JobDone:
-        """Return how the job ended."""
+    def run(self, job: Job, on_start: Callable[[str], None]) -> JobResult:
+        """Run one job and return its result."""
         with self._lock:
-            if self._killed.is_set():
+            if self.killed.is_set():
                 return _STOPPED
             if self._process.poll() is not None:
-                self.close()
+                self.close_pipes()
                 self._process = self._start()
             process = self._process
         assert process.stdin is not None  # noqa: S101 - opened with a pipe
@@ -148,28 +137,28 @@ class _Worker:
             for line in process.stdout:
                 answer = json.loads(line)
                 if "begin" in answer:
-                    begin(str(answer["begin"]))
+                    on_start(str(answer["begin"]))
                 elif "error" in answer:
-                    return JobDone({}, str(answer["error"]))
+                    return JobResult({}, str(answer["error"]))
                 else:
-                    return JobDone(dict(answer["done"]))
+                    return JobResult(dict(answer["done"]))
         except (OSError, ValueError):
-            pass  # it died; what it said last tells why
+            pass  # the process died; its exit code and log are reported below
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
-        if self._killed.is_set():
+        if self.killed.is_set():
             return _STOPPED
-        return JobDone({}, f"the process ended with {process.returncode}: {self._last_words()}")
+        return JobResult({}, f"the process exited with {process.returncode}: {self._log_tail()}")
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process; no further job runs."""
         with self._lock:
-            self._killed.set()
+            self.killed.set()
             self._process.kill()
             self._process.wait()
 
-    def close(self) -> None:
-        """Free the pipes of a process that has ended, when nobody reads from them any more."""
+    def close_pipes(self) -> None:
+        """Close the pipes of a process that has exited, when no thread reads from them."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):
@@ -185,8 +174,8 @@ class _Worker:
             start_new_session=True,
         )
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - _TAIL))
+        self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
         text = self._log.read().decode(errors="replace")
-        return " ".join(text.split()) or "it said nothing"
+        return " ".join(text.split()) or "its log is empty"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.driver.exporting.export import (
-    Exported,
+    ExportResult,
     export_trials,
     missing_note,
     settle_formats,
@@ -62,7 +62,7 @@ def test_nothing_to_write_starts_no_process(tmp_path: Path) -> None:
     from orchestrator.sweep.hooks import RunHooks
 
     folder = SweepFolder(tmp_path, "s")
-    assert export_trials(load_spec(), folder, (), ("pt2",), RunHooks()) == Exported()
+    assert export_trials(load_spec(), folder, (), ("pt2",), RunHooks()) == ExportResult()
 
 
 @pytest.mark.slow

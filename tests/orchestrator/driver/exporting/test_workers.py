@@ -57,33 +57,35 @@ def jobs(*names: str) -> list[ExportJob]:
 
 
 @pytest.mark.usefixtures("light_worker")
-def test_a_job_that_breaks_or_kills_its_process_leaves_the_others_alone() -> None:
-    begun: list[int] = []
+def test_a_job_that_kills_its_process_does_not_affect_the_others() -> None:
+    started: list[int] = []
     done = run_jobs(
-        jobs("a", "dies", "fails", "b"), processes=1, begin=lambda place, _: begun.append(place)
+        jobs("a", "dies", "fails", "b"),
+        processes=1,
+        on_start=lambda index, _: started.append(index),
     )
-    assert begun == [0, 1, 2, 3]
+    assert started == [0, 1, 2, 3]
     assert done[0].figures == done[3].figures == {"macs": 3.0}
     assert done[1].error is not None
-    assert "ended with 7: the last words" in done[1].error
+    assert "exited with 7: the last words" in done[1].error
     assert done[2].error == "broken"
 
 
 @pytest.mark.usefixtures("light_worker")
-def test_a_stop_ends_at_once_and_keeps_what_is_done() -> None:
-    begun: list[int] = []
-    started = time.monotonic()
+def test_a_stop_returns_at_once_with_the_finished_jobs() -> None:
+    started: list[int] = []
+    began = time.monotonic()
     done = run_jobs(
         jobs("a", "sleeps", "b"),
         processes=1,
-        begin=lambda place, _: begun.append(place),
-        stop_requested=lambda: 1 in begun,
+        on_start=lambda index, _: started.append(index),
+        stop_requested=lambda: 1 in started,
     )
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - began < 30
     assert list(done) == [0]
 
 
 @pytest.mark.slow
-def test_the_real_process_says_what_is_wrong() -> None:
+def test_the_real_process_reports_its_error() -> None:
     (done,) = run_jobs(jobs("nothing"), processes=1).values()
     assert done.error is not None
