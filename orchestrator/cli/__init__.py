@@ -1,1 +1,1 @@
-"""The command line: one small module per verb, heavy imports only where a verb runs."""
+"""The command line: one module per verb, with heavy imports inside the verbs."""

@@ -1,6 +1,6 @@
-"""The verb ``data``: look at labelled images before a sweep does."""
+"""The verb ``data check``: check the images and masks of a data set."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ import typer
 from orchestrator.cli.shared.exit_codes import USER_FAULT
 from orchestrator.cli.shared.hints import spec_command
 from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.shared.output import say, say_json, say_table, tell, warning
+from orchestrator.cli.shared.output import (
+    print_err,
+    print_json,
+    print_out,
+    print_table,
+    print_warning,
+)
 
 if TYPE_CHECKING:
     from trainables.data.checks.report import DataReport
@@ -24,14 +30,14 @@ EPILOG = examples(
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a data set.")
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check a data set.")
     group.callback()(_group)
     group.command("check", epilog=EPILOG)(check)
     app.add_typer(group, name="data")
 
 
 def _group() -> None:
-    """Look at a data set."""
+    """Check a data set."""
 
 
 def check(
@@ -39,10 +45,10 @@ def check(
     overrides: Overrides = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Check every image and mask.
+    """Check every image and mask of a data set.
 
-    Every fault is named, class frequencies are shown. Leaves with exit code 2 where the data set
-    cannot be used.
+    Prints every fault with its file, and the frequency of each class. Exit code 2 means that the
+    data set cannot be used.
     """
     from orchestrator.spec.parse import load_spec
     from trainables.data.checks.check import check_data
@@ -50,13 +56,13 @@ def check(
     parsed = load_spec(spec, overrides=overrides or ())
     report = check_data(parsed.data, cache_dir=parsed.storage.cache_dir)
     if as_json:
-        say_json(report_mapping(report))
-        tell_faults(report)
+        print_json(report_mapping(report))
+        print_faults(report)
     else:
         print_report(report)
     if not report.ok:
         raise typer.Exit(USER_FAULT)
-    tell(f"what a sweep will do: {spec_command('plan', spec, overrides or ())}")
+    print_err(f"plan a sweep: {spec_command('plan', spec, overrides or ())}")
 
 
 def report_mapping(report: DataReport) -> dict[str, object]:
@@ -66,14 +72,12 @@ def report_mapping(report: DataReport) -> dict[str, object]:
         "format": report.format,
         "root": report.root,
         "digest": report.digest,
-        "faults": [
-            {"kind": f.kind, "path": f.path, "what": f.what, "remedy": f.remedy}
-            for f in report.faults
-        ],
-        "warnings": [
-            {"kind": f.kind, "path": f.path, "what": f.what, "remedy": f.remedy}
-            for f in report.warnings
-        ],
+        **{
+            name: [
+                {"kind": f.kind, "path": f.path, "what": f.what, "remedy": f.remedy} for f in faults
+            ]
+            for name, faults in (("faults", report.faults), ("warnings", report.warnings))
+        },
         "splits": {
             split.role: {
                 "images": split.images,
@@ -90,14 +94,14 @@ def report_mapping(report: DataReport) -> dict[str, object]:
 
 
 def print_report(report: DataReport) -> None:
-    """Print the report: what there is, how often, what is wrong."""
+    """Print splits, class frequencies, warnings and faults."""
     from trainables.data.checks.report import fault_lines
 
-    say(f"{report.format} data set in {report.root or 'no folder'}")
+    print_out(f"{report.format} data set in {report.root or 'no folder'}")
     for split in report.splits:
         sizes = ", ".join(f"{height}x{width} ({count})" for height, width, count in split.sizes)
-        say(
-            f"{split.role}: {split.images} images; {sizes or 'none sound'}; "
+        print_out(
+            f"{split.role}: {split.images} images; {sizes or 'none readable'}; "
             f"{split.ignored_share:.1%} of the pixels ignored"
         )
     if report.splits:
@@ -105,19 +109,19 @@ def print_report(report: DataReport) -> None:
             (str(number), name, *(f"{split.frequencies[number]:.2%}" for split in report.splits))
             for number, name in enumerate(report.class_names)
         ]
-        say_table(("id", "class", *(split.role for split in report.splits)), rows)
+        print_table(("id", "class", *(split.role for split in report.splits)), rows)
     for line in fault_lines(report.warnings):
-        warning(line)
-    tell_faults(report)
+        print_warning(line)
+    print_faults(report)
     if not report.ok:
-        tell(f"{len(report.faults)} fault(s): the data set cannot be used")
+        print_err(f"{len(report.faults)} fault(s): the data set cannot be used")
     else:
-        say("no faults")
+        print_out("no faults")
 
 
-def tell_faults(report: DataReport) -> None:
-    """Print every fault of the report to the standard error."""
+def print_faults(report: DataReport) -> None:
+    """Print every fault of the report to standard error."""
     from trainables.data.checks.report import fault_lines
 
     for line in fault_lines(report.faults):
-        tell(f"error: {line}")
+        print_err(f"error: {line}")

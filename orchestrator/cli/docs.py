@@ -1,4 +1,4 @@
-"""The manual of the command line, made from its help texts."""
+"""Generates docs/cli.md from the help texts."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 WIDTH = 88
 _HEAD = """# Command line
 
-Made from the help texts by `python -m orchestrator.cli.docs > docs/cli.md`; a test compares them.
-Exit codes: 0 success, 1 an error of ours or a sweep without a complete trial, 2 an input you can
-mend, 130 stopped by Ctrl-C.
+Generated from the help texts by `python -m orchestrator.cli.docs > docs/cli.md`; a test compares
+them. Exit codes: 0 success, 1 an unexpected error or a sweep without a complete trial, 2 a user
+error, 3 a refused promotion, 130 interrupted by Ctrl-C.
 """
 
 
 def manual() -> str:
-    """Return the help of every command as one markdown text."""
+    """Return the help texts of all commands as Markdown."""
     pages = _pages(typer.main.get_command(app), "segsweep", None)
     parts = [f"## `{name}`\n\n```text\n{text.strip()}\n```\n" for name, text in pages]
     return "\n".join([_HEAD, *parts])
 
 
-def _pages(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - typer's own
-    """Yield the full name with the help text of a command, then of those below it."""
+def _pages(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - typer has no type for it
+    """Yield full name and help text of a command, then of its subcommands."""
     context = command.make_context(
         name,
         [],

@@ -1,6 +1,6 @@
-"""The verb ``doctor``: what this machine or a cluster offers, what is missing."""
+"""The verb ``doctor``: the resources of this machine or of a cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
-from orchestrator.cli.shared.output import bytes_text, say, say_json, say_pairs, say_table
-from orchestrator.cli.sweeps import OnCluster  # noqa: TC001 - typer reads it
+from orchestrator.cli.shared.options import AsJson, OnCluster, StorageRoot, examples
+from orchestrator.cli.shared.output import (
+    bytes_text,
+    print_json,
+    print_out,
+    print_pairs,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
@@ -30,9 +35,10 @@ def doctor(
     address: OnCluster = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Say what this machine offers, or with --address what a cluster does.
+    """Print the resources of this machine, or of a cluster with --address.
 
-    Leaves with exit code 1 where something is missing without which no sweep runs.
+    Lists CPUs, GPUs, memory, packages and the lanes that fit. Exit code 1 means that no sweep can
+    run; the missing parts are printed.
     """
     if address is not None:
         _examine_cluster(address, as_json=as_json)
@@ -43,10 +49,10 @@ def doctor(
     facts = examine(str(storage) if storage else default_storage_root())
     found = problems(facts)
     if as_json:
-        say_json({**facts.to_mapping(), "problems": [str(problem) for problem in found]})
+        print_json({**facts.to_mapping(), "problems": [str(problem) for problem in found]})
     else:
         packages = ", ".join(f"{name} {version}" for name, version in facts.packages.items())
-        say_pairs(
+        print_pairs(
             [
                 ("python", facts.python),
                 ("packages", packages),
@@ -60,14 +66,14 @@ def doctor(
                 ("storage", f"{facts.storage} ({bytes_text(facts.disk_free)} free)"),
                 ("shared memory", bytes_text(facts.shared_memory)),
                 ("lanes", f"{facts.lanes} of one train worker each"),
-                ("ray cluster", facts.ray_address or "none named; a sweep starts a local Ray"),
+                ("ray cluster", facts.ray_address or "none given; a sweep starts a local Ray"),
                 ("tracking", facts.tracking),
             ]
         )
         for problem in found:
-            say(f"{'MISSING' if problem.fatal else 'note'}: {problem.text}")
+            print_out(f"{'MISSING' if problem.fatal else 'note'}: {problem.text}")
         if not found:
-            say("nothing is missing")
+            print_out("nothing is missing")
     if any(problem.fatal for problem in found):
         raise typer.Exit(1)
 
@@ -83,13 +89,13 @@ def _examine_cluster(address: str, *, as_json: bool) -> None:
     shape = lane_shape(Resources(), available_gpus=sum(node.gpus for node in nodes))
     lanes = room(nodes, shape)
     if as_json:
-        say_json({"address": address, "lanes": lanes, "nodes": [asdict(node) for node in nodes]})
+        print_json({"address": address, "lanes": lanes, "nodes": [asdict(node) for node in nodes]})
     else:
         columns = ("node", "CPUs", "GPUs", "memory", "labels")
-        say_table(columns, [_cells(node) for node in nodes])
-        say(f"{lanes} lane(s) of one train worker each fit on {len(nodes)} node(s)")
+        print_table(columns, [_cells(node) for node in nodes])
+        print_out(f"{lanes} lane(s) of one train worker each fit on {len(nodes)} node(s)")
         if not any(node.gpus for node in nodes):
-            say("note: no node has a GPU; trials train on CPUs")
+            print_out("note: no node has a GPU; trials train on CPUs")
     if not lanes:
         raise typer.Exit(1)
 

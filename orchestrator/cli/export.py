@@ -1,6 +1,6 @@
-"""The verb ``export``: artifacts of trials, to be deployed."""
+"""The verb ``export``: write the deployable artifacts of trials."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
 from orchestrator.cli.shared.errors import CliError
 from orchestrator.cli.shared.exit_codes import INTERRUPTED, USER_FAULT
-from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.shared.output import say, say_json, say_table, tell
+from orchestrator.cli.shared.options import (
+    AsJson,
+    StorageRoot,
+    SweepName,
+    examples,
+    storage_root,
+)
+from orchestrator.cli.shared.output import (
+    print_err,
+    print_json,
+    print_out,
+    print_table,
+    print_warning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +43,7 @@ Trials: TypeAlias = Annotated[
         "--trial",
         metavar="ID",
         show_default=False,
-        help="A complete trial; may be repeated; the whole front without one.",
+        help="A complete trial; the default is the whole front. Repeatable.",
     ),
 ]
 Formats: TypeAlias = Annotated[
@@ -41,8 +52,8 @@ Formats: TypeAlias = Annotated[
         "--format",
         metavar="NAME",
         show_default=False,
-        help="pte (ExecuTorch with XNNPACK, for phones), onnx or pt2 (torch); may be repeated; all "
-        "that can be written here without one.",
+        help="pte (ExecuTorch with XNNPACK, for phones), onnx or pt2 (torch); the default is every "
+        "format whose packages are installed. Repeatable.",
     ),
 ]
 
@@ -59,13 +70,13 @@ def export(
     storage: StorageRoot = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Write the files that ship of a sweep's trials.
+    """Write the deployable files of a sweep's trials.
 
-    Each is compared with the trained model on validation images; size, digest and what the
-    comparison found stand in artifacts.json beside it, in the folder artifacts of the trial, and in
-    MLflow. What is there already is kept. Ctrl-C stops; the same command goes on.
+    Each file is compared with the trained model on validation images. Size, digest, mIoU and
+    agreement are written to artifacts.json in the folder artifacts of the trial, and to MLflow.
+    Existing files are kept. Ctrl-C stops the export; the same command resumes it.
     """
-    from orchestrator.cli.run import StopSignals
+    from orchestrator.cli.shared.stop_signals import StopSignals
     from orchestrator.driver.exporting.export import export_trials
     from orchestrator.driver.exporting.finish import log_artifacts_of
     from orchestrator.ledger.folders import find_sweep
@@ -77,15 +88,15 @@ def export(
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)
     trials = _trials(make_report(spec, folder), trial)
-    with StopSignals(tell) as signals:
-        hooks = RunHooks(stage=tell, stop_requested=signals.asked)
+    with StopSignals(print_err) as signals:
+        hooks = RunHooks(stage=print_err, stop_requested=signals.asked)
         exported = export_trials(spec, folder, trials, wanted, hooks)
     problems = (*exported.problems, *log_artifacts_of(spec, folder, exported))
     _print(exported, as_json=as_json)
     for problem in problems:
-        tell(f"warning: {problem}")
+        print_warning(problem)
     if exported.interrupted:
-        tell("stopped early; the same command goes on")
+        print_err("stopped early; repeat the command to resume")
         raise typer.Exit(INTERRUPTED)
     if exported.problems:
         raise typer.Exit(USER_FAULT)
@@ -97,19 +108,19 @@ def _formats(names: Sequence[str] | None) -> tuple[ArtifactFormat, ...]:
 
     known = [name for name in NEEDS if name in (names or NEEDS)]
     if unknown := [name for name in names or () if name not in NEEDS]:
-        raise CliError(f"--format {', '.join(unknown)} is unknown; there are {', '.join(NEEDS)}")
+        raise CliError(f"--format {', '.join(unknown)} is unknown; choose from {', '.join(NEEDS)}")
     note = missing_note(known)  # type: ignore[arg-type]
     if names and note:
         raise CliError(note)
     if note:
-        tell(f"warning: {note}")
+        print_warning(note)
     return settle_formats(known)  # type: ignore[arg-type]
 
 
 def _trials(report: SweepReport, named: Sequence[str] | None) -> tuple[str, ...]:
     complete = {row.trial_id for row in report.rows if row.state == "complete"}
     if not complete:
-        raise CliError(f"no trial of sweep {report.sweep_id} completed, so there is no model")
+        raise CliError(f"no trial of sweep {report.sweep_id} completed; nothing can be exported")
     if unknown := [name for name in named or () if name not in complete]:
         raise CliError(
             f"sweep {report.sweep_id} has no complete trial {', '.join(unknown)}; complete are "
@@ -120,7 +131,7 @@ def _trials(report: SweepReport, named: Sequence[str] | None) -> tuple[str, ...]
 
 def _print(exported: ExportResult, *, as_json: bool) -> None:
     if as_json:
-        say_json(
+        print_json(
             {
                 trial: [each.to_mapping() | {"path": str(each.path)} for each in artifacts]
                 for trial, artifacts in exported.artifacts.items()
@@ -135,6 +146,6 @@ def _print(exported: ExportResult, *, as_json: bool) -> None:
             if found is not None:
                 checked = (f"{found.miou:.4f}", f"{found.agreement:.2%}")
             rows.append((trial, f"{each.size_bytes / 1e6:.2f}", *checked, str(each.path)))
-    say_table(("trial", "MB", "mIoU", "same class", "file"), rows)
+    print_table(("trial", "MB", "mIoU", "same class", "file"), rows)
     if rows:
-        say("look at them beside the front: segsweep report")
+        print_out("show them with the front: segsweep report")

@@ -1,6 +1,6 @@
-"""The verb ``extend``: new classes for a trained model that keeps its old ones."""
+"""The verb ``extend``: train a model on new classes without forgetting the old ones."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import say_json, say_pairs, tell, warning
+from orchestrator.cli.shared.output import print_err, print_json, print_pairs, print_warning
 
 if TYPE_CHECKING:
     from trainables.data.checks.report import DataReport
@@ -25,7 +25,9 @@ EPILOG = examples(
 Model: TypeAlias = Annotated[
     Path,
     typer.Argument(
-        metavar="MODEL", show_default=False, help="Folder of a finished trial, or of an extension."
+        metavar="MODEL",
+        show_default=False,
+        help="Folder of a complete trial or of an extended model.",
     ),
 ]
 Old: TypeAlias = Annotated[
@@ -34,7 +36,7 @@ Old: TypeAlias = Annotated[
         "--old",
         metavar="SPEC",
         show_default=False,
-        help="Sweep file whose data the model was trained on; forgetting is measured there.",
+        help="Spec whose data set the model was trained on; forgetting is measured on it.",
     ),
 ]
 Data: TypeAlias = Annotated[
@@ -43,28 +45,26 @@ Data: TypeAlias = Annotated[
         "--data",
         metavar="SPEC",
         show_default=False,
-        help="Sweep file whose data shows the new classes.",
+        help="Spec whose data set contains the new classes.",
     ),
 ]
 NewClasses: TypeAlias = Annotated[
     str,
-    typer.Option(
-        "--new-classes", metavar="NAME,...", show_default=False, help="Classes to be learnt."
-    ),
+    typer.Option("--new-classes", metavar="NAME,...", show_default=False, help="Classes to add."),
 ]
 Out: TypeAlias = Annotated[
     Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the new model.")
 ]
-Epochs: TypeAlias = Annotated[int, typer.Option("--epochs", help="Epochs of training.")]
+Epochs: TypeAlias = Annotated[int, typer.Option("--epochs", help="Number of epochs.")]
 Rate: TypeAlias = Annotated[float, typer.Option("--learning-rate", help="Initial learning rate.")]
-BatchSize: TypeAlias = Annotated[int, typer.Option("--batch-size", help="Images in a step.")]
+BatchSize: TypeAlias = Annotated[int, typer.Option("--batch-size", help="Images per step.")]
 Ewc: TypeAlias = Annotated[
-    float, typer.Option("--ewc", help="Strength of elastic weight consolidation; 0 is none.")
+    float, typer.Option("--ewc", help="Strength of elastic weight consolidation; 0 disables it.")
 ]
 Exemplars: TypeAlias = Annotated[
-    int, typer.Option("--exemplars", help="Old images to train on again; 0 is none.")
+    int, typer.Option("--exemplars", help="Old images to replay; 0 disables replay.")
 ]
-Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Random seed.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -87,11 +87,10 @@ def extend(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Teach a trained model new classes, keeping the old ones.
+    """Train a model on new classes while keeping the old ones.
 
-    Weights that mattered for the old classes are held by their Fisher information, the images that
-    stand best for the old data are trained on again, and what was forgotten all the same is
-    measured on the old validation images.
+    Elastic weight consolidation keeps the weights that matter for the old classes, and exemplars
+    of the old data are replayed. The remaining forgetting is measured on the old validation images.
     """
     from orchestrator.cli.shared.errors import CliError
     from trainables.incremental.config import ExtendConfig, ExtendError
@@ -127,11 +126,11 @@ def run_extension(
     settings: ExtendConfig,
     out: Path,
 ) -> Extension:
-    """Return what became of the model; its files are in ``out``.
+    """Extend the model, write it to ``out`` and return the scores.
 
     Raises:
-        CliError: ``out`` holds a model already.
-        SpecError, DataError, CheckpointError, ExtendError: what was given cannot be used.
+        CliError: ``out`` holds a model already, or the model is compressed.
+        SpecError, DataError, CheckpointError, ExtendError: an input cannot be used.
     """
     import torch
 
@@ -143,16 +142,16 @@ def run_extension(
     from trainables.training.checkpoint import BEST_WEIGHTS
 
     if (out / BEST_WEIGHTS).exists():
-        raise CliError(f"{out} holds a model already; give another folder as --out")
+        raise CliError(f"{out} already holds a model; choose another --out")
     before, after = load_spec(old), load_spec(data)
     trained = load_trained(model)
     if trained.config.quantization != "none" or trained.config.pruning == "structured":
         raise CliError(
             f"{model} is compressed (quantization={trained.config.quantization}, "
-            f"pruning={trained.config.pruning}); extend a model without and compress the result"
+            f"pruning={trained.config.pruning}); extend the uncompressed model, then compress it"
         )
-    _show(check_dataset(before, warning), "old")
-    _show(check_dataset(after, warning), "new")
+    _show(check_dataset(before, print_warning), "old")
+    _show(check_dataset(after, print_warning), "new")
     return extend_model(
         trained,
         old_data=before.data,
@@ -162,12 +161,14 @@ def run_extension(
         cache_dir=before.storage.cache_dir,
         folder=out,
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
-        on_epoch=lambda epoch, loss: tell(f"epoch {epoch} of {settings.epochs}: loss {loss:.4f}"),
+        on_epoch=lambda epoch, loss: print_err(
+            f"epoch {epoch} of {settings.epochs}: loss {loss:.4f}"
+        ),
     )
 
 
 def _show(report: DataReport, which: str) -> None:
-    tell(f"{which} data: {report.root}, {len(report.class_names)} classes")
+    print_err(f"{which} data: {report.root}, {len(report.class_names)} classes")
 
 
 def _print(found: Extension, out: Path, *, as_json: bool) -> None:
@@ -181,9 +182,9 @@ def _print(found: Extension, out: Path, *, as_json: bool) -> None:
         "folder": str(out),
     }
     if as_json:
-        say_json(facts)
+        print_json(facts)
         return
-    say_pairs(
+    print_pairs(
         [
             ("classes", ", ".join(found.class_names)),
             ("old classes", f"mIoU {found.old_miou_before:.4f} before, {found.old_miou:.4f} now"),

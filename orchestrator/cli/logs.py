@@ -1,6 +1,6 @@
-"""The verb ``logs``: what a sweep on a cluster says."""
+"""The verb ``logs``: the log of a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.shared.options import examples
-from orchestrator.cli.shared.output import say
+from orchestrator.cli.shared.output import print_out
 from orchestrator.cli.shared.remote import Address, RemoteSweep, connect, follow
 
 EPILOG = examples(
@@ -18,7 +18,12 @@ EPILOG = examples(
 )
 
 Follow: TypeAlias = Annotated[
-    bool, typer.Option("--follow", "-f", help="Go on until the sweep ends; Ctrl-C leaves it alone.")
+    bool,
+    typer.Option(
+        "--follow",
+        "-f",
+        help="Follow the log until the sweep ends; Ctrl-C does not stop the sweep.",
+    ),
 ]
 
 
@@ -27,17 +32,16 @@ def register(app: typer.Typer) -> None:
     app.command("logs", epilog=EPILOG)(logs)
 
 
-def logs(sweep: RemoteSweep = None, address: Address = None, go_on: Follow = False) -> None:  # noqa: FBT002
-    """Print what a sweep that was submitted has written.
+def logs(sweep: RemoteSweep = None, address: Address = None, follow_log: Follow = False) -> None:  # noqa: FBT002
+    """Print the log of a submitted sweep.
 
-    With --follow the exit code is 0 where the sweep succeeds, 130 where it is stopped, 1 where it
-    fails.
+    With --follow the exit code is 0 if the sweep succeeds, 130 if it is stopped, 1 if it fails.
     """
     from orchestrator.driver.submission.find import find_job
     from orchestrator.driver.submission.request import SWEEP
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)
-    if go_on:
+    if follow_log:
         follow(server, job, job.labels[SWEEP])
-    say(server.logs(job.job_id).rstrip("\n"))
+    print_out(server.logs(job.job_id).rstrip("\n"))

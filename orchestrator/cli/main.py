@@ -1,6 +1,6 @@
 """The command ``segsweep``."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from orchestrator.cli import (
     profile,
     promote,
     report,
+    resume,
     rollback,
     run,
     simulate,
@@ -39,7 +40,7 @@ from orchestrator.cli import (
 )
 from orchestrator.cli.shared.errors import user_message, write_error_log
 from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
-from orchestrator.cli.shared.output import escape_unknown, tell
+from orchestrator.cli.shared.output import escape_unencodable, print_err
 from trainables.io.redaction import redact_logs
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class _Verbs(TyperGroup):
-    """Lets an interruption through, which the library would make an exit code without a word."""
+    """Raises ``Abort`` at Ctrl-C, which typer would turn into an exit code without a message."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         try:
@@ -65,73 +66,60 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-VERBS = (run, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher)
-CLUSTER_VERBS = (submit, status, logs, stop, top)
 for verb in (
-    *VERBS,
-    *CLUSTER_VERBS,
-    export,
-    extend,
-    profile,
-    plan,
-    papers,
-    simulate,
-    verify,
-    doctor,
-):
+    *(run, resume, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher),
+    *(submit, status, logs, stop, top),
+    *(export, extend, profile, plan, papers, simulate, verify, doctor),
+):  # in the order of the help text
     verb.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command of the arguments, by default this process's, and leave with its exit code.
-
-    0 is success, 2 a fault of the input, 1 an error of ours with a log or a sweep without a
-    complete trial, 130 an interruption.
-    """
+    """Run the command of ``arguments``, by default of this process, and exit with its code."""
     redact_logs()
     for stream in (sys.stdout, sys.stderr):
-        escape_unknown(stream)
+        escape_unencodable(stream)
     try:
         code = app(args=arguments, prog_name="segsweep", standalone_mode=False)
     except typer.Abort:
-        tell("interrupted")
+        print_err("interrupted")
         sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the last place that can say it in one line
+    except Exception as error:  # noqa: BLE001 - every error becomes one message
         sys.exit(explain_usage(error) if isinstance(error, _UsageError) else explain(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 @runtime_checkable
 class _UsageError(Protocol):
-    """What the library of the command line raises, in whichever package of its versions."""
+    """Usage error of click, whose module depends on typer's version."""
 
     exit_code: int
 
     def show(self, file: IO[str] | None = None) -> None:
-        """Write what is wrong, with the command's usage."""
+        """Write the error with the command's usage."""
 
 
 def explain_usage(error: _UsageError) -> int:
-    """Say what is wrong with the command line, as any other message is said; return the code."""
+    """Print a usage error like any other message; return the exit code."""
     text = io.StringIO()
     error.show(text)
-    tell(text.getvalue().rstrip())
+    print_err(text.getvalue().rstrip())
     return error.exit_code
 
 
 def explain(error: Exception) -> int:
-    """Say what went wrong, in words for the user, and return the exit code."""
+    """Print an error as one message and return the exit code."""
     message = user_message(error)
     if message is not None:
-        tell(f"error: {message}")
+        print_err(f"error: {message}")
         return USER_FAULT
     from pathlib import Path
 
     from orchestrator.spec.sweep_spec import default_storage_root
 
     log = write_error_log(error, Path(default_storage_root()) / "logs")
-    tell(f"unexpected error: {type(error).__name__}: {str(error).strip() or 'no message'}")
-    tell(f"the whole story is in {log}")
+    print_err(f"unexpected error: {type(error).__name__}: {str(error).strip() or 'no message'}")
+    print_err(f"full traceback: {log}")
     return OUR_FAULT
 
 

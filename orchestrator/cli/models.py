@@ -1,6 +1,6 @@
-"""The verb ``models``: registered models with their history."""
+"""The verb ``models``: the versions of registered models."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
-from orchestrator.cli.shared.output import say, say_json, say_table
-from orchestrator.cli.shared.registry import TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.output import print_json, print_out, print_table
+from orchestrator.cli.shared.registry import TrackingAddress, open_registry, registry_errors
 
 if TYPE_CHECKING:
     from orchestrator.registry.versions import ModelVersion
@@ -19,7 +19,9 @@ EPILOG = examples("segsweep models", "segsweep models street --json")
 
 OneName: TypeAlias = Annotated[
     str | None,
-    typer.Argument(metavar="NAME", show_default=False, help="One model; all of them without."),
+    typer.Argument(
+        metavar="NAME", show_default=False, help="A registered model; the default is all of them."
+    ),
 ]
 
 
@@ -34,22 +36,22 @@ def models(
     storage: StorageRoot = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show every version of the registered models, the latest first.
+    """List the versions of the registered models, the latest first.
 
-    Who promoted it, when, from which sweep and trial, with what figures; a version that was refused
-    says by which gates.
+    Each with its aliases, who promoted it and when, its sweep and trial, its figures and, if it was
+    refused, the failed gates.
     """
     registry = open_registry(tracking, storage)
-    with explained():
-        wanted = registry.model_names() if name is None else [name]
-        found = [version for each in wanted for version in registry.versions(each)]
+    with registry_errors():
+        names = registry.model_names() if name is None else [name]
+        versions = [version for each in names for version in registry.versions(each)]
     if as_json:
-        say_json([version.to_mapping() for version in found])
-    elif not found:
-        say("no models are registered; 'segsweep promote' makes the first")
+        print_json([version.to_mapping() for version in versions])
+    elif not versions:
+        print_out("no models are registered; register one with 'segsweep promote'")
     else:
         columns = ("model", "version", "state", "when", "by", "sweep", "trial", "figures")
-        say_table(columns, [_row(version) for version in found])
+        print_table(columns, [_row(version) for version in versions])
 
 
 def _row(version: ModelVersion) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""The verb ``papers``: what the papers' models cost, theirs beside ours."""
+"""The verb ``papers``: costs of the papers' models, published and computed here."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import say, say_json
+from orchestrator.cli.shared.output import print_json, print_out
 
 EPILOG = examples("segsweep papers", "segsweep papers --write docs", "segsweep papers --json")
 
@@ -20,7 +20,7 @@ Folder = Annotated[
         "--write",
         metavar="FOLDER",
         show_default=False,
-        help="Write papers.md there, and the tables of the pages in its folder papers.",
+        help="Write papers.md to this folder and update the tables in its folder papers.",
     ),
 ]
 
@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def papers(write: Folder = None, as_json: AsJson = False) -> None:  # noqa: FBT002
-    """Print what the models of the four papers cost, theirs beside ours.
+    """Print parameters and MACs of the four papers' models beside the published figures.
 
-    Parameters and MACs are counted here and now, without training or downloading anything.
+    They are counted without training or downloading anything.
     """
     from orchestrator.spec.baselines.paper_models import PAPERS
     from orchestrator.spec.baselines.papers import page
@@ -41,16 +41,16 @@ def papers(write: Folder = None, as_json: AsJson = False) -> None:  # noqa: FBT0
     if write is not None:
         write_pages(write)
     elif as_json:
-        say_json(_mappings())
+        print_json(_mappings())
     else:
-        say(page(PAPERS).rstrip())
+        print_out(page(PAPERS).rstrip())
 
 
 def write_pages(folder: Path) -> None:
-    """Write the page of all tables, and the table of each paper's page that is there.
+    """Write papers.md and update the table in each paper's page.
 
     Raises:
-        CliError: a paper's page has no place for its table.
+        CliError: a paper's page has no markers for its table.
     """
     from orchestrator.cli.shared.errors import CliError
     from orchestrator.spec.baselines.paper_models import PAPERS

@@ -1,6 +1,6 @@
-"""The verb ``plan``: what a sweep will do."""
+"""The verb ``plan``: forecast a sweep."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from orchestrator.cli.shared.hints import spec_command
 from orchestrator.cli.shared.options import AsJson, Jobs, Overrides, PresetName, SpecFile, examples
 from orchestrator.cli.shared.output import (
     count_text,
-    say,
-    say_json,
-    say_pairs,
-    say_table,
+    print_err,
+    print_json,
+    print_out,
+    print_pairs,
+    print_table,
+    print_warning,
     seconds_text,
-    shown,
-    tell,
-    warning,
+    with_progress,
 )
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ EPILOG = examples(
 
 Cpus: TypeAlias = Annotated[
     float | None,
-    typer.Option("--cpus", min=0.1, show_default=False, help="CPU cores; those of this machine."),
+    typer.Option(
+        "--cpus", min=0.1, show_default=False, help="CPU cores; the default is this machine's."
+    ),
 ]
 Gpus: TypeAlias = Annotated[
     float | None,
-    typer.Option("--gpus", min=0, show_default=False, help="GPUs; those of this machine."),
+    typer.Option("--gpus", min=0, show_default=False, help="GPUs; the default is this machine's."),
 ]
 
 
@@ -58,14 +60,13 @@ def plan(  # noqa: PLR0917 - the options of a command line
     jobs: Jobs = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Say what a sweep will do; nothing is trained.
+    """Forecast what a sweep will do, without training.
 
-    The data is checked first, except for scenes that are generated. Size of the space, some
-    configurations with their costs, lanes, trials, device-hours, growth of the hypervolume, each
-    with an interval from simulated sweeps. What trainings are like comes from earlier sweeps on the
-    same data, in MLflow and in the storage folder, from stated guesses where there are none. A warm
-    start is simulated, too. The plan is kept, and the report of a sweep that runs the same spec
-    says how right it was.
+    Prints the size of the search space, sample configurations with their costs, lanes, trials,
+    device-hours and hypervolume, each with an 80 % interval from simulated sweeps. Training times
+    and scores come from earlier sweeps on the same data, in MLflow and the storage folder, or from
+    stated priors. The data set is checked first. The plan is saved, and the report of a sweep of
+    the same spec scores it.
     """
     from pathlib import Path
 
@@ -82,8 +83,8 @@ def plan(  # noqa: PLR0917 - the options of a command line
     images = _images(settled)
     own_cpus, own_gpus = _machine()
     earlier = read_earlier(settled)
-    if earlier.trouble:
-        tell(f"only the sweeps of the storage folder are known: {earlier.trouble}")
+    if earlier.tracking_error:
+        print_err(f"read only the sweeps of the storage folder: {earlier.tracking_error}")
     made = make_plan(
         settled,
         StaticCostModel(len(class_names_of(settled.data))),
@@ -93,21 +94,21 @@ def plan(  # noqa: PLR0917 - the options of a command line
         past=earlier.trainings,
         warm_start=earlier.warm_start,
         jobs=jobs or default_jobs(),
-        watched=lambda sweeps, total: shown(
+        watched=lambda sweeps, total: with_progress(
             sweeps, total=total, doing="simulating", done="simulated", unit="sweeps"
         ),
     )
     path = save_plan(made, Path(settled.storage.root))
     if as_json:
-        say_json(to_mapping(made))
+        print_json(to_mapping(made))
     else:
         _print(made, settled)
-    tell(f"kept in {path}")
+    print_err(f"saved to {path}")
     if not settled.search.warm_start and any(
         not settled.space.faults(each.config) for each in earlier.trainings
     ):
-        tell("earlier sweeps may teach the searcher: --set search.warm_start=true")
-    tell(f"run it: {spec_command('run', spec, overrides or (), preset)}")
+        print_err("earlier sweeps can warm-start the searcher: --set search.warm_start=true")
+    print_err(f"run it: {spec_command('run', spec, overrides or (), preset)}")
 
 
 def _machine() -> tuple[float, float]:
@@ -119,54 +120,54 @@ def _machine() -> tuple[float, float]:
 
 
 def _images(spec: SweepSpec) -> tuple[int, int]:
-    """Return the numbers of training and validation images, which are checked.
+    """Check the data set and return its numbers of training and validation images.
 
-    Scenes that are to be generated are only counted.
+    Generated scenes are counted without a check.
 
     Raises:
-        DataError: the data set cannot be used; every fault is in it.
+        DataError: the data set cannot be used; it lists every fault.
     """
     from orchestrator.driver.preparation import check_dataset
 
     data = spec.data
     if data.format == "synthetic":
-        found = [data.synthetic_train_images, data.synthetic_val_images]
+        counts = [data.synthetic_train_images, data.synthetic_val_images]
     else:
-        tell("checking the data")
-        report = check_dataset(spec, warning)
-        found = [report.split("train").images, report.split("val").images]
+        print_err("checking the data")
+        report = check_dataset(spec, print_warning)
+        counts = [report.split("train").images, report.split("val").images]
     limits = (data.max_train_images, data.max_val_images)
-    train, val = (min(n, most or n) for n, most in zip(found, limits, strict=True))
+    train, val = (min(n, most or n) for n, most in zip(counts, limits, strict=True))
     return train, val
 
 
 def _print(made: SweepPlan, spec: SweepSpec) -> None:
-    said = made.forecast
-    curve = [(elapsed, _share(volume, made, spec)) for elapsed, volume in said.curve]
+    forecast = made.forecast
+    curve = [(elapsed, _share(volume, made, spec)) for elapsed, volume in forecast.curve]
     size = made.configurations
-    infeasible = f"{made.infeasible_share:.0%} of it break a constraint"
-    say_pairs(
+    infeasible = f"{made.infeasible_share:.0%} of the space breaks a constraint"
+    print_pairs(
         [
             ("space", f"{_size(size)} configurations of {len(made.searched)} dimensions"),
-            ("cost gate", f"{infeasible} by what is known before training"),
+            ("cost gate", f"{infeasible} on static costs"),
             ("lanes", f"{made.lanes} of {made.train_workers} train worker(s)"),
-            ("trials", f"{_range(said.trials)}, at most {made.budget_trials}"),
+            ("trials", f"{_range(forecast.trials)}, at most {made.budget_trials}"),
             *([("baselines", f"{made.baselines} of them, first")] if made.baselines else []),
             *([("warm start", f"{made.warm_trials} earlier trials")] if made.warm_trials else []),
-            ("complete", _range(said.complete)),
-            ("stopped early", _range(said.stopped)),
-            ("epochs", _range(said.epochs)),
-            ("device-hours", _range(said.device_hours, ".3g")),
-            ("wall time", _times(said.seconds)),
+            ("complete", _range(forecast.complete)),
+            ("stopped early", _range(forecast.stopped)),
+            ("epochs", _range(forecast.epochs)),
+            ("device-hours", _range(forecast.device_hours, ".3g")),
+            ("wall time", _times(forecast.seconds)),
             (
                 "hypervolume",
-                f"{_range(_share(said.hypervolume, made, spec), '.1%')} of a perfect trial's",
+                f"{_range(_share(forecast.hypervolume, made, spec), '.1%')} of a perfect trial's",
             ),
             ("based on", made.basis),
         ]
     )
-    say()
-    say_table(
+    print_out()
+    print_table(
         ("configuration", "params", "FLOPs", "latency", "epoch", "cost gate"),
         [
             (
@@ -180,8 +181,8 @@ def _print(made: SweepPlan, spec: SweepSpec) -> None:
             for each in made.samples
         ],
     )
-    say()
-    say_table(
+    print_out()
+    print_table(
         ("share of the time", "hypervolume", "8 of 10 sweeps"),
         [
             (f"{elapsed:.0%}", f"{share.median:.1%}", f"{share.low:.1%} to {share.high:.1%}")
@@ -195,7 +196,7 @@ def _range(value: Range, form: str = ".0f") -> str:
 
 
 def _share(value: Range, made: SweepPlan, spec: SweepSpec) -> Range:
-    """Return a hypervolume over that of a perfect trial."""
+    """Return a hypervolume as a share of a perfect trial's."""
     from orchestrator.search.pareto import share_of_perfect
 
     def share(volume: float) -> float:

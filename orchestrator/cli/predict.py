@@ -1,6 +1,6 @@
-"""The verb ``predict``: masks of images from a registered model."""
+"""The verb ``predict``: predict masks with a registered model."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ import typer
 from orchestrator.cli.shared.errors import CliError
 from orchestrator.cli.shared.exit_codes import USER_FAULT
 from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
-from orchestrator.cli.shared.output import say, say_json, say_table, shown, tell, warning
-from orchestrator.cli.shared.registry import TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.output import (
+    print_err,
+    print_json,
+    print_out,
+    print_table,
+    print_warning,
+    with_progress,
+)
+from orchestrator.cli.shared.registry import TrackingAddress, open_registry, registry_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,30 +46,33 @@ Model: TypeAlias = Annotated[
 ]
 Images: TypeAlias = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE...", show_default=False, help="Images, or folders of them."),
+    typer.Argument(
+        metavar="IMAGE...", show_default=False, help="Image files or folders of images."
+    ),
 ]
 Out: TypeAlias = Annotated[
-    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder for the results.")
+    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the results.")
 ]
 Mode: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="MODE",
-        help="resize: the image is stretched to the model's size, as in the training; sliding: a "
-        "window of that size moves over it.",
+        help="resize: scale the image to the model's size, as in training; sliding: move a window "
+        "of that size over the image.",
     ),
 ]
 Overlap: TypeAlias = Annotated[
-    float, typer.Option(metavar="SHARE", help="Share that windows have in common, 0 to below 1.")
+    float,
+    typer.Option(metavar="SHARE", help="Sliding: overlap of two windows, at least 0 and below 1."),
 ]
 Zoom: TypeAlias = Annotated[
     float,
     typer.Option(
         metavar="TIMES",
-        help="Sliding: stretch the image to so many window sides first; 0 keeps its pixels.",
+        help="Sliding: scale the image to this many window sides first; 0 keeps its size.",
     ),
 ]
-Batch: TypeAlias = Annotated[int, typer.Option("--batch", min=1, help="Images in one pass.")]
+Batch: TypeAlias = Annotated[int, typer.Option("--batch", min=1, help="Images per forward pass.")]
 
 MaxPixels: TypeAlias = Annotated[
     int | None,
@@ -71,11 +81,11 @@ MaxPixels: TypeAlias = Annotated[
         min=1,
         metavar="PIXELS",
         show_default=False,
-        help="Largest image that is decoded; as memory allows.",
+        help="Largest image to decode; the default depends on the memory.",
     ),
 ]
 PACKED_ERROR = "PackedModelError"
-"""Class of what a packed model raises, by name: its code is loaded from the model's own files."""
+"""Error class of a packed model, by name: its code is loaded from the model's own files."""
 
 
 def register(app: typer.Typer) -> None:
@@ -99,9 +109,9 @@ def predict(
 ) -> None:
     """Predict the class of every pixel of images.
 
-    Writes masks (pixel values are classes), colour overlays, shares.csv with the share of each
-    class. Images are turned as they are displayed. A broken image is named, the others are
-    predicted, the exit code is 2.
+    Writes masks (pixel values are class ids), colour overlays, and shares.csv with the share of
+    each class. EXIF rotation is applied. Unreadable images are reported and skipped; the exit code
+    is then 2.
     """
     from orchestrator.registry.loading import load_registered
     from orchestrator.registry.versions import ModelRef
@@ -114,22 +124,24 @@ def predict(
     except ImageFilesError as error:
         raise CliError(str(error)) from error
     registry = open_registry(tracking, storage)
-    with explained():
+    with registry_errors():
         version = registry.find(ModelRef.parse(model))
     loaded = load_registered(registry.uri, version)
     params = {"mode": mode, "overlap": overlap, "zoom": zoom, "batch_size": batch}
     faults: list[str] = []
     for line in gathered.warnings:
-        warning(line)
+        print_warning(line)
     files = gathered.files
-    watched = shown(files, total=len(files), doing="predicting", done="predicted", unit="images")
+    watched = with_progress(
+        files, total=len(files), doing="predicting", done="predicted", unit="images"
+    )
     pictures = _readable(watched, faults, max_pixels)
     outcomes = list(_predicted(loaded, pictures, out, batch, params))
     if outcomes:
         (out / SHARES).write_text(shares_csv(outcomes, loaded.class_names), encoding="utf-8")
     _print(loaded, outcomes, out, as_json=as_json)
     for fault in faults:
-        tell(f"error: {fault}")
+        print_err(f"error: {fault}")
     if faults:
         raise typer.Exit(USER_FAULT)
 
@@ -151,7 +163,7 @@ def _check(mode: str, overlap: float, zoom: float) -> None:
 def _readable(
     files: Iterable[ImageFile], faults: list[str], max_pixels: int | None = None
 ) -> Iterator[tuple[ImageFile, NDArray[np.uint8]]]:
-    """Yield every image that can be read; what is wrong with others goes to ``faults``."""
+    """Yield every readable image; append an error for each other one to ``faults``."""
     import numpy as np
 
     from trainables.data.decode import read_image
@@ -171,10 +183,10 @@ def _predicted(
     batch: int,
     params: dict[str, object],
 ) -> Iterator[Outcome]:
-    """Yield what is predicted of each image; neighbours of one size go in one pass.
+    """Yield the prediction of each image; consecutive images of one size share a forward pass.
 
     Raises:
-        CliError: the model's own predictor refuses, for logits that are not finite for one.
+        CliError: the packed model raised an error, such as logits that are not finite.
     """
     import numpy as np
 
@@ -210,7 +222,7 @@ def _print(
 ) -> None:
     version = model.version
     if as_json:
-        say_json(
+        print_json(
             {
                 "model": version.name,
                 "version": version.version,
@@ -220,8 +232,10 @@ def _print(
             }
         )
         return
-    say_table(("image", "classes by share"), [(each.name, _shares(each)) for each in outcomes])
-    say(f"version {version.version} of {version.name}; masks, overlays and shares.csv in {out}")
+    print_table(("image", "classes by share"), [(each.name, _shares(each)) for each in outcomes])
+    print_out(
+        f"version {version.version} of {version.name}; masks, overlays and shares.csv in {out}"
+    )
 
 
 def _shares(outcome: Outcome) -> str:

@@ -1,6 +1,6 @@
-"""The verb ``presets``: search spaces that have a name."""
+"""The verb ``presets``: the named search spaces."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import say, say_json, say_pairs, say_table, tell
+from orchestrator.cli.shared.output import (
+    print_err,
+    print_json,
+    print_out,
+    print_pairs,
+    print_table,
+)
 
 EPILOG = examples("segsweep presets", "segsweep presets mobile", "segsweep run --preset kim")
 
 Name = Annotated[
     str | None,
-    typer.Argument(
-        metavar="NAME", show_default=False, help="Preset to show with all its dimensions."
-    ),
+    typer.Argument(metavar="NAME", show_default=False, help="Show the dimensions of this preset."),
 ]
 
 
@@ -29,7 +33,8 @@ def register(app: typer.Typer) -> None:
 def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
     """List the named search spaces, or show one.
 
-    A spec takes one by name, space: kim, or as a base, space: {preset: kim, batch_size: [4, 8]}.
+    A spec uses a preset by name, space: kim, or extends it, space: {preset: kim, batch_size: [4,
+    8]}.
     """
     from search_spaces.presets import preset_summaries
 
@@ -37,10 +42,10 @@ def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
     if name is not None:
         _show(name, as_json=as_json)
     elif as_json:
-        say_json(summaries)
+        print_json(summaries)
     else:
-        say_pairs(summaries.items())
-        tell("look at one: segsweep presets NAME")
+        print_pairs(summaries.items())
+        print_err("show one: segsweep presets NAME")
 
 
 def _show(name: str, *, as_json: bool) -> None:
@@ -59,8 +64,8 @@ def _show(name: str, *, as_json: bool) -> None:
     )
     rows = describe_space(joint_space(PRESETS[name](), teacher=identity))
     if as_json:
-        say_json({"name": name, "dimensions": [row._asdict() for row in rows]})
+        print_json({"name": name, "dimensions": [row._asdict() for row in rows]})
         return
-    say(preset_summaries()[name])
-    say_table(("dimension", "values", "where"), rows)
-    tell(f"what a sweep of it will do: segsweep plan --preset {name}")
+    print_out(preset_summaries()[name])
+    print_table(("dimension", "values", "where"), rows)
+    print_err(f"plan a sweep of it: segsweep plan --preset {name}")

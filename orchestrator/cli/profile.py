@@ -1,6 +1,6 @@
-"""The verb ``profile``: what one configuration costs."""
+"""The verb ``profile``: the costs of one configuration."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import count_text, say_json, say_pairs
+from orchestrator.cli.shared.output import count_text, print_json, print_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,12 @@ Settings: TypeAlias = Annotated[
         "--set",
         metavar="NAME=VALUE",
         show_default=False,
-        help="A field of the configuration, num_classes (19), or a setting of the target such as "
-        "target.threads; may be repeated.",
+        help="A field of the configuration, num_classes (default 19), or a setting of the target "
+        "such as target.threads. Repeatable.",
     ),
 ]
 Latency: TypeAlias = Annotated[
-    bool, typer.Option("--latency/--no-latency", help="Measure the latency with forward passes.")
+    bool, typer.Option("--latency/--no-latency", help="Measure the latency on this machine.")
 ]
 
 
@@ -55,10 +55,10 @@ def profile(
     latency: Latency = True,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Print what one configuration costs.
+    """Print the costs of one configuration.
 
-    Parameters, MACs, FLOPs of one image, latency on this machine with how it was measured; a field
-    that is not given takes its default.
+    Parameters, MACs and FLOPs for one image, and the median latency on this machine with the
+    settings of its measurement. Fields that are not set have their defaults.
     """
     config, num_classes, target = read_profile_settings(settings or ())
     from trainables.cost.profile import profile_config
@@ -70,16 +70,16 @@ def profile(
     measuring = QuietNode(quiet_path()).measuring
     cost = profile_config(config, num_classes, target, latency=latency, measuring=measuring)
     if as_json:
-        say_json(_mapping(config, num_classes, cost))
+        print_json(_mapping(config, num_classes, cost))
     else:
-        say_pairs(_pairs(config, num_classes, cost))
+        print_pairs(_pairs(config, num_classes, cost))
 
 
 def read_profile_settings(texts: Sequence[str]) -> tuple[TrialConfig, int, TargetConfig]:
-    """Return the configuration, the number of classes, the target that ``--set`` texts give.
+    """Return configuration, number of classes and target from the texts of ``--set``.
 
     Raises:
-        SpecError: Anything is unknown or impossible; every fault is named.
+        SpecError: a field is unknown or invalid; it lists every fault.
     """
     from orchestrator.spec.errors import SpecError
     from orchestrator.spec.sections import read_section
@@ -114,13 +114,13 @@ def _check_target(target: TargetConfig) -> None:
 
 
 def _check_runnable(config: TrialConfig, target: TargetConfig) -> None:
-    """Refuse what the target cannot time."""
+    """Raise ``CliError`` if the target cannot run the configuration."""
     from orchestrator.cli.shared.errors import CliError
     from trainables.cost.targets import quantization_fault
     from trainables.formats.runtimes.command import command_line
 
     if fault := quantization_fault(target, config.quantization):
-        raise CliError(f"{fault}; or leave the latency out with --no-latency")
+        raise CliError(f"{fault}; or skip the latency with --no-latency")
     if target.name == "command":
         try:
             command_line(target, Path("artifact"), config.resolution)

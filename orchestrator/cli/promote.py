@@ -1,6 +1,6 @@
-"""The verb ``promote``: from a sweep's front to the model in use."""
+"""The verb ``promote``: make a trial the champion of a registered model."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
 from orchestrator.cli.shared.errors import CliError
-from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.shared.output import say, say_json, tell
-from orchestrator.cli.shared.registry import explained
+from orchestrator.cli.shared.options import (
+    AsJson,
+    StorageRoot,
+    SweepName,
+    examples,
+    storage_root,
+)
+from orchestrator.cli.shared.output import print_err, print_json, print_out
+from orchestrator.cli.shared.registry import registry_errors
 from orchestrator.registry.bounds import Limits
 from orchestrator.registry.request import RULES, PromotionRequest, Rule, Tolerances
 
@@ -29,11 +34,11 @@ EPILOG = examples(
     "segsweep promote demo-20260131-120000 --trial t00004 --retrain-seeds 3",
 )
 REFUSED = 3
-"""Exit code where a gate refuses the model."""
-USUAL = Tolerances()
+"""Exit code if a gate refuses the model."""
+DEFAULTS = Tolerances()
 
 MaxLatency: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="MS", show_default=False, help="Largest latency.")
+    float | None, typer.Option(metavar="MS", show_default=False, help="Highest latency.")
 ]
 MaxFlops: TypeAlias = Annotated[
     float | None,
@@ -43,7 +48,10 @@ MaxSize: TypeAlias = Annotated[
     float | None, typer.Option(metavar="MB", show_default=False, help="Largest deployed file.")
 ]
 MinMiou: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="SHARE", show_default=False, help="Least mIoU, 0 to 1.")
+    float | None,
+    typer.Option(
+        metavar="SHARE", show_default=False, help="Lowest mIoU on the validation split, 0 to 1."
+    ),
 ]
 MinTestMiou: TypeAlias = Annotated[
     float | None,
@@ -52,33 +60,48 @@ MinTestMiou: TypeAlias = Annotated[
         min=0,
         max=1,
         show_default=False,
-        help="Least mIoU on the test split, 0 to 1; it chooses no trial.",
+        help="Lowest mIoU on the test split, 0 to 1; a gate, not used to choose the trial.",
     ),
 ]
 RuleName: TypeAlias = Annotated[
-    str, typer.Option("--rule", metavar="RULE", help=f"How to choose: {', '.join(RULES)}.")
+    str,
+    typer.Option(
+        "--rule", metavar="RULE", help=f"Rule that chooses the trial: {', '.join(RULES)}."
+    ),
 ]
 TrialName: TypeAlias = Annotated[
     str | None,
-    typer.Option("--trial", metavar="ID", show_default=False, help="The trial, instead of a rule."),
+    typer.Option(
+        "--trial",
+        metavar="ID",
+        show_default=False,
+        help="Promote this trial instead of using a rule.",
+    ),
 ]
 Name: TypeAlias = Annotated[
     str | None,
-    typer.Option("--name", show_default=False, help="Registered model; the sweep's name else."),
+    typer.Option(
+        "--name",
+        show_default=False,
+        help="Name of the registered model; the default is the sweep's name.",
+    ),
 ]
 Seeds: TypeAlias = Annotated[
     int,
-    typer.Option(metavar="K", min=0, help="Train it again with K seeds, show mean and spread."),
+    typer.Option(metavar="K", min=0, help="Retrain with K other seeds; a gate on the mean mIoU."),
 ]
 MiouTolerance: TypeAlias = Annotated[
-    float, typer.Option(metavar="SHARE", min=0, help="Largest difference of the mIoU found again.")
+    float,
+    typer.Option(
+        metavar="SHARE", min=0, help="Largest difference between reproduced and recorded mIoU."
+    ),
 ]
 LatencyTolerance: TypeAlias = Annotated[
     float,
-    typer.Option(metavar="SHARE", min=0, help="Share by which the latency may be above recorded."),
+    typer.Option(metavar="SHARE", min=0, help="Largest relative excess over the recorded latency."),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be done, do nothing.")
+    bool, typer.Option("--dry-run", help="Print the plan and change nothing.")
 ]
 
 
@@ -99,16 +122,17 @@ def promote(
     trial: TrialName = None,
     name: Name = None,
     retrain_seeds: Seeds = 0,
-    miou_tolerance: MiouTolerance = USUAL.miou,
-    latency_tolerance: LatencyTolerance = USUAL.latency,
+    miou_tolerance: MiouTolerance = DEFAULTS.miou,
+    latency_tolerance: LatencyTolerance = DEFAULTS.latency,
     dry_run: DryRun = False,
     storage: StorageRoot = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make one trial of a sweep the champion of a registered model.
+    """Make a trial of a sweep the champion of a registered model.
 
-    Its figures are found again from the registered files first. Where one differs, the champion
-    stays and the exit code is 3; every figure is kept with the version.
+    The model is registered first. Then gates measure its figures again from the registered files
+    and compare them with the recorded ones and with the champion. If a gate fails, the champion
+    stays and the exit code is 3. All figures are kept with the version.
     """
     from orchestrator.ledger.folders import find_sweep
     from orchestrator.registry.store import ModelRegistry
@@ -117,7 +141,7 @@ def promote(
 
     folder = find_sweep(storage_root(storage), sweep)
     spec = load_spec(folder.spec)
-    with explained():
+    with registry_errors():
         model = check_name(spec.name if name is None else name)
     request = PromotionRequest(
         name=model,
@@ -134,7 +158,7 @@ def promote(
         retrain_seeds=retrain_seeds,
     )
     registry = ModelRegistry(spec.tracking_uri)
-    with explained():
+    with registry_errors():
         plan = _plan(folder, spec, registry, request)
         if dry_run or plan.already_champion:
             _print_plan(plan, as_json=as_json)
@@ -146,7 +170,7 @@ def _rule(text: str) -> Rule:
     for rule in RULES:
         if rule == text:
             return rule
-    raise CliError(f"--rule {text!r} is unknown; there are {', '.join(RULES)}")
+    raise CliError(f"--rule {text!r} is unknown; choose from {', '.join(RULES)}")
 
 
 def _plan(
@@ -165,13 +189,13 @@ def _plan(
 
 def _print_plan(plan: PromotionPlan, *, as_json: bool) -> None:
     if as_json:
-        say_json({"promoted": False, "plan": plan.to_mapping()})
+        print_json({"promoted": False, "plan": plan.to_mapping()})
         return
     for line in plan.lines():
-        say(line)
+        print_out(line)
     if plan.already_champion and plan.champion is not None:
         version = plan.champion.version
-        say(f"nothing to do: it is {plan.name}@champion already, as version {version}")
+        print_out(f"nothing to do: it already is {plan.name}@champion, as version {version}")
 
 
 def _carry_out(
@@ -189,16 +213,17 @@ def _carry_out(
 
     if not as_json:
         for line in plan.lines():
-            say(line)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the version says so
+            print_out(line)
+    # SIGTERM raises, so that the version is marked as abandoned
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        promotion = carry_out(plan, spec, folder, registry, request, say=tell)
+        promotion = carry_out(plan, spec, folder, registry, request, say=print_err)
     except (CheckpointError, RetrainingError) as error:
         raise CliError(str(error)) from error
     if as_json:
-        say_json(promotion.to_mapping())
+        print_json(promotion.to_mapping())
     else:
         for line in summary(promotion):
-            say(line)
+            print_out(line)
     if not promotion.promoted:
         raise typer.Exit(REFUSED)

@@ -1,12 +1,17 @@
-"""The verb ``rollback``: the champion before this one again."""
+"""The verb ``rollback``: make the previous champion the champion again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
-from orchestrator.cli.shared.output import say, say_json
-from orchestrator.cli.shared.registry import ModelName, TrackingAddress, explained, open_registry
+from orchestrator.cli.shared.output import print_json, print_out
+from orchestrator.cli.shared.registry import (
+    ModelName,
+    TrackingAddress,
+    open_registry,
+    registry_errors,
+)
 
 if TYPE_CHECKING:
     import typer
@@ -25,14 +30,14 @@ def rollback(
     storage: StorageRoot = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Make the version before the champion champion again.
+    """Make the previous champion of a registered model the champion again.
 
-    The two change places, so a second rollback undoes the first.
+    The aliases champion and previous are swapped, so a second rollback undoes the first.
     """
     registry = open_registry(tracking, storage)
-    with explained():
+    with registry_errors():
         before, now = registry.roll_back(name)
     if as_json:
-        say_json({"name": name, "champion": now, "previous": before})
+        print_json({"name": name, "champion": now, "previous": before})
     else:
-        say(f"version {now} is {name}@champion again, version {before} is {name}@previous")
+        print_out(f"version {now} is {name}@champion again, version {before} is {name}@previous")

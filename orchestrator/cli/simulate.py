@@ -1,6 +1,6 @@
-"""The verb ``simulate``: sweeps on a virtual clock."""
+"""The verb ``simulate``: simulate sweeps of a benchmark."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from orchestrator.cli.shared.options import AsJson, Jobs, examples
-from orchestrator.cli.shared.output import say_json, say_table, seconds_text, tell
+from orchestrator.cli.shared.output import print_err, print_json, print_table, seconds_text
 
 if TYPE_CHECKING:
     from orchestrator.forecast.simulation import SeedResult, SimulationResult
@@ -25,7 +25,7 @@ EPILOG = examples(
     "segsweep simulate --workers 1000 --budget 2000 --seeds 1 --overheads",
 )
 BUSY = 0.9995
-"""Busy share of the lanes' time, rounded to what is printed, from which they waited for nothing."""
+"""Utilization that is printed as 100.0 %; no bottleneck is reported from here on."""
 DEFAULT_BENCHMARK = "orchestrator.forecast.simulation.synthetic:crossing"
 
 Target: TypeAlias = Annotated[
@@ -33,9 +33,8 @@ Target: TypeAlias = Annotated[
     typer.Option(
         "--benchmark",
         metavar="MODULE:ATTRIBUTE",
-        help="What is searched: an object, or a function without arguments that returns one, "
-        "which implements orchestrator.forecast.simulation.Benchmark; a file does for a module: "
-        "folder/mine.py:curves.",
+        help="Benchmark to search: an orchestrator.forecast.simulation.Benchmark, or a function "
+        "without arguments that returns one. MODULE may be a file: folder/mine.py:curves.",
     ),
 ]
 SearcherName: TypeAlias = Annotated[
@@ -44,27 +43,28 @@ SearcherName: TypeAlias = Annotated[
 SchedulerName: TypeAlias = Annotated[
     str | None, typer.Option("--scheduler", metavar="NAME", show_default=False, help="Scheduler.")
 ]
-Workers: TypeAlias = Annotated[int, typer.Option(min=1, help="Virtual lanes.")]
+Workers: TypeAlias = Annotated[int, typer.Option(min=1, help="Simulated lanes.")]
 Budget: TypeAlias = Annotated[
-    float, typer.Option(help="Lane time in full trainings, summed over the lanes.")
+    float, typer.Option(help="Lane time of each sweep, in full trainings, summed over the lanes.")
 ]
 Charged: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--overheads",
-        help="Let lanes wait for what a cluster lets them wait for: decisions, one after the "
-        "other, at the processor time they take here, with the hand-over of a lane. One sweep at "
-        "a time then, unless --jobs says otherwise.",
+        help="Charge the processor time of every decision, one after the other, and the hand-over "
+        "time of a lane. --jobs then defaults to 1.",
     ),
 ]
 Handover: TypeAlias = Annotated[
     float,
     typer.Option(
         min=0,
-        help="Seconds of a lane between two trials, with --overheads; 0.06 to 0.37 were measured.",
+        help="Time of a lane between two trials with --overheads, s; measured: 0.06 to 0.37.",
     ),
 ]
-Seeds: TypeAlias = Annotated[int, typer.Option(min=1, help="Simulated sweeps, seeds 0 to N - 1.")]
+Seeds: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="Number of simulated sweeps, with seeds 0 to N - 1.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +84,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     jobs: Jobs = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Simulate sweeps of a benchmark with the real searcher and scheduler; nothing is trained."""
+    """Simulate sweeps of a benchmark with the real searcher and scheduler, without training."""
     from orchestrator.cli.shared.errors import CliError
     from orchestrator.forecast.simulation import BenchmarkError, SimulationResult
     from orchestrator.forecast.simulation.load import loaded_benchmark
@@ -101,8 +101,8 @@ def simulate(  # noqa: PLR0917 - the options of a command line
 
     searcher = searcher or DEFAULT_SEARCHER
     scheduler = current_scheduler(scheduler or DEFAULT_SCHEDULER)
-    wrong = [
-        f"--{kind}: no {kind} is called {name!r}; there are {', '.join(known)}"
+    faults = [
+        f"--{kind}: unknown {kind} {name!r}; choose from {', '.join(known)}"
         for kind, name, known in (
             ("searcher", searcher, searcher_names()),
             ("scheduler", scheduler, scheduler_names()),
@@ -110,13 +110,13 @@ def simulate(  # noqa: PLR0917 - the options of a command line
         if name not in known
     ]
     if not budget > 0:
-        wrong.append(f"--budget: must be above 0 full trainings, got {budget}")
+        faults.append(f"--budget: must be above 0 full trainings, got {budget}")
     try:
         loaded_benchmark(benchmark)
     except BenchmarkError as error:
-        wrong.append(f"--benchmark: {error}")
-    if wrong:
-        raise CliError("\n".join(wrong))
+        faults.append(f"--benchmark: {error}")
+    if faults:
+        raise CliError("\n".join(faults))
     charged = Overheads(handover_seconds=handover, timer=time.process_time) if overheads else FREE
     simulated = partial(
         simulate_named,
@@ -127,33 +127,33 @@ def simulate(  # noqa: PLR0917 - the options of a command line
         budget=budget,
         overheads=charged,
     )
-    # decisions that are timed are not to share the processor
+    # timed decisions must not share the processor with other sweeps
     at_once = min(seeds, jobs or (1 if overheads else default_jobs()))
     results: list[SeedResult] = []
     try:
         for seed, result in enumerate(results_in_order(simulated, range(seeds), jobs=at_once)):
             results.append(result)
-            tell(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
+            print_err(f"seed {seed}: hypervolume {result.hypervolume:.6g}")
     except KeyboardInterrupt:
-        tell(f"{len(results)} of {seeds} sweeps were simulated to their end")
+        print_err(f"{len(results)} of {seeds} sweeps were simulated")
         if results:
             _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
         raise
     _print(SimulationResult(seeds=tuple(results)), as_json=as_json)
     if (searcher, scheduler) == (DEFAULT_SEARCHER, DEFAULT_SCHEDULER) and not as_json:
-        # a hypervolume says little but beside another one
+        # a hypervolume is only meaningful compared with another one
         words = ["segsweep", "simulate", "--searcher", "random", "--scheduler", "asha"]
         words += [] if benchmark == DEFAULT_BENCHMARK else ["--benchmark", benchmark]
         words += ["--workers", str(workers), "--budget", f"{budget:g}", "--seeds", str(seeds)]
         words += ["--overheads", "--handover", f"{handover:g}"] if overheads else []
-        tell(f"hold it against another method: {shlex.join(words)}")
+        print_err(f"compare with another method: {shlex.join(words)}")
 
 
 def _print(result: SimulationResult, *, as_json: bool) -> None:
     if as_json:
-        say_json(result.to_json())
+        print_json(result.to_json())
         return
-    say_table(
+    print_table(
         ("seed", "hypervolume", "started", "completed", "stopped", "virtual time", "utilization"),
         [
             (
@@ -171,5 +171,5 @@ def _print(result: SimulationResult, *, as_json: bool) -> None:
     values = [each.hypervolume for each in result.seeds]
     idle = [each for each in result.seeds if each.utilization is None or each.utilization < BUSY]
     for name in dict.fromkeys(each.bottleneck for each in idle):
-        tell(f"lanes waited most for: {name}")
-    tell(f"median hypervolume {statistics.median(values):.6g}")
+        print_err(f"lanes waited longest for: {name}")
+    print_err(f"median hypervolume {statistics.median(values):.6g}")

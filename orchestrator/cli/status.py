@@ -1,6 +1,6 @@
-"""The verb ``status``: how a sweep on a cluster stands."""
+"""The verb ``status``: the state of a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import printable, say_json, say_pairs, seconds_text, tell
+from orchestrator.cli.shared.output import (
+    escape_control,
+    print_err,
+    print_json,
+    print_pairs,
+    seconds_text,
+)
 from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ def status(
     address: Address = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Say how a sweep that was submitted stands."""
+    """Print the state of a submitted sweep, its time left and the last line of its log."""
     from orchestrator.driver.submission.failure import last_line
     from orchestrator.driver.submission.find import find_job
 
@@ -44,22 +50,26 @@ def status(
     left = None if job.over else time_left(text)
     facts, last = {**facts, "time_left": left}, last_line(job, text)
     if as_json:
-        say_json({**facts, "last_line": last})
+        print_json({**facts, "last_line": last})
         return
     rows = {**facts, "last line": last}
-    say_pairs(
-        (name, "-" if value is None else printable(str(value)))
+    print_pairs(
+        (name, "-" if value is None else escape_control(str(value)))
         for name, value in rows.items()
         if name not in {"started", "ended"}
     )
     if not job.over:
-        tell(f"watch it: segsweep logs {facts['sweep_id']} --follow --address {server.address}")
+        print_err(
+            f"follow it: segsweep logs {facts['sweep_id']} --follow --address {server.address}"
+        )
     elif job.state != "succeeded":
-        tell(f"go on: segsweep submit --resume {facts['sweep_id']} --address {server.address}")
+        print_err(
+            f"resume it: segsweep submit --resume {facts['sweep_id']} --address {server.address}"
+        )
 
 
 def job_facts(job: Job) -> dict[str, object]:
-    """Return what a cluster tells of a sweep's job, as JSON types."""
+    """Return the facts about a sweep's job as JSON types."""
     from orchestrator.driver.submission.failure import failure
     from orchestrator.driver.submission.request import STORAGE, SWEEP
 
@@ -77,6 +87,6 @@ def job_facts(job: Job) -> dict[str, object]:
 
 
 def time_left(text: str) -> str | None:
-    """Return the last time left that a sweep printed; None where it printed none."""
+    """Return the last time left in a sweep's log; None if there is none."""
     printed: list[str] = re.findall(r"about ([^,|\n]+) left\b", text)
     return f"about {printed[-1]}" if printed else None

@@ -1,6 +1,6 @@
-"""The verb ``stop``: the end of a sweep on a cluster."""
+"""The verb ``stop``: stop a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import say, say_json, tell
+from orchestrator.cli.shared.output import print_err, print_json, print_out
 from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def stop(
     address: Address = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Stop a sweep that was submitted, cleanly; it can be gone on with.
+    """Stop a submitted sweep cleanly and wait until it has ended; it can be resumed.
 
-    Trials that run keep their last epoch. Waits until the sweep has ended.
+    Open trials keep the checkpoint of their last epoch.
     """
     from orchestrator.cli.status import job_facts
     from orchestrator.driver.submission.find import find_job
@@ -42,14 +42,16 @@ def stop(
     server = connect(address)
     job = find_job(server.jobs(), sweep)
     if not job.over:
-        tell(f"stopping sweep {job.labels[SWEEP]}")
+        print_err(f"stopping sweep {job.labels[SWEEP]}")
         server.stop(job.job_id)
         job = _ended(server, job)
     if as_json:
-        say_json(job_facts(job))
+        print_json(job_facts(job))
     else:
-        say(f"sweep {job.labels[SWEEP]}: {job.state}")
-        tell(f"go on: segsweep submit --resume {job.labels[SWEEP]} --address {server.address}")
+        print_out(f"sweep {job.labels[SWEEP]}: {job.state}")
+        print_err(
+            f"resume it: segsweep submit --resume {job.labels[SWEEP]} --address {server.address}"
+        )
 
 
 def _ended(server: JobServer, job: Job) -> Job:

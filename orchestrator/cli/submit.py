@@ -1,6 +1,6 @@
-"""The verb ``submit``: a sweep that a cluster drives."""
+"""The verb ``submit``: run a sweep on a Ray cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ from orchestrator.cli.shared.options import (
     SpecFile,
     examples,
 )
-from orchestrator.cli.shared.output import bytes_text, say, say_json, say_pairs, tell, warning
-from orchestrator.cli.shared.remote import Address, connect, follow, say_next
+from orchestrator.cli.shared.output import (
+    bytes_text,
+    print_err,
+    print_json,
+    print_out,
+    print_pairs,
+    print_warning,
+)
+from orchestrator.cli.shared.remote import Address, connect, follow, print_next_steps
 
 if TYPE_CHECKING:
-    from orchestrator.cli.submit_plan import Plan
+    from orchestrator.cli.shared.submit_plan import Plan
     from orchestrator.driver.submission.request import Submission
     from orchestrator.spec.sweep_spec import SweepSpec
 
@@ -40,7 +47,7 @@ Storage: TypeAlias = Annotated[
         "--storage",
         metavar="FOLDER",
         show_default=False,
-        help="Folder that every node of the cluster sees; needed where the spec names none.",
+        help="Folder that every node of the cluster mounts; required if the spec names none.",
     ),
 ]
 Resume: TypeAlias = Annotated[
@@ -49,7 +56,7 @@ Resume: TypeAlias = Annotated[
         "--resume",
         metavar="SWEEP",
         show_default=False,
-        help="Go on with a sweep that was submitted before, by its id; no SPEC is given.",
+        help="Resume a submitted sweep, by its id; no SPEC is given.",
     ),
 ]
 Installed: TypeAlias = Annotated[
@@ -57,9 +64,8 @@ Installed: TypeAlias = Annotated[
     typer.Option(
         "--installed/--locked",
         show_default=False,
-        help="Take the Python packages that the nodes have, or the locked ones, which uv installs "
-        "on each node once. Without either a sweep begins with the locked ones and resumes with "
-        "those it had.",
+        help="Use the Python packages of the nodes, or the locked ones, which uv installs once on "
+        "each node. The default is locked for a new sweep and unchanged for a resumed one.",
     ),
 ]
 Image: TypeAlias = Annotated[
@@ -68,7 +74,7 @@ Image: TypeAlias = Annotated[
         "--image",
         metavar="IMAGE",
         show_default=False,
-        help="Container image that the sweep's processes run in.",
+        help="Container image of the sweep's processes.",
     ),
 ]
 Variables: TypeAlias = Annotated[
@@ -77,18 +83,18 @@ Variables: TypeAlias = Annotated[
         "--env",
         metavar="NAME[=VALUE]",
         show_default=False,
-        help="Variable of the sweep's processes, such as MLFLOW_TRACKING_TOKEN; without a value "
-        "that of this shell; may be repeated.",
+        help="Environment variable of the sweep's processes, such as MLFLOW_TRACKING_TOKEN; "
+        "without VALUE it is copied from this shell. Repeatable.",
     ),
 ]
 Name: TypeAlias = Annotated[
     str | None, typer.Option("--name", show_default=False, help="Name of the sweep.")
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be sent and send nothing.")
+    bool, typer.Option("--dry-run", help="Print the request and send nothing.")
 ]
 Detach: TypeAlias = Annotated[
-    bool, typer.Option("--detach", help="Return once it is submitted instead of showing its log.")
+    bool, typer.Option("--detach", help="Return after the submission instead of following the log.")
 ]
 
 
@@ -113,41 +119,47 @@ def submit(  # noqa: PLR0917 - the options of a command line
     detach: Detach = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Run a sweep on a Ray cluster, whose head drives it; this machine may leave.
+    """Run a sweep as a job on a Ray cluster; this machine may disconnect.
 
-    The plan is printed first, then the code that runs here is sent with the locked environment and
-    the spec, then the log is shown. Ctrl-C leaves the sweep alone and says how to look again.
+    Prints the request, sends this installation's code with the spec and the locked packages, and
+    follows the log. Ctrl-C stops following, not the sweep.
     """
-    from orchestrator.cli.submit_plan import begun, resumed, values_of
+    from orchestrator.cli.shared.submit_plan import (
+        new_submission,
+        read_variables,
+        resume_submission,
+    )
     from orchestrator.driver.submission.request import JobSettings, python_text
     from orchestrator.ledger.provenance import git_commit
 
     settings = JobSettings(
         environment="installed" if installed else "locked",
         image=image,
-        variables=values_of(variables),
+        variables=read_variables(variables),
         commit=git_commit(),
     )
     with tempfile.TemporaryDirectory(prefix="segsweep-submit-") as folder:
         if resume is None and mirror is not None:
-            raise CliError("--from fetches a sweep that is gone on with; give --resume SWEEP too")
+            raise CliError("--from downloads a sweep to resume; give --resume SWEEP too")
         if resume is None:
             from orchestrator.spec.parse import load_spec
 
             read = load_spec(spec, preset=preset, overrides=overrides or ())
             read = read if name is None else replace(read, name=name)
-            wanted, code, plan = begun(read, storage, Path(folder), settings)
+            wanted, code, plan = new_submission(read, storage, Path(folder), settings)
             _check_data(read)
         elif spec is not None or overrides or preset or name:
-            raise CliError("--resume takes the spec of its sweep; give no SPEC, no settings")
+            raise CliError(
+                "--resume uses the spec of its sweep; remove SPEC, --set, --preset, --name"
+            )
         else:
-            wanted, code, plan = resumed(
+            wanted, code, plan = resume_submission(
                 *(resume, address, storage, Path(folder), settings),
                 mirror=mirror,
                 inherit=installed is None and image is None,
             )
         plan += [
-            ("cluster", address or "none named"),
+            ("cluster", address or "none given"),
             ("code", f"{code.files} files, {bytes_text(code.size)}, {code.digest}"),
             ("environment", wanted.request.image or python_text(wanted.request.command)),
             ("command", wanted.request.command),
@@ -157,21 +169,21 @@ def submit(  # noqa: PLR0917 - the options of a command line
 
 
 def _check_data(spec: SweepSpec) -> None:
-    """Check the data set where this machine has it; the job does so in any case.
+    """Check the data set if this machine has it; the job checks it in any case.
 
     Raises:
-        DataError: the data set cannot be used; every fault is in it.
+        DataError: the data set cannot be used; it lists every fault.
     """
     root = spec.data.root
     if spec.data.format == "synthetic":
         return
     if root is None or not Path(root).is_dir():
-        tell(f"{root} is no folder of this machine; the job checks the data when it begins")
+        print_err(f"{root} is not a folder of this machine; the job checks the data at its start")
         return
     from orchestrator.driver.preparation import check_dataset
 
-    tell("checking the data")
-    check_dataset(spec, warning)
+    print_err("checking the data")
+    check_dataset(spec, print_warning)
 
 
 def _send(
@@ -184,15 +196,17 @@ def _send(
     as_json: bool,
 ) -> None:
     if as_json:
-        say_json({"submitted": not dry_run, "plan": dict(plan), "request": wanted.request.shown()})
+        print_json(
+            {"submitted": not dry_run, "plan": dict(plan), "request": wanted.request.shown()}
+        )
     else:
-        say_pairs(plan)
+        print_pairs(plan)
     if dry_run:
-        tell("nothing was sent (--dry-run)")
+        print_err("nothing was sent (--dry-run)")
         return
     server = connect(address)
     server.submit(wanted.request)
-    say_next(server.address, wanted.sweep_id)
+    print_next_steps(server.address, wanted.sweep_id)
     if not detach and not as_json:
-        say()
+        print_out()
         follow(server, server.job(wanted.request.job_id), wanted.sweep_id)

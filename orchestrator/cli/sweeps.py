@@ -1,18 +1,30 @@
-"""The verb ``list``: the sweeps there are."""
+"""The verb ``list``: list sweeps."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
-
-import typer
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.hints import command
-from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.shared.output import say, say_json, say_table, seconds_text, tell
+from orchestrator.cli.shared.options import (
+    AsJson,
+    OnCluster,
+    StorageRoot,
+    examples,
+    storage_root,
+)
+from orchestrator.cli.shared.output import (
+    print_err,
+    print_json,
+    print_out,
+    print_table,
+    seconds_text,
+)
 
 if TYPE_CHECKING:
+    import typer
+
     from orchestrator.ledger.folders import SweepFolder
 
 EPILOG = examples(
@@ -20,16 +32,6 @@ EPILOG = examples(
     "segsweep list --storage /data/runs --json",
     "segsweep list --address http://head:8265",
 )
-
-OnCluster: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="URL",
-        show_default=False,
-        help="Jobs server of a Ray cluster, http://HEAD:8265, whose sweeps are listed instead.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,10 +44,7 @@ def sweeps(
     address: OnCluster = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """List the sweeps in the storage folder, the latest first.
-
-    With --address those that were submitted to a cluster.
-    """
+    """List the sweeps in the storage folder, or on a cluster with --address, the latest first."""
     if address is not None and storage is None:
         _list_submitted(address, as_json=as_json)
         return
@@ -55,11 +54,11 @@ def sweeps(
     folders = list_sweeps(root)
     rows = [_row(folder) for folder in folders]
     if as_json:
-        say_json(rows)
+        print_json(rows)
     elif not rows:
-        say(f"no sweeps in {root}; start one with 'segsweep run'")
+        print_out(f"no sweeps in {root}; start one with 'segsweep run'")
     else:
-        say_table(
+        print_table(
             ("sweep", "trials", "complete", "best mIoU", "time"),
             [
                 (
@@ -72,7 +71,7 @@ def sweeps(
                 for row in rows
             ],
         )
-        tell(f"what the latest came to: {command('report', folders[0])}")
+        print_err(f"show the latest: {command('report', folders[0])}")
 
 
 def _list_submitted(address: str, *, as_json: bool) -> None:
@@ -83,14 +82,14 @@ def _list_submitted(address: str, *, as_json: bool) -> None:
     server = connect(address)
     rows = [job_facts(job) for job in sweep_jobs(server.jobs())]
     if as_json:
-        say_json(rows)
+        print_json(rows)
     elif not rows:
-        say(f"no sweeps were submitted to {address}; do so with 'segsweep submit SPEC'")
+        print_out(f"no sweeps were submitted to {address}; submit one with 'segsweep submit SPEC'")
     else:
         columns = ("sweep_id", "job_id", "state", "time", "storage")
-        say_table(columns, [[str(row[name] or "-") for name in columns] for row in rows])
+        print_table(columns, [[str(row[name] or "-") for name in columns] for row in rows])
         latest = f"{rows[0]['sweep_id']} --address {server.address}"
-        tell(f"how the latest stands: segsweep status {latest}")
+        print_err(f"state of the latest: segsweep status {latest}")
 
 
 def _row(folder: SweepFolder) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""The verb ``teacher``: train the model that students are distilled from."""
+"""The verb ``teacher train``: train the teacher of a sweep."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
-from orchestrator.cli.shared.output import say_json, say_pairs, tell, warning
+from orchestrator.cli.shared.output import print_err, print_json, print_pairs, print_warning
 
 if TYPE_CHECKING:
     from trainables.distillation.teacher import TeacherInfo
@@ -34,17 +34,17 @@ def train(
     overrides: Overrides = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Train the teacher of a sweep.
+    """Train the teacher of a sweep, from which its students are distilled.
 
-    Where there is one already it is only named. It is kept under a digest of all it depends on, so
-    that every sweep of the same spec takes it.
+    The teacher is stored under a digest of its settings and data, so sweeps with the same teacher
+    reuse it. If it exists already, it is only printed.
     """
     from orchestrator.cli.shared.errors import CliError
     from orchestrator.spec.parse import load_spec
 
     parsed = load_spec(spec, overrides=overrides or ())
     if parsed.teacher is None:
-        raise CliError("the spec has no teacher; add a section teacher: {} or --set teacher={}")
+        raise CliError("the spec has no teacher; add teacher: {} to it or give --set teacher={}")
     import torch
 
     from orchestrator.driver.preparation import check_dataset
@@ -55,7 +55,7 @@ def train(
     from trainables.session.local import LocalSession
 
     check_networks([teacher_config(parsed.teacher, COMMON)], parsed.training.weights)
-    check_dataset(parsed, warning)
+    check_dataset(parsed, print_warning)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     info = train_teacher(
         parsed.teacher,
@@ -77,7 +77,7 @@ def _follow(message: TrialMessage) -> None:
     from trainables.session.messages import EpochDone
 
     if isinstance(message, EpochDone):
-        tell(f"teacher epoch {message.epoch}: mIoU {message.metrics['miou']:.3f}")
+        print_err(f"teacher epoch {message.epoch}: mIoU {message.metrics['miou']:.3f}")
 
 
 def _print(info: TeacherInfo, *, as_json: bool) -> None:
@@ -89,10 +89,10 @@ def _print(info: TeacherInfo, *, as_json: bool) -> None:
         "classes": len(info.class_names),
     }
     if as_json:
-        say_json(facts)
+        print_json(facts)
         return
     words = " ".join(f"{name}={value}" for name, value in info.config.items())
-    say_pairs(
+    print_pairs(
         [
             ("path", info.path),
             ("miou", f"{info.miou:.4f}"),

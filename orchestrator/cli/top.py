@@ -1,6 +1,6 @@
-"""The verb ``top``: what a cluster's nodes, GPUs and lanes do now."""
+"""The verb ``top``: the load of a cluster's nodes, GPUs and lanes."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 
 from orchestrator.cli.shared.errors import CliError
 from orchestrator.cli.shared.options import AsJson, examples
-from orchestrator.cli.shared.output import say_json, tell
+from orchestrator.cli.shared.output import print_err, print_json
 from orchestrator.cli.shared.remote import Address, connect
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ Installed: TypeAlias = Annotated[
     typer.Option(
         "--installed/--locked",
         show_default=False,
-        help="Take the Python packages that the nodes have, or the locked ones, which uv installs; "
-        "without either those of the sweep.",
+        help="Use the Python packages of the nodes, or the locked ones, which uv installs; the "
+        "default is the running sweep's environment.",
     ),
 ]
-Seconds: TypeAlias = Annotated[float, typer.Option(min=0.2, help="Time between two looks.")]
+Seconds: TypeAlias = Annotated[float, typer.Option(min=0.2, help="Refresh interval, s.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,18 +56,18 @@ def top(
     seconds: Seconds = 2.0,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show a cluster's nodes, GPUs, lanes and what runs on them; Ctrl-C ends it.
+    """Show the nodes, GPUs and lanes of a cluster with their trials, until Ctrl-C.
 
-    Without --address the Ray on this machine is shown. With --json once, for scripts. On a cluster
-    a job in the environment of the sweep that runs collects what is shown.
+    Without --address it shows the Ray on this machine. With --json it prints one snapshot. On a
+    cluster a short job collects the figures, in the environment of the running sweep.
     """
     views = (
-        _views_here(seconds)
+        _local_views(seconds)
         if address is None
-        else _views_there(connect(address), installed=installed, seconds=seconds, once=as_json)
+        else _remote_views(connect(address), installed=installed, seconds=seconds, once=as_json)
     )
     if as_json:
-        say_json(next(views).to_mapping())
+        print_json(next(views).to_mapping())
         return
     from rich.console import Console
     from rich.live import Live
@@ -78,7 +78,7 @@ def top(
             for view in views:
                 live.update(picture(view), refresh=True)
     except KeyboardInterrupt:
-        tell("ended")
+        print_err("ended")
 
 
 def picture(view: ClusterView) -> Group:
@@ -104,7 +104,7 @@ def picture(view: ClusterView) -> Group:
 
 
 def node_rows(view: ClusterView) -> list[tuple[str, ...]]:
-    """Return the cells of the table of nodes."""
+    """Return the rows of the table of nodes."""
     return [
         (
             node.address,
@@ -117,15 +117,15 @@ def node_rows(view: ClusterView) -> list[tuple[str, ...]]:
 
 
 def gpu_rows(view: ClusterView) -> list[tuple[str, ...]]:
-    """Return the cells of the table of GPUs; a dash where a device does not tell."""
+    """Return the rows of the table of GPUs; a dash is a figure that the device does not report."""
     return [(node.address, gpu.name, *_figures(gpu)) for node in view.nodes for gpu in node.gpus]
 
 
 def _figures(gpu: GpuView) -> tuple[str, ...]:
-    told = gpu.sample
+    sample = gpu.sample
 
     def figure(name: str, form: str, factor: float = 1) -> str:
-        value = None if told is None else told.get(name)
+        value = None if sample is None else sample.get(name)
         return "-" if value is None else form.format(value * factor)
 
     used, whole = figure("memory_used_mb", "{:.1f}", 1e-3), (gpu.memory_total_mb or 0) / 1e3
@@ -135,13 +135,13 @@ def _figures(gpu: GpuView) -> tuple[str, ...]:
         figure("power_w", "{:.0f} W"),
         figure("temperature_c", "{:.0f} °C"),
         figure("clock_mhz", "{:.0f} MHz"),
-        ", ".join(told["throttled_by"]) or "-" if told else "does not answer",
+        ", ".join(sample["throttled_by"]) or "-" if sample else "no answer",
         figure("ecc_uncorrected", "{:.0f}"),
     )
 
 
 def lane_rows(view: ClusterView) -> list[tuple[str, ...]]:
-    """Return the cells of the table of lanes."""
+    """Return the rows of the table of lanes."""
     addresses = {node.node_id: node.address for node in view.nodes}
     return [
         (
@@ -156,7 +156,7 @@ def lane_rows(view: ClusterView) -> list[tuple[str, ...]]:
     ]
 
 
-def _views_here(seconds: float) -> Iterator[ClusterView]:
+def _local_views(seconds: float) -> Iterator[ClusterView]:
     from cluster.probe import look
     from cluster.start.connection import connected
 
@@ -166,13 +166,13 @@ def _views_here(seconds: float) -> Iterator[ClusterView]:
             time.sleep(seconds)
 
 
-def _views_there(
+def _remote_views(
     server: JobServer, *, installed: bool | None, seconds: float, once: bool
 ) -> Iterator[ClusterView]:
-    """Yield the views of a job on the cluster, in the first environment that the nodes have.
+    """Yield the views of a job on the cluster, in the first environment that works there.
 
     Raises:
-        CliError: the job failed in each environment, or after its first view.
+        CliError: the job failed in every environment, or after its first view.
     """
     from orchestrator.driver.submission.environment import (
         INSTALLED,
@@ -180,10 +180,10 @@ def _views_there(
         environments_for_probe,
     )
 
-    given = {None: None, True: [INSTALLED], False: [LOCKED]}[installed]
+    chosen = {None: None, True: [INSTALLED], False: [LOCKED]}[installed]
     failures: list[str] = []
-    for environment in given or environments_for_probe(server.jobs()):
-        views = _views_in(environment, server, seconds=seconds, once=once)
+    for environment in chosen or environments_for_probe(server.jobs()):
+        views = _views_of_job(environment, server, seconds=seconds, once=once)
         try:
             first = next(views, None)
         except CliError as error:
@@ -193,14 +193,14 @@ def _views_there(
             yield first
             yield from views
             return
-        failures.append(f"the job of {environment.python!r} ended without a view")
-    raise CliError("\n".join(["the cluster could not be examined", *failures]))
+        failures.append(f"the job of {environment.python!r} printed nothing")
+    raise CliError("\n".join(["no job could examine the cluster", *failures]))
 
 
-def _views_in(
+def _views_of_job(
     environment: JobEnvironment, server: JobServer, *, seconds: float, once: bool
 ) -> Iterator[ClusterView]:
-    """Yield the views that one job writes; the job ends with the generator.
+    """Yield the views that one job prints; the job is stopped with the generator.
 
     Raises:
         CliError: the job failed.
@@ -221,13 +221,11 @@ def _views_in(
             image=environment.image,
         )
         server.submit(request)
-    said: list[str] = []
+    unread = ""
     try:
         for text in server.pieces(job_id):
-            said.append(text)
-            whole, _, rest = "".join(said).rpartition("\n")
-            said = [rest]
-            for line in whole.splitlines():
+            lines, _, unread = (unread + text).rpartition("\n")
+            for line in lines.splitlines():
                 if line.startswith('{"nodes"'):
                     yield ClusterView.from_mapping(json.loads(line))
         job = server.job(job_id)

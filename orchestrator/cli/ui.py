@@ -1,6 +1,6 @@
-"""The verb ``ui``: MLflow in the browser, opened on a sweep."""
+"""The verb ``ui``: serve MLflow for a sweep."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.shared.options import StorageRoot, examples, storage_root
-from orchestrator.cli.shared.output import tell
+from orchestrator.cli.shared.options import StorageRoot, SweepName, examples, storage_root
+from orchestrator.cli.shared.output import print_err
 from orchestrator.cli.shared.pages import noted_ui, print_pages
 
 EPILOG = examples(
@@ -20,10 +19,10 @@ EPILOG = examples(
 )
 
 Port: TypeAlias = Annotated[
-    int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)
 ]
 Host: TypeAlias = Annotated[
-    str, typer.Option(help="Address to listen on; the default is reached from this machine alone.")
+    str, typer.Option(help="Address to listen on; the default accepts only this machine.")
 ]
 
 
@@ -38,10 +37,10 @@ def ui(
     host: Host = "127.0.0.1",
     port: Port = 0,
 ) -> None:
-    """Serve MLflow, print the address of a sweep.
+    """Serve MLflow until Ctrl-C and print the addresses of a sweep's pages.
 
-    It ends with Ctrl-C; while it runs, run and report print the addresses too. Where the sweep is
-    tracked by a server, only they are printed.
+    While it runs, run and report print the addresses too. If the sweep is tracked by a server, its
+    addresses are printed and nothing is started.
     """
     from orchestrator.ledger.folders import find_sweep
     from orchestrator.spec.parse import load_spec
@@ -55,18 +54,18 @@ def ui(
         print_pages(spec.tracking_uri, folder)
         return
     plan = plan_server(spec.tracking_uri, artifact_root(spec), host=host, port=port)
-    tell(f"starting MLflow on {plan.address}")
+    print_err(f"starting MLflow on {plan.address}")
     log = Path(spec.storage.root) / "logs" / "mlflow-server.log"
     with serving(plan, log=log) as base, noted_ui(spec, base):
         print_pages(base, folder)
-        tell("Ctrl-C ends it")
+        print_err("press Ctrl-C to stop the server")
         _wait()
 
 
 def _wait() -> None:
-    """Return when the user asks for the end."""
+    """Wait for Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:
-        tell("ended")
+        print_err("ended")

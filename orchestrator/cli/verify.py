@@ -1,6 +1,6 @@
-"""The verb ``verify``: whether a sweep's records tell one story."""
+"""The verb ``verify``: check a sweep's records against its ledger."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.report import SweepName  # noqa: TC001 - typer reads it
-from orchestrator.cli.shared.options import AsJson, StorageRoot, examples, storage_root
-from orchestrator.cli.shared.output import printable, say, say_json
+from orchestrator.cli.shared.options import (
+    AsJson,
+    StorageRoot,
+    SweepName,
+    examples,
+    storage_root,
+)
+from orchestrator.cli.shared.output import escape_control, print_json, print_out
 
 EPILOG = examples(
     "segsweep verify",
     "segsweep verify demo-20260131-120000 --json",
     "segsweep verify --proposals",
 )
-NoMlflow: TypeAlias = Annotated[
-    bool, typer.Option("--no-mlflow", help="Leave the tracking store alone.")
-]
+NoMlflow: TypeAlias = Annotated[bool, typer.Option("--no-mlflow", help="Skip the runs in MLflow.")]
 Proposals: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--proposals",
-        help="Let the searcher propose every trial again, too; as slow as proposing was.",
+        help="Replay the searcher's proposals too; as slow as in the sweep.",
     ),
 ]
 CONTRADICTED = 1
-"""Exit code where something contradicts the ledger."""
+"""Exit code if a record contradicts the ledger."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,27 +47,27 @@ def verify(
     proposals: Proposals = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Compare a sweep's ledger with all that was made from it.
+    """Check that a sweep's records agree with its ledger.
 
-    Scheduler and searcher, the trials' folders with the digests of their checkpoints, Ray's storage
-    and the runs in MLflow are held against the ledger: nothing may be lost, doubled or
-    contradictory. Nothing is changed. Leaves with exit code 1 where anything is found.
+    Replays the scheduler's decisions and compares trial folders, checkpoint digests, Ray's storage
+    and the runs in MLflow with the ledger. Nothing may be lost, duplicated or contradictory. Only
+    reads. Exit code 1 means that something was found.
     """
     from orchestrator.driver.verification.sweep import verify_sweep
     from orchestrator.ledger.folders import find_sweep
 
     folder = find_sweep(storage_root(storage), sweep)
-    found = verify_sweep(folder, mlflow=not no_mlflow, propose=proposals)
+    findings = verify_sweep(folder, mlflow=not no_mlflow, propose=proposals)
     if as_json:
-        say_json({"sweep_id": folder.sweep_id, "findings": [asdict(each) for each in found]})
-    else:
-        for each in found:
-            say(printable(str(each)))
-        what = (
-            f"{len(found)} contradiction(s)" if found else "nothing lost, doubled or contradictory"
+        print_json(
+            {"sweep_id": folder.sweep_id, "findings": [asdict(finding) for finding in findings]}
         )
-        say(f"{folder.sweep_id}: {what}")
-        if found:
-            say("what each means and how to go on: docs/faults.md")
-    if found:
+    else:
+        for finding in findings:
+            print_out(escape_control(str(finding)))
+        count = f"{len(findings)} contradiction(s)" if findings else "no contradictions"
+        print_out(f"{folder.sweep_id}: {count}")
+        if findings:
+            print_out("their meaning and what to do: docs/faults.md")
+    if findings:
         raise typer.Exit(CONTRADICTED)

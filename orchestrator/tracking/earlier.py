@@ -1,4 +1,4 @@
-"""What earlier sweeps say about a planned one, from the storage folder and the tracking store."""
+"""Reads the trials of earlier sweeps for a plan, from the storage folder and the tracking store."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Earlier:
-    """What earlier sweeps say."""
+class EarlierSweeps:
+    """Trials of earlier sweeps."""
 
     trainings: tuple[Experience, ...]
-    """Their trainings on the same data, in whatever space."""
+    """Their trainings on the same data, in any search space."""
     warm_start: WarmStart = field(default_factory=WarmStart)
-    """What searcher and scheduler know from the start; nothing where the spec does not ask."""
-    trouble: str | None = None
-    """Why only the storage folder was read; None where the tracking store was, too."""
+    """Trials for a warm start; empty unless the spec requests one."""
+    tracking_error: str | None = None
+    """Why the tracking store was not read; None if it was read."""
 
 
-def read_earlier(spec: SweepSpec) -> Earlier:
-    """Return what earlier sweeps say about ``spec``, those of other machines included.
+def read_earlier(spec: SweepSpec) -> EarlierSweeps:
+    """Return the trials of earlier sweeps on the data of ``spec``, from all machines.
 
-    A tracking store that does not answer is a trouble and no error, unless the spec starts from it.
+    An unreachable tracking store is reported in the result, unless the spec requests a warm start.
 
     Raises:
-        WarmStartError: a sweep that the spec starts from is not there, or is about something else.
-        TrackingError: the spec starts from earlier sweeps and the tracking store cannot be read.
-        DataError: its data set is asked for and cannot be opened.
+        WarmStartError: a sweep named under ``search.warm_start`` is missing or not comparable.
+        TrackingError: a warm start is requested and the tracking store cannot be read.
+        DataError: the data set cannot be opened.
     """
     trainings = gather(spec)
     if not (spec.search.warm_start or store_exists(spec.tracking_uri)):
-        return Earlier(trainings=trainings)
-    past = History(spec.tracking_uri)
+        return EarlierSweeps(trainings=trainings)
+    history = History(spec.tracking_uri)
     digest = cache(lambda: _digest(spec))
     try:
-        tracked = gather_tracked(spec, past, digest)
+        tracked = gather_tracked(spec, history, digest)
         if not spec.search.warm_start:
-            return Earlier(trainings=(*trainings, *tracked))
-        known = find_warm_start(spec, past, sweep_id="", dataset_digest=digest())
+            return EarlierSweeps(trainings=(*trainings, *tracked))
+        warm_start = find_warm_start(spec, history, sweep_id="", dataset_digest=digest())
     except TrackingError as error:
         if spec.search.warm_start:
             raise
-        return Earlier(trainings=trainings, trouble=str(error))
-    return Earlier(trainings=(*trainings, *tracked), warm_start=known)
+        return EarlierSweeps(trainings=trainings, tracking_error=str(error))
+    return EarlierSweeps(trainings=(*trainings, *tracked), warm_start=warm_start)
 
 
 def _digest(spec: SweepSpec) -> str:

@@ -1,1 +1,1 @@
-"""What several verbs share: options, output, errors, hints."""
+"""Options, output, errors and hints that several verbs share."""

@@ -1,4 +1,4 @@
-"""Which exceptions are the user's to mend."""
+"""Which exceptions are user errors, and the log of the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainables.io.redaction import redact
 
 
 class CliError(Exception):
-    """A command cannot do what was asked; the message says why and what to do."""
+    """A command cannot run; the message says why and what to do."""
 
 
 USER_ERRORS = frozenset(
@@ -47,35 +47,33 @@ USER_ERRORS = frozenset(
         "trainables.training.checkpoint.CheckpointError",
     }
 )
-"""Classes whose message is all a user needs; by name, so that none has to be imported for it."""
+"""Classes that are printed as one message without a traceback; by name, to import none of them."""
 
 _ENVIRONMENT = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EADDRINUSE}
     | {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 )
-"""Troubles of the machine: no space left, not writable, not permitted, port taken; a path that
-cannot be one."""
+"""System errors that the user can fix: a full disk, missing permission, a used port, a bad path."""
 
 
 def user_message(error: BaseException) -> str | None:
-    """Return the message of an error the user can mend; None for any other.
+    """Return the message of a user error; None for any other error.
 
-    An error that another one was raised from counts too: libraries wrap what a process told them.
+    The causes of ``error`` are searched too, because Ray wraps the errors of its workers.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(seen).__mro__}
+    cause: BaseException | None = error
+    while cause is not None:
+        names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(cause).__mro__}
         if names & USER_ERRORS:
-            return str(seen)
-        if isinstance(seen, OSError) and seen.errno in _ENVIRONMENT:
-            place = f": {seen.filename}" if seen.filename else ""
-            return f"{seen.strerror}{place}"
-        seen = seen.__cause__
+            return str(cause)
+        if isinstance(cause, OSError) and cause.errno in _ENVIRONMENT:
+            return f"{cause.strerror}: {cause.filename}" if cause.filename else str(cause.strerror)
+        cause = cause.__cause__
     return None
 
 
 def write_error_log(error: BaseException, folder: Path) -> Path:
-    """Return the file that holds the traceback: in ``folder``, else in the temporary folder."""
+    """Write the traceback to ``folder``, else to the temporary folder; return the file."""
     text = redact("".join(traceback.format_exception(error)))
     name = f"segsweep-error-{time.strftime('%Y%m%d-%H%M%S')}.log"
     for place in (folder, Path(tempfile.gettempdir())):

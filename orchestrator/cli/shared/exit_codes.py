@@ -1,10 +1,10 @@
-"""Exit codes that several verbs leave with; 0 is success."""
+"""Exit codes of the command; 0 is success."""
 
 OUR_FAULT = 1
-"""An unexpected error of ours, with a log."""
+"""An unexpected error; its traceback is in a log."""
 NO_RESULT = 1
-"""A sweep ended without a single complete trial."""
+"""A sweep ended without a complete trial."""
 USER_FAULT = 2
-"""Something that the user can mend."""
+"""A user error, such as a fault of the spec."""
 INTERRUPTED = 130
-"""Ctrl-C, as shells have it."""
+"""Interrupted by Ctrl-C; 128 + SIGINT, as in shells."""

@@ -1,4 +1,4 @@
-"""Commands that are printed as the next step."""
+"""Command lines to print as the next step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(verb: str, folder: SweepFolder) -> str:
-    """Return the command line of ``verb`` for a sweep, with its storage where it is not found."""
+    """Return the command line of ``verb`` for a sweep, with --storage unless it is the default."""
     words = ["segsweep", verb, folder.sweep_id]
     root = folder.root.absolute()
     if root != storage_root(None):
@@ -26,7 +26,7 @@ def command(verb: str, folder: SweepFolder) -> str:
 def spec_command(
     verb: str, spec: Path | None, overrides: Sequence[str], preset: str | None = None
 ) -> str:
-    """Return the command line of ``verb`` for what a spec file, a preset and settings describe."""
+    """Return the command line of ``verb`` for a spec file, a preset and overrides."""
     words = ["segsweep", verb, *([] if spec is None else [str(spec)])]
     words += [] if preset is None else ["--preset", preset]
     for setting in overrides:

@@ -1,4 +1,4 @@
-"""The folder that a driver works in where it is a Ray job."""
+"""The working folder of a driver that runs as a Ray job."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 import tempfile
 
 JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""What Ray gives every process of a job."""
+"""Set by Ray in every process of a job."""
 _KEPT = "SEGSWEEP_JOB_FOLDER"
 _MAIN = os.path.join("orchestrator", "cli", "main.py")  # noqa: PTH118 - pathlib is not loaded for --help
 
 
 def keep_job_folder() -> None:
-    """Begin anew in a copy of the code that was sent, where this is a job and has not done so.
+    """Restart this process in a copy of the job's working folder, once.
 
-    Ray may clean a job's own folder away while the job runs. A folder without our code in it, as of
-    a job that runs what its image has, is left alone.
+    Ray may delete the working folder while the job runs. A folder without our code is not copied:
+    the job then runs the code of its image.
     """
     if JOB_VARIABLE not in os.environ:
         return
@@ -37,9 +37,9 @@ def keep_job_folder() -> None:
 
 
 def leave_job_folder(root: str) -> None:
-    """Work in the storage root where this is a job.
+    """Change to the storage root if this process is a Ray job.
 
-    Under ``uv run`` Ray takes the working folder for the code of the workers; it is kept there.
+    Under ``uv run`` Ray ships the working folder to the workers as their code, so it stays.
     """
     if JOB_VARIABLE not in os.environ or "UV" in os.environ:
         return

@@ -1,6 +1,6 @@
-"""A running sweep on the terminal: a live table, or plain lines where there is none."""
+"""Shows a running sweep: a live table on a terminal, plain lines elsewhere."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, TextIO
 
-from orchestrator.cli.shared.output import printable, seconds_text
+from orchestrator.cli.shared.output import escape_control, seconds_text
 from orchestrator.driver.final_checks import DOING
 from orchestrator.ledger.events import (
     EpochReported,
@@ -42,19 +42,19 @@ _STYLES = {
 
 
 class PlainLines:
-    """Writes a line when a trial starts, finishes an epoch, ends.
+    """Writes a line when a trial starts, finishes an epoch or ends.
 
-    What happened in an earlier run is one line together, before whatever comes next.
+    The events of an earlier run are summarized in one line.
     """
 
     def __init__(self, model: LiveModel, stream: TextIO, clock: Callable[[], float]) -> None:
         self._model = model
         self._stream = stream
         self._clock = clock
-        self._taken_up = False
+        self._replayed = False
 
     def stage(self, text: str) -> None:
-        """Write what is being done now."""
+        """Write the current stage."""
         self._write(text)
 
     def warn(self, text: str) -> None:
@@ -62,10 +62,10 @@ class PlainLines:
         self._write(f"warning: {text}")
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
-        """Take note of one event."""
+        """Write the line of one event."""
         row = self._model.on_event(event)
         if replayed:
-            self._taken_up = True
+            self._replayed = True
             return
         line = _examined(event) if isinstance(event, TrialExamined) else _line(event, row)
         if isinstance(event, TrialEnded):
@@ -74,15 +74,15 @@ class PlainLines:
             self._write(line)
 
     def _write(self, line: str) -> None:
-        if self._taken_up:
-            self._taken_up = False
-            line = f"taken up: {header(self._model.view(self._clock()))}\n{line}"
-        self._stream.write(f"{printable(line)}\n")
+        if self._replayed:
+            self._replayed = False
+            line = f"resumed: {header(self._model.view(self._clock()))}\n{line}"
+        self._stream.write(f"{escape_control(line)}\n")
         self._stream.flush()
 
 
 class LiveTable:
-    """Redraws a table of the trials, as many as the terminal has room for."""
+    """Redraws a table of the trials that fit on the terminal."""
 
     def __init__(self, model: LiveModel, console: Console, clock: Callable[[], float]) -> None:
         self._model = model
@@ -92,21 +92,21 @@ class LiveTable:
         self._stage = ""
 
     def stage(self, text: str) -> None:
-        """Show what is being done now, below the table."""
+        """Show the current stage below the table."""
         with self._lock:
             self._stage = text
 
     def warn(self, text: str) -> None:
-        """Print a warning above the table, where it stays."""
-        self._console.print(printable(f"warning: {text}"), markup=False, highlight=False)
+        """Print a warning above the table."""
+        self._console.print(escape_control(f"warning: {text}"), markup=False, highlight=False)
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
-        """Take note of one event; the next refresh shows it."""
+        """Record one event; the next refresh shows it."""
         with self._lock:
             self._model.on_event(event)
 
     def __rich__(self) -> Group:
-        """Return the picture as it is now; called by each refresh, from its own thread."""
+        """Return the current table; called at each refresh, in its thread."""
         with self._lock:
             view, stage = self._model.view(self._clock()), self._stage
         return picture(view, max(3, self._console.height - _FRAME_LINES), stage)
@@ -139,10 +139,10 @@ def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[PlainLin
 
 
 def header(view: LiveView) -> str:
-    """Return the whole sweep in one line."""
+    """Return the state of the sweep in one line."""
     words = [f"{view.done}/{view.total} trials"]
     if view.gated:
-        words.append(f"{view.gated} settled by the cost gate")
+        words.append(f"{view.gated} rejected by the cost gate")
     if view.best is not None and view.best.miou is not None:
         words.append(f"best mIoU {view.best.miou:.3f} ({view.best.trial_id})")
     if view.hypervolume_share is not None:
@@ -155,9 +155,9 @@ def header(view: LiveView) -> str:
 
 
 def picture(view: LiveView, limit: int, stage: str = "") -> Group:
-    """Return the sweep's line over a table of at most ``limit`` trials.
+    """Return the sweep's line above a table of at most ``limit`` trials in order of proposal.
 
-    Running trials come first in the choice, then the latest; they stand in order of proposal.
+    Running trials are selected first, then the latest ones.
     """
     from rich.console import Group
     from rich.table import Table
@@ -199,9 +199,11 @@ def _line(event: SweepEvent, row: LiveRow) -> str | None:
             loss = _number(event.metrics.get("train_loss"), 3)
             return f"{row.trial_id} epoch {event.epoch}/{row.epochs}: mIoU {miou}, loss {loss}"
         case TrialInterrupted(cause="notice"):
-            return f"{row.trial_id} will lose its machine; its state is saved"
+            return f"{row.trial_id} received a preemption notice and saved a checkpoint"
         case TrialInterrupted():
-            return f"{row.trial_id} lost its lane ({event.cause}), it goes on: {event.reason}"
+            return (
+                f"{row.trial_id} lost its lane ({event.cause}) and will be retried: {event.reason}"
+            )
         case TrialEnded():
             latency = _latency(row.latency_ms, disturbed=row.disturbed)
             gflops = _number(row.gflops, 2)

@@ -1,6 +1,6 @@
-"""What a machine has that matters to a sweep."""
+"""Examines the resources of this machine."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ OPTIONAL: Mapping[str, str] = {
     "onnxruntime": "ONNX models",
     "psycopg": "MLflow on PostgreSQL",
 }
-"""Packages of the extras with what they are for."""
+"""Optional packages with their purpose."""
 
 CUDA_READY = "ready"
 NO_GPU = "no GPU"
 LOW_DISK = 5 * 2**30
 LOW_MEMORY = 2 * 2**30
 LOW_SHARED_MEMORY = 1 * 2**30
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - Ray's object store lies there
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Ray's object store is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MachineFacts:
-    """What was found; sizes in bytes."""
+    """Resources of a machine; sizes in bytes."""
 
     python: str
     packages: Mapping[str, str]
@@ -50,29 +50,29 @@ class MachineFacts:
     missing: tuple[str, ...]
     """Required packages that are not installed."""
     optional: tuple[str, ...]
-    """Installed packages of the extras."""
+    """Installed optional packages."""
     cpus: int
-    """Cores this process may use."""
+    """CPU cores that this process may use."""
     memory_total: int
     memory_free: int
     gpus: tuple[str, ...]
     """Product name and memory of each GPU."""
     cuda: str
-    """``ready``, or why torch cannot use the GPUs; ``no GPU`` without any."""
+    """``ready``, why torch cannot use the GPUs, or ``no GPU``."""
     storage: str
-    """Folder that sweeps are written to."""
+    """Folder of the sweeps."""
     storage_writable: bool
     disk_free: int
     shared_memory: int
-    """Free bytes of ``/dev/shm``; 0 where there is none."""
+    """Free bytes of ``/dev/shm``; 0 if it does not exist."""
     lanes: int
-    """Trials of one train worker that fit at the same time."""
+    """Lanes of one train worker that fit."""
     ray_address: str | None
     """Cluster named by ``RAY_ADDRESS``."""
     tracking: str
     """Address of the default tracking store."""
     temporary_fault: str | None = None
-    """Why a local Ray has no temporary folder; None where it has one."""
+    """Why a local Ray has no usable temporary folder; None if it has."""
 
     def to_mapping(self) -> dict[str, object]:
         """Return the facts as JSON types."""
@@ -81,21 +81,21 @@ class MachineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something missing or short."""
+    """A missing or scarce resource."""
 
     text: str
     fatal: bool
-    """Whether no sweep runs without it."""
+    """Whether no sweep can run."""
 
     def __str__(self) -> str:
         return self.text
 
 
 def examine(storage: str) -> MachineFacts:
-    """Return what this machine has; torch is asked only where a GPU answers.
+    """Return the resources of this machine; torch is imported only if there is a GPU.
 
     Args:
-        storage: Absolute folder that sweeps are written to; it need not exist yet.
+        storage: Absolute path of the folder of the sweeps, which may not exist.
     """
     from cluster.telemetry.readings import list_gpus
 
@@ -126,9 +126,9 @@ def examine(storage: str) -> MachineFacts:
 
 
 def problems(facts: MachineFacts) -> list[Problem]:
-    """Return what is missing, what no sweep runs without first."""
+    """Return missing and scarce resources, the fatal ones first."""
     found = [
-        Problem(f"{name} is not installed; install segsweep's dependencies again", fatal=True)
+        Problem(f"{name} is not installed; reinstall segsweep", fatal=True)
         for name in facts.missing
     ]
     if not facts.storage_writable:
@@ -141,12 +141,14 @@ def problems(facts: MachineFacts) -> list[Problem]:
         found.append(Problem("less than 2 GiB of memory free", fatal=False))
     if facts.shared_memory < LOW_SHARED_MEMORY:
         found.append(
-            Problem("less than 1 GiB in /dev/shm; Ray's object store will be slow", fatal=False)
+            Problem(
+                "less than 1 GiB free in /dev/shm; Ray's object store will be slow", fatal=False
+            )
         )
     if facts.gpus and facts.cuda != CUDA_READY:
         found.append(Problem(f"torch cannot use the GPU: {facts.cuda}", fatal=False))
     if not facts.gpus:
-        found.append(Problem("no GPU answers; trials train on the CPU", fatal=False))
+        found.append(Problem("no GPU found; trials train on the CPU", fatal=False))
     have = {name.split(" ")[0] for name in facts.optional}
     return found + [
         Problem(f"{name} is not installed: no {use}", fatal=False)
@@ -181,7 +183,7 @@ def _cuda() -> str:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
+    """Return the folder, or its nearest existing parent."""
     while not folder.exists():
         folder = folder.parent
     return folder

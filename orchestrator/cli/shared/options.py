@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments and options that several verbs share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SpecFile: TypeAlias = Annotated[
     typer.Argument(
         metavar="SPEC",
         show_default=False,
-        help="Sweep file (YAML); without one the embedded demo is taken.",
+        help="Spec of the sweep (YAML); the default is the built-in demo.",
     ),
 ]
 Overrides: TypeAlias = Annotated[
@@ -21,7 +21,7 @@ Overrides: TypeAlias = Annotated[
         "--set",
         metavar="PATH=VALUE",
         show_default=False,
-        help="Set one setting, such as budget.trials=12; may be repeated; the value is YAML.",
+        help="Override one setting, such as budget.trials=12; the value is YAML. Repeatable.",
     ),
 ]
 PresetName: TypeAlias = Annotated[
@@ -30,12 +30,10 @@ PresetName: TypeAlias = Annotated[
         "--preset",
         metavar="NAME",
         show_default=False,
-        help="Take the search space of a preset (see segsweep presets) instead of the file's.",
+        help="Use the search space of a preset instead of the spec's; see segsweep presets.",
     ),
 ]
-AsJson: TypeAlias = Annotated[
-    bool, typer.Option("--json", help="Print JSON for scripts instead of text.")
-]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Jobs: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -43,8 +41,7 @@ Jobs: TypeAlias = Annotated[
         min=1,
         metavar="N",
         show_default=False,
-        help="Sweeps that are simulated at the same time; by default as many as there are CPU "
-        "cores.",
+        help="Sweeps simulated at the same time; the default is the number of CPU cores.",
     ),
 ]
 StorageRoot: TypeAlias = Annotated[
@@ -53,7 +50,7 @@ StorageRoot: TypeAlias = Annotated[
         "--storage",
         metavar="FOLDER",
         show_default=False,
-        help="Folder the sweeps are in; $SEGSWEEP_STORAGE, else ./segsweep-runs.",
+        help="Folder of the sweeps; the default is $SEGSWEEP_STORAGE or ./segsweep-runs.",
     ),
 ]
 MirrorAddress: TypeAlias = Annotated[
@@ -62,20 +59,36 @@ MirrorAddress: TypeAlias = Annotated[
         "--from",
         metavar="URI",
         show_default=False,
-        help="Fetch the sweep first from the object store that storage.mirror named, such as "
-        "s3://BUCKET/FOLDER, into the storage folder.",
+        help="Download the sweep into the storage folder first, from the object store that "
+        "storage.mirror named, such as s3://BUCKET/FOLDER.",
+    ),
+]
+SweepName: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SWEEP",
+        show_default=False,
+        help="Id of the sweep, or a unique prefix of it; the default is the latest sweep.",
+    ),
+]
+OnCluster: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        show_default=False,
+        help="Jobs server of a Ray cluster, http://HEAD:8265, instead of this machine.",
     ),
 ]
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a help text: commands that can be pasted."""
+    """Return the epilog of a help text: commands that can be pasted into a shell."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
 def storage_root(given: Path | None) -> Path:
-    """Return the absolute folder of the option, or the default one."""
-    # a spec's sections take long to import
-    from orchestrator.spec.sweep_spec import default_storage_root  # noqa: PLC0415
+    """Return the absolute path of the option's folder, or of the default one."""
+    from orchestrator.spec.sweep_spec import default_storage_root  # noqa: PLC0415 - slow to import
 
     return Path(default_storage_root()) if given is None else given.expanduser().absolute()

@@ -1,6 +1,6 @@
-"""What commands print."""
+"""Functions that print results and messages."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def escape_unknown(stream: TextIO) -> None:
-    """Make a stream escape the characters that its encoding lacks, instead of failing."""
+def escape_unencodable(stream: TextIO) -> None:
+    """Make a stream escape characters outside of its encoding instead of raising."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
 
 
-def say(text: str = "") -> None:
-    """Print a line of the result."""
+def print_out(text: str = "") -> None:
+    """Print a line of the result to standard output, secrets redacted."""
     sys.stdout.write(f"{redact(text)}\n")
     sys.stdout.flush()
 
 
-def tell(text: str) -> None:
-    """Print a line about the result, such as progress or an error, where it is in no pipe's way."""
-    sys.stderr.write(f"{printable(redact(text))}\n")
+def print_err(text: str) -> None:
+    """Print a message, such as progress or an error, to standard error, secrets redacted."""
+    sys.stderr.write(f"{escape_control(redact(text))}\n")
     sys.stderr.flush()
 
 
-def warning(text: str) -> None:
+def print_warning(text: str) -> None:
     """Print a warning to standard error."""
-    tell(f"warning: {text}")
+    print_err(f"warning: {text}")
 
 
-def printable(text: str) -> str:
-    """Return the text with control characters but newlines escaped, lest they steer a terminal."""
+def escape_control(text: str) -> str:
+    """Escape control characters except newlines, so that text cannot control the terminal."""
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
 
 
-def say_json(value: object) -> None:
+def print_json(value: object) -> None:
     """Print ``value`` as JSON; a number that is not finite becomes null."""
-    say(json.dumps(_finite(value), indent=2, default=str, allow_nan=False))
+    print_out(json.dumps(_finite(value), indent=2, default=str, allow_nan=False))
 
 
-def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
     rows = list(pairs)
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        say(f"{name:<{width}}  {value}")
+        print_out(f"{name:<{width}}  {value}")
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal; in a pipe every cell is whole."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table that fits the terminal; in a pipe no cell is wrapped."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -78,15 +78,17 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console.print(table)
 
 
-def shown(items: Iterable[T], *, total: int, doing: str, done: str, unit: str) -> Iterator[T]:
-    """Yield the items with a bar of progress, or a line per tenth where there is no terminal.
+def with_progress(
+    items: Iterable[T], *, total: int, doing: str, done: str, unit: str
+) -> Iterator[T]:
+    """Yield the items while showing a progress bar; without a terminal, print ten lines.
 
     Args:
-        items: What is gone through.
-        total: How many there are.
-        doing: What is done with each, before the bar: ``predicting``.
-        done: What was done, as a line begins: ``predicted``.
-        unit: What the items are, as a line ends: ``images``.
+        items: Items to yield.
+        total: Number of items.
+        doing: Text before the bar, such as ``predicting``.
+        done: First word of a line, such as ``predicted``.
+        unit: Last word of a line, such as ``images``.
     """
     if sys.stderr.isatty():
         from rich.console import Console
@@ -98,7 +100,7 @@ def shown(items: Iterable[T], *, total: int, doing: str, done: str, unit: str) -
     for number, item in enumerate(items, start=1):
         yield item
         if total > 1 and (number % step == 0 or number == total):
-            tell(f"{done} {number} of {total} {unit}")
+            print_err(f"{done} {number} of {total} {unit}")
 
 
 def seconds_text(seconds: float) -> str:

@@ -1,56 +1,70 @@
-"""Where a sweep is seen in the MLflow UI, as lines to print."""
+"""Prints a sweep's front and the addresses of its pages in the MLflow UI."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
 import json
+import sys
 import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.hints import command
-from orchestrator.cli.shared.output import say, tell
+from orchestrator.cli.shared.output import print_err, print_out
 from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
 
 _NOTE = "mlflow-ui.json"
-"""File of the storage folder that says where ``segsweep ui`` serves which store."""
-_PATIENCE = 2.0
+"""File of the storage folder with the address and the store of a running ``segsweep ui``."""
+_HEALTH_TIMEOUT_SECONDS = 2.0
 
 
-def print_where(folder: SweepFolder, spec: SweepSpec) -> None:
+def print_report(report: SweepReport, files: Iterable[Path]) -> None:
+    """Print the front and the figures of a sweep, then the paths of the report's files."""
+    from rich.console import Console
+
+    from orchestrator.report.text import summary
+
+    width = None if sys.stdout.isatty() else 160
+    Console(file=sys.stdout, width=width).print(summary(report))
+    for file in files:
+        print_out(f"{file.suffix.removeprefix('.'):<5} {file}")
+
+
+def print_pages_or_command(folder: SweepFolder, spec: SweepSpec) -> None:
     """Print the addresses of a sweep's pages, or the command that serves them."""
     base = running_ui(spec)
     if base is None:
-        say(f"look at it: {command('ui', folder)}")
+        print_out(f"open it in MLflow: {command('ui', folder)}")
     else:
         print_pages(base, folder)
 
 
 def print_pages(base: str, folder: SweepFolder) -> None:
-    """Print where the sweep is below an MLflow server's address."""
+    """Print the addresses of the sweep's pages on an MLflow server."""
     from orchestrator.tracking.tracker import known_place
 
     place = known_place(folder)
     if place is None:
-        say(f"MLflow        {base}")
-        tell(f"sweep {folder.sweep_id} has no page in MLflow yet")
+        print_out(f"MLflow        {base}")
+        print_err(f"sweep {folder.sweep_id} has no page in MLflow yet")
         return
-    say(f"sweep         {place.page(base)}")
-    say(f"charts        {place.view(base)}")
-    say(f"front         {place.front(base)}")
-    say(f"comparison    {place.comparison(base)}")
+    print_out(f"sweep         {place.page(base)}")
+    print_out(f"charts        {place.view(base)}")
+    print_out(f"front         {place.front(base)}")
+    print_out(f"comparison    {place.comparison(base)}")
 
 
 def running_ui(spec: SweepSpec) -> str | None:
-    """Return the address of the server that shows the sweeps of ``spec``; None where none runs."""
+    """Return the address of the running MLflow server for the store of ``spec``; None without."""
     from orchestrator.tracking.client import is_remote
 
     if is_remote(spec.tracking_uri):
@@ -65,7 +79,7 @@ def running_ui(spec: SweepSpec) -> str | None:
 
 @contextmanager
 def noted_ui(spec: SweepSpec, base: str) -> Iterator[None]:
-    """Let other commands know of the server at ``base`` while the block runs."""
+    """Record the server at ``base`` for other commands while the block runs."""
     note = Path(spec.storage.root) / _NOTE
     note.write_text(
         json.dumps({"store": redact(spec.tracking_uri), "base": base}), encoding="utf-8"
@@ -77,10 +91,10 @@ def noted_ui(spec: SweepSpec, base: str) -> Iterator[None]:
 
 
 def _answers(base: str) -> bool:
-    """Whether a server is there; what a killed one left behind answers nothing."""
+    """Whether the server answers; a killed ``segsweep ui`` leaves its record behind."""
     with (
         suppress(OSError, ValueError),
-        urllib.request.urlopen(f"{base}/health", timeout=_PATIENCE) as told,  # noqa: S310
+        urllib.request.urlopen(f"{base}/health", timeout=_HEALTH_TIMEOUT_SECONDS) as answer,  # noqa: S310
     ):
-        return bool(told.status == 200)
+        return bool(answer.status == 200)
     return False

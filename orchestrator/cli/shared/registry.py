@@ -1,6 +1,6 @@
-"""What the verbs about registered models share."""
+"""Options and errors of the verbs for registered models."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TrackingAddress: TypeAlias = Annotated[
         "--tracking",
         metavar="URI",
         show_default=False,
-        help="MLflow store that holds the models; without it that of the latest sweep.",
+        help="MLflow store of the models; the default is the store of the latest sweep.",
     ),
 ]
 ModelName: TypeAlias = Annotated[
@@ -33,7 +33,7 @@ ModelName: TypeAlias = Annotated[
 
 
 def open_registry(tracking: str | None, storage: Path | None) -> ModelRegistry:
-    """Return the registry that is named, else that of the latest sweep in the storage folder."""
+    """Return the registry at ``tracking``, else that of the latest sweep in the storage folder."""
     from orchestrator.ledger.folders import list_sweeps
     from orchestrator.registry.store import ModelRegistry
     from orchestrator.spec.parse import load_spec
@@ -44,19 +44,15 @@ def open_registry(tracking: str | None, storage: Path | None) -> ModelRegistry:
     sweeps = list_sweeps(root)
     if not sweeps:
         raise CliError(
-            f"there is no sweep in {root}, so no models are known; name the folder with --storage "
-            "or the MLflow store with --tracking"
+            f"there is no sweep in {root}, so the MLflow store is unknown; name the folder with "
+            "--storage or the store with --tracking"
         )
     return ModelRegistry(load_spec(sweeps[0].spec).tracking_uri)
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what a user can mend about models into an error that says only that.
-
-    Raises:
-        CliError: instead of the error.
-    """
+def registry_errors() -> Iterator[None]:
+    """Raise the user errors of the registry as ``CliError``."""
     from orchestrator.registry.choose import NoCandidateError
     from orchestrator.registry.versions import ModelNameError, UnknownModelError
 

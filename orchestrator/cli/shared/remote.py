@@ -1,6 +1,6 @@
-"""What the commands for sweeps on a cluster share."""
+"""Options and output of the verbs for sweeps on a cluster."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from orchestrator.cli.shared.errors import CliError
 from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT
-from orchestrator.cli.shared.output import tell
+from orchestrator.cli.shared.output import print_err
 
 if TYPE_CHECKING:
     from cluster.jobs.request import Job
@@ -27,7 +27,7 @@ Address: TypeAlias = Annotated[
         envvar=ADDRESS_VARIABLE,
         show_default=False,
         show_envvar=False,
-        help=f"Jobs server of a Ray cluster, http://HEAD:8265; ${ADDRESS_VARIABLE} if not given.",
+        help=f"Jobs server of a Ray cluster, http://HEAD:8265; default ${ADDRESS_VARIABLE}.",
     ),
 ]
 RemoteSweep: TypeAlias = Annotated[
@@ -35,7 +35,7 @@ RemoteSweep: TypeAlias = Annotated[
     typer.Argument(
         metavar="SWEEP",
         show_default=False,
-        help="Sweep, by its id or a unique beginning of it; the one submitted last without.",
+        help="Id of the sweep, or a unique prefix of it; the default is the last submitted one.",
     ),
 ]
 
@@ -45,7 +45,7 @@ def connect(address: str | None) -> JobServer:
 
     Raises:
         CliError: no address was given.
-        ClusterError: nothing answers there, or it wants a token.
+        ClusterError: the server does not answer, or it requires a token.
     """
     from trainables.io.redaction import expand
 
@@ -59,34 +59,34 @@ def connect(address: str | None) -> JobServer:
 
 
 def follow(server: JobServer, job: Job, sweep_id: str) -> NoReturn:
-    """Print what the job writes until its end, and leave with the exit code that it deserves.
+    """Print the job's log until its end and exit with the code of its state.
 
-    Ctrl-C leaves the job alone.
+    Ctrl-C stops the output, not the job.
     """
     from orchestrator.driver.submission.failure import failure
 
     try:
         ended = server.follow(job.job_id, _write)
     except KeyboardInterrupt:
-        tell(f"left; sweep {sweep_id} goes on at {server.address}")
-        _say_how_to_look(server.address, sweep_id)
+        print_err(f"stopped following; sweep {sweep_id} keeps running at {server.address}")
+        _print_commands(server.address, sweep_id)
         raise typer.Exit(INTERRUPTED) from None
     reason = failure(ended) if ended.message else ""
-    tell(f"sweep {sweep_id}: {ended.state}" + (f" ({reason})" if reason else ""))
+    print_err(f"sweep {sweep_id}: {ended.state}" + (f" ({reason})" if reason else ""))
     if ended.state != "succeeded":
-        tell(f"go on with it: segsweep submit --resume {sweep_id} --address {server.address}")
+        print_err(f"resume it: segsweep submit --resume {sweep_id} --address {server.address}")
     raise typer.Exit({"succeeded": 0, "stopped": INTERRUPTED}.get(ended.state, OUR_FAULT))
 
 
-def _say_how_to_look(address: str, sweep_id: str) -> None:
-    for verb, what in (("status", "how it stands"), ("logs --follow", "watch it"), ("stop", "end")):
-        tell(f"  segsweep {verb} {sweep_id} --address {address}   # {what}")
+def _print_commands(address: str, sweep_id: str) -> None:
+    for verb, what in (("status", "state"), ("logs --follow", "log"), ("stop", "stop it")):
+        print_err(f"  segsweep {verb} {sweep_id} --address {address}   # {what}")
 
 
-def say_next(address: str, sweep_id: str) -> None:
-    """Say what can be done with a sweep that was submitted."""
-    tell(f"sweep {sweep_id} is submitted to {address}")
-    _say_how_to_look(address, sweep_id)
+def print_next_steps(address: str, sweep_id: str) -> None:
+    """Print the commands for a submitted sweep."""
+    print_err(f"submitted sweep {sweep_id} to {address}")
+    _print_commands(address, sweep_id)
 
 
 def _write(text: str) -> None:

@@ -41,7 +41,7 @@ def test_a_sound_set_is_shown_with_its_classes(
     assert outcome.code == 0
     assert "train: 2 images; 8x12 (2)" in outcome.out
     assert "road" in outcome.out
-    assert outcome.err.splitlines()[-1] == f"what a sweep will do: segsweep plan {spec}"
+    assert outcome.err.splitlines()[-1] == f"plan a sweep: segsweep plan {spec}"
 
 
 def test_json_has_frequencies_that_add_up(segsweep: Callable[..., Outcome], spec: Path) -> None:
@@ -114,4 +114,4 @@ def test_a_submission_of_data_elsewhere_says_where_it_is_checked(
     elsewhere = ("--set", "data.root=/no/such/place")
     outcome = segsweep("submit", str(spec), *elsewhere, "--storage", "/shared", "--dry-run")
     assert outcome.code == 0
-    assert "/no/such/place is no folder of this machine; the job checks the data" in outcome.err
+    assert "/no/such/place is not a folder of this machine; the job checks the data" in outcome.err

@@ -48,7 +48,7 @@ def test_a_plan_is_printed_with_its_basis_and_kept(segsweep: Callable[..., Outco
     assert "2 configurations of 1 dimensions" in shown.out
     assert "simulated 32 of 32 sweeps" in shown.err
     *_, last, step = shown.err.strip().splitlines()
-    kept = Path(last.removeprefix("kept in "))
+    kept = Path(last.removeprefix("saved to "))
     assert kept.is_file()
     settings = [f"--set {shlex.quote(value)}" for value in SMALL if value != "--set"]
     assert step == f"run it: segsweep run {' '.join(settings)}"
@@ -145,7 +145,7 @@ def test_a_tracking_store_that_does_not_answer_is_told(segsweep: Callable[..., O
     away = (*SMALL, "--set", store, "--cpus", "1", "--jobs", "1")
     told = segsweep("plan", *away)
     assert told.code == 0
-    assert "only the sweeps of the storage folder are known: cannot read the sweeps" in told.err
+    assert "read only the sweeps of the storage folder: cannot read the sweeps" in told.err
     refused = segsweep("plan", *away, "--set", "search.warm_start=true")
     assert refused.code == 2
     assert "cannot read the sweeps of the tracking store" in refused.err

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.cli.run import StopSignals
 from orchestrator.ledger.folders import find_sweep
 
 if TYPE_CHECKING:
@@ -33,42 +30,6 @@ TINY = tuple(
     )
     for word in ("--set", setting)
 )
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_the_second_raises(number: signal.Signals) -> None:
-    said: list[str] = []
-    before = signal.getsignal(number)
-    with StopSignals(said.append) as signals:
-        assert not signals.asked()
-        os.kill(os.getpid(), number)
-        assert signals.asked()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert len(said) == 1
-    assert signal.getsignal(number) is before
-
-
-def test_a_sigterm_that_a_parent_passes_on_as_well_is_the_same_wish(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with StopSignals(lambda _: None) as signals:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.asked()
-        monkeypatch.setattr("orchestrator.cli.run.SAME_WISH_SECONDS", 0.0)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_signals_that_a_library_took_are_taken_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with StopSignals(lambda _: None) as signals:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signals.arm()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.asked()
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.ray  # it starts none, but imports it

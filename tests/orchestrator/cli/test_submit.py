@@ -69,7 +69,7 @@ def test_the_plan_names_the_environment_of_the_job(
         (("submit", "--storage", "/s", "--env", "NO_SUCH_WORD"), "this shell has no such variable"),
         (
             ("submit", "--resume", "night", "--set", "budget.trials=3"),
-            "takes the spec of its sweep",
+            "uses the spec of its sweep",
         ),
         (("submit", "--from", "s3://bucket/sweeps"), "give --resume SWEEP too"),
         (("submit", "--resume", "n", "--from", "ftp://h/s"), "must begin with one of s3://"),

@@ -53,7 +53,7 @@ def test_nodes_gpus_and_lanes_have_their_figures() -> None:
         *("10.0.0.2", "H100", "93 %", "12.3 of 80 GB", "301 W", "66 °C", "1755 MHz"),
         *("sw_power_cap", "0"),
     )
-    assert silent[2:] == ("-", "- of 80 GB", "-", "-", "-", "does not answer", "-")
+    assert silent[2:] == ("-", "- of 80 GB", "-", "-", "-", "no answer", "-")
     assert lane_rows(VIEW) == [
         ("night", "lane0", "10.0.0.2", "GPU-1", "t00004"),
         ("night", "lane1", "10.0.0.2", "GPU-2", "taken out: lost"),

@@ -68,7 +68,7 @@ def test_an_earlier_run_is_one_line(whole_trial: WholeTrial) -> None:
     lines.on_event(TrialAsked(trial_id="t1", number=1, config={"arch": "deeplabv3"}))
     lines.on_event(TrialStarted(trial_id="t1"))
     assert stream.getvalue().splitlines() == [
-        f"taken up: {LAST}",
+        f"resumed: {LAST}",
         "starting Ray",
         "t1 started: deeplabv3",
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.cli.shared.hints import command
-from orchestrator.cli.shared.pages import noted_ui, print_where, running_ui
+from orchestrator.cli.shared.pages import noted_ui, print_pages_or_command, running_ui
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.parse import load_spec
@@ -50,12 +50,12 @@ def test_pages_are_printed_while_the_server_runs_and_the_command_otherwise(
     with Ledger(folder.ledger) as ledger:
         ledger.set_fact(PLACE, {"sweep_id": "demo-1", "experiment_id": "7", "run_id": "r"})
     with noted_ui(spec, server):
-        print_where(folder, spec)
+        print_pages_or_command(folder, spec)
     shown = capsys.readouterr().out
     assert f"charts        {server}/#/experiments/7/runs?viewStateShareKey=demo-1&" in shown
     assert f"front         {server}/#/experiments/7/runs?viewStateShareKey=demo-1-front&" in shown
-    print_where(folder, spec)
-    assert capsys.readouterr().out == f"look at it: {command('ui', folder)}\n"
+    print_pages_or_command(folder, spec)
+    assert capsys.readouterr().out == f"open it in MLflow: {command('ui', folder)}\n"
 
 
 def test_a_server_that_was_killed_or_shows_another_store_does_not_count(

@@ -1,6 +1,6 @@
-"""What is sent to a cluster for a sweep, as the command line asks for it."""
+"""Builds the submissions of the verb ``submit``."""
 
-# ruff: noqa: PLC0415 - what is heavy is imported where it is used
+# ruff: noqa: PLC0415 - heavy imports where they are used
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
 
 Plan: TypeAlias = "list[tuple[str, str]]"
-"""Names with values, to be printed."""
+"""Names with values, to print."""
 
 
-def begun(
+def new_submission(
     spec: SweepSpec, storage: str | None, folder: Path, settings: JobSettings
 ) -> tuple[Submission, PackedCode, Plan]:
-    """Return what begins a sweep on a cluster, with its code packed into ``folder``.
+    """Return the submission of a new sweep, with the code packed into ``folder``.
 
     Raises:
-        SpecError: the spec cannot be run there; every fault is in it.
+        SpecError: the spec cannot be run on a cluster; it lists every fault.
     """
     from datetime import datetime
 
@@ -37,12 +37,12 @@ def begun(
     from orchestrator.spec.dump import dump_spec
 
     final = for_cluster(spec, storage)
-    sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - people's own clocks
+    sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - ids use the user's local time
     wanted = make_submission(sweep_id, final.storage.root, folder, settings)
     return wanted, pack_code(folder, dump_spec(final)), _plan(final, wanted)
 
 
-def resumed(
+def resume_submission(
     sweep: str,
     address: str | None,
     storage: str | None,
@@ -52,19 +52,20 @@ def resumed(
     mirror: str | None,
     inherit: bool = False,
 ) -> tuple[Submission, PackedCode, Plan]:
-    """Return what goes on with a sweep on a cluster, with the code packed into ``folder``.
+    """Return the submission that resumes a sweep, with the code packed into ``folder``.
 
     Args:
-        sweep: Id of the sweep, or a unique beginning of it.
+        sweep: Id of the sweep, or a unique prefix of it.
         address: Jobs server of the cluster.
-        storage: Storage root there; None takes that of the sweep's last job.
+        storage: Storage root on the cluster; None is that of the sweep's last job.
         folder: Empty folder; the caller removes it.
-        settings: How the job's processes are set up.
-        mirror: Object store that the sweep is fetched from; None: it is in the storage root.
-        inherit: Whether Python and image are those of the sweep's last job.
+        settings: Settings of the job's processes.
+        mirror: Object store to download the sweep from; None if it is in the storage root.
+        inherit: Whether to use Python and image of the sweep's last job.
 
     Raises:
-        UnknownSubmissionError: the cluster knows no such sweep, or it is running.
+        UnknownSubmissionError: the cluster has no such sweep, or it is running.
+        StoreError: ``mirror`` is not an address of an object store.
     """
     from orchestrator.driver.submission.code import pack_code
     from orchestrator.driver.submission.environment import as_submitted
@@ -86,30 +87,30 @@ def resumed(
     again = next_again(jobs, labels[SWEEP])
     place = storage or labels[STORAGE]
     wanted = make_submission(labels[SWEEP], place, folder, settings, again=again, mirror=mirror)
-    plan = [("sweep", wanted.sweep_id), ("goes on in", wanted.storage)]
+    plan = [("sweep", wanted.sweep_id), ("storage", wanted.storage)]
     plan += [] if mirror is None else [("fetched from", mirror)]
     return wanted, pack_code(folder, None), plan
 
 
-def values_of(variables: list[str] | None) -> dict[str, str]:
-    """Return the variables of ``NAME=VALUE`` and ``NAME``, the latter as this shell has them.
+def read_variables(variables: list[str] | None) -> dict[str, str]:
+    """Return the variables of ``NAME=VALUE`` texts; those of ``NAME`` come from this shell.
 
     Raises:
-        CliError: this shell has none of that name.
+        CliError: this shell has no such variable.
     """
-    found = {}
+    values = {}
     for each in variables or ():
         name, given, value = each.partition("=")
         if not given and name not in os.environ:
             raise CliError(f"--env {name}: this shell has no such variable; give {name}=VALUE")
-        found[name] = value if given else os.environ[name]
-    return found
+        values[name] = value if given else os.environ[name]
+    return values
 
 
 def _plan(spec: SweepSpec, wanted: Submission) -> Plan:
     resources = spec.resources
     gpus = resources.gpus_per_worker
-    each = "a GPU where there is one" if gpus is None else f"{gpus:g} GPU(s)"
+    each = "a GPU if the cluster has any" if gpus is None else f"{gpus:g} GPU(s)"
     return [
         ("sweep", wanted.sweep_id),
         ("trials", f"{spec.budget.trials} of at most {spec.budget.epochs} epochs"),

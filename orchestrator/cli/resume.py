@@ -1,0 +1,63 @@
+"""The verb ``resume``: continue a sweep."""
+
+# ruff: noqa: PLC0415 - heavy imports where they are used
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.shared.job_folder import keep_job_folder
+from orchestrator.cli.shared.options import (
+    AsJson,
+    MirrorAddress,
+    Overrides,
+    StorageRoot,
+    SweepName,
+    examples,
+    storage_root,
+)
+from orchestrator.cli.shared.output import print_err
+from orchestrator.cli.shared.sweep_run import run_on_terminal
+
+if TYPE_CHECKING:
+    import typer
+
+EPILOG = examples(
+    "segsweep resume",
+    "segsweep resume demo-20260131-120000",
+    "segsweep resume demo-20260131-120000 --set resources.address=ray://head:10001",
+    "segsweep resume demo-20260131-120000 --from s3://bucket/sweeps --storage /data/runs",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command."""
+    app.command("resume", epilog=EPILOG)(resume)
+
+
+def resume(
+    sweep: SweepName = None,
+    storage: StorageRoot = None,
+    mirror: MirrorAddress = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Resume a sweep that was stopped, or whose driver or machine failed.
+
+    Ended trials are kept, open trials continue from their last checkpoint, and no trial is
+    duplicated. A changed spec or data set is refused. --set may change resources.address, lanes,
+    CPU and GPU shares, and data.root. With --from the missing files are downloaded from the sweep's
+    mirror first, on any machine.
+    """
+    from orchestrator.ledger.folders import find_sweep
+    from orchestrator.spec.parse import load_spec
+
+    keep_job_folder()
+    root = storage_root(storage)
+    if mirror is None:
+        folder = find_sweep(root, sweep)
+    else:
+        from orchestrator.ledger.mirroring.fetch import fetch_sweep
+
+        folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), say=print_err)
+    run_on_terminal(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)
