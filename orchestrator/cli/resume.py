@@ -59,5 +59,5 @@ def resume(
     else:
         from orchestrator.ledger.mirroring.fetch import fetch_sweep
 
-        folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), say=print_err)
+        folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), report=print_err)
     run_on_terminal(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)

@@ -11,7 +11,7 @@ from search_spaces.faults import Fault
 from search_spaces.fields import without_inactive
 from trainables.cost.targets import quantization_fault
 from trainables.data.masks.class_colors import class_color_faults
-from trainables.io.object_store import address_fault, is_address, shown
+from trainables.io.object_store import address_fault, is_address, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,8 +143,8 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
         if place is not None and is_address(place):
             yield Fault(
                 f"storage.{name}",
-                f"must be a folder, as a ledger needs a file system, got {shown(place)}; give a "
-                "folder here and the address as storage.mirror",
+                f"must be a folder, as a ledger needs a file system, got {without_secrets(place)}; "
+                "give a folder here and the address as storage.mirror",
             )
     if _CODE.search(storage.root):
         yield Fault(

@@ -1,4 +1,4 @@
-"""Files that are either whole or as they were."""
+"""Atomic writes, moves and removals of files, under a claim where there is one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def write_atomically(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
-    """Make ``path`` hold ``data`` or leave it as it was, whenever the process or machine dies.
+    """Replace the content of ``path`` by ``data``, completely or not at all if the machine fails.
 
     Args:
-        path: The file.
-        data: What it is to hold, or what writes that, so that it need not be in memory as a whole.
+        path: The file; its folder is created.
+        data: The content, or a function that writes it, for content larger than memory.
 
     Raises:
-        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+        ClaimLostError: another process claimed the folder; nothing changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with changing(path):
@@ -39,14 +39,14 @@ def write_atomically(path: Path, data: bytes | Callable[[BinaryIO], object]) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _settle(path.parent)
+    _sync_folder(path.parent)
 
 
 def move(path: Path, target: Path) -> None:
-    """Give the file at ``path`` the name ``target``, whose own file is lost.
+    """Rename ``path`` to ``target``, replacing it.
 
     Raises:
-        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+        ClaimLostError: another process claimed the folder; nothing changed.
     """
     with changing(target):
         path.replace(target)
@@ -56,14 +56,14 @@ def remove(path: Path) -> None:
     """Remove the file at ``path`` if there is one.
 
     Raises:
-        ClaimLostError: the folder is claimed by somebody else; nothing changed.
+        ClaimLostError: another process claimed the folder; nothing changed.
     """
     with changing(path):
         path.unlink(missing_ok=True)
 
 
 def remove_drafts(path: Path) -> None:
-    """Remove what processes that were killed while they wrote ``path`` left beside it."""
+    """Remove the drafts of ``path`` that killed processes left."""
     for draft in path.parent.glob(f"{_draft_prefix(path.name)}*"):
         remove(draft)
 
@@ -78,8 +78,8 @@ def _draft_prefix(name: str) -> str:
     return f".{name}."
 
 
-def _settle(folder: Path) -> None:
-    """Have the folder's entries on the disk, so that a machine that dies forgets no new name."""
+def _sync_folder(folder: Path) -> None:
+    """Write the folder's entries to the disk: without this, a rename can be lost in a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

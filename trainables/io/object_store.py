@@ -1,18 +1,22 @@
-"""Files below an address of an object store."""
+"""Files below an address of an object store, through pyarrow's file systems."""
 
 from __future__ import annotations
 
-import os
+import io
 import re
-import tempfile
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from trainables.io.atomic import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
     from urllib.parse import SplitResult
 
     from pyarrow.fs import FileSystem
@@ -25,13 +29,15 @@ CREDENTIALS = {
     "abfss": "AZURE_CLIENT_ID with AZURE_TENANT_ID and AZURE_CLIENT_SECRET, or the machine's role",
     "file": "the permissions of the folder",
 }
-"""Schemes that an address may have, with where each takes its credentials from."""
+"""Allowed schemes, with the source of the credentials of each."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SECRET = re.compile(r"key|secret|token|password|credential|sig", re.IGNORECASE)
-_PIECE = 8 * 2**20
-_GCS_PATIENCE = "retry_limit_seconds=60"
-_REFUSED = (
+_CHUNK = 8 * 2**20
+"""Bytes per read and write; memory per transfer."""
+_GCS_RETRY_LIMIT = "retry_limit_seconds=60"
+"""Google's client otherwise retries for many minutes before it reports an error."""
+_ACCESS_DENIED = (
     "ACCESS_DENIED",
     "INVALID_ACCESS_KEY_ID",
     "SIGNATURE_DOES_NOT_MATCH",
@@ -47,30 +53,31 @@ _REFUSED = (
     "AuthorizationFailure",
     "CredentialUnavailable",
 )
-_ABSENT = ("NO_SUCH_BUCKET", "NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+"""Texts in the errors of a store that refuses the credentials; pyarrow raises a plain OSError."""
+_NO_BUCKET = ("NO_SUCH_BUCKET", "NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 
 
 class StoreError(RuntimeError):
-    """An object store does not take or give what it is asked for."""
+    """A request to an object store failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file as its store tells of it."""
+    """Size and time of a file, from the store's listing."""
 
     size: int
     """Bytes, >= 0."""
     changed_ns: int
-    """When it was written, nanoseconds since 1970 on the store's clock; 0 where it is not told."""
+    """Time of the last write, nanoseconds since 1970 on the store's clock; 0 where unknown."""
 
 
 def is_address(text: str) -> bool:
-    """Whether ``text`` is an address with a scheme rather than a path."""
+    """Whether ``text`` has a scheme, so that it is an address and no path."""
     return _ADDRESS.match(text) is not None
 
 
 def address_fault(address: str) -> str | None:
-    """Return what keeps ``address`` from naming a place in an object store; None where it may."""
+    """Return why ``address`` cannot name a folder of an object store; None where it can."""
     known = ", ".join(f"{scheme}://" for scheme in CREDENTIALS)
     if not is_address(address):
         return f"must be an address that begins with one of {known}, got {address!r}"
@@ -83,17 +90,17 @@ def address_fault(address: str) -> str | None:
         return f"must begin with one of {known}, got {scheme}://"
     if parts.password is not None or any(map(_SECRET.search, parse_qs(parts.query))):
         return (
-            f"must hold no credentials; leave them out of the {scheme}:// address and give them "
-            f"by the environment: {CREDENTIALS[scheme]}"
+            f"must hold no credentials; remove them from the {scheme}:// address and set them in "
+            f"the environment: {CREDENTIALS[scheme]}"
         )
-    return _place_fault(address, parts, scheme)
+    return _folder_fault(address, parts, scheme)
 
 
-def _place_fault(address: str, parts: SplitResult, scheme: str) -> str | None:
+def _folder_fault(address: str, parts: SplitResult, scheme: str) -> str | None:
     if not address.isprintable():
-        return "must be of printable characters; write others as %XX"
+        return "must hold printable characters only; write others as %XX"
     if "#" in address or (scheme == "file" and "?" in address):
-        return f"must name its folder with %23 for '#' and %3F for '?', got {shown(address)}"
+        return f"must write %23 for '#' and %3F for '?', got {without_secrets(address)}"
     if scheme == "file" and not parts.path.strip("/"):
         return "must name a folder, such as file:///mnt/bucket/sweeps"
     if scheme != "file" and not parts.netloc:
@@ -104,182 +111,170 @@ def _place_fault(address: str, parts: SplitResult, scheme: str) -> str | None:
 class ObjectStore:
     """Reads and writes files below one address; names are relative with ``/`` between folders.
 
-    A file is there whole or not at all. Credentials come from the environment alone.
+    A file appears under its name only when it is complete. Credentials come from the environment.
+    Every method raises ``StoreError`` where the store cannot be reached or refuses access.
     """
 
     def __init__(self, address: str) -> None:
-        """Name the place; the store itself is asked by the methods.
+        """Set the address; no request is sent.
 
         Raises:
             StoreError: the address cannot be used.
         """
         if fault := address_fault(address):
-            raise StoreError(f"{shown(address)}: {fault}")
+            raise StoreError(f"{without_secrets(address)}: {fault}")
         self.address = address.rstrip("/")
         self._scheme = urlsplit(address).scheme.lower()
         with self._explained():
             self._system, self._base = _file_system(self.address, self._scheme)
 
     def files(self, below: str = "") -> dict[str, StoredFile]:
-        """Return all files in the folder ``below``, by their names there; none where there is none.
+        """Return all files at any depth of the folder ``below``, by name relative to it."""
+        from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 - slow to import
 
-        Raises:
-            StoreError: the store does not answer, or does not let us in.
-        """
-        from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 - loaded where it is used
-
-        place = self._place(below)
+        folder = self._path(below)
         with self._explained():
-            found = self._system.get_file_info(
-                FileSelector(place, recursive=True, allow_not_found=True)
+            infos = self._system.get_file_info(
+                FileSelector(folder, recursive=True, allow_not_found=True)
             )
         files = {
-            _safe(each.path[len(place) + 1 :]): StoredFile(each.size or 0, each.mtime_ns or 0)
-            for each in found
-            if each.type == FileType.File and len(each.path) > len(place)
+            _safe(info.path[len(folder) + 1 :]): StoredFile(info.size or 0, info.mtime_ns or 0)
+            for info in infos
+            if info.type == FileType.File and len(info.path) > len(folder)
         }
+        # Stores without folders may list an empty file with the name of a folder.
         folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
-        return {  # a store without folders may keep an empty file in the place of one
-            name: file for name, file in files.items() if file.size or name not in folders
-        }
+        return {name: file for name, file in files.items() if file.size or name not in folders}
 
     def folders(self, below: str) -> list[str]:
         """Return the names of the folders in ``below``, sorted."""
-        from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 - loaded where it is used
+        from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 - slow to import
 
         with self._explained():
-            found = self._system.get_file_info(
-                FileSelector(self._place(below), allow_not_found=True)
+            infos = self._system.get_file_info(
+                FileSelector(self._path(below), allow_not_found=True)
             )
-        return sorted(_safe(each.base_name) for each in found if each.type == FileType.Directory)
+        return sorted(_safe(info.base_name) for info in infos if info.type == FileType.Directory)
 
     def put(self, name: str, source: Path) -> None:
         """Copy the local file ``source`` to ``name``.
 
         Raises:
-            StoreError: the store does not take it.
             FileNotFoundError: there is no such local file.
         """
         with source.open("rb") as file:
-            self._write(name, iter(lambda: file.read(_PIECE), b""))
+            self._write(name, file)
 
     def write(self, name: str, data: bytes) -> None:
         """Make ``data`` the content of ``name``."""
-        self._write(name, iter([data]))
+        self._write(name, io.BytesIO(data))
 
     def read(self, name: str) -> bytes | None:
         """Return the content of ``name``; None where there is no such file."""
         if not self.has(name):
             return None
-        with self._explained(), self._system.open_input_stream(self._place(name)) as stream:
+        with self._explained(), self._system.open_input_stream(self._path(name)) as stream:
             return bytes(stream.read())
 
     def has(self, name: str) -> bool:
         """Whether there is a file ``name``."""
-        from pyarrow.fs import FileType  # noqa: PLC0415 - loaded where it is used
+        from pyarrow.fs import FileType  # noqa: PLC0415 - slow to import
 
         with self._explained():
-            return bool(self._system.get_file_info(self._place(name)).type == FileType.File)
+            return bool(self._system.get_file_info(self._path(name)).type == FileType.File)
 
     def get(self, name: str, target: Path) -> None:
-        """Copy ``name`` to the local file ``target``, whose folder is made where it is not there.
+        """Copy ``name`` to the local file ``target``, creating its folder.
 
         Raises:
-            StoreError: the store does not give it.
+            StoreError: there is no such file; ``target`` stays as it was.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                with self._explained(), self._system.open_input_stream(self._place(name)) as stream:
-                    while piece := stream.read(_PIECE):
-                        file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(target)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+
+        def download(file: BinaryIO) -> None:
+            with self._explained(), self._system.open_input_stream(self._path(name)) as stream:
+                shutil.copyfileobj(stream, file, _CHUNK)
+
+        write_atomically(target, download)
 
     def delete(self, name: str) -> None:
-        """Remove ``name``; nothing happens where it is not there."""
+        """Remove ``name`` if it exists."""
         with self._explained():
             try:
-                self._system.delete_file(self._place(name))
-            except OSError:  # the file is gone, and its store refuses a marker for its folder
+                self._system.delete_file(self._path(name))
+            except OSError:
+                # pyarrow then writes an empty object for the folder, which a store may refuse.
                 if self.has(name):
                     raise
 
-    def _write(self, name: str, pieces: Iterator[bytes]) -> None:
-        place = self._place(name)
+    def _write(self, name: str, source: BinaryIO) -> None:
+        # An object appears when its stream is closed; a local file needs a draft and a rename.
+        path = draft = self._path(name)
         local = self._system.type_name == "local"
-        draft = (
-            str(PurePosixPath(place).with_name(f".{PurePosixPath(place).name}")) if local else place
-        )
         with self._explained():
             if local:
-                self._system.create_dir(str(PurePosixPath(place).parent), recursive=True)
+                folder = PurePosixPath(path).parent
+                draft = str(folder / f".{PurePosixPath(path).name}")
+                self._system.create_dir(str(folder), recursive=True)
             with self._system.open_output_stream(draft) as stream:
-                for piece in pieces:
-                    stream.write(piece)
+                shutil.copyfileobj(source, stream, _CHUNK)
             if local:
-                self._system.move(draft, place)
+                self._system.move(draft, path)
 
-    def _place(self, name: str) -> str:
+    def _path(self, name: str) -> str:
         return f"{self._base}/{name}".rstrip("/")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what the store says into an error that says what to do."""
+        """Raise ``StoreError`` with a remedy for errors of the store."""
         try:
             yield
         except FileNotFoundError as error:
-            if error.filename is not None:  # one of this machine's own files
+            if error.filename is not None:  # a local file
                 raise
             raise StoreError(f"{self.address}: {_line(error)}") from error
         except (OSError, ValueError, NotImplementedError) as error:
             text = str(error)
-            if any(each in text for each in _ABSENT):
+            if any(phrase in text for phrase in _NO_BUCKET):
                 raise StoreError(
-                    f"{self.address}: there is no such bucket; make it, or name another one"
+                    f"{self.address}: there is no such bucket; create it, or name another one"
                 ) from error
-            if any(each in text for each in _REFUSED):
+            if any(phrase in text for phrase in _ACCESS_DENIED):
                 raise StoreError(
-                    f"{self.address}: the store does not let us in; it takes credentials from "
+                    f"{self.address}: access denied; the credentials come from "
                     f"{CREDENTIALS[self._scheme]} ({_line(error)})"
                 ) from error
             raise StoreError(f"{self.address}: {_line(error)}") from error
 
 
-def shown(address: str) -> str:
-    """Return the address without what may be a secret in it."""
+def without_secrets(address: str) -> str:
+    """Return the address without password, query and fragment."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return f"{address.partition('://')[0]}://..."
-    place = parts.netloc.rpartition("@")[2] if parts.password is not None else parts.netloc
-    return f"{parts.scheme}://{place}{parts.path}" if is_address(address) else address
+    host = parts.netloc.rpartition("@")[2] if parts.password is not None else parts.netloc
+    return f"{parts.scheme}://{host}{parts.path}" if is_address(address) else address
 
 
 def _file_system(address: str, scheme: str) -> tuple[FileSystem, str]:
-    from pyarrow.fs import FileSystem, LocalFileSystem  # noqa: PLC0415 - loaded where it is used
+    from pyarrow.fs import FileSystem, LocalFileSystem  # noqa: PLC0415 - slow to import
 
     if scheme == "file":
         return LocalFileSystem(), unquote(urlsplit(address).path).rstrip("/")
     if scheme in {"gs", "gcs"} and "retry_limit_seconds" not in address:
-        address += ("&" if "?" in address else "?") + _GCS_PATIENCE
-    files, base = FileSystem.from_uri(address)
-    return files, base.rstrip("/")
+        address += ("&" if "?" in address else "?") + _GCS_RETRY_LIMIT
+    system, base = FileSystem.from_uri(address)
+    return system, base.rstrip("/")
 
 
 def _safe(name: str) -> str:
-    """Return a file's name where it stays in its folder.
+    """Return ``name``.
 
     Raises:
-        StoreError: it leads out of it.
+        StoreError: it leads out of its folder, so a copy could overwrite any local file.
     """
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
-        raise StoreError(f"the store holds a file called {name!r}, which leads out of its folder")
+        raise StoreError(f"the store holds a file named {name!r}, which leads out of its folder")
     return name
 
 

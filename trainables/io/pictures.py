@@ -1,4 +1,4 @@
-"""Pictures of predictions beside what they should be."""
+"""Pictures of predictions beside image and ground truth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IGNORED_COLOUR = (0, 0, 0)
 PANEL_HEIGHT = 192
-"""Least height of each panel, pixels; smaller images are enlarged."""
+"""Least height of a panel, pixels; smaller images are enlarged."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _TONES = ((0.75, 0.95), (0.55, 0.65), (0.4, 1.0), (0.9, 0.75))
 _GAP, _SWATCH, _ROW, _FONT = 6, 12, 18, 12
@@ -28,8 +28,8 @@ _BACKGROUND, _INK = (255, 255, 255), (30, 30, 30)
 def class_palette(num_classes: int) -> NDArray[np.uint8]:
     """Return 256 RGB colours, uint8 [256, 3]: one per class, black for every other label.
 
-    Hues advance by the golden ratio, so that neighbours differ and a class keeps its colour
-    whatever the number of classes.
+    Hues advance by the golden ratio: neighbouring classes differ, and a class has the same colour
+    for any number of classes.
     """
     palette = np.full((256, 3), IGNORED_COLOUR, dtype=np.uint8)
     for label in range(min(num_classes, 255)):
@@ -49,9 +49,9 @@ def prediction_picture(
 
     Args:
         image: RGB, uint8 [h, w, 3]; resized to the size of the mask.
-        mask: True classes [H, W], 255 where ignored.
+        mask: Ground truth [H, W], 255 where ignored.
         prediction: Predicted classes [H, W]; shown black where the mask is ignored.
-        class_names: Names by label; those in mask or prediction enter the legend.
+        class_names: Names by label; the legend lists those in mask or prediction.
 
     Raises:
         ValueError: mask and prediction differ in shape.
@@ -75,7 +75,7 @@ def prediction_picture(
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write ``picture`` as PNG, making the folder if need be."""
+    """Write ``picture`` as PNG, creating the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, format="PNG")
 
@@ -110,7 +110,7 @@ def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def _legend_places(entries: Sequence[tuple[str, float]], width: int) -> list[tuple[int, int]]:
-    """Return where each entry's swatch goes, in rows of at most ``width`` pixels."""
+    """Return x and y of each entry's swatch, in rows of at most ``width`` pixels."""
     places = []
     x, y = _GAP, 0
     for _, length in entries:

@@ -71,10 +71,10 @@ def resume_submission(
     from orchestrator.driver.submission.environment import as_submitted
     from orchestrator.driver.submission.find import UnknownSubmissionError, find_job, next_again
     from orchestrator.driver.submission.request import STORAGE, SWEEP, make_submission
-    from trainables.io.object_store import StoreError, address_fault, shown
+    from trainables.io.object_store import StoreError, address_fault, without_secrets
 
     if mirror is not None and (fault := address_fault(mirror)):
-        raise StoreError(f"--from {shown(mirror)}: {fault}")
+        raise StoreError(f"--from {without_secrets(mirror)}: {fault}")
     jobs = connect(address).jobs()
     try:
         last = find_job(jobs, sweep)

@@ -1,4 +1,4 @@
-"""Fetches a sweep from its mirror, so that this machine can go on with it."""
+"""Copies a sweep from its mirror, so that this machine can resume it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _THREADS = 16
 _LAST = (LEDGER, SPEC)
-"""What makes a folder a sweep; fetched when all else is there."""
+"""Files that make a folder a sweep, so they are copied last."""
 
 
 class MirrorConflictError(ValueError):
-    """A sweep that is to be fetched is here already, in another state."""
+    """The sweep to fetch exists locally in an older state."""
 
 
 def fetch_sweep(
@@ -43,62 +43,60 @@ def fetch_sweep(
     root: Path,
     *,
     overrides: Iterable[str] = (),
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> SweepFolder:
-    """Return the folder of a sweep below ``root``, copied there from its mirror.
+    """Copy a sweep from its mirror into ``root`` and return its folder.
 
-    Its spec and ledger name ``root`` and ``address`` from then on. A sweep that is here already is
-    left as it is where no other machine has gone on with it since. Teachers go into ``cache`` below
-    ``root``.
+    Its spec and ledger then name ``root`` and ``address``. A local sweep is left as it is, unless
+    another machine resumed it since. Teachers are copied into ``cache`` below ``root``.
 
     Args:
         address: The mirror, as ``storage.mirror`` names it.
-        sweep_id: Id of the sweep, or a unique beginning of it; None takes the one there, if there
-            is one alone.
+        sweep_id: Id of the sweep, or a unique prefix of it; None if the mirror holds one sweep.
         root: Storage root on this machine.
-        overrides: ``dotted.path=VALUE`` settings; those that may change while a sweep is on are
-            kept, such as where the data set is on this machine.
-        say: Told in a few words what is done.
+        overrides: ``dotted.path=VALUE`` settings; those that may change during a sweep are applied,
+            such as ``data.root``.
+        report: Called with a line about each step.
 
     Raises:
         StoreError: the mirror cannot be read.
         UnknownSweepError: it holds no such sweep.
-        MirrorConflictError: the sweep is here too, and another machine has gone on with it.
+        MirrorConflictError: the sweep exists locally, and another machine resumed it.
     """
     store = ObjectStore(address)
-    found = match_sweep(_sweeps(store), sweep_id, where=store.address)
-    folder = SweepFolder(Path(root), found)
+    found_id = match_sweep(_sweeps(store), sweep_id, where=store.address)
+    folder = SweepFolder(Path(root), found_id)
     if folder.spec.exists():
         _refuse_older(store, folder)
-        say(f"sweep {found} is here already")
+        report(f"sweep {found_id} exists in {folder.root}, so it is not fetched")
         return folder
-    base = f"{SWEEPS}/{found}"
+    base = f"{SWEEPS}/{found_id}"
     names = store.files(base).keys() - {OWNER, *_LAST}
-    say(f"fetching sweep {found}: {len(names)} files")
+    report(f"fetching sweep {found_id}: {len(names)} files")
     _copy(store, base, names, folder.path)
     _copy(store, TEACHERS, store.files(TEACHERS), folder.root / "cache" / TEACHERS)
-    for beside in ("-wal", "-shm"):  # of a fetch that was cut off
-        folder.ledger.with_name(LEDGER + beside).unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):  # left by an interrupted fetch, and of another ledger
+        folder.ledger.with_name(LEDGER + suffix).unlink(missing_ok=True)
     store.get(f"{base}/{LEDGER}", folder.ledger)
-    free = [each for each in overrides if each.partition("=")[0] in FREE]
+    free = [setting for setting in overrides if setting.partition("=")[0] in FREE]
     _move(store.address, store.read(f"{base}/{SPEC}") or b"", folder, free)
-    states = mirrored_files(folder)
+    versions = mirrored_files(folder)
     Record(
         address=store.address,
-        driver=_owner(store, found),
-        files={f"{base}/{name}": state for name, state in states.items() if name != SPEC},
+        driver=_owner(store, found_id),
+        files={f"{base}/{name}": version for name, version in versions.items() if name != SPEC},
     ).save(folder)
     return folder
 
 
 def _sweeps(store: ObjectStore) -> list[str]:
-    """Return the sweeps that can be gone on with, by id."""
-    found = [name for name in store.folders(SWEEPS) if store.has(f"{SWEEPS}/{name}/{LEDGER}")]
-    if not found:
+    """Return the ids of the mirrored sweeps; a sweep without its ledger is incomplete."""
+    sweeps = [name for name in store.folders(SWEEPS) if store.has(f"{SWEEPS}/{name}/{LEDGER}")]
+    if not sweeps:
         raise UnknownSweepError(
-            f"there is no sweep at {store.address}; it must be what storage.mirror was"
+            f"there is no sweep at {store.address}; give the address of its storage.mirror"
         )
-    return found
+    return sweeps
 
 
 def _copy(store: ObjectStore, base: str, names: Iterable[str], folder: Path) -> None:
@@ -107,12 +105,12 @@ def _copy(store: ObjectStore, base: str, names: Iterable[str], folder: Path) -> 
 
 
 def _move(address: str, text: bytes, folder: SweepFolder, overrides: Iterable[str]) -> None:
-    """Have spec and ledger name the places of this machine."""
+    """Write the paths of this machine into spec and ledger."""
     draft = folder.spec.with_name(f".{SPEC}")
     write_atomically(draft, text)
     root = json.dumps(str(folder.root.absolute()))
-    here = [f"storage.root={root}", "storage.cache=null"]
-    spec = load_spec(draft, overrides=[*here, f"storage.mirror={address}", *overrides])
+    paths = [f"storage.root={root}", "storage.cache=null", f"storage.mirror={address}"]
+    spec = load_spec(draft, overrides=[*paths, *overrides])
     moved = dump_spec(spec)
     with Ledger(folder.ledger) as ledger:
         ledger.set_fact(KEPT_SPEC, moved)
@@ -124,9 +122,9 @@ def _refuse_older(store: ObjectStore, folder: SweepFolder) -> None:
     record, owner = Record.load(folder), _owner(store, folder.sweep_id)
     if record is None or record.address != store.address or record.driver != owner:
         raise MirrorConflictError(
-            f"sweep {folder.sweep_id} is in {folder.root} already, and another machine has gone "
-            f"on with it at {store.address}; fetch it into another folder (--storage FOLDER), or "
-            "go on with the one here: segsweep resume without --from"
+            f"sweep {folder.sweep_id} exists in {folder.root}, and another machine resumed it from "
+            f"{store.address}; fetch it into another folder (--storage FOLDER), or resume the "
+            "local one: segsweep resume without --from"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which files a sweep is made of, in its folder as in a mirror."""
+"""The files of a sweep that its mirror holds."""
 
 from __future__ import annotations
 
@@ -23,71 +23,71 @@ TEACHERS = "teachers"
 LEDGER = "ledger.db"
 SPEC = "spec.yaml"
 OWNER = "owner.json"
-"""File of a mirrored sweep that says which driver writes there."""
+"""File of a mirrored sweep with the driver that may write there."""
 RECORD = "mirrored.json"
-"""File of a sweep's folder that says what was copied where."""
+"""File of a sweep's folder that lists the copied files."""
 
-_OWN = frozenset({"ray", "mlflow-cursor.json", "driver.lock", "driver.json", OWNER, RECORD})
-"""What belongs to one machine: it means nothing, or something else, on another one."""
+_LOCAL = frozenset({"ray", "mlflow-cursor.json", "driver.lock", "driver.json", OWNER, RECORD})
+"""Files that are valid on one machine only."""
 
-State = tuple[int, int]
-"""Size of a file in bytes with its time of change in nanoseconds."""
+FileVersion = tuple[int, int]
+"""Size of a file in bytes and its time of change in nanoseconds."""
 
 
-def mirrored_files(folder: SweepFolder) -> dict[str, State]:
-    """Return the files of a sweep that are copied, by name below its folder, less its ledger."""
+def mirrored_files(folder: SweepFolder) -> dict[str, FileVersion]:
+    """Return the copied files of a sweep, by name below its folder; its ledger is left out."""
     return {
-        name: state
-        for name, state in _files(folder.path)
-        if name.split("/")[0] not in _OWN
+        name: version
+        for name, version in _files(folder.path)
+        if name.split("/")[0] not in _LOCAL
         and not name.startswith(LEDGER)
         and not name.endswith(f"/{CLAIM}")
     }
 
 
-def teacher_files(spec: SweepSpec) -> dict[str, State]:
-    """Return the files of the cache's teachers by name; none where the sweep trains no teacher."""
+def teacher_files(spec: SweepSpec) -> dict[str, FileVersion]:
+    """Return the files of the cached teachers by name; empty if the sweep trains no teacher."""
     if spec.teacher is None or spec.teacher.checkpoint is not None:
         return {}
     return dict(_files(spec.storage.cache_dir / TEACHERS))
 
 
-def _files(folder: Path) -> Iterator[tuple[str, State]]:
-    """Yield what lies below ``folder``; files whose names begin with a dot are drafts or locks."""
+def _files(folder: Path) -> Iterator[tuple[str, FileVersion]]:
+    """Yield the files below ``folder``; names with a leading dot are drafts or locks."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in name.split("/")):
             continue
         try:
             if path.is_file():
-                facts = path.stat()
-                yield name, (facts.st_size, facts.st_mtime_ns)
-        except FileNotFoundError:  # its trial replaced or removed it just now
+                stat = path.stat()
+                yield name, (stat.st_size, stat.st_mtime_ns)
+        except FileNotFoundError:  # replaced or removed meanwhile by its trial
             continue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What a driver knows of its mirror."""
+    """The files that a driver copied to its mirror."""
 
     address: str
-    """Where it is."""
+    """Address of the mirror."""
     driver: str
     """Identity of the driver that wrote there last."""
-    files: Mapping[str, State]
-    """What is there, as it was here, by name below the address."""
+    files: Mapping[str, FileVersion]
+    """Version of each file when it was copied, by name below the address."""
 
     def save(self, folder: SweepFolder) -> None:
-        """Keep the record in the sweep's folder."""
-        told = {"address": self.address, "driver": self.driver, "files": dict(self.files)}
-        write_atomically(folder.path / RECORD, json.dumps(told).encode())
+        """Write the record into the sweep's folder."""
+        content = {"address": self.address, "driver": self.driver, "files": dict(self.files)}
+        write_atomically(folder.path / RECORD, json.dumps(content).encode())
 
     @classmethod
     def load(cls, folder: SweepFolder) -> Record | None:
-        """Return the record that is kept; None without one."""
+        """Return the record in the sweep's folder; None without a readable one."""
         try:
-            told = json.loads((folder.path / RECORD).read_text(encoding="utf-8"))
-            files = {str(name): (int(a), int(b)) for name, (a, b) in told["files"].items()}
-            return cls(address=str(told["address"]), driver=str(told["driver"]), files=files)
+            content = json.loads((folder.path / RECORD).read_text(encoding="utf-8"))
+            files = {str(name): (int(a), int(b)) for name, (a, b) in content["files"].items()}
+            return cls(address=str(content["address"]), driver=str(content["driver"]), files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None

@@ -33,35 +33,35 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.folders import SweepFolder
     from orchestrator.ledger.ledger import Ledger
-    from orchestrator.ledger.mirroring.files import State
+    from orchestrator.ledger.mirroring.files import FileVersion
     from orchestrator.spec.sweep_spec import SweepSpec
 
-_SHARE = 0.1
-"""Share of the time that passes may take: after a long one follows a longer pause."""
+_MAX_SHARE = 0.1
+"""Largest share of the time that passes take; a long pass is followed by a longer pause."""
 _THREADS = 4
 _NOTE = "segsweep.txt"
 _LOG = logging.getLogger(__name__)
 
 
 class TakenOverError(Exception):
-    """Another driver goes on with the sweep in its mirror."""
+    """Another driver resumed the sweep from its mirror."""
 
 
 class Mirror:
-    """Keeps a copy of one sweep that another machine can go on from.
+    """Maintains a copy of one sweep from which another machine can resume.
 
-    A pass takes a consistent snapshot of the ledger, copies every file that changed, then the
-    snapshot, and at last removes what the sweep removed. So whatever a mirrored ledger names is
-    there, in the same or a later state, whenever the passes end.
+    A pass takes a consistent snapshot of the ledger, copies every changed file, then the snapshot,
+    and last deletes the files that the sweep removed. In this order every file that a mirrored
+    ledger names exists, in the same or a later version, even if a pass is interrupted.
     """
 
     def __init__(
         self, spec: SweepSpec, folder: SweepFolder, ledger: Ledger, *, address: str
     ) -> None:
-        """Name the place; nothing is copied yet.
+        """Read the record of earlier copies; nothing is copied.
 
         Raises:
-            StoreError: the address cannot be used.
+            StoreError: the address is not valid.
         """
         self._spec = spec
         self._folder = folder
@@ -69,18 +69,18 @@ class Mirror:
         self._store = ObjectStore(address)
         self._base = f"{SWEEPS}/{folder.sweep_id}"
         self._driver = uuid4().hex
-        known = Record.load(folder)
-        mine = known is not None and known.address == self._store.address
-        self._there: dict[str, State] = dict(known.files) if known is not None and mine else {}
+        record = Record.load(folder)
+        valid = record is not None and record.address == self._store.address
+        self._copied: dict[str, FileVersion] = dict(record.files) if record and valid else {}
         self._snapshot: str | None = None
 
     def begin(self) -> None:
-        """Take the mirrored sweep for this driver.
+        """Make this driver the owner of the mirrored sweep.
 
         Raises:
-            StoreError: the store does not take it.
+            StoreError: the store cannot be written to.
         """
-        self._store.write(_NOTE, b"Sweeps of segsweep; go on with one: segsweep resume --from\n")
+        self._store.write(_NOTE, b"Sweeps of segsweep; resume one: segsweep resume --from\n")
         owner = {"driver": self._driver, "pid": os.getpid(), "host": socket.gethostname()}
         self._store.write(f"{self._base}/{OWNER}", json.dumps(owner).encode())
 
@@ -88,50 +88,54 @@ class Mirror:
         """Make one pass.
 
         Raises:
-            StoreError: the store does not take something; the next pass tries again.
-            TakenOverError: another driver goes on with the sweep there.
+            StoreError: a file cannot be copied; the next pass tries again.
+            TakenOverError: another driver resumed the sweep from there.
         """
-        self._hold()
+        self._check_owner()
         with tempfile.TemporaryDirectory(prefix="segsweep-mirror-") as scratch:
             snapshot = Path(scratch) / LEDGER
             self._ledger.copy_to(snapshot)
-            here = self._here()
-            self._put(here)
-            self._hold()
+            local = self._local()
+            self._put(local)
+            self._check_owner()
             self._put_ledger(snapshot)
-        for name in self._there.keys() - here.keys():
+        for name in self._copied.keys() - local.keys():
             self._store.delete(name)
-            del self._there[name]
-        Record(address=self._store.address, driver=self._driver, files=self._there).save(
+            del self._copied[name]
+        Record(address=self._store.address, driver=self._driver, files=self._copied).save(
             self._folder
         )
 
-    def _here(self) -> dict[str, tuple[Path, State]]:
+    def _local(self) -> dict[str, tuple[Path, FileVersion]]:
+        """Return path and version of each file to mirror, by name below the address."""
         sweep, teachers = self._folder.path, self._spec.storage.cache_dir / TEACHERS
-        own = mirrored_files(self._folder).items()
-        taught = teacher_files(self._spec).items()
-        return {f"{self._base}/{name}": (sweep / name, state) for name, state in own} | {
-            f"{TEACHERS}/{name}": (teachers / name, state) for name, state in taught
+        return {
+            f"{self._base}/{name}": (sweep / name, version)
+            for name, version in mirrored_files(self._folder).items()
+        } | {
+            f"{TEACHERS}/{name}": (teachers / name, version)
+            for name, version in teacher_files(self._spec).items()
         }
 
-    def _put(self, here: Mapping[str, tuple[Path, State]]) -> None:
-        """Copy what changed, folder by folder; in a trial's the best weights before the state.
+    def _put(self, local: Mapping[str, tuple[Path, FileVersion]]) -> None:
+        """Copy the changed files, those of one folder in alphabetical order.
 
-        So a state goes with weights that are not newer than it, as going on from it needs.
+        A trial's ``best.*`` is thus copied before its ``last.pt``: a resumed trial needs best
+        weights that are not newer than its checkpoint.
         """
         folders: dict[str, list[str]] = {}
-        for name in sorted(here):
-            if self._there.get(name) != here[name][1]:
+        for name in sorted(local):
+            if self._copied.get(name) != local[name][1]:
                 folders.setdefault(name.rpartition("/")[0], []).append(name)
 
         def put(names: list[str]) -> None:
             for name in names:
-                path, state = here[name]
+                path, version = local[name]
                 try:
                     self._store.put(name, path)
-                except FileNotFoundError:  # its trial replaced or removed it just now
+                except FileNotFoundError:  # replaced or removed meanwhile by its trial
                     continue
-                self._there[name] = state
+                self._copied[name] = version
 
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
             list(pool.map(put, folders.values()))
@@ -142,32 +146,27 @@ class Mirror:
             self._store.put(f"{self._base}/{LEDGER}", snapshot)
             self._snapshot = digest
 
-    def _hold(self) -> None:
-        told = self._store.read(f"{self._base}/{OWNER}")
-        if told is None:
-            raise StoreError(f"{self._store.address}: the sweep is not there any more")
-        owner = json.loads(told)
+    def _check_owner(self) -> None:
+        content = self._store.read(f"{self._base}/{OWNER}")
+        if content is None:
+            raise StoreError(f"{self._store.address}: the mirrored sweep was removed")
+        owner = json.loads(content)
         if owner.get("driver") != self._driver:
             raise TakenOverError(
-                f"process {owner.get('pid', '?')} on {owner.get('host', 'another machine')} goes "
-                f"on with the sweep at {self._store.address}; nothing more is copied there"
+                f"process {owner.get('pid', '?')} on {owner.get('host', 'another machine')} "
+                f"resumed the sweep from {self._store.address}; this driver stops copying to it"
             )
 
 
 @contextmanager
 def mirrored(spec: SweepSpec, folder: SweepFolder, ledger: Ledger) -> Iterator[list[str]]:
-    """Keep the mirror that ``spec`` names up with the sweep; yields what went wrong, at the end.
+    """Mirror the sweep while the body runs; the yielded list holds the problem of the last pass.
 
-    The body begins after the first pass, and a last one follows it. A store that is away meanwhile
-    is asked again at the next pass.
-
-    Args:
-        spec: The sweep; without ``storage.mirror`` nothing is done.
-        folder: Its folder.
-        ledger: Its ledger.
+    One pass precedes the body and one follows it. A pass that fails in between is logged, and the
+    next pass tries again. Without ``storage.mirror`` nothing is done.
 
     Raises:
-        StoreError: the store does not take the sweep at its beginning.
+        StoreError: the first pass failed.
     """
     problems: list[str] = []
     if spec.storage.mirror is None:
@@ -189,12 +188,12 @@ def mirrored(spec: SweepSpec, folder: SweepFolder, ledger: Ledger) -> Iterator[l
         try:
             mirror.copy()
         except (StoreError, TakenOverError, LedgerError, OSError) as error:
-            problems.append(f"the mirror does not have the end of the sweep: {error}")
+            problems.append(f"the mirror lacks the end of the sweep: {error}")
 
 
 def _follow(mirror: Mirror, end: threading.Event, seconds: float) -> None:
     took = 0.0
-    while not end.wait(max(seconds, took * (1 / _SHARE - 1))):
+    while not end.wait(max(seconds, took * (1 / _MAX_SHARE - 1))):
         begin = time.monotonic()
         try:
             mirror.copy()
@@ -202,5 +201,5 @@ def _follow(mirror: Mirror, end: threading.Event, seconds: float) -> None:
             _LOG.warning("%s", error)
             return
         except (StoreError, LedgerError, OSError) as error:
-            _LOG.warning("the mirror is behind and is tried again: %s", error)
+            _LOG.warning("mirroring failed, the next pass tries again: %s", error)
         took = time.monotonic() - begin

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.io.object_store import ObjectStore, StoreError, address_fault, is_address, shown
+from trainables.io.object_store import (
+    ObjectStore,
+    StoreError,
+    address_fault,
+    is_address,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
         ("abfs://c:hush@account.dfs.core.windows.net/a", "no credentials"),
     ],
 )
-def test_an_address_names_a_place_and_no_secret(address: str, fault: str | None) -> None:
+def test_an_address_names_a_folder_and_no_secret(address: str, fault: str | None) -> None:
     found = address_fault(address)
     if fault is None:
         assert found is None
@@ -43,10 +49,10 @@ def test_an_address_names_a_place_and_no_secret(address: str, fault: str | None)
     assert "hush" not in str(error.value)
 
 
-def test_paths_are_no_addresses() -> None:
+def test_paths_are_no_addresses_and_secrets_are_left_out() -> None:
     assert not any(map(is_address, ("/a/b", "a", "C:/a", "~/a", "")))
     assert is_address("S3://a")
-    assert shown("s3://key:hush@bucket/a?token=hush") == "s3://bucket/a"
+    assert without_secrets("s3://key:hush@bucket/a?token=hush") == "s3://bucket/a"
 
 
 def test_files_are_written_listed_read_and_removed(store_address: str, tmp_path: Path) -> None:
@@ -75,7 +81,7 @@ def test_files_are_written_listed_read_and_removed(store_address: str, tmp_path:
     assert set(store.files()) == {"a/small.txt", "a/b/kept"}
 
 
-def test_what_is_not_there_is_said(store_address: str, tmp_path: Path) -> None:
+def test_missing_files_raise(store_address: str, tmp_path: Path) -> None:
     store = ObjectStore(store_address)
     with pytest.raises(StoreError):
         store.get("none", tmp_path / "target")
@@ -89,16 +95,16 @@ def test_a_missing_bucket_and_wrong_keys_are_named(
 ) -> None:
     for name, value in s3_environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(StoreError, match="no such bucket; make it"):
+    with pytest.raises(StoreError, match="no such bucket; create it"):
         ObjectStore("s3://missing/a").write("b", b"")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-one")
-    with pytest.raises(StoreError, match=r"does not let us in.*AWS_ACCESS_KEY_ID") as error:
+    with pytest.raises(StoreError, match=r"access denied.*AWS_ACCESS_KEY_ID") as error:
         ObjectStore("s3://tests/a").files()
     again = pickle.loads(pickle.dumps(error.value))  # noqa: S301 - our own bytes
     assert str(again) == str(error.value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    with pytest.raises(StoreError, match="does not let us in"):
+    with pytest.raises(StoreError, match="access denied"):
         ObjectStore("s3://tests/a").files()
 
 
@@ -123,4 +129,4 @@ def test_any_text_is_an_address_or_a_fault(text: str) -> None:
     for address in (f"x{text}", f"s3://{text}", f"file://{text}"):
         fault = address_fault(address)
         assert fault is None or fault
-        assert shown(address)
+        assert without_secrets(address)

@@ -59,7 +59,7 @@ def texts(folder: Path) -> dict[str, str]:
     return {p.name: p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_another_machine_goes_on_with_what_was_copied(store_address: str, tmp_path: Path) -> None:
+def test_another_machine_resumes_from_the_mirror(store_address: str, tmp_path: Path) -> None:
     spec, folder = begin(tmp_path / "one", store_address)
     with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
         ledger.append(asked(1))
@@ -67,12 +67,12 @@ def test_another_machine_goes_on_with_what_was_copied(store_address: str, tmp_pa
     assert problems == []
     shutil.rmtree(tmp_path / "one")
 
-    said: list[str] = []
+    lines: list[str] = []
     root = tmp_path / "other: machine"
     free = ["data.root=/elsewhere", "budget.trials=99"]
-    again = fetch_sweep(store_address, None, root, overrides=free, say=said.append)
+    again = fetch_sweep(store_address, None, root, overrides=free, report=lines.append)
     assert again == SweepFolder(root, "night-1")
-    assert said == ["fetching sweep night-1: 2 files"]
+    assert lines == ["fetching sweep night-1: 2 files"]
     assert events(again) == 2
     assert texts(again.trials) == {"last.pt": "state 1", "best.json": "{}"}
     assert texts(root / "cache" / "teachers") == {"teacher.safetensors": "teacher"}
@@ -86,7 +86,7 @@ def test_another_machine_goes_on_with_what_was_copied(store_address: str, tmp_pa
         settle_identity(ledger, moved, "digest")  # it is the same sweep
 
 
-def test_changes_and_removals_follow(store_address: str, tmp_path: Path) -> None:
+def test_changes_and_removals_are_mirrored(store_address: str, tmp_path: Path) -> None:
     spec, folder = begin(tmp_path, store_address)
     trial = folder.trials / "t0"
     with Ledger(folder.ledger) as ledger:
@@ -97,17 +97,17 @@ def test_changes_and_removals_follow(store_address: str, tmp_path: Path) -> None
         write(trial / "best.json", "{}")
         mirror.copy()
         store = ObjectStore(store_address)
-        there = "sweeps/night-1/trials/t0"
-        assert store.read(f"{there}/last.pt") == b"state 2"
+        trial_name = "sweeps/night-1/trials/t0"
+        assert store.read(f"{trial_name}/last.pt") == b"state 2"
         (trial / "last.pt").unlink()
         mirror.copy()
-        assert set(store.files(there)) == {"best.json"}
+        assert set(store.files(trial_name)) == {"best.json"}
         later = Mirror(spec, folder, ledger, address=store_address)  # a driver that resumes here
         later.begin()
         write(trial / "last.pt", "state 3")
         (trial / "best.json").unlink()
         later.copy()
-        assert set(store.files(there)) == {"last.pt"}
+        assert set(store.files(trial_name)) == {"last.pt"}
 
 
 def test_a_state_is_copied_after_the_weights_it_needs(tmp_path: Path) -> None:
@@ -117,30 +117,30 @@ def test_a_state_is_copied_after_the_weights_it_needs(tmp_path: Path) -> None:
         write(folder.trials / "t0" / name, name * 10_000)
     with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger):
         pass
-    there = tmp_path / "mirror/sweeps/night-1/trials/t0"
-    assert sorted(names, key=lambda name: (there / name).stat().st_mtime_ns) == names
+    copied = tmp_path / "mirror/sweeps/night-1/trials/t0"
+    assert sorted(names, key=lambda name: (copied / name).stat().st_mtime_ns) == names
 
 
 def test_only_one_driver_writes(store_address: str, tmp_path: Path) -> None:
     spec, folder = begin(tmp_path / "one", store_address)
     with Ledger(folder.ledger) as ledger, mirrored(spec, folder, ledger) as problems:
         other = fetch_sweep(store_address, "night", tmp_path / "other")
-        with Ledger(other.ledger) as its:
-            second = Mirror(load_spec(other.spec), other, its, address=store_address)
+        with Ledger(other.ledger) as other_ledger:
+            second = Mirror(load_spec(other.spec), other, other_ledger, address=store_address)
             second.begin()
-            its.append(asked(5))
+            other_ledger.append(asked(5))
             second.copy()
         write(folder.trials / "t0" / "last.pt", "of the driver that was thought to be dead")
     (problem,) = problems
-    assert "goes on with the sweep" in problem
+    assert "resumed the sweep from" in problem
     store = ObjectStore(store_address)
     assert store.read("sweeps/night-1/trials/t0/last.pt") == b"state 1"
-    with pytest.raises(MirrorConflictError, match="another machine has gone on"):
+    with pytest.raises(MirrorConflictError, match="another machine resumed it"):
         fetch_sweep(store_address, "night-1", tmp_path / "one")
     assert fetch_sweep(store_address, "night-1", tmp_path / "other") == other  # run again
 
 
-def test_a_pass_that_is_cut_off_leaves_the_former_ledger(tmp_path: Path) -> None:
+def test_an_interrupted_pass_leaves_the_former_ledger(tmp_path: Path) -> None:
     address = f"file://{tmp_path}/mirror"
     spec, folder = begin(tmp_path / "one", address)
     with Ledger(folder.ledger) as ledger:
@@ -158,7 +158,9 @@ def test_a_pass_that_is_cut_off_leaves_the_former_ledger(tmp_path: Path) -> None
         assert events(fetch_sweep(address, None, tmp_path / "late")) == 2
 
 
-def test_the_mirror_follows_by_itself_and_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+def test_mirroring_continues_after_the_store_was_unavailable(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     place = tmp_path / "mirror"
     spec, folder = begin(tmp_path / "one", f"file://{place}", 0.02)
     state = place / "sweeps/night-1/trials/t0/last.pt"
@@ -166,17 +168,19 @@ def test_the_mirror_follows_by_itself_and_outlives_a_store_that_is_away(tmp_path
         place.rename(tmp_path / "away")
         place.write_text("no folder")
         write(folder.trials / "t0" / "last.pt", "state 2")
-        time.sleep(0.2)
+        end = time.monotonic() + 20
+        while "mirroring failed" not in caplog.text:
+            assert time.monotonic() < end
+            time.sleep(0.01)
         place.unlink()
         (tmp_path / "away").rename(place)
-        end = time.monotonic() + 20
         while state.read_text() != "state 2":
             assert time.monotonic() < end
             time.sleep(0.02)
     assert problems == []
 
 
-def test_a_store_that_takes_nothing_stops_the_sweep_before_it_begins(tmp_path: Path) -> None:
+def test_an_unwritable_store_stops_the_sweep_before_it_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     spec, folder = begin(tmp_path / "one", f"file://{tmp_path}/file")
     with (
@@ -187,7 +191,7 @@ def test_a_store_that_takes_nothing_stops_the_sweep_before_it_begins(tmp_path: P
         pytest.fail("it began")
 
 
-def test_what_is_not_there_is_said(store_address: str, tmp_path: Path) -> None:
+def test_missing_and_ambiguous_sweeps_raise(store_address: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownSweepError, match="no sweep at"):
         fetch_sweep(store_address, None, tmp_path)
     for name in ("a-1", "b-1"):
@@ -198,7 +202,7 @@ def test_what_is_not_there_is_said(store_address: str, tmp_path: Path) -> None:
         fetch_sweep(store_address, "c", tmp_path)
 
 
-def test_a_driver_that_lost_its_mirror_says_to_whom(tmp_path: Path) -> None:
+def test_a_driver_that_lost_its_mirror_reports_the_owner(tmp_path: Path) -> None:
     address = f"file://{tmp_path}/mirror"
     spec, folder = begin(tmp_path / "one", address)
     with Ledger(folder.ledger) as ledger:

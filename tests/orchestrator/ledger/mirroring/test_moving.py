@@ -1,4 +1,4 @@
-"""A sweep whose driver and folder are gone, resumed from its mirror into another folder."""
+"""A sweep whose driver and folder were lost, resumed from its mirror into another folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def segsweep(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "orchestrator.cli.main", *arguments]
 
 
-def test_a_sweep_goes_on_where_nothing_but_its_mirror_is_left(
+def test_a_sweep_resumes_from_its_mirror_alone(
     s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in s3_environment.items():
@@ -53,7 +53,7 @@ def test_a_sweep_goes_on_where_nothing_but_its_mirror_is_left(
         "storage.mirror_seconds=0.5",
     )
     first, second = tmp_path / "first", tmp_path / "second"
-    words = [*TINY, *(word for each in settings for word in ("--set", each))]
+    words = [*TINY, *(word for setting in settings for word in ("--set", setting))]
     with subprocess.Popen(
         segsweep("run", *words),
         env={**os.environ, "SEGSWEEP_STORAGE": str(first), "OMP_NUM_THREADS": "1"},
@@ -79,9 +79,9 @@ def test_a_sweep_goes_on_where_nothing_but_its_mirror_is_left(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = records(second)
-    assert [trial.state for trial in found.trials] == ["complete"] * TRIALS
-    assert [len(trial.history) for trial in found.trials] == [40] * TRIALS
+    resumed = records(second)
+    assert [trial.state for trial in resumed.trials] == ["complete"] * TRIALS
+    assert [len(trial.history) for trial in resumed.trials] == [40] * TRIALS
     checked = subprocess.run(
         segsweep("verify", "--storage", str(second)), capture_output=True, text=True, check=False
     )
