@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock
 
 from trainables.data.cache_files import ArrayWriter, decoded_samples
 from trainables.data.digest import join_digests, split_digest
+from trainables.io.atomic import replaced_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
     from trainables.data.layouts.base import Layout, SplitRole
 
 DECODING_VERSION = 2
-"""Grows whenever the same files are decoded to other pixels."""
+"""Increased whenever the same files are decoded to other pixels."""
 _IMAGES, _MASKS, _META = "images.npy", "masks.npy", "meta.json"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class CacheError(OSError):
-    """The cache folder cannot take the decoded images; survives pickling."""
+    """The cache folder cannot be written to, or has too little space; survives pickling."""
 
     def __init__(self, folder: str, reason: str, needed: int, free: int | None) -> None:
-        """Say what keeps ``folder`` from taking ``needed`` bytes; ``free`` None is not known."""
+        """Report why ``folder`` cannot hold ``needed`` bytes; ``free`` is None where unknown."""
         self.folder, self.reason, self.needed, self.free = folder, reason, needed, free
         room = "" if free is None else f", {_size(free)} free"
         super().__init__(
@@ -43,13 +44,13 @@ class CacheError(OSError):
         )
 
     def __reduce__(self) -> tuple[type[CacheError], tuple[str, str, int, int | None]]:
-        """Rebuild from what was given, not from the finished message."""
+        """Rebuild from the arguments: the default passes the message alone."""
         return type(self), (self.folder, self.reason, self.needed, self.free)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedSplit:
-    """One split, decoded; cheap to pickle, since the arrays are opened where they are read."""
+    """One decoded split; cheap to pickle, because the arrays are opened on access."""
 
     folder: Path
     """Folder of the arrays."""
@@ -78,17 +79,17 @@ def cached_split(
     free_bytes: Callable[[Path], int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CachedSplit:
-    """Return the decoded split, built first where it is not in the cache yet.
+    """Return the decoded split, and build it first if the cache lacks it.
 
     Every image is stretched to exactly ``resolution`` (antialiased bilinear) and every mask to
-    ``mask_resolution`` (nearest; None: ``resolution``). So a point of the image has the same
-    relative place at every resolution, and one set of soft labels serves them all. Any number of
-    processes may ask at once: one builds, the others wait. ``free_bytes`` tells the space left in
-    a folder; ``progress`` is called with images done and images in all.
+    ``mask_resolution`` (nearest; None: ``resolution``). A point of the image thus has the same
+    relative position at every resolution, and one set of soft labels fits them all. Of concurrent
+    processes one builds and the others wait. ``free_bytes`` returns the free space of a folder;
+    ``progress`` is called with the number of images done and the total.
 
     Raises:
-        CacheError: the folder has too little space, or cannot be written to.
-        DataError: a file is broken; ``check_data`` finds them all at once.
+        CacheError: the cache folder has too little space, or cannot be written to.
+        DataError: a file is broken; ``check_data`` reports all of them.
     """
     masks = mask_resolution or resolution
     samples = layout.samples(role)
@@ -101,20 +102,16 @@ def cached_split(
     )
     base = Path(cache_dir) / "decoded"
     needed = len(samples) * (3 * _pixels(resolution) + _pixels(masks)) + 4096
-    found = CachedSplit(base / f"{role}-{resolution}-{key}")
-    if _is_sound(found):
-        return found
-    try:
+    split = CachedSplit(base / f"{role}-{resolution}-{key}")
+    if _is_complete(split):
+        return split
+    with cache_errors(base, needed):
         base.mkdir(parents=True, exist_ok=True)
-        with FileLock(base / f"{found.folder.name}.lock"):
-            if not _is_sound(found):
-                _check_space(base, needed, free_bytes or _free_bytes)
-                _build(found.folder, layout, role, (resolution, masks), progress)
-    except CacheError:
-        raise
-    except OSError as error:
-        _refuse(base, needed, error)
-    return found
+        with FileLock(base / f"{split.folder.name}.lock"):
+            if not _is_complete(split):
+                check_space(base, needed, "the decoded images", free_bytes)
+                _build(split.folder, layout, role, (resolution, masks), progress)
+    return split
 
 
 def _build(
@@ -127,15 +124,11 @@ def _build(
     resolution, masks = resolutions
     samples = layout.samples(role)
     count = len(samples)
-    for leftover in folder.parent.glob(f"{folder.name}.partial-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
-    try:
+    image_shape = (count, resolution.height, resolution.width, 3)
+    with replaced_folder(folder) as draft:
         with (
-            ArrayWriter(
-                partial / _IMAGES, (count, resolution.height, resolution.width, 3)
-            ) as to_images,
-            ArrayWriter(partial / _MASKS, (count, masks.height, masks.width)) as to_masks,
+            ArrayWriter(draft / _IMAGES, image_shape) as to_images,
+            ArrayWriter(draft / _MASKS, (count, masks.height, masks.width)) as to_masks,
         ):
             pairs = decoded_samples(samples, layout.labels, resolution, masks, layout.max_pixels)
             pixels = np.zeros(256, dtype=np.int64)
@@ -153,17 +146,12 @@ def _build(
             "mask_resolution": str(masks),
             "label_pixels": pixels.tolist(),
         }
-        (partial / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        partial.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (draft / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _is_sound(split: CachedSplit) -> bool:
-    # An array that was cut short after it was built (a full disk, a copy broken off) cannot be
-    # mapped, so it is built again.
+def _is_complete(split: CachedSplit) -> bool:
+    # An array that was truncated after it was built (by an interrupted copy, for example) cannot
+    # be mapped, so it is built again.
     try:
         count = json.loads((split.folder / _META).read_text(encoding="utf-8"))["images"]
         return bool(len(split.images()) == len(split.masks()) == count)
@@ -176,21 +164,28 @@ def _map(path: Path) -> NDArray[np.uint8]:
     return array
 
 
-def _check_space(folder: Path, needed: int, free_bytes: Callable[[Path], int]) -> None:
-    free = free_bytes(folder)
+def check_space(
+    folder: Path, needed: int, content: str, free_bytes: Callable[[Path], int] | None = None
+) -> None:
+    """Raise CacheError if ``folder`` has less than ``needed`` bytes free for ``content``."""
+    free = free_bytes(folder) if free_bytes else shutil.disk_usage(folder).free
     if not free >= needed:
-        raise CacheError(str(folder), "not enough space for the decoded images", needed, free)
+        raise CacheError(str(folder), f"not enough space for {content}", needed, free)
 
 
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
-
-
-def _refuse(folder: Path, needed: int, error: OSError) -> NoReturn:
-    if error.errno in _NO_SPACE:
-        raise CacheError(str(folder), "the space ran out", needed, None) from error
-    reason = f"cannot be written to ({error.strerror or error})"
-    raise CacheError(str(folder), reason, needed, None) from error
+@contextmanager
+def cache_errors(folder: Path, needed: int) -> Iterator[None]:
+    """Raise CacheError for errors of the file system in the body."""
+    try:
+        yield
+    except CacheError:
+        raise
+    except OSError as error:
+        full = error.errno in _NO_SPACE
+        failure = (
+            "the space ran out" if full else f"cannot be written to ({error.strerror or error})"
+        )
+        raise CacheError(str(folder), failure, needed, None) from error
 
 
 def _pixels(resolution: Resolution) -> int:

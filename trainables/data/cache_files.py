@@ -1,4 +1,4 @@
-"""Decode the files of a split in parallel, in order, into array files."""
+"""Decodes the files of a split in parallel, and writes arrays row by row."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ if TYPE_CHECKING:
     from trainables.data.masks.labels import LabelMap
 
 _CHUNK = 64
+"""Samples that are decoded ahead of the consumer, which bounds the memory."""
 
 
 class ArrayWriter:
-    """Writes a uint8 ``.npy`` file row by row.
+    """Writes a ``.npy`` file row by row.
 
-    Plain writes, not a memory map: on a full disk a write raises, where touching a mapped page
-    kills the process.
+    It does not map the file: on a full disk a write raises OSError, while an access to a mapped
+    page kills the process with SIGBUS.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
-        """Create ``path`` for an array of ``shape``, first axis appended to."""
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], dtype: type[np.generic] = np.uint8
+    ) -> None:
+        """Create ``path`` for an array of ``shape``, whose first axis is appended to."""
         self._file = path.open("wb")
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
 
-    def append(self, row: NDArray[np.uint8]) -> None:
-        """Write the next entry of the first axis."""
-        self._file.write(np.ascontiguousarray(row).data)
+    def append(self, rows: NDArray[np.generic]) -> None:
+        """Write the next entry, or entries, of the first axis."""
+        self._file.write(np.ascontiguousarray(rows).data)
 
     def __enter__(self) -> Self:
         return self
@@ -63,9 +66,6 @@ def decoded_samples(
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield ``(image H x W x 3, mask H x W in training ids)`` of every sample, in order.
 
-    Threads are enough, for Pillow decodes and resizes without holding the interpreter; a chunk at
-    a time bounds the memory.
-
     Raises:
         DataError: a file is missing, broken, or does not fit its partner or the labels.
     """
@@ -74,6 +74,7 @@ def decoded_samples(
         image, mask = read_pair(sample, labels, max_pixels)
         return fit_image(image, resolution), fit_mask(mask, masks)
 
+    # Threads are enough: Pillow decodes and resizes without the interpreter's lock.
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         for start in range(0, len(samples), _CHUNK):
             yield from pool.map(decode, samples[start : start + _CHUNK])

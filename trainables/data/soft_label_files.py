@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.data.cache import CacheError
+from trainables.data.cache import cache_errors, check_space
+from trainables.data.cache_files import ArrayWriter
+from trainables.io.atomic import replaced_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,11 +31,11 @@ def open_soft_labels(folder: str | Path) -> NDArray[np.float16]:
     return logits
 
 
-def is_sound(folder: Path) -> bool:
-    """Whether the logits in ``folder`` are there, of full length, and were all finite."""
+def is_complete(folder: Path) -> bool:
+    """Whether ``folder`` holds logits of full length that were all checked to be finite."""
     try:
-        facts = json.loads((folder / _META).read_text(encoding="utf-8"))
-        return bool(facts["finite"] and list(open_soft_labels(folder).shape) == facts["shape"])
+        meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+        return bool(meta["finite"] and list(open_soft_labels(folder).shape) == meta["shape"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -47,42 +46,29 @@ def write_soft_labels(
     batches: Iterable[NDArray[np.float16]],
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make ``folder`` hold the logits of ``batches``, whole or not at all.
+    """Replace ``folder`` by the logits of ``batches``; if that fails it stays as it was.
 
     Args:
-        folder: Replaced where it is there; its parent must exist.
+        folder: Its parent must exist, and the caller holds a lock on it.
         shape: N x C x h x w of all logits.
-        batches: Logits n x C x h x w, N images in all, in order.
-        progress: Called with images done and images in all.
+        batches: Logits n x C x h x w, N images in total, in order.
+        progress: Called with the number of images done and the total.
 
     Raises:
-        CacheError: there is too little space.
+        CacheError: the folder has too little space, or cannot be written to.
         ValueError: the batches do not add up to ``shape``, or hold a value that is not finite.
     """
     needed = 2 * math.prod(shape) + 4096
-    free = shutil.disk_usage(folder.parent).free
-    if free < needed:
-        raise CacheError(str(folder.parent), "not enough space for the soft labels", needed, free)
-    for leftover in folder.parent.glob(f"{folder.name}.partial-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
-    try:
-        _write(partial / _LOGITS, shape, batches, progress)
-        facts = {"shape": shape, "finite": True}
-        (partial / _META).write_text(json.dumps(facts), encoding="utf-8")
-        partial.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise CacheError(str(folder.parent), "the space ran out", needed, None) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with cache_errors(folder.parent, needed):
+        check_space(folder.parent, needed, "the soft labels")
+        with replaced_folder(folder) as draft:
+            _write(draft / _LOGITS, shape, batches, progress)
+            meta = {"shape": shape, "finite": True}
+            (draft / _META).write_text(json.dumps(meta), encoding="utf-8")
 
 
-def _require_finite(logits: NDArray[np.float16], first: int) -> None:
-    """Refuse logits that no student can learn from; ``first`` is the number of their first."""
+def _check_finite(logits: NDArray[np.float16], first: int) -> None:
+    """Raise ValueError for logits that are not finite; ``first`` is the index of their first."""
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=(1, 2, 3)))
     if broken.size:
         raise ValueError(
@@ -97,18 +83,15 @@ def _write(
     batches: Iterable[NDArray[np.float16]],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    # Plain writes: on a full disk they raise, where a memory map would kill the process.
-    header = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": shape}
     done = 0
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+    with ArrayWriter(path, shape, np.float16) as writer:
         for logits in batches:
             if logits.shape[1:] != shape[1:]:
                 raise ValueError(f"logits of shape {logits.shape} do not fit into {shape}")
-            _require_finite(logits, done)
-            file.write(np.ascontiguousarray(logits).data)
+            _check_finite(logits, done)
+            writer.append(logits)
             done += len(logits)
             if progress is not None:
                 progress(done, shape[0])
     if done != shape[0]:
-        raise ValueError(f"{done} images of logits were given, {shape[0]} announced")
+        raise ValueError(f"got logits of {done} images, expected {shape[0]}")

@@ -16,7 +16,7 @@ from trainables.data.cache import DECODING_VERSION
 from trainables.data.dataset import build_datasets
 from trainables.data.digest import join_digests, split_digest
 from trainables.data.layouts.registry import open_layout
-from trainables.data.soft_label_files import is_sound, write_soft_labels
+from trainables.data.soft_label_files import is_complete, write_soft_labels
 from trainables.distillation.teacher import TeacherError, load_teacher
 from trainables.training.batches import OrderedBatches, make_loader
 from trainables.training.compute import Compute
@@ -111,7 +111,7 @@ def ensure_soft_labels(
     folder = Path(cache_dir) / "soft_labels" / key.digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not is_sound(folder):
+        if not is_complete(folder):
             train, _ = build_datasets(data, key.resolution, cache_dir)
             compute = Compute(device=device or torch.device("cpu"))
             shape = key.shape(len(train), len(info.class_names))

@@ -1,17 +1,20 @@
-"""Atomic writes, moves and removals of files, under a claim where there is one."""
+"""Atomic replacement of files and folders, under a claim where there is one."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from trainables.io.claim import changing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def write_atomically(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
@@ -66,6 +69,25 @@ def remove_drafts(path: Path) -> None:
     """Remove the drafts of ``path`` that killed processes left."""
     for draft in path.parent.glob(f"{_draft_prefix(path.name)}*"):
         remove(draft)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty draft, which replaces ``folder`` if the body succeeds and is removed if not.
+
+    Drafts that killed processes left are removed too, so callers hold a lock on ``folder``.
+    """
+    prefix = f"{folder.name}.partial-"
+    for leftover in folder.parent.glob(f"{escape(prefix)}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def file_digest(path: Path) -> str:

@@ -34,7 +34,7 @@ def layout(folder_config: DataConfig) -> Layout:
     return open_layout(folder_config)
 
 
-def test_the_cache_holds_what_the_files_hold(layout: Layout, tmp_path: Path) -> None:
+def test_the_cache_holds_the_pixels_of_the_files(layout: Layout, tmp_path: Path) -> None:
     split = cached_split(layout, "train", FULL, tmp_path)
     images, masks = split.images(), split.masks()
     assert isinstance(images, np.memmap)
@@ -56,13 +56,13 @@ def test_images_are_averaged_and_masks_are_not(layout: Layout, tmp_path: Path) -
     assert split.images()[0].std() < 0.8 * whole.std()
 
 
-def test_masks_may_be_kept_at_another_resolution(layout: Layout, tmp_path: Path) -> None:
+def test_masks_may_have_another_resolution(layout: Layout, tmp_path: Path) -> None:
     split = cached_split(layout, "val", HALF, tmp_path, mask_resolution=FULL)
     assert split.masks().shape == (2, 12, 16)
     assert split != cached_split(layout, "val", HALF, tmp_path)
 
 
-def test_a_second_call_builds_nothing(layout: Layout, tmp_path: Path) -> None:
+def test_a_second_call_does_not_build(layout: Layout, tmp_path: Path) -> None:
     built: list[int] = []
     for _ in range(2):
         split = cached_split(
@@ -72,7 +72,7 @@ def test_a_second_call_builds_nothing(layout: Layout, tmp_path: Path) -> None:
     assert cached_split(layout, "train", FULL, tmp_path) != split
 
 
-def test_a_changed_file_or_label_map_builds_anew(
+def test_a_changed_file_or_label_map_builds_again(
     layout: Layout, folder_config: DataConfig, tmp_path: Path
 ) -> None:
     before = cached_split(layout, "train", HALF, tmp_path)
@@ -85,21 +85,21 @@ def test_a_changed_file_or_label_map_builds_anew(
     assert cached_split(layout, "train", HALF, tmp_path) != before
 
 
-def test_threads_that_ask_at_once_build_once(layout: Layout, tmp_path: Path) -> None:
+def test_concurrent_threads_build_once(layout: Layout, tmp_path: Path) -> None:
     built: list[int] = []
 
-    def ask(_: int) -> CachedSplit:
+    def build(_: int) -> CachedSplit:
         return cached_split(
             layout, "train", FULL, tmp_path, progress=lambda done, _: built.append(done)
         )
 
     with ThreadPoolExecutor(8) as pool:
-        splits = set(pool.map(ask, range(8)))
+        splits = set(pool.map(build, range(8)))
     assert len(splits) == 1
     assert built == [1, 2, 3]
 
 
-def test_processes_that_ask_at_once_share_one_cache(layout: Layout, tmp_path: Path) -> None:
+def test_concurrent_processes_share_one_cache(layout: Layout, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         splits = set(pool.map(partial(cached_split, layout, "train", FULL), [tmp_path] * 2))
@@ -109,7 +109,7 @@ def test_processes_that_ask_at_once_share_one_cache(layout: Layout, tmp_path: Pa
     assert len(folders) == 1
 
 
-def test_what_a_killed_builder_left_is_cleared_away(layout: Layout, tmp_path: Path) -> None:
+def test_drafts_of_killed_builders_are_removed(layout: Layout, tmp_path: Path) -> None:
     split = cached_split(layout, "train", FULL, tmp_path)
     shutil.rmtree(split.folder)
     leftover = split.folder.with_name(f"{split.folder.name}.partial-abc")
@@ -120,7 +120,7 @@ def test_what_a_killed_builder_left_is_cleared_away(layout: Layout, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["images.npy", "masks.npy", "meta.json"])
-def test_a_cut_off_cache_is_built_again(layout: Layout, tmp_path: Path, name: str) -> None:
+def test_a_truncated_cache_is_built_again(layout: Layout, tmp_path: Path, name: str) -> None:
     split = cached_split(layout, "train", FULL, tmp_path)
     before = split.images().copy()
     path = split.folder / name
@@ -128,9 +128,7 @@ def test_a_cut_off_cache_is_built_again(layout: Layout, tmp_path: Path, name: st
     assert (cached_split(layout, "train", FULL, tmp_path).images() == before).all()
 
 
-def test_too_little_space_is_refused_before_anything_is_written(
-    layout: Layout, tmp_path: Path
-) -> None:
+def test_too_little_space_is_reported_before_writing(layout: Layout, tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="not enough space") as caught:
         cached_split(layout, "train", FULL, tmp_path, free_bytes=lambda _: 100)
     assert caught.value.free == 100
@@ -139,9 +137,7 @@ def test_too_little_space_is_refused_before_anything_is_written(
     assert not [path for path in (tmp_path / "decoded").iterdir() if path.is_dir()]
 
 
-def test_space_that_runs_out_while_writing_is_one_clear_error(
-    layout: Layout, tmp_path: Path
-) -> None:
+def test_a_disk_that_fills_while_writing_is_reported(layout: Layout, tmp_path: Path) -> None:
     big = Resolution(200, 200)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
@@ -154,13 +150,13 @@ def test_space_that_runs_out_while_writing_is_one_clear_error(
     assert cached_split(layout, "train", big, tmp_path).images().shape == (3, 200, 200, 3)
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error(layout: Layout, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(layout: Layout, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CacheError, match=r"cannot be written to .*set another cache folder"):
         cached_split(layout, "train", FULL, tmp_path / "file")
 
 
-def test_a_broken_file_is_named_and_leaves_no_cache(layout: Layout, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_and_leaves_no_cache(layout: Layout, tmp_path: Path) -> None:
     layout.train[1].image.write_bytes(b"")
     with pytest.raises(DataError, match=r"train1\.jpg: is empty"):
         cached_split(layout, "train", FULL, tmp_path)

@@ -25,7 +25,7 @@ def test_written_rows_load_as_one_array(tmp_path: Path) -> None:
     assert (np.load(tmp_path / "rows.npy", mmap_mode="r") == rows).all()
 
 
-def test_samples_come_in_order_whatever_their_number(folder_config: DataConfig) -> None:
+def test_samples_are_decoded_in_order(folder_config: DataConfig) -> None:
     layout = open_layout(folder_config)
     many = layout.train * 50
     full = Resolution(12, 16)
@@ -37,7 +37,7 @@ def test_samples_come_in_order_whatever_their_number(folder_config: DataConfig) 
 
 @settings(deadline=None, max_examples=50)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), factor=st.integers(1, 4))
-def test_a_fitted_mask_holds_labels_of_the_original_at_their_places(
+def test_a_resized_mask_has_the_labels_of_the_nearest_pixels(
     height: int, width: int, factor: int
 ) -> None:
     mask = np.random.default_rng(height).integers(0, 5, (height, width), dtype=np.uint8)
@@ -46,7 +46,7 @@ def test_a_fitted_mask_holds_labels_of_the_original_at_their_places(
     assert (fit_mask(larger, Resolution(height, width)) == mask).all()
 
 
-def test_a_fitted_image_is_smoothed() -> None:
+def test_a_resized_image_is_antialiased() -> None:
     board = np.indices((32, 32)).sum(axis=0) % 2 * 255
     image = Image.fromarray(np.repeat(board[..., None], 3, axis=2).astype(np.uint8))
     small = fit_image(image, Resolution(8, 8))

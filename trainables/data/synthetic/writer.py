@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,9 +12,10 @@ from PIL import Image
 
 from trainables.data.faults import DataError, Fault
 from trainables.data.synthetic.scene import draw_scene
+from trainables.io.atomic import replaced_folder
 
 VERSION = 1
-"""Grows whenever the same seed gives other pictures."""
+"""Increased whenever the same seed gives other pictures."""
 MARKER = "synthetic-scenes.json"
 _CITIES = {
     "train": ("northfield", "riverton", "ashby"),
@@ -28,7 +27,7 @@ _SEEDS = {"train": 0, "val": 1, "test": 2}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SceneSet:
-    """What is generated; equal values give equal bytes."""
+    """Settings of the generator; equal settings give equal bytes."""
 
     train_images: int
     """Training scenes, >= 1."""
@@ -47,7 +46,7 @@ class SceneSet:
 
     @property
     def name(self) -> str:
-        """A folder name that differs for every set."""
+        """A folder name that is unique for each set."""
         size = f"{self.height}x{self.width}"
         test = f"+{self.test_images}" if self.test_images else ""
         counts = f"{self.train_images}+{self.val_images}{test}"
@@ -55,13 +54,13 @@ class SceneSet:
 
 
 def ensure_scenes(root: Path, scenes: SceneSet) -> None:
-    """Make ``root`` hold exactly ``scenes``; nothing happens where it does.
+    """Generate ``scenes`` into ``root`` unless it holds exactly these.
 
-    The folder appears under its name only when it is complete. A folder of other generated scenes,
-    or one that lacks files, is replaced; one that was not generated is left alone.
+    The folder appears only when it is complete. A folder of other or incomplete generated scenes is
+    replaced.
 
     Raises:
-        DataError: ``root`` holds something that was not generated here, or cannot be written.
+        DataError: ``root`` holds files that were not generated, or cannot be written.
     """
     if is_complete(root, scenes):
         return
@@ -78,37 +77,30 @@ def ensure_scenes(root: Path, scenes: SceneSet) -> None:
 
 
 def is_complete(root: Path, scenes: SceneSet) -> bool:
-    """Whether ``root`` holds exactly ``scenes``, every file at its place."""
+    """Whether ``root`` holds exactly ``scenes`` and no file is missing."""
     try:
-        found = json.loads((root / MARKER).read_text(encoding="utf-8"))
+        marker = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    if not isinstance(found, dict):
+    if not isinstance(marker, dict):
         return False
-    return {"test_images": 0, **found} == asdict(scenes) and all(
+    return {"test_images": 0, **marker} == asdict(scenes) and all(
         (root / path).is_file() for _, _, *paths in _paths(scenes) for path in paths
     )
 
 
 def _replace(root: Path, scenes: SceneSet) -> None:
     if root.exists() and not (root / MARKER).is_file() and any(root.iterdir()):
-        what = "holds files that were not generated here, so no scenes are written into it"
+        what = "holds files that were not generated, so no scenes are written into it"
         remedy = "set data.root to a new folder, or data.format to the layout of these files"
         raise DataError([Fault(kind="setting", path=str(root), what=what, remedy=remedy)])
-    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.partial-", dir=root.parent))
-    try:
-        _write(partial, scenes)
-        partial.chmod(0o755)
-        if root.exists():
-            shutil.rmtree(root)
-        partial.replace(root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replaced_folder(root) as draft:
+        _write(draft, scenes)
 
 
 def _write(folder: Path, scenes: SceneSet) -> None:
     for split, index, image_path, mask_path in _paths(scenes):
-        # Seeded by split and index, so that more images leave the earlier ones as they were.
+        # Seeded by split and index, so that a larger set begins with the same images.
         rng = np.random.default_rng([scenes.seed, _SEEDS[split], index])
         picture, labels = draw_scene(rng, scenes.height, scenes.width)
         for path, pixels in ((image_path, picture), (mask_path, labels)):
@@ -119,15 +111,15 @@ def _write(folder: Path, scenes: SceneSet) -> None:
 
 
 def _paths(scenes: SceneSet) -> list[tuple[str, int, Path, Path]]:
-    """Return split, position in it, image and mask of every scene."""
-    found = []
+    """Return split, index in it, image and mask of every scene."""
+    paths = []
     counts = {"train": scenes.train_images, "val": scenes.val_images, "test": scenes.test_images}
     for split, count in counts.items():
         cities = _CITIES[split]
         for index in range(count):
             city = cities[index % len(cities)]
             frame = f"{city}_{index // len(cities):06d}_000019"
-            found.append(
+            paths.append(
                 (
                     split,
                     index,
@@ -135,4 +127,4 @@ def _paths(scenes: SceneSet) -> list[tuple[str, int, Path, Path]]:
                     Path("gtFine", split, city, f"{frame}_gtFine_labelIds.png"),
                 )
             )
-    return found
+    return paths

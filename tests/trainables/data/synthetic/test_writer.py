@@ -77,7 +77,7 @@ def test_other_scenes_are_replaced(tmp_path: Path) -> None:
 
 def test_files_that_were_not_generated_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(DataError, match="not generated here"):
+    with pytest.raises(DataError, match="were not generated"):
         ensure_scenes(tmp_path, SCENES)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
