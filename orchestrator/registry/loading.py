@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.registry.global_store import global_store
-from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.client import connect, tracking_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def load_registered(uri: str, version: ModelVersion) -> RegisteredModel:
     """
     connect(uri)
     what = f"load version {version.version} of {version.name}"
-    with told_apart(what), warnings.catch_warnings(), global_store(uri):
+    with tracking_errors(what), warnings.catch_warnings(), global_store(uri):
         warnings.simplefilter("ignore")
         import mlflow.pyfunc  # noqa: PLC0415 - takes two seconds
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.client import told_apart
+from orchestrator.tracking.client import tracking_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def save_mlflow_model(
     Raises:
         TrackingError: MLflow refuses the model.
     """
-    with told_apart("write the model"), warnings.catch_warnings():
+    with tracking_errors("write the model"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow.pyfunc  # noqa: PLC0415 - takes two seconds
         from mlflow.models import Model  # noqa: PLC0415

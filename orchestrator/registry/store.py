@@ -23,7 +23,7 @@ from orchestrator.registry.versions import (
     rollback_target,
 )
 from orchestrator.tracking import names
-from orchestrator.tracking.client import connect, sqlite_folder, told_apart
+from orchestrator.tracking.client import connect, sqlite_folder, tracking_errors
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.experiments import artifact_location, find_experiment
 
@@ -79,7 +79,7 @@ class ModelRegistry:
 
     def model_names(self) -> list[str]:
         """Return the names of all registered models, sorted."""
-        with told_apart("list the registered models"):
+        with tracking_errors("list the registered models"):
             return sorted(each.name for each in self._client.search_registered_models())
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
@@ -93,7 +93,7 @@ class ModelRegistry:
             raise UnknownModelError(
                 f"there is no model {name!r} in {self.uri}; registered models are {known}"
             )
-        with told_apart(f"list the versions of {name}"):
+        with tracking_errors(f"list the versions of {name}"):
             aliases = self._client.get_registered_model(name).aliases
             found = self._client.search_model_versions(names.equals("name", name))
         by_version: dict[int, list[str]] = {}
@@ -105,7 +105,7 @@ class ModelRegistry:
     def description(self, version: ModelVersion) -> dict[str, Any]:
         """Return what the model of a version says of itself; empty where it is not one of ours."""
         what = f"read version {version.version} of {version.name}"
-        with told_apart(what), global_store(self.uri):
+        with tracking_errors(what), global_store(self.uri):
             from mlflow.models import Model  # noqa: PLC0415 - takes two seconds
 
             found = Model.load(f"models:/{version.name}/{version.version}")
@@ -118,7 +118,7 @@ class ModelRegistry:
 
         An experiment that is not there is made, with its artifacts below ``artifact_root``.
         """
-        with told_apart("find the trial's run"):
+        with tracking_errors("find the trial's run"):
             location = artifact_location(self.uri, artifact_root, experiment)
             found = find_experiment(self._client, experiment, location)
             wanted = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
@@ -136,7 +136,7 @@ class ModelRegistry:
         description: str,
     ) -> ModelVersion:
         """Return a new version of ``name`` that holds ``source``; no alias points to it yet."""
-        with told_apart(f"register a version of {name}"):
+        with tracking_errors(f"register a version of {name}"):
             logged = self._client.create_logged_model(
                 experiment_id, name=_plain(name), source_run_id=run_id, model_type="segmentation"
             )
@@ -161,7 +161,7 @@ class ModelRegistry:
         self, version: ModelVersion, tags: Mapping[str, str], files: Mapping[str, str] | None = None
     ) -> None:
         """Add tags, and files (text by name) among the version's own, to a version."""
-        with told_apart(f"write version {version.version} of {version.name}"):
+        with tracking_errors(f"write version {version.version} of {version.name}"):
             for key, value in tags.items():
                 self._client.set_model_version_tag(
                     version.name, str(version.version), key, value[:5000]
@@ -217,7 +217,7 @@ class ModelRegistry:
             return champion.version, target
 
     def _move(self, name: str, champion: ModelVersion | None, to: int) -> None:
-        with told_apart(f"move the aliases of {name}"):
+        with tracking_errors(f"move the aliases of {name}"):
             if champion is not None:
                 self._client.set_registered_model_alias(name, PREVIOUS, str(champion.version))
             self._client.set_registered_model_alias(name, CHAMPION, str(to))
@@ -252,7 +252,7 @@ class ModelRegistry:
         return self._made
 
     def _find(self, ref: ModelRef) -> ModelVersion | None:
-        with told_apart(f"look for {ref}"):
+        with tracking_errors(f"look for {ref}"):
             try:
                 if ref.version is not None:
                     found = self._client.get_model_version(ref.name, str(ref.version))

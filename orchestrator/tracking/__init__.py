@@ -1,1 +1,1 @@
-"""Sweeps in MLflow: the writer that fills it, the views it opens on, the server that shows it."""
+"""Sweeps in MLflow: the writer, the saved views, the server."""

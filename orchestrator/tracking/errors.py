@@ -1,15 +1,15 @@
-"""What can go wrong between a sweep and its tracking store."""
+"""Errors of the tracking store."""
 
 from __future__ import annotations
 
 
 class TrackingError(Exception):
-    """The tracking store did not take what it was given."""
+    """A request to the tracking store failed."""
 
 
 class TrackingUnavailableError(TrackingError):
-    """The store does not answer, or answers that it cannot now; the same may work later."""
+    """The store does not answer or has an internal error; a retry may succeed."""
 
 
 class TrackingRefusedError(TrackingError):
-    """The store answers that it will never take this; trying again is no use."""
+    """The store rejects the request; a retry is useless."""

@@ -1,4 +1,4 @@
-"""The MLflow experiment that a sweep's runs belong to."""
+"""Finds or creates the MLflow experiment of a sweep."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 _NOT_IN_NAMES = re.compile(r"^\.|[^\w .+=@,()-]")
 _NAME_BYTES = 200
-"""Longest name of a folder; file systems take 255 bytes."""
+"""Longest folder name; file systems allow 255 bytes."""
 
 
 def artifact_location(uri: str, root: Path | None, experiment: str) -> str | None:
-    """Return where the artifacts of an experiment that is made go; None leaves it to MLflow.
+    """Return the artifact location of a new experiment; None leaves it to MLflow.
 
-    A server has its own place for them. A database has none: MLflow would take the folder that it
-    happens to be called from.
+    A server has its own artifact store. For a database MLflow would use the current folder.
     """
     if root is None or is_remote(uri):
         return None
@@ -32,11 +31,11 @@ def artifact_location(uri: str, root: Path | None, experiment: str) -> str | Non
 
 
 def folder_name(experiment: str) -> str:
-    """Return the name of an experiment's folder: its own, as far as that is a name of a folder.
+    """Return the folder name of an experiment: its name with special characters escaped.
 
-    Other characters are written as ``~`` with their code, so that different experiments have
-    different folders and none lies outside of its root. ``%`` would not do: MLflow decodes it twice
-    where it loads a model. Long names are cut and end with a digest.
+    They are written as ``~`` with their code point, so that different experiments have different
+    folders and none is outside of the root. ``%`` is unsuitable: MLflow decodes it twice when it
+    loads a model. Long names are cut and end with a digest.
     """
     name = _NOT_IN_NAMES.sub(lambda found: f"~{ord(found[0]):06x}", experiment)
     if len(name.encode()) <= _NAME_BYTES:
@@ -46,15 +45,15 @@ def folder_name(experiment: str) -> str:
 
 
 def find_experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
-    """Return the id of the experiment of that name, made if it is not there.
+    """Return the id of the experiment ``name``; create it if it does not exist.
 
     Args:
-        client: Of the tracking store.
-        name: Of the experiment.
-        artifact_location: Where the artifacts of one that is made go; None leaves it to MLflow.
+        client: Client of the tracking store.
+        name: Name of the experiment.
+        artifact_location: Artifact location of a new experiment; None leaves it to MLflow.
 
     Raises:
-        TrackingRefusedError: it was deleted, which MLflow keeps the name of.
+        TrackingRefusedError: the experiment was deleted; MLflow reserves its name.
     """
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -62,13 +61,13 @@ def find_experiment(client: MlflowClient, name: str, artifact_location: str | No
             client.create_experiment(
                 name, artifact_location, {names.EXPERIMENT_KIND: names.MODEL_TRAINING}
             )
-        except Exception as error:  # another process may have been faster
+        except Exception as error:  # another process may have created it
             if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
         found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage != "active":
         raise TrackingRefusedError(
             f"the MLflow experiment {name!r} was deleted; restore it with 'mlflow experiments "
-            "restore', or name another one under tracking.experiment"
+            "restore', or set another tracking.experiment"
         )
     return str(found.experiment_id)

@@ -1,4 +1,4 @@
-"""Trials of earlier sweeps, read from a tracking store."""
+"""Reads the trials of earlier sweeps from a tracking store."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger.events import SYSTEM_PREFIX, TEST_PREFIX
 from orchestrator.ledger.history.past import PastSweep, PastTrial
 from orchestrator.tracking import names
-from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.client import connect, tracking_errors
 from orchestrator.tracking.runs.store import SPEC_FILE
+from orchestrator.tracking.search import search_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 MOST_TRIALS = 2000
-"""Trials read of one sweep; each costs a query for its curve."""
-_PAGE = 1000
+"""Most trials read of one sweep; each needs a query for its learning curve."""
 _CURVE = names.EPOCH_PREFIX + "miou"
 _PACE = names.EPOCH_PREFIX + "epoch_seconds"
 _COMPLETE = "complete"
@@ -29,30 +27,29 @@ _STATES = (_COMPLETE, "stopped")
 
 
 class History:
-    """Reads what a tracking store keeps of earlier sweeps, everything once.
+    """Earlier sweeps of a tracking store, read once and cached.
 
-    Every method raises ``TrackingUnavailableError`` where trying again may help and
-    ``TrackingRefusedError`` where it will not.
+    Every method raises ``TrackingUnavailableError`` or ``TrackingRefusedError``.
     """
 
     def __init__(self, uri: str) -> None:
-        """Connect to nothing yet; ``uri`` is the store's address."""
+        """Do not connect yet; ``uri`` is the address of the store."""
         self._uri = uri
         self._client_made: MlflowClient | None = None
         self._sweeps: tuple[PastSweep, ...] | None = None
         self._trials: dict[str, tuple[PastTrial, ...]] = {}
 
     def sweeps(self) -> tuple[PastSweep, ...]:
-        """Return all sweeps of the store, whatever their experiment, the oldest first."""
+        """Return the sweeps of all experiments, the oldest first."""
         if self._sweeps is None:
             self._sweeps = self._read_sweeps()
         return self._sweeps
 
     def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
-        """Return the complete and the stopped trials of ``sweep``, in order of proposal.
+        """Return the complete and stopped trials of ``sweep`` with their learning curves.
 
-        Each comes with its learning curve. Of a very large sweep these are two thousand: complete
-        ones first, then the first ones of the others.
+        They are in order of proposal. Of a sweep with more than ``MOST_TRIALS``, complete trials
+        are preferred to stopped ones, and early ones to late ones.
         """
         if sweep.run_id not in self._trials:
             self._trials[sweep.run_id] = self._read_trials(sweep)
@@ -65,38 +62,25 @@ class History:
         return self._client_made
 
     def _read_sweeps(self) -> tuple[PastSweep, ...]:
-        with told_apart("read the sweeps of the tracking store"):
+        with tracking_errors("read the sweeps of the tracking store"):
             experiments = [each.experiment_id for each in self._client.search_experiments()]
-            if not experiments:
-                return ()
-            wanted = names.tag_filter(sweep__role="sweep")
             runs = sorted(
-                self._search(experiments, wanted),
+                search_runs(self._client, experiments, names.tag_filter(sweep__role="sweep")),
                 key=lambda run: (run.info.start_time or 0, run.data.tags.get(names.SWEEP_ID, "")),
             )
             return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
 
     def _read_trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
-        with told_apart(f"read the trials of {sweep.sweep_id}"):
+        with tracking_errors(f"read the trials of {sweep.sweep_id}"):
             children = names.children_filter(sweep.sweep_id, sweep.run_id)
-            found: list[Run] = []
+            runs: list[Run] = []
             for state in _STATES:
-                wanted = f"{children} AND {names.tag_filter(trial_state=state)}"
-                found += sorted(self._search([sweep.experiment_id], wanted), key=_trial_id)
+                query = f"{children} AND {names.tag_filter(trial_state=state)}"
+                of_state = search_runs(self._client, [sweep.experiment_id], query)
+                runs += sorted(of_state, key=_trial_id)
             return tuple(
-                self._trial(sweep, run) for run in sorted(found[:MOST_TRIALS], key=_trial_id)
+                self._trial(sweep, run) for run in sorted(runs[:MOST_TRIALS], key=_trial_id)
             )
-
-    def _search(self, experiments: list[str], wanted: str) -> Iterator[Run]:
-        token: str | None = None
-        while True:
-            runs = self._client.search_runs(
-                experiments, wanted, max_results=_PAGE, page_token=token
-            )
-            yield from runs
-            token = runs.token
-            if not token:
-                return
 
     def _sweep(self, run: Run) -> PastSweep:
         return PastSweep(
@@ -111,8 +95,8 @@ class History:
         if SPEC_FILE not in {each.path for each in self._client.list_artifacts(run_id)}:
             return None
         with tempfile.TemporaryDirectory() as folder:
-            kept = self._client.download_artifacts(run_id, SPEC_FILE, folder)
-            return Path(kept).read_text(encoding="utf-8")
+            path = self._client.download_artifacts(run_id, SPEC_FILE, folder)
+            return Path(path).read_text(encoding="utf-8")
 
     def _trial(self, sweep: PastSweep, run: Run) -> PastTrial:
         history = self._client.get_metric_history(run.info.run_id, _CURVE)

@@ -1,12 +1,13 @@
-"""A sweep's runs as a tracking store has them, read back whole."""
+"""Reads all runs of a sweep back from a tracking store."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
-from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.client import connect, tracking_errors
 from orchestrator.tracking.run_facts import RunFacts, TrackedSweep
+from orchestrator.tracking.search import search_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,19 +15,17 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_PAGE = 1000
-
 
 def read_tracked(uri: str, sweep_id: str) -> TrackedSweep:
-    """Return every run of the sweep in the store at ``uri``, whatever its experiment.
+    """Return every run of the sweep in the store at ``uri``, in any experiment.
 
     Raises:
         TrackingError: the store does not answer.
     """
-    with told_apart("read the sweep's runs"):
+    with tracking_errors("read the sweep's runs"):
         client = connect(uri)
         experiments = [each.experiment_id for each in client.search_experiments()]
-        runs = list(_search(client, experiments, sweep_id)) if experiments else []
+        runs = list(search_runs(client, experiments, names.tag_filter(sweep__id=sweep_id)))
         parents = tuple(
             run.info.run_id for run in runs if run.data.tags.get(names.SWEEP_ROLE) == "sweep"
         )
@@ -34,17 +33,6 @@ def read_tracked(uri: str, sweep_id: str) -> TrackedSweep:
             sweep_runs=parents,
             runs=tuple(_facts(client, run) for run in runs if run.info.run_id not in parents),
         )
-
-
-def _search(client: MlflowClient, experiments: list[str], sweep_id: str) -> Iterator[Run]:
-    wanted = names.tag_filter(sweep__id=sweep_id)
-    token: str | None = None
-    while True:
-        runs = client.search_runs(experiments, wanted, max_results=_PAGE, page_token=token)
-        yield from runs
-        token = runs.token
-        if not token:
-            return
 
 
 def _facts(client: MlflowClient, run: Run) -> RunFacts:

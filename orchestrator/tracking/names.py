@@ -1,4 +1,4 @@
-"""Keys and words under which sweeps stand in MLflow."""
+"""Keys and values of the tags and metrics of sweeps in MLflow."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ TRIAL_ID = "trial.id"
 TRIAL_NUMBER = "trial.number"
 TRIAL_STATE = "trial_state"
 BASELINE = "baseline"
-"""On the run of a baseline's trial: its name."""
+"""Name of the baseline, on the run of its trial."""
 REASON = "reason"
 LATENCY_DISTURBANCE = "latency_disturbance"
-"""Why the trial's latency is not sound; empty where it is."""
+"""Why the latency measurement was disturbed; empty if it was not."""
 PARETO = "pareto"
 PARETO_RANK = "pareto_rank"
-"""Tag, with the metric of the same name beside it, because only metrics sort as numbers."""
+"""A tag and a metric of the same name, because only metrics sort as numbers."""
 HOURS_LEFT = "hours_left"
-"""Metric of a sweep's own run: estimated time until the first of its budgets ends it, h."""
+"""Metric of a sweep's run: estimated time until its first budget is spent, h."""
 REFERENCE_POINT = "reference_point"
 SEED = "seed"
 GIT_COMMIT = "git_commit"
@@ -42,14 +42,14 @@ NOTE = "mlflow.note.content"
 RUN_COLOUR = "mlflow.runColor"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 MODEL_TRAINING = "custom_model_development"
-"""Kind of an experiment whose page shows runs rather than traces."""
+"""Experiment kind whose page lists runs instead of traces."""
 USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 SOURCE_COMMIT = "mlflow.source.git.commit"
 
 EPOCH_PREFIX = "epoch/"
-"""Before the name of a figure that is measured every epoch, so that ``miou`` is the deployed
-model's and ``epoch/miou`` the learning curve."""
+"""Prefix of metrics that are logged every epoch: ``epoch/miou`` is the learning curve, ``miou`` the
+score of the deployed model."""
 
 STATUS: Mapping[RecordState, RunStatus] = MappingProxyType(
     {
@@ -65,29 +65,31 @@ STATUS: Mapping[RecordState, RunStatus] = MappingProxyType(
 
 
 def colour(state: RecordState, rank: int | None) -> str:
-    """Return the colour of a trial's dots and lines in the UI."""
+    """Return the run colour of a trial in the MLflow UI."""
     if state != "complete":
         return UNFINISHED_COLOUR
     return FRONT_COLOUR if rank == 0 else DOMINATED_COLOUR
 
 
 def equals(field: str, value: str) -> str:
-    """Return an MLflow filter that asks for a field with that value.
+    """Return an MLflow filter for a field with that value.
 
     Raises:
-        ValueError: the value holds both kinds of quotes, which the filter language cannot express.
+        ValueError: the value contains both kinds of quotes, which MLflow's filters cannot express.
     """
     mark = '"' if "'" in value else "'"
     if mark in value:
-        raise ValueError(f"{field} = {value!r} holds both kinds of quotes; MLflow cannot search it")
+        raise ValueError(
+            f"{field} = {value!r} contains both kinds of quotes; MLflow cannot search for it"
+        )
     return f"{field} = {mark}{value}{mark}"
 
 
 def tag_filter(**tags: str) -> str:
-    """Return an MLflow filter that asks for all of ``tags``; ``__`` in a name stands for a dot.
+    """Return an MLflow filter for runs with all of ``tags``; ``__`` in a name becomes a dot.
 
     Raises:
-        ValueError: a value cannot be asked for, see ``equals``.
+        ValueError: see ``equals``.
     """
     return " AND ".join(
         equals(f"tags.`{name.replace('__', '.')}`", value) for name, value in tags.items()
@@ -95,5 +97,5 @@ def tag_filter(**tags: str) -> str:
 
 
 def children_filter(sweep_id: str, parent_run_id: str) -> str:
-    """Return the filter that shows the trials of one sweep."""
+    """Return the filter for the trials of one sweep."""
     return tag_filter(sweep__id=sweep_id, mlflow__parentRunId=parent_run_id)

@@ -1,4 +1,4 @@
-"""MLflow runs of a sweep as values, read back from the store."""
+"""MLflow runs of a sweep as values."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFacts:
-    """One MLflow run of a trial, as it is read back."""
+    """The MLflow run of a trial."""
 
     run_id: str
     trial_id: str
-    """Its tag; empty where it has none."""
+    """Trial id in its tags; empty without the tag."""
     status: str
     """``RUNNING``, ``FINISHED``, ``KILLED`` or ``FAILED``."""
     state: str
-    """Its tag: the trial's state."""
+    """State of the trial in its tags."""
     ended: bool
-    """Whether an end is noted."""
+    """Whether it has an end time."""
     points: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
-    """``(step, value)`` of every point on record, per metric key."""
+    """``(step, value)`` of every point, by metric key."""
     params: Mapping[str, str] = field(default_factory=dict)
     artifacts: frozenset[str] = frozenset()
-    """Files, relative to the run's own folder."""
+    """Paths of its artifacts, relative to the artifact root of the run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,5 +34,5 @@ class TrackedSweep:
     """All runs of one sweep in a tracking store."""
 
     sweep_runs: tuple[str, ...] = ()
-    """Runs of the sweep itself; one is right."""
+    """Ids of the sweep's own runs; there must be exactly one."""
     runs: tuple[RunFacts, ...] = ()

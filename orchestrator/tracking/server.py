@@ -1,4 +1,4 @@
-"""The MLflow server that shows sweeps on this machine."""
+"""Runs an MLflow server on this machine."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerPlan:
-    """A server to start, as a value that can be printed."""
+    """A server to start."""
 
     tracking_uri: str
-    """Address of the store it shows; not that of another server."""
+    """Address of the store, which must not be a server."""
     artifact_root: Path
-    """Folder for artifacts of experiments that are made through it."""
+    """Artifact folder of experiments created through the server."""
     host: str = "127.0.0.1"
-    """Address it listens on."""
+    """Address to listen on."""
     port: int = 5000
-    """Port it listens on."""
+    """Port to listen on."""
 
     @property
     def address(self) -> str:
-        """Where its UI is."""
+        """Address of the UI."""
         return f"http://{self.host}:{self.port}"
 
     @property
     def command(self) -> list[str]:
-        """The command line that starts it; the store, which may need a password, is not in it."""
+        """Command line, without the store's address, which may contain a password."""
         return [
             *(sys.executable, "-m", "mlflow", "server"),
             *("--artifacts-destination", self.artifact_root.absolute().as_uri()),
@@ -56,17 +56,17 @@ class ServerPlan:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that tell it, unseen by others on the machine, which store it shows."""
+        """Environment variables with the store's address, hidden from other users."""
         return {"MLFLOW_BACKEND_STORE_URI": self.tracking_uri}
 
 
 def plan_server(
     tracking_uri: str, artifact_root: Path, *, host: str = "127.0.0.1", port: int = 0
 ) -> ServerPlan:
-    """Return the plan of a server; port 0 takes one that is free now.
+    """Return the plan of a server; port 0 picks a free port.
 
     Raises:
-        ValueError: the store is another server, which shows itself.
+        ValueError: the store is a server already.
     """
     if is_remote(tracking_uri):
         raise ValueError(
@@ -81,7 +81,7 @@ def plan_server(
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port of ``host`` that nothing listens on at the moment."""
+    """Return a free port of ``host``."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -89,18 +89,18 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @contextmanager
 def serving(plan: ServerPlan, *, log: Path, timeout: float = 180.0) -> Iterator[str]:
-    """Run the server while the block runs; give its address once it answers.
+    """Run the server during the block; yield its address once it answers.
 
-    The server is a process group of its own, so that Ctrl-C in the terminal reaches the caller
-    alone, and is stopped with all its workers when the block is left.
+    The server has its own process group, so Ctrl-C in the terminal does not reach it. The group is
+    stopped at the end of the block.
 
     Args:
         plan: The server.
-        log: File for what it prints.
-        timeout: Seconds to wait for its first answer.
+        log: File for its output.
+        timeout: Longest wait for the first answer, s.
 
     Raises:
-        TrackingUnavailableError: it ended by itself or did not answer in time; with its last words.
+        TrackingUnavailableError: it exited or did not answer; the end of its log is included.
     """
     environment = {**_SETTINGS, **os.environ, **plan.environment}
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +136,12 @@ def _wait_until_healthy(
         time.sleep(_POLL_SECONDS)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
     raise TrackingUnavailableError(
-        f"the MLflow server did not start on {plan.address}; it said:\n{tail}"
+        f"the MLflow server did not start on {plan.address}; end of its log:\n{tail}"
     )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group, first politely."""
+    """Stop the process group: SIGTERM, then SIGKILL."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, request)
@@ -149,4 +149,4 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(_STOP_SECONDS)
             break
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # workers that outlived their parent
+        os.killpg(process.pid, signal.SIGKILL)  # orphaned workers

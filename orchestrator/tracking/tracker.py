@@ -1,4 +1,4 @@
-"""MLflow, kept up with a sweep that runs."""
+"""Copies a running sweep to MLflow and publishes its report."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from trainables.data.checks.report import DataReport
 
 PLACE = "mlflow"
-"""Fact of a ledger that says where the sweep is in MLflow."""
+"""Fact of the ledger: the sweep's pages in MLflow."""
 
 
 def known_place(folder: SweepFolder) -> SweepPlace | None:
-    """Return where a sweep is in MLflow; None where it was never written there."""
+    """Return the sweep's pages in MLflow; None if it has none."""
     with Ledger(folder.ledger) as ledger:
-        found = ledger.fact(PLACE)
-    return SweepPlace(**found) if isinstance(found, dict) else None
+        place = ledger.fact(PLACE)
+    return SweepPlace(**place) if isinstance(place, dict) else None
 
 
 def artifact_root(spec: SweepSpec) -> Path:
-    """Return the folder of the tracking store's artifacts, where it has no place of its own."""
+    """Return the artifact folder of a tracking store that is a database."""
     return Path(spec.storage.root) / "mlartifacts"
 
 
 class Tracker:
-    """Keeps MLflow up with the sweep; a store that is away is a problem noted, nothing worse."""
+    """Copies a sweep to MLflow; errors of the store are collected and do not stop the sweep."""
 
     def __init__(
         self, spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
@@ -59,15 +59,15 @@ class Tracker:
             cursor_path=folder.path / "mlflow-cursor.json",
         )
         self.writer.start()
-        self._own_problems: list[str] = []
+        self._problems: list[str] = []
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What MLflow did not take, each thing once."""
-        return (*self.writer.problems, *self._own_problems)
+        """Errors of the tracking store, each once."""
+        return (*self.writer.problems, *self._problems)
 
     def close(self, summary: RunSummary | None) -> SweepPlace | None:
-        """Write what is left with the report; None for the summary of a run that raised."""
+        """Write the remaining events and the report; ``summary`` is None if the run raised."""
         status: RunStatus = (
             "FAILED" if summary is None else "KILLED" if summary.interrupted else "FINISHED"
         )
@@ -75,12 +75,12 @@ class Tracker:
         report = make_report(self._spec, self._folder)
         settled = keep_reference(report, self._ledger, finished=status == "FINISHED")
         if not drained:
-            self._own_problems.append("MLflow does not have everything yet; resume writes the rest")
+            self._problems.append("MLflow is incomplete; resume writes the remaining events")
             return None
         try:
             place = publish(report, self._info, self._store, settled=settled)
         except TrackingError as error:
-            self._own_problems.append(f"the report is not in MLflow: {error}")
+            self._problems.append(f"the report is not in MLflow: {error}")
             return None
         self._ledger.set_fact(PLACE, asdict(place))
         return place

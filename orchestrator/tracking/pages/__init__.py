@@ -1,1 +1,1 @@
-"""What the MLflow pages of a sweep show: views, plots, notes."""
+"""The MLflow pages of a sweep: saved views, charts, notes, artifacts."""

@@ -6,11 +6,11 @@ import re
 from urllib.parse import urlencode
 
 COMPARISON_KEY = "segsweep-compare"
-"""Key of the view that compares an experiment's sweeps."""
+"""Key of the view that compares the sweeps of an experiment."""
 
 
 def view_address(base: str, experiment_id: str, key: str) -> str:
-    """Return the address of a saved view below a server's ``base``; ``""`` gives a relative one."""
+    """Return the address of a saved view on the server at ``base``; relative if it is empty."""
     query = urlencode(
         {
             "viewStateShareKey": key,
@@ -22,7 +22,7 @@ def view_address(base: str, experiment_id: str, key: str) -> str:
 
 
 def run_address(base: str, experiment_id: str, run_id: str, *, artifact: str = "") -> str:
-    """Return the address of a run's page, or of one of its artifacts there."""
+    """Return the address of a run's page, or of one of its artifacts."""
     place = f"/artifacts/{artifact}" if artifact else ""
     return (
         f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}{place}"
@@ -31,7 +31,7 @@ def run_address(base: str, experiment_id: str, run_id: str, *, artifact: str = "
 
 
 def sweep_key(sweep_id: str, *, front_only: bool = False) -> str:
-    """Return the key of a sweep's view, the same every time."""
+    """Return the key of a sweep's view, a function of its id."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", sweep_id).strip("-")
     return f"{slug}-front" if front_only else slug
 

@@ -1,4 +1,4 @@
-"""Charts of the MLflow UI as the values its saved views hold."""
+"""Charts of the MLflow UI in the format of its saved views."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNS_PER_CHART = 100
 
 
 def scatter(uuid: str, section: str, *, x: str, y: str) -> Card:
-    """Return a chart of one dot per run, metric ``y`` over metric ``x``."""
+    """Return a scatter plot of metric ``y`` over metric ``x``."""
     return {
         **_card(uuid, section, "SCATTER", f"{label(y).title} against {label(x).title}"),
         "xaxis": _axis(x),
@@ -25,7 +25,7 @@ def scatter(uuid: str, section: str, *, x: str, y: str) -> Card:
 
 
 def contour(uuid: str, section: str, *, x: str, y: str, z: str) -> Card:
-    """Return a chart of metric ``z`` as height over two others."""
+    """Return a contour plot of metric ``z`` over two others."""
     title = f"{label(z).title} over {label(x).title} and {label(y).title}"
     return {
         **_card(uuid, section, "CONTOUR", title),
@@ -38,7 +38,7 @@ def contour(uuid: str, section: str, *, x: str, y: str, z: str) -> Card:
 def parallel(
     uuid: str, section: str, *, params: Sequence[str], metrics: Sequence[str], title: str
 ) -> Card:
-    """Return parallel coordinates: one line per run through its settings and figures."""
+    """Return a parallel coordinates plot of params and metrics."""
     return {
         **_card(uuid, section, "PARALLEL", title),
         "selectedParams": list(params),
@@ -48,7 +48,7 @@ def parallel(
 
 
 def line(uuid: str, section: str, *, metric: str, title: str, over: str | None = None) -> Card:
-    """Return a chart of one line per run, ``metric`` over its steps, or over another metric."""
+    """Return a line chart of ``metric`` over its steps or over another metric."""
     x: XAxis = "step" if over is None else "metric"
     return {
         **_card(uuid, section, "LINE", title),
@@ -69,12 +69,12 @@ def line(uuid: str, section: str, *, metric: str, title: str, over: str | None =
 
 
 def bar(uuid: str, section: str, *, metric: str) -> Card:
-    """Return a chart of one bar per run."""
+    """Return a bar chart of ``metric``."""
     return {**_card(uuid, section, "BAR", label(metric).title), "metricKey": metric}
 
 
-def without(metric: str, section: str) -> Card:
-    """Return the card that keeps the UI from adding a chart of ``metric`` by itself."""
+def hidden(metric: str, section: str) -> Card:
+    """Return a deleted card, which keeps the UI from generating a chart of ``metric``."""
     return {
         **_card(f"none-{metric}", section, "BAR", ""),
         "metricKey": metric,
@@ -84,7 +84,7 @@ def without(metric: str, section: str) -> Card:
 
 
 def section(uuid: str, title: str, *, columns: int = 2, height: int = 420) -> dict[str, Any]:
-    """Return a part of the page that holds cards, ``columns`` beside each other."""
+    """Return a section of the page with ``columns`` cards in a row."""
     return {
         "uuid": uuid,
         "name": title,

@@ -1,11 +1,11 @@
-"""The artifacts of trials in their MLflow runs."""
+"""Uploads the artifacts of trials to their MLflow runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking import names
-from orchestrator.tracking.client import connect, told_apart
+from orchestrator.tracking.client import connect, tracking_errors
 from trainables.export.record import FOLDER, RECORD
 
 if TYPE_CHECKING:
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
     from trainables.export.record import Artifact
 
 TAG = "artifact."
-"""Before the name of a format: its size, its mIoU, its digest."""
+"""Prefix of the tag of a format, which has the size, mIoU and digest of the file."""
 
 
 def log_artifacts(
     uri: str, experiment: str, sweep_id: str, artifacts: Mapping[str, Sequence[Artifact]]
 ) -> None:
-    """Upload what the runs of the trials do not have yet, each file with a tag that tells of it.
+    """Upload the artifacts that the trials' runs lack, and tag the runs.
 
     Args:
         uri: Address of the tracking store.
         experiment: Name of the MLflow experiment.
-        sweep_id: Identity of the sweep.
-        artifacts: What lies there of each trial. Trials without a run are left out.
+        sweep_id: Id of the sweep.
+        artifacts: Artifacts of each trial. Trials without a run are skipped.
 
     Raises:
-        TrackingError: the store did not take it.
+        TrackingError: the store refused a request.
     """
     if not any(artifacts.values()):
         return
-    with told_apart("log the artifacts"):
+    with tracking_errors("log the artifacts"):
         client = connect(uri)
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
+        existing = client.get_experiment_by_name(experiment)
+        if existing is None:
             return
         for trial_id, files in artifacts.items():
-            wanted = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
-            for run in client.search_runs([found.experiment_id], wanted, max_results=1):
+            query = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
+            for run in client.search_runs([existing.experiment_id], query, max_results=1):
                 _log(client, run.info.run_id, run.data.tags, files)
 
 
 def tags_of(artifacts: Sequence[Artifact]) -> dict[str, str]:
-    """Return a tag for each artifact, which is another one where the file is."""
+    """Return the tag of each artifact; it changes with the file."""
     return {f"{TAG}{each.format}": _text(each) for each in artifacts}
 
 
@@ -60,13 +60,13 @@ def _log(
         client.log_artifact(run_id, str(each.path), FOLDER)
     if new:
         client.log_artifact(run_id, str(new[0].path.with_name(RECORD)), FOLDER)
-    for each in new:  # last, so that an upload that broke off is made again
+    for each in new:  # last, so that an interrupted upload is repeated
         client.set_tag(run_id, f"{TAG}{each.format}", wanted[f"{TAG}{each.format}"])
 
 
 def _text(artifact: Artifact) -> str:
     parts = [f"{artifact.size_bytes / 1e6:.2f} MB"]
     if artifact.verification is not None:
-        found = artifact.verification
-        parts += [f"mIoU {found.miou:.4f}", f"same class {found.agreement:.2%}"]
+        check = artifact.verification
+        parts += [f"mIoU {check.miou:.4f}", f"same class {check.agreement:.2%}"]
     return ", ".join([*parts, f"sha256 {artifact.sha256}"])

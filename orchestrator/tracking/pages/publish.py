@@ -1,4 +1,4 @@
-"""The report of a sweep, laid where MLflow's UI shows it."""
+"""Publishes the report of a sweep to its MLflow run and experiment."""
 
 from __future__ import annotations
 
@@ -25,85 +25,82 @@ if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
 
 FOLDER = "pareto"
-"""Folder of the report's files among the artifacts of the sweep's run."""
-
-
+"""Artifact folder of the report's files in the sweep's run."""
 THUMBNAIL = "thumbnail.png"
-"""The front's picture at the size of the run's page."""
+"""Plot of the front for the note on the run's page."""
 
 
 class ReportSink(Protocol):
-    """Where the report goes; an opened tracking store."""
+    """Destination of the report: an opened tracking store."""
 
     experiment_id: str
     parent_run_id: str
 
     @property
     def run_ids(self) -> Mapping[str, str]:
-        """The run of each trial that has one."""
+        """Run ids by trial id."""
 
     def push_sweep(
         self, points: Sequence[Point] = (), tags: Mapping[str, str] | None = None
     ) -> None:
-        """Add to the sweep's own run."""
+        """Log points and tags to the sweep's run."""
 
     def upload(self, folder: Path, under: str) -> None:
-        """Copy the files of ``folder`` to the sweep's run, below the name ``under``."""
+        """Upload the files of ``folder`` to the artifact folder ``under`` of the sweep's run."""
 
     def experiment_tags(self) -> dict[str, str]:
         """Return the tags of the experiment."""
 
     def tag_experiment(self, tags: Mapping[str, str | None]) -> None:
-        """Set tags of the experiment; None takes a tag away."""
+        """Set tags of the experiment; None deletes a tag."""
 
     def metric_keys(self) -> list[str]:
-        """Return the metrics that some of the sweep's trials have."""
+        """Return the metric keys of the sweep's trials."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepPlace:
-    """Where a sweep is found in the MLflow UI."""
+    """The pages of a sweep in the MLflow UI."""
 
     sweep_id: str
     experiment_id: str
     run_id: str
-    """The sweep's own run."""
+    """Run of the sweep."""
 
     def view(self, base: str) -> str:
-        """Return the address of the view of all trials, below a server's ``base``."""
+        """Return the address of the view of all trials on the server at ``base``."""
         return addresses.view_address(base, self.experiment_id, addresses.sweep_key(self.sweep_id))
 
     def front(self, base: str) -> str:
-        """Return the address of the view of the front only."""
+        """Return the address of the view of the front."""
         key = addresses.sweep_key(self.sweep_id, front_only=True)
         return addresses.view_address(base, self.experiment_id, key)
 
     def comparison(self, base: str) -> str:
-        """Return the address of the view that compares the experiment's sweeps."""
+        """Return the address of the view that compares the sweeps of the experiment."""
         return addresses.view_address(base, self.experiment_id, addresses.COMPARISON_KEY)
 
     def page(self, base: str) -> str:
-        """Return the address of the sweep's own page."""
+        """Return the address of the page of the sweep's run."""
         return addresses.run_address(base, self.experiment_id, self.run_id)
 
 
 def publish(
     report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
 ) -> SweepPlace:
-    """Write the sweep's files, page, hypervolume curve and views; return where they are.
+    """Upload the report's files, note, hypervolume curve and views; return the sweep's pages.
 
-    Publishing again replaces what was there; a report of the same reference point goes on with the
-    curve.
+    A later report replaces files, note and views, and extends the curve.
 
     Args:
-        report: The sweep so far.
-        info: What the sweep is.
-        store: Where it goes.
-        settled: Whether later reports are measured from the same reference point. The curve waits
-            for one that is, as MLflow takes no point back.
+        report: Report of the sweep so far.
+        info: Facts about the sweep.
+        store: Opened tracking store.
+        settled: Whether the reference point is final. The curve is logged only then, because
+            MLflow cannot delete a point.
 
     Raises:
-        TrackingError: the store did not take it.
+        TrackingError: the store refused a request.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write_files(report, Path(folder))
@@ -114,7 +111,7 @@ def publish(
 def publish_figures(
     report: SweepReport, info: SweepInfo, store: ReportSink, *, settled: bool = True
 ) -> SweepPlace:
-    """Do what ``publish`` does for a report whose files are uploaded."""
+    """Publish everything but the files; see ``publish``."""
     place = SweepPlace(
         sweep_id=info.sweep_id, experiment_id=store.experiment_id, run_id=store.parent_run_id
     )

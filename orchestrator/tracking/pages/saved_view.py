@@ -1,7 +1,7 @@
-"""One saved view of the MLflow UI, as the experiment tag that the UI reads it from.
+"""Saved views of the MLflow UI, which are tags of the experiment.
 
-Source: the UI's own format as of MLflow 3.17, which is not documented; an address whose view is not
-understood still opens the experiment.
+Source: the undocumented format of the UI of MLflow 3.17. If the UI cannot parse a view, its address
+still opens the experiment.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 TAG_PREFIX = "mlflow.sharedViewState."
 MAX_TAG_CHARACTERS = 20_000
 MAX_VIEWS = 40
-"""Views that an experiment may have in the UI."""
+"""Limit of the UI for one experiment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SavedView:
-    """A page of the MLflow UI: which runs, in which order, with which columns and charts."""
+    """A saved view: filter, order, columns and charts of the runs page."""
 
     key: str
-    """Last part of the tag's name, also in the address; a slug."""
+    """Slug in the tag's name and in the address."""
     name: str
-    """Title in the UI's list of views."""
+    """Title in the list of views."""
     search: str
     """MLflow filter of the runs."""
     order_by: str
-    """Column that sorts the runs."""
+    """Column to sort by."""
     ascending: bool
     columns: tuple[str, ...]
     """Columns of the table, in order."""
@@ -43,11 +43,11 @@ class SavedView:
 
     @property
     def tag(self) -> str:
-        """Name of the experiment tag that holds the view."""
+        """Name of the experiment tag."""
         return TAG_PREFIX + self.key
 
     def value(self, created_ms: int) -> str:
-        """Return the tag's value.
+        """Return the value of the experiment tag.
 
         Raises:
             ValueError: the view is too large for a tag.
@@ -63,13 +63,13 @@ class SavedView:
         )
         if len(text) > MAX_TAG_CHARACTERS:
             raise ValueError(
-                f"the view {self.name!r} takes {len(text)} characters, a tag holds "
+                f"the view {self.name!r} has {len(text)} characters, a tag at most "
                 f"{MAX_TAG_CHARACTERS}; show fewer metrics"
             )
         return text
 
     def state(self) -> dict[str, Any]:
-        """Return the view as the UI's own state."""
+        """Return the view as state of the UI."""
         return {
             "searchFilter": self.search,
             "orderByKey": self.order_by,
@@ -103,7 +103,7 @@ class SavedView:
 
 
 def surplus_views(tags: Mapping[str, str], keep: Iterable[str]) -> list[str]:
-    """Return the oldest views' tags that must go so that ``keep`` find room beside the others."""
+    """Return the tags of the oldest views to delete so that the views ``keep`` fit."""
     kept = {TAG_PREFIX + key for key in keep}
     others = [name for name in tags if name.startswith(TAG_PREFIX) and name not in kept]
     others.sort(key=lambda name: _updated(tags[name]))

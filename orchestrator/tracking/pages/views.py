@@ -1,4 +1,4 @@
-"""Ready-made views of a sweep, of its front, of all sweeps beside each other."""
+"""Saved views of a sweep, of its front, and of all sweeps of an experiment."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def sweep_view(
     metric_keys: Iterable[str],
     front_only: bool = False,
 ) -> SavedView:
-    """Return the view of one sweep's trials, or of its front only.
+    """Return the view of a sweep's trials, or of its front.
 
     Args:
-        report: The sweep; says which objectives and dimensions there are.
-        parent_run_id: The sweep's own run.
-        metric_keys: All metrics that its trials have.
-        front_only: Show the front's trials and no others.
+        report: Report of the sweep, with its objectives and dimensions.
+        parent_run_id: Run of the sweep.
+        metric_keys: Metrics of its trials.
+        front_only: Whether to show only the front.
     """
     search = names.children_filter(report.sweep_id, parent_run_id)
     if front_only:
@@ -40,7 +40,7 @@ def sweep_view(
     first = report.objectives[0]
     aims = [each.name for each in report.objectives]
     keys = list(metric_keys)
-    params = _telling_params(report)
+    params = _varied_params(report)
     return SavedView(
         key=sweep_key(report.sweep_id, front_only=front_only),
         name=f"{report.sweep_id}: {'Pareto front' if front_only else 'all trials'}",
@@ -58,11 +58,11 @@ def sweep_view(
                 "parallel",
                 "space",
                 params=params,
-                metrics=[*aims[1:], aims[0]],  # the last one colours the lines
+                metrics=[*aims[1:], aims[0]],  # the last metric sets the line colour
                 title="All dimensions together",
             ),
             *_curve_cards(keys),
-            *(cards.without(key, "curves") for key in keys),
+            *(cards.hidden(key, "curves") for key in keys),
         ),
         sections=(
             cards.section("front", "Pareto front"),
@@ -73,7 +73,7 @@ def sweep_view(
 
 
 def comparison_view(objectives: Sequence[str]) -> SavedView:
-    """Return the view that shows the sweeps of an experiment beside each other."""
+    """Return the view that compares the sweeps of an experiment."""
     best = [f"best_{name}" for name in objectives]
     volume = "hypervolume_share"
     hours = "device_hours"
@@ -97,7 +97,7 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
             *(cards.bar(f"bar-{name}", "sweeps", metric=name) for name in (volume, *best)),
             cards.scatter("effort", "sweeps", x=hours, y=best[0]),
             *(
-                cards.without(key, "sweeps")
+                cards.hidden(key, "sweeps")
                 for key in [*figures, "hypervolume", "device_hours_saved"]
             ),
         ),
@@ -108,13 +108,13 @@ def comparison_view(objectives: Sequence[str]) -> SavedView:
 def _front_cards(report: SweepReport, keys: Sequence[str]) -> list[Card]:
     axes = choose_axes(report)
     rest = [each.name for each in report.objectives if each.name not in {axes.x.name, axes.y.name}]
-    found = [cards.scatter("front-x", "front", x=axes.x.name, y=axes.y.name)]
-    found += [cards.scatter(f"front-{name}", "front", x=name, y=axes.y.name) for name in rest]
+    charts = [cards.scatter("front-x", "front", x=axes.x.name, y=axes.y.name)]
+    charts += [cards.scatter(f"front-{name}", "front", x=name, y=axes.y.name) for name in rest]
     if "params" in keys and "params" not in {axes.x.name, *rest}:
-        found.append(cards.scatter("front-params", "front", x="params", y=axes.y.name))
+        charts.append(cards.scatter("front-params", "front", x="params", y=axes.y.name))
     if rest:
-        found.append(cards.contour("contour", "front", x=axes.x.name, y=rest[0], z=axes.y.name))
-    return found
+        charts.append(cards.contour("contour", "front", x=axes.x.name, y=rest[0], z=axes.y.name))
+    return charts
 
 
 def _curve_cards(keys: Sequence[str]) -> list[Card]:
@@ -128,8 +128,8 @@ def _curve_cards(keys: Sequence[str]) -> list[Card]:
     ]
 
 
-def _telling_params(report: SweepReport) -> list[str]:
-    """Return the dimensions in which trials differ, in the space's order."""
+def _varied_params(report: SweepReport) -> list[str]:
+    """Return the dimensions with more than one value, in the order of the space."""
     return [
         name
         for name in config_names(report.rows)

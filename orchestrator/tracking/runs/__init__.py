@@ -1,1 +1,1 @@
-"""MLflow runs that are kept up with a running sweep."""
+"""Writes the events of a running sweep to its MLflow runs."""

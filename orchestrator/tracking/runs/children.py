@@ -1,4 +1,4 @@
-"""The runs of a sweep's trials in an MLflow tracking store."""
+"""The child runs of a sweep, one per trial."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.tracking import names
-from orchestrator.tracking.client import database_kind, told_apart
+from orchestrator.tracking.client import database_kind, tracking_errors
 from orchestrator.tracking.errors import TrackingRefusedError, TrackingUnavailableError
 from orchestrator.tracking.runs.bulk import BulkDatabase
 from orchestrator.tracking.runs.run_log import log_update
 from orchestrator.tracking.runs.run_tags import trial_tags
+from orchestrator.tracking.search import PAGE, search_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,23 +24,22 @@ if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.runs.updates import RunUpdate
 
-_PAGE = 1000
 _logger = logging.getLogger(__name__)
 
 
 class ChildRuns:
-    """Finds the runs below a sweep's own run by their tags, or makes them, and adds to them."""
+    """Finds or creates the child runs of a sweep and writes updates to them."""
 
     def __init__(
         self, client: MlflowClient, info: SweepInfo, *, experiment_id: str, parent_run_id: str
     ) -> None:
-        """Know no run yet.
+        """Start without any child run; see ``load``.
 
         Args:
-            client: Of the tracking store.
-            info: The sweep.
-            experiment_id: The experiment of all its runs.
-            parent_run_id: The sweep's own run.
+            client: Client of the tracking store.
+            info: Facts about the sweep.
+            experiment_id: Experiment of its runs.
+            parent_run_id: Run of the sweep.
         """
         self._client = client
         self._info = info
@@ -47,58 +47,49 @@ class ChildRuns:
         self._parent = parent_run_id
         self._bulk = _bulk(client.tracking_uri, experiment_id)
         self.run_ids: dict[str, str] = {}
-        """The run of each trial that has one."""
+        """Run ids by trial id."""
         self.ranks: dict[str, int] = {}
-        """The Pareto rank that stood at each trial's run when it was learned."""
+        """Pareto ranks in the loaded runs, by trial id."""
 
-    def learn(self) -> None:
-        """Look for all runs of the sweep's trials."""
+    def load(self) -> None:
+        """Find all existing child runs."""
         if self._bulk is not None:
-            found = self._bulk.runs_below(self._parent)
+            runs = self._bulk.runs_below(self._parent)
         else:
-            found = {run.info.run_id: run.data.tags for run in self.search()}
-        for run_id, tags in found.items():
-            self._learn(run_id, tags)
+            runs = {run.info.run_id: run.data.tags for run in self.search()}
+        for run_id, tags in runs.items():
+            self._register(run_id, tags)
 
-    def search(self, page: int = _PAGE) -> Iterator[Run]:
-        """Yield the runs of the sweep's trials, ``page`` at a time."""
-        wanted = names.children_filter(self._info.sweep_id, self._parent)
-        token: str | None = None
-        while True:
-            runs = self._client.search_runs(
-                [self._experiment], wanted, max_results=page, page_token=token
-            )
-            yield from runs
-            token = runs.token
-            if not token:
-                return
+    def search(self, page: int = PAGE) -> Iterator[Run]:
+        """Yield the child runs, ``page`` per request."""
+        query = names.children_filter(self._info.sweep_id, self._parent)
+        return search_runs(self._client, [self._experiment], query, page)
 
-    def settle(self) -> None:
-        """Let the store make ready to be asked."""
+    def analyze(self) -> None:
+        """Update the database's query statistics after the last write."""
         if self._bulk is not None:
-            with suppress(Exception):  # it only answers faster afterwards
-                self._bulk.count_rows()
+            with suppress(Exception):  # it only makes queries faster
+                self._bulk.analyze()
 
     def write_parent(self, update: RunUpdate) -> None:
-        """Write ``update`` to the sweep's own run."""
+        """Write ``update`` to the sweep's run."""
         if self._bulk is not None:
             try:
                 self._bulk.add(self._parent, update)
-            except Exception as error:  # noqa: BLE001 - as below
-                _not_in_bulk(error)
+            except Exception as error:  # noqa: BLE001 - see _in_bulk
+                _fall_back(error)
             else:
                 return
-        with told_apart("write the sweep's run"):
+        with tracking_errors("write the sweep's run"):
             log_update(self._client, self._parent, update)
 
     def write(self, updates: Sequence[RunUpdate]) -> list[str]:
-        """Write ``updates``, at most one per trial; return what is refused, in words.
+        """Write ``updates``, at most one per trial; return an error for each refused one.
 
-        A run with its figures and status is written before its files. Writing the same updates
-        twice leaves the store as after the first time.
+        Metrics and status are written before files. Idempotent.
 
         Raises:
-            TrackingUnavailableError: some may be written, some may not.
+            TrackingUnavailableError: the store failed; a part may be written.
         """
         problems = [] if self._in_bulk(updates) else self._one_by_one(updates)
         for update in updates:
@@ -107,7 +98,7 @@ class ChildRuns:
         return problems
 
     def _in_bulk(self, updates: Sequence[RunUpdate]) -> bool:
-        """Write ``updates`` in one go; return whether that worked."""
+        """Write ``updates`` in one transaction; return whether it succeeded."""
         if self._bulk is None:
             return False
         new = [each.trial_id for each in updates if each.trial_id not in self.run_ids]
@@ -117,15 +108,15 @@ class ChildRuns:
             self.run_ids |= self._bulk.write(
                 updates, self.run_ids, tags=tags, began_ms=self._info.started_ms, user=user
             )
-        except Exception as error:  # noqa: BLE001 - MLflow and its database raise what they like
-            return _not_in_bulk(error)
+        except Exception as error:  # noqa: BLE001 - MLflow and the database raise any type
+            return _fall_back(error)
         return True
 
     def _one_by_one(self, updates: Sequence[RunUpdate]) -> list[str]:
         problems: list[str] = []
         for update in updates:
             try:
-                with told_apart(f"write trial {update.trial_id}"):
+                with tracking_errors(f"write trial {update.trial_id}"):
                     run_id = self.run_ids.get(update.trial_id) or self._make_child(update)
                     log_update(self._client, run_id, update)
             except TrackingRefusedError as error:
@@ -134,11 +125,11 @@ class ChildRuns:
 
     def _upload_files(self, update: RunUpdate) -> list[str]:
         run_id = self.run_ids[update.trial_id]
-        with told_apart(f"upload the files of trial {update.trial_id}"):
+        with tracking_errors(f"upload the files of trial {update.trial_id}"):
             missing = [each for each in update.artifacts if not self._upload(update, run_id, each)]
         if not missing:
             return []
-        return [f"trial {update.trial_id} names files that do not exist: {', '.join(missing)}"]
+        return [f"trial {update.trial_id} lists files that do not exist: {', '.join(missing)}"]
 
     def _make_child(self, update: RunUpdate) -> str:
         made = self._client.create_run(
@@ -150,7 +141,7 @@ class ChildRuns:
         self.run_ids[update.trial_id] = made.info.run_id
         return str(made.info.run_id)
 
-    def _learn(self, run_id: str, tags: Mapping[str, str]) -> None:
+    def _register(self, run_id: str, tags: Mapping[str, str]) -> None:
         trial_id = tags.get(names.TRIAL_ID)
         if trial_id is None:
             return
@@ -172,13 +163,13 @@ def _bulk(uri: str, experiment_id: str) -> BulkDatabase | None:
     return None if database_kind(uri) is None else BulkDatabase(uri, experiment_id)
 
 
-def _not_in_bulk(error: Exception) -> Literal[False]:
-    """Return that a bulk write failed where the client may do better.
+def _fall_back(error: Exception) -> Literal[False]:
+    """Return False, so that the caller uses the client after a failed bulk write.
 
     Raises:
-        TrackingUnavailableError: the database is away, for the client too.
+        TrackingUnavailableError: the database is unavailable for the client too.
     """
     if getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
-        raise TrackingUnavailableError(f"the tracking database is away: {error}") from error
-    _logger.debug("writing one run after the other", exc_info=error)
+        raise TrackingUnavailableError(f"the tracking database is unavailable: {error}") from error
+    _logger.debug("bulk write failed; writing one run at a time", exc_info=error)
     return False

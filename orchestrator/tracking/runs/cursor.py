@@ -1,11 +1,12 @@
-"""How far a ledger has been written to a tracking store, kept on disk."""
+"""The last ledger event written to a tracking store, kept on disk."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from trainables.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,25 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cursor:
-    """The last event that stands in the store, with the run it stands in."""
+    """The last event written to the store, and the sweep's run there."""
 
     seq: int = 0
     """Sequence number in the ledger; 0 before the first event."""
     run_id: str = ""
-    """The sweep's run; another one there means that the store begins anew."""
+    """Run of the sweep; a different run in the store means that the store was replaced."""
 
 
 def load_cursor(path: Path) -> Cursor:
-    """Return the cursor kept at ``path``; the beginning where there is none that can be read."""
+    """Return the cursor at ``path``, or the initial one if it cannot be read."""
     try:
-        found = json.loads(path.read_text())
-        return Cursor(seq=int(found["seq"]), run_id=str(found["run_id"]))
+        values = json.loads(path.read_text())
+        return Cursor(seq=int(values["seq"]), run_id=str(values["run_id"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Cursor()
 
 
 def save_cursor(path: Path, cursor: Cursor) -> None:
-    """Keep ``cursor`` at ``path``; a crash leaves the one before or this one."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(json.dumps(asdict(cursor)))
-    os.replace(draft, path)  # noqa: PTH105 - the one call that is atomic on every system
+    """Write ``cursor`` to ``path`` atomically."""
+    write_atomically(path, json.dumps(asdict(cursor)).encode())

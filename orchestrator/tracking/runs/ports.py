@@ -1,4 +1,4 @@
-"""What the MLflow writer reads from, with what it writes to."""
+"""Protocols of the MLflow writer's source and destination."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 
 class EventSource(Protocol):
-    """Where the events are kept; the ledger."""
+    """Source of the events: the ledger."""
 
     def events(self, after: int = 0) -> Iterable[tuple[int, SweepEvent]]:
         """Return ``(sequence number, event)`` of every event after number ``after``, in order."""
 
 
 class RunSink(Protocol):
-    """Where the runs are kept; the tracking store."""
+    """Destination of the runs: the tracking store."""
 
     @property
     def ranks(self) -> Mapping[str, int]:
-        """The Pareto rank that stood at each trial's run when the store was opened."""
+        """Pareto rank of each trial's run when the store was opened."""
 
     def open(self) -> str:
-        """Find or make the sweep's run, learn its children; return its id."""
+        """Find or create the sweep's run, load its child runs; return its id."""
 
     def push_all(self, updates: Sequence[RunUpdate]) -> Sequence[str]:
-        """Write ``updates``, one per trial; return what is refused. The same twice is as once."""
+        """Write ``updates``, one per trial; return the refused ones. Idempotent."""
 
     def push_sweep(self, points: Sequence[Point] = ()) -> None:
-        """Add to the sweep's own run; the same twice is as good as once."""
+        """Log points to the sweep's run. Idempotent."""
 
     def finish(self, status: RunStatus, ended_ms: int) -> None:
-        """End the sweep's own run."""
+        """End the sweep's run."""

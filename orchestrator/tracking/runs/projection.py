@@ -1,4 +1,4 @@
-"""What a sweep's events mean for its MLflow runs."""
+"""Turns the events of a sweep into updates of its MLflow runs."""
 
 from __future__ import annotations
 
@@ -35,18 +35,15 @@ if TYPE_CHECKING:
 
 MAX_EPOCH_KEYS = 9
 MAX_FIGURE_KEYS = 15
-"""With ``pareto_rank`` no run has more than 25 metric keys, with ``test_miou`` 26; the UI slows
+"""A run then has at most 26 metric keys with ``pareto_rank`` and ``test_miou``; the UI becomes slow
 with more."""
 
 _EXAMINED = ("test_miou",)
-"""Figures of examinations after the search that a run shows."""
+"""Metrics of final checks that a run shows."""
 
 
 class Projector:
-    """Turns events into updates; the same events always give the same updates.
-
-    Events come in ledger order, each once.
-    """
+    """Turns events, in ledger order, into updates; deterministic."""
 
     def __init__(self, info: SweepInfo) -> None:
         self._info = info
@@ -60,11 +57,11 @@ class Projector:
 
     @property
     def records(self) -> SweepRecords:
-        """The trials as far as events have come."""
+        """The trials after the observed events."""
         return self._book.snapshot()
 
     def observe(self, event: SweepEvent) -> tuple[RunUpdate | None, tuple[Point, ...]]:
-        """Return what ``event`` adds to its trial's run, and to the sweep's own."""
+        """Return the update of the trial's run, and the points of the sweep's run."""
         event = finite_event(event)
         record = self._book.observe(event)
         if self._time_left is not None:
@@ -85,9 +82,9 @@ class Projector:
                 return None, ()
 
     def rank_updates(self, written: Mapping[str, int]) -> list[RunUpdate]:
-        """Return an update for every complete trial whose rank is not as in ``written``.
+        """Return an update for every complete trial whose rank differs from ``written``.
 
-        Its metric's step is the number of trials that had completed.
+        The step of the metric is the number of complete trials.
         """
         records = self._book.snapshot()
         complete = records.complete
@@ -129,7 +126,7 @@ class Projector:
         )
 
     def _baseline(self, event: TrialAsked) -> str | None:
-        """Return the name of the baseline that is tried; None for any other configuration."""
+        """Return the name of the trial's baseline; None for any other config."""
         known = self._info.baselines
         return known.get(config_digest(event.config)) if known else None
 
@@ -156,7 +153,7 @@ class Projector:
         aims = {each.name for each in self._info.objectives}
         if event.state in {"complete", "stopped"}:
             figures |= {name: record.metrics[name] for name in aims & record.metrics.keys()}
-        else:  # what it reached says nothing about its configuration
+        else:  # scores of an unfinished training must not be compared
             figures = {k: v for k, v in figures.items() if k not in aims or k in self._known(event)}
         return RunUpdate(
             trial_id=event.trial_id,
@@ -172,7 +169,7 @@ class Projector:
         )
 
     def _examined(self, event: TrialExamined) -> RunUpdate:
-        """Return the figures of an examination; a latency measured again replaces the first one."""
+        """Return the metrics of a final check; a repeated latency replaces the first one."""
         tags = disturbance_tags(event.metrics, event.details)
         if event.kind == "latency":
             points = self._new_figures(event.trial_id, event.metrics, event.seconds)
@@ -198,9 +195,9 @@ class Projector:
     def _new_figures(
         self, trial_id: str, metrics: Mapping[str, float], seconds: float
     ) -> tuple[Point, ...]:
-        """Return points for what is new or changed, objectives always, others while there is room.
+        """Return points for new and changed metrics; objectives have priority.
 
-        Figures once admitted stay admitted, so that a run never has more keys than allowed.
+        A run has at most ``MAX_FIGURE_KEYS`` keys; a key once logged stays logged.
         """
         known = self._figures.setdefault(trial_id, {})
         aims = {each.name for each in self._info.objectives}
@@ -233,7 +230,7 @@ class Projector:
         return tuple(Point(name, value, self._ended, at_ms) for name, value in figures.items())
 
     def _hours_left(self) -> dict[str, float]:
-        """Return the time left, estimated whenever the ended trials are a hundredth more."""
+        """Return the time left, estimated whenever the number of ended trials grew by 1 %."""
         if self._time_left is None or self._ended % max(1, self._ended // 100):
             return {}
         left = self._time_left.of(self._book.snapshot())
@@ -263,9 +260,9 @@ def _finite(value: float | None) -> float:
 
 
 def disturbance_tags(metrics: Mapping[str, float], details: Mapping[str, Value]) -> dict[str, str]:
-    """Return the tag that marks a latency measured under disturbance; none for other metrics.
+    """Return the tag that marks a disturbed latency; empty without a latency.
 
-    A sound latency empties the tag that an earlier measurement may have left.
+    An undisturbed latency clears the tag of an earlier measurement.
     """
     if UNDISTURBED not in metrics:
         return {}

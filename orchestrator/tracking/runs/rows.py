@@ -1,4 +1,4 @@
-"""Updates of many runs as rows of MLflow's tables."""
+"""Updates of many runs as rows of MLflow's private tables."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _NAME_LIMIT = 250
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRun:
-    """A run that is to be made."""
+    """A run to create."""
 
     run_id: str
     name: str
     started_ms: int
     artifact_uri: str
-    """Where its files go."""
+    """Artifact location."""
     tags: dict[str, str]
 
 
 @dataclass(slots=True)
 class Rows:
-    """What is to stand in each table; no two rows of a table have the same key."""
+    """Rows of each table; no two rows of a table have the same primary key."""
 
     runs: list[Row] = field(default_factory=list)
     tags: dict[tuple[str, str], Row] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Rows:
     metrics: dict[tuple[object, ...], Row] = field(default_factory=dict)
     latest: dict[tuple[str, str], Row] = field(default_factory=dict)
     endings: list[Row] = field(default_factory=list)
-    """New statuses of runs that are there: ``run``, ``to``, ``at``."""
+    """New statuses of existing runs: ``run``, ``to``, ``at``."""
 
     def make(self, run: NewRun, experiment_id: int, user: str) -> None:
         """Add a run."""
@@ -66,7 +66,7 @@ class Rows:
             self._tag(run.run_id, key, value)
 
     def add(self, run_id: str, update: RunUpdate) -> None:
-        """Add everything of ``update`` but its files."""
+        """Add everything of ``update`` except its files."""
         for key, value in update.params.items():
             row: Row = {"run_uuid": run_id, "key": key, "value": plain(value, PARAM_LIMIT)}
             self.params.setdefault((run_id, key), row)
@@ -81,16 +81,16 @@ class Rows:
         self.tags[run_id, key] = {"run_uuid": run_id, "key": key, "value": plain(value, TAG_LIMIT)}
 
     def _point(self, run_id: str, point: Point) -> None:
-        """Add a point; infinities, which no chart can show, become NaN, which MLflow keeps as 0."""
-        sound = math.isfinite(point.value)
-        value = float(point.value) if sound else 0.0
+        """Add a point; a value that is not finite becomes NaN, which MLflow stores as 0."""
+        finite = math.isfinite(point.value)
+        value = float(point.value) if finite else 0.0
         row: Row = {
             "run_uuid": run_id,
             "key": point.key,
             "value": value,
             "timestamp": point.at_ms,
             "step": point.step,
-            "is_nan": not sound,
+            "is_nan": not finite,
         }
         self.metrics[tuple(row.values())] = row
         last = self.latest.get((run_id, point.key))

@@ -1,4 +1,4 @@
-"""One run's additions, written through MLflow's client."""
+"""Writes an update to one run with MLflow's client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.tracking.runs.updates import Point, RunUpdate
 
 PARAM_LIMIT, TAG_LIMIT = 6000, 8000
-"""Most characters of a setting's value, of a tag's."""
+"""Longest value of a param and of a tag, characters; MLflow's limits."""
 _METRICS_PER_CALL = 800
 _TAGS_PER_CALL = 100
 
@@ -27,25 +27,28 @@ def log(
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, str],
 ) -> None:
-    """Add to a run in as few calls as MLflow's limits allow."""
+    """Log to a run in as few requests as MLflow's limits allow."""
     from mlflow.entities import Param, RunTag  # noqa: PLC0415 - takes two seconds
 
     metrics = list(_metrics(points))
-    settings = [Param(key, plain(value, PARAM_LIMIT)) for key, value in (params or {}).items()]
-    marks = [RunTag(key, plain(value, TAG_LIMIT)) for key, value in tags.items()]
-    while metrics or settings or marks:
+    param_entities = [
+        Param(key, plain(value, PARAM_LIMIT)) for key, value in (params or {}).items()
+    ]
+    tag_entities = [RunTag(key, plain(value, TAG_LIMIT)) for key, value in tags.items()]
+    while metrics or param_entities or tag_entities:
         client.log_batch(
             run_id,
             metrics=metrics[:_METRICS_PER_CALL],
-            params=settings[:_TAGS_PER_CALL],
-            tags=marks[:_TAGS_PER_CALL],
+            params=param_entities[:_TAGS_PER_CALL],
+            tags=tag_entities[:_TAGS_PER_CALL],
         )
         metrics = metrics[_METRICS_PER_CALL:]
-        settings, marks = settings[_TAGS_PER_CALL:], marks[_TAGS_PER_CALL:]
+        param_entities = param_entities[_TAGS_PER_CALL:]
+        tag_entities = tag_entities[_TAGS_PER_CALL:]
 
 
 def log_update(client: MlflowClient, run_id: str, update: RunUpdate) -> None:
-    """Write everything of ``update`` but its files."""
+    """Write everything of ``update`` except its files."""
     log(client, run_id, update.points, params=update.params, tags=update.tags)
     if update.status == "RUNNING":
         client.update_run(run_id, status="RUNNING")
@@ -54,12 +57,12 @@ def log_update(client: MlflowClient, run_id: str, update: RunUpdate) -> None:
 
 
 def plain(value: object, limit: int) -> str:
-    """Return a value as text that every store takes: no NUL, at most ``limit`` characters."""
+    """Return a value as text that every store accepts: no NUL, at most ``limit`` characters."""
     return str(value).replace("\0", "")[:limit]
 
 
 def _metrics(points: Iterable[Point]) -> Iterator[Metric]:
-    """Yield MLflow's metrics; infinities, which no chart can show, become NaN."""
+    """Yield MLflow's metrics; infinities become NaN, because charts cannot show them."""
     from mlflow.entities import Metric  # noqa: PLC0415 - takes two seconds
 
     for point in points:

@@ -1,4 +1,4 @@
-"""Tags that a run is made with and found again by."""
+"""Tags that runs are created with and searched by."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
 
 MAX_TAG = 4000
-"""Characters of a tag; MLflow's database keeps 8000, other stores 5000."""
+"""Longest warning tag, characters; other stores than MLflow's database allow 5,000."""
 
 
 def sweep_tags(info: SweepInfo) -> dict[str, str]:
-    """Return the tags of a sweep's own run."""
+    """Return the tags of a sweep's run."""
     tags = {names.SWEEP_ID: info.sweep_id, names.SWEEP_ROLE: "sweep", **_shared(info)}
     if info.data_warnings:
         tags[names.DATA_WARNINGS] = "\n".join(info.data_warnings)[:MAX_TAG]
@@ -23,7 +23,7 @@ def sweep_tags(info: SweepInfo) -> dict[str, str]:
 
 
 def trial_tags(info: SweepInfo, trial_id: str, parent_run_id: str) -> dict[str, str]:
-    """Return the tags of a trial's run below the sweep's own."""
+    """Return the tags of a trial's run, a child of the sweep's run."""
     return {
         names.SWEEP_ID: info.sweep_id,
         names.SWEEP_ROLE: "trial",
@@ -47,7 +47,7 @@ def _shared(info: SweepInfo) -> dict[str, str]:
 
 
 def _user() -> str | None:
-    """Return who runs the sweep; None where the system does not know, as in some containers."""
+    """Return the user name; None if the system has none, as in some containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

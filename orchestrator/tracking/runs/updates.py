@@ -1,4 +1,4 @@
-"""What is to be written about one run, before it is written."""
+"""Updates of MLflow runs as values."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a metric; writing the same one twice changes nothing."""
+    """One value of a metric; writing it twice changes nothing."""
 
     key: str
     value: float
     step: int
     at_ms: int
-    """Milliseconds since 1970; from the ledger, so that a replay writes the same point."""
+    """Time from the ledger, ms since 1970; the same in a replay."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunUpdate:
-    """Additions to one trial's run; the run is made where there is none."""
+    """Additions to the run of one trial; the run is created if there is none."""
 
     trial_id: str
     name: str = ""
-    """Name of the run, where it is made."""
+    """Name of a new run."""
     asked_ms: int = 0
-    """Begin of the run, where it is made; milliseconds since 1970."""
+    """Start time of a new run, ms since 1970."""
     params: Mapping[str, Value] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     status: RunStatus | None = None
-    """New status; None leaves it."""
+    """New status; None keeps the status."""
     ended_ms: int | None = None
-    """End of the run; None where it has not ended."""
+    """End time, ms since 1970; None for an open run."""
     artifacts: tuple[str, ...] = ()
     """Files to upload, relative to the trial's folder."""
 
-    def then(self, later: RunUpdate) -> RunUpdate:
-        """Return both updates of the same trial as one, the later one's values winning."""
+    def merged(self, later: RunUpdate) -> RunUpdate:
+        """Return both updates of one trial as one; later values win."""
         return replace(
             self,
             name=later.name or self.name,
@@ -62,5 +62,5 @@ def merge(updates: Iterable[RunUpdate]) -> list[RunUpdate]:
     merged: dict[str, RunUpdate] = {}
     for update in updates:
         before = merged.get(update.trial_id)
-        merged[update.trial_id] = before.then(update) if before else update
+        merged[update.trial_id] = before.merged(update) if before else update
     return list(merged.values())

@@ -1,4 +1,4 @@
-"""The thread that copies a sweep's ledger into its MLflow runs."""
+"""A thread that copies the events of a ledger to MLflow."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _MAX_PROBLEMS = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WriterSettings:
-    """How often the writer writes, and how it waits for a store that is away."""
+    """Batch size, pauses and retries of the writer."""
 
     batch_events: int = 1000
-    """Most events written in one go, >= 1."""
+    """Most events of a batch, >= 1."""
     pause_seconds: float = 0.25
-    """Wait after a batch that was not full, >= 0: writing seldom leaves more for the sweep."""
+    """Pause after a batch that was not full, s, >= 0; fewer batches use less CPU."""
     first_retry_seconds: float = 0.5
-    """Wait after the first failure, > 0; doubled after each further one."""
+    """Wait after the first error, s, > 0; doubled after each further one."""
     last_retry_seconds: float = 30.0
-    """Longest wait between two tries."""
+    """Longest wait between two tries, s."""
     rank_share: float = 0.1
-    """Largest share of the writer's time that refreshing Pareto ranks may take, (0, 1]."""
+    """Largest share of the writer's time for updating Pareto ranks, (0, 1]."""
 
 
 class MlflowWriter:
-    """Writes what the ledger has and the store has not, in a thread of its own.
+    """Copies new events of the ledger to the tracking store, in its own thread.
 
-    It never makes the sweep wait. What the store will not take is noted in ``problems`` and passed
-    over; while the store is away events wait in the ledger.
+    The sweep never waits for it. Refused updates are skipped and reported in ``problems``. While
+    the store is unavailable, events stay in the ledger.
     """
 
     def __init__(
@@ -81,28 +81,27 @@ class MlflowWriter:
         self._ranks_stale = False
         self._ranks_due = 0.0
         self.problems: list[str] = []
-        """What went wrong so far, each thing once; at most a hundred."""
+        """Errors so far, each once; at most ``_MAX_PROBLEMS``."""
 
     def start(self) -> None:
-        """Begin to write, from where an earlier writer of the sweep left off."""
+        """Start the thread; it continues after the cursor of an earlier writer."""
         self._thread.start()
 
     def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - read from the ledger instead
-        """Know that the ledger has grown; returns at once."""
+        """Wake the thread; returns at once."""
         self._wake.set()
 
     @property
     def cursor(self) -> int:
-        """Sequence number of the last event that stands in the store."""
+        """Sequence number of the last event in the store."""
         return self._cursor.seq
 
     def close(self, *, timeout: float = 60.0, status: RunStatus = "FINISHED") -> bool:
-        """Write what is left, end the sweep's run, stop; return whether all of it was written.
+        """Write the remaining events, end the sweep's run; return whether all were written.
 
         Args:
-            timeout: Seconds to wait at most for a store that is slow or away; > 0. What is not
-                written then is written by the next writer of the sweep.
-            status: How the sweep ended.
+            timeout: Longest wait, s, > 0. The next writer of the sweep writes the rest.
+            status: Final status of the sweep's run.
         """
         self._status = status
         self._closing.set()
@@ -120,7 +119,7 @@ class MlflowWriter:
                 if self._advance():
                     return
                 wait = self._settings.first_retry_seconds
-            except Exception as error:  # noqa: BLE001 - the sweep must not lose its writer
+            except Exception as error:  # noqa: BLE001 - the thread must survive any error
                 self._note(str(error) if isinstance(error, TrackingError) else repr(error))
                 self._opened = False
                 closing = self._closing.is_set()
@@ -130,10 +129,12 @@ class MlflowWriter:
                 wait = min(2 * wait, self._settings.last_retry_seconds)
 
     def _advance(self) -> bool:
-        """Do the next piece of work; return whether everything is written and the sweep over."""
+        """Write the next batch; return whether the run is closed."""
         if not self._opened:
             self._open()
-        closing = self._closing.is_set()  # before reading, so that the last events are seen
+        closing = (
+            self._closing.is_set()
+        )  # read before the events, so that the last ones are included
         if written := self._write_batch():
             if written < self._settings.batch_events:
                 self._closing.wait(self._settings.pause_seconds)
@@ -165,7 +166,7 @@ class MlflowWriter:
         self._opened = True
 
     def _write_batch(self) -> int:
-        """Write the next events; return how many there were."""
+        """Write the next batch of events; return its size."""
         batch = list(islice(self._events.events(self._cursor.seq), self._settings.batch_events))
         if not batch:
             return 0
@@ -198,7 +199,7 @@ class MlflowWriter:
         for update in updates:
             if names.PARETO_RANK in update.tags:
                 self._ranks[update.trial_id] = int(update.tags[names.PARETO_RANK])
-            elif names.RUN_COLOUR in update.tags:  # a replay has painted over it
+            elif names.RUN_COLOUR in update.tags:  # a replayed event has reset the colour
                 self._ranks.pop(update.trial_id, None)
 
     def _note(self, problem: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tracking.client import is_remote, sqlite_folder, told_apart
+from orchestrator.tracking.client import is_remote, sqlite_folder, tracking_errors
 from orchestrator.tracking.errors import (
     TrackingError,
     TrackingRefusedError,
@@ -29,21 +29,21 @@ class CodedError(Exception):
         ("PERMISSION_DENIED", TrackingUnavailableError),
     ],
 )
-def test_failures_are_told_apart_by_their_code(code: str, expected: type[Exception]) -> None:
+def test_errors_are_classified_by_their_code(code: str, expected: type[Exception]) -> None:
     with (
         pytest.raises(expected, match=f"^cannot do it: first line of {code}$"),
-        told_apart("do it"),
+        tracking_errors("do it"),
     ):
         raise CodedError(code)
 
 
-def test_a_broken_connection_may_pass() -> None:
-    with pytest.raises(TrackingUnavailableError, match="refused"), told_apart("do it"):
+def test_a_broken_connection_is_unavailable() -> None:
+    with pytest.raises(TrackingUnavailableError, match="refused"), tracking_errors("do it"):
         raise ConnectionError("refused")
 
 
-def test_our_own_failures_go_through_unchanged() -> None:
-    with pytest.raises(TrackingRefusedError, match=r"^as it was$"), told_apart("do it"):
+def test_our_own_errors_are_raised_unchanged() -> None:
+    with pytest.raises(TrackingRefusedError, match=r"^as it was$"), tracking_errors("do it"):
         raise TrackingRefusedError("as it was")
 
 
@@ -54,7 +54,7 @@ def test_failures_survive_pickling(kind: type[TrackingError]) -> None:
     assert str(copy) == "text"
 
 
-def test_stores_are_known_by_their_address() -> None:
+def test_the_kind_of_store_follows_from_its_address() -> None:
     assert sqlite_folder("sqlite:////data/mlflow.db") == Path("/data")
     assert sqlite_folder("http://host") is None
     assert is_remote("https://host/path")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.tracking.errors import TrackingRefusedError
+from orchestrator.tracking.runs import children as children_module
 from orchestrator.tracking.runs.projection import Projector
 from orchestrator.tracking.runs.store import MlflowStore
 from orchestrator.tracking.runs.updates import Point, RunUpdate, merge
@@ -75,7 +76,7 @@ def write(store: MlflowStore, info: SweepInfo, events: Sequence[SweepEvent], cur
     assert writer.problems == []
 
 
-def test_a_sweep_stands_in_mlflow_once_however_often_it_is_written(
+def test_a_repeated_write_changes_nothing(
     store: MlflowStore,
     client: MlflowClient,
     own: SweepInfo,
@@ -129,11 +130,19 @@ def test_a_sweep_stands_in_mlflow_once_however_often_it_is_written(
     assert mlflow.get_tracking_uri() == before
 
 
-def test_writing_in_bulk_leaves_what_the_client_leaves(
-    uri: str, own: SweepInfo, tmp_path: Path, demo_events: Callable[..., list[SweepEvent]]
+def test_bulk_writes_equal_those_of_the_client(
+    uri: str,
+    own: SweepInfo,
+    tmp_path: Path,
+    demo_events: Callable[..., list[SweepEvent]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mlflow import MlflowClient
 
+    def fail(error: Exception) -> None:
+        raise AssertionError("a bulk write fell back to the client") from error
+
+    monkeypatch.setattr(children_module, "_fall_back", fail)
     found = []
     for way in ("in-bulk-way", "by-client-way"):
         info = replace(own, experiment=way)
@@ -166,7 +175,7 @@ def test_writing_in_bulk_leaves_what_the_client_leaves(
     assert found[0] == found[1]
 
 
-def test_more_points_than_one_call_takes_are_all_written(
+def test_points_beyond_the_limit_of_one_request_are_written(
     store: MlflowStore, client: MlflowClient
 ) -> None:
     store.open()
@@ -178,7 +187,7 @@ def test_more_points_than_one_call_takes_are_all_written(
     assert len(client.get_metric_history(run.info.run_id, "epoch/miou")) == 2000
 
 
-def test_a_file_that_is_not_there_is_refused_after_the_rest_is_written(
+def test_a_missing_file_is_reported_after_the_rest_is_written(
     store: MlflowStore, client: MlflowClient
 ) -> None:
     store.open()
@@ -188,7 +197,7 @@ def test_a_file_that_is_not_there_is_refused_after_the_rest_is_written(
     assert children(client, store)["a"].info.status == "FINISHED"
 
 
-def test_a_sweep_of_another_name_is_not_touched(
+def test_the_runs_of_another_sweep_are_unchanged(
     store: MlflowStore, client: MlflowClient, own: SweepInfo
 ) -> None:
     store.open()
@@ -199,7 +208,7 @@ def test_a_sweep_of_another_name_is_not_touched(
     assert set(children(client, store)) == {"a"}
 
 
-def test_a_deleted_experiment_is_named(
+def test_a_deleted_experiment_is_reported(
     uri: str, own: SweepInfo, client: MlflowClient, tmp_path: Path
 ) -> None:
     gone = replace(own, experiment="gone")

@@ -21,5 +21,5 @@ def test_updates_of_a_trial_become_one_with_the_later_values() -> None:
 def test_a_run_that_goes_on_has_no_end() -> None:
     ended = RunUpdate(trial_id="x", status="KILLED", ended_ms=9)
     again = RunUpdate(trial_id="x", status="RUNNING")
-    assert (ended.then(again).status, ended.then(again).ended_ms) == ("RUNNING", None)
-    assert ended.then(RunUpdate(trial_id="x")).ended_ms == 9
+    assert (ended.merged(again).status, ended.merged(again).ended_ms) == ("RUNNING", None)
+    assert ended.merged(RunUpdate(trial_id="x")).ended_ms == 9
