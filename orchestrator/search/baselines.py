@@ -1,4 +1,4 @@
-"""A searcher that proposes the baselines first, with a scheduler that never stops them."""
+"""Baselines: proposed before any other configuration, never stopped early."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 
 
 class TrialsOf:
-    """Tells the events of some configurations' trials from those of all others."""
+    """The trials of the configurations with the given digests."""
 
     def __init__(self, digests: Collection[str]) -> None:
-        """Know the configurations by their digests."""
         self._digests = frozenset(digests)
         self._ids: set[str] = set()
 
     def __contains__(self, trial_id: object) -> bool:
-        """Whether the trial has been asked for with one of the configurations."""
+        """Whether the trial has one of the configurations."""
         return trial_id in self._ids
 
     def observe(self, event: SweepEvent) -> bool:
-        """Return whether ``event`` is about one of their trials; events come in ledger order."""
+        """Return whether ``event`` concerns one of these trials; events come in ledger order."""
         if not self._digests:
             return False
         if isinstance(event, TrialAsked) and config_digest(event.config) in self._digests:
@@ -40,66 +39,62 @@ class TrialsOf:
 
 
 class BaselinesFirst:
-    """Proposes the baselines in their order, then what another searcher does.
+    """Proposes the baselines in their order, then the wrapped searcher's configurations.
 
-    The other one is shown those baselines that are points of its space; what lies outside it would
-    not understand. All state comes from ``observe``: the trials that have been asked for.
+    The wrapped searcher observes only the baselines that are points of ``space``.
     """
 
     def __init__(
         self, searcher: Searcher, baselines: Sequence[Baseline], space: SearchSpace
     ) -> None:
-        """Take the searcher with the space that it knows."""
         self._searcher = searcher
-        self._waiting = {each.digest: dict(each.config) for each in baselines}
-        outside = [each.digest for each in baselines if space.faults(each.config)]
-        self._outside = TrialsOf(outside)
+        self._remaining = {baseline.digest: dict(baseline.config) for baseline in baselines}
+        self._outside = TrialsOf([b.digest for b in baselines if space.faults(b.config)])
 
     def propose(self, number: int) -> Config | None:
-        """Return the first baseline without a trial; the searcher's proposal when all have one."""
-        waiting = next(iter(self._waiting.values()), None)
-        return self._searcher.propose(number) if waiting is None else dict(waiting)
+        """Return the first baseline without a trial, else the wrapped searcher's proposal."""
+        baseline = next(iter(self._remaining.values()), None)
+        return self._searcher.propose(number) if baseline is None else dict(baseline)
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
-        if isinstance(event, TrialAsked) and self._waiting:
-            self._waiting.pop(config_digest(event.config), None)
+        """Update the state by one event; events come in ledger order, each once."""
+        if isinstance(event, TrialAsked) and self._remaining:
+            self._remaining.pop(config_digest(event.config), None)
         if not self._outside.observe(event):
             self._searcher.observe(event)
 
 
 class BaselinesExempt:
-    """Lets the baselines train to their end; judges all other trials, and those alone.
+    """Continues the baselines' trials; the wrapped scheduler judges all others.
 
-    The other scheduler does not see the baselines: they take nobody's place at a rung.
+    The wrapped scheduler does not observe the baselines, so they take no rank at a rung.
     """
 
     def __init__(self, scheduler: Scheduler, baselines: Sequence[Baseline]) -> None:
-        """Take the scheduler of the other trials."""
         self._scheduler = scheduler
-        self._spared = TrialsOf([each.digest for each in baselines])
+        self._exempt = TrialsOf([baseline.digest for baseline in baselines])
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
-        if not self._spared.observe(event):
+        """Update the state by one event; events come in ledger order, each once."""
+        if not self._exempt.observe(event):
             self._scheduler.observe(event)
 
     def decide(self, trial_id: str) -> Decision:
-        """Return what happens to the trial whose epoch was observed last; changes nothing."""
-        return CONTINUE if trial_id in self._spared else self._scheduler.decide(trial_id)
+        """Return the decision on the trial whose epoch was observed last; changes no state."""
+        return CONTINUE if trial_id in self._exempt else self._scheduler.decide(trial_id)
 
     def promote(self) -> str | None:
-        """Return a paused trial that should go on now; None where there is none."""
+        """Return a paused trial to resume; None where there is none."""
         return self._scheduler.promote()
 
 
 def searcher_with_baselines(
     searcher: Searcher, baselines: Sequence[Baseline], space: SearchSpace
 ) -> Searcher:
-    """Return a searcher that proposes ``baselines`` first; the same one where there are none."""
+    """Return a searcher that proposes ``baselines`` first; ``searcher`` where there are none."""
     return BaselinesFirst(searcher, baselines, space) if baselines else searcher
 
 
 def scheduler_with_baselines(scheduler: Scheduler, baselines: Sequence[Baseline]) -> Scheduler:
-    """Return a scheduler that never stops ``baselines``; the same one where there are none."""
+    """Return a scheduler that never stops ``baselines``; ``scheduler`` where there are none."""
     return BaselinesExempt(scheduler, baselines) if baselines else scheduler

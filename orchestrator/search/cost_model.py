@@ -1,4 +1,4 @@
-"""What a configuration is known to cost before anything is measured."""
+"""Costs of a configuration that are computed without measuring."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
     from search_spaces.space import Config
 
-KEPT_SHAPES = 10_000
-"""Networks whose costs are kept, the latest asked for."""
+CACHED_SHAPES = 10_000
+"""Network shapes whose costs are cached, the most recently used."""
 
 
 class StaticCostModel:
-    """Tells of a configuration its ``params``, ``macs``, ``flops`` and ``bops``.
+    """Computes ``params``, ``macs``, ``flops`` and ``bops`` of a configuration.
 
-    A searcher asks for hundreds of configurations a proposal, most of which differ in what shapes
-    no network, so that only what does is looked at, and the answer kept by it. A copy in another
-    process begins with none.
+    A searcher scores hundreds of candidates per proposal, most of which share their network's shape
+    with others. So costs are cached by the fields that shape the network. A pickled copy starts
+    with an empty cache.
     """
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
-        self._of_shape = lru_cache(maxsize=KEPT_SHAPES)(self._count)
+        self._of_shape = lru_cache(maxsize=CACHED_SHAPES)(self._count)
 
     def __call__(self, config: Config) -> Mapping[str, float]:
-        """Return the costs, each as a float.
+        """Return the costs for one image at the configuration's resolution.
 
         Raises:
-            ValueError: the configuration is not sound.
+            ValueError: the configuration is not valid.
         """
         return dict(self._of_shape(*map(config.get, SHAPING_FIELDS)))
 

@@ -1,4 +1,4 @@
-"""Configurations that cannot reach the front, told from the trials that are complete."""
+"""Upper bounds on the mIoU of configurations, to rule out those that cannot reach the front."""
 
 from __future__ import annotations
 
@@ -23,47 +23,50 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
     from search_spaces.space import Config, SearchSpace
 
-LEARNED = "miou"
-"""The objective that only training tells."""
-CHECKS = 10
-"""Complete trials whose mIoU was compared with what was expected of them before any bound."""
-WINDOW = 100
-"""Latest comparisons that count."""
-MARGIN = 1.25
-"""Factor on the largest surprise among them."""
-LEAST_MARGIN = 0.02
-"""Smallest distance of a bound from what is expected, in mIoU."""
+BOUNDED = "miou"
+"""The objective that is bounded: the only one that needs training."""
+MIN_RESIDUALS = 10
+"""Residuals of complete trials before the first bound."""
+MAX_RESIDUALS = 100
+"""Latest residuals that count."""
+RESIDUAL_FACTOR = 1.25
+"""Factor on the largest of them."""
+MIN_MARGIN = 0.02
+"""Smallest distance of a bound from the prediction, in mIoU."""
 RIDGE = 3.0
-"""Weight of the assumption that nothing matters, in trials."""
-STREAK = 20
-"""Configurations settled in a row before one is trained all the same, to check the bound."""
+"""Weight of the prior that no setting has an effect, in trials."""
+MAX_CONSECUTIVE = 20
+"""Configurations ruled out in a row before one is trained anyway, to check the bound."""
 COST_SCALE = math.log(16.0)
-"""Logarithmic difference of a cost that is as large as two different categories."""
+"""Difference of two logarithmic costs that counts as much as two different categories."""
 VERDICT = "dominated"
 """First word of a verdict."""
 VERDICTS = (VERDICT, "hopeless")
-"""First words that mark a trial as settled by this rule; the second one is in older ledgers."""
+"""First words that mark a trial as ruled out by this rule; the second is that of older ledgers."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Complete:
-    """A complete trial with its figures."""
-
+class _CompleteTrial:
     trial_id: str
-    score: float
+    miou: float
     costs: tuple[float, ...]
 
 
 class DominatedBound:
-    """Bounds the mIoU of a configuration; settles one whose bound a complete trial dominates.
+    """Rules out a configuration whose upper bound on mIoU a complete trial dominates.
 
-    A regression over the complete trials says what to expect of a configuration and how far it is
-    from all of them. The bound lies above that by 1.25 times the largest amount by which one of the
-    last hundred surpassed what was expected of it beforehand, and by more where less is known;
-    there is none before ten such comparisons. All state comes from ``observe``.
+    A ridge regression over the complete trials predicts a configuration's mIoU and the scale of its
+    error. The bound is the prediction plus 1.25 times that scale times the largest of the last 100
+    residuals, each taken before its trial entered the regression. There is no bound before ten
+    residuals. All state comes from ``observe``.
 
-    Source: Burnaev, Vovk 2014, Efficiency of Conformalized Ridge Regression, for margins from
-    residuals; in the order of arrival, so that no trial judges itself.
+    Source: Burnaev, Vovk 2014, Efficiency of Conformalized Ridge Regression (margins from
+    residuals; here in the order of arrival, so that no trial takes part in its own prediction).
+
+    Args:
+        space: The search space.
+        objectives: All but mIoU are costs.
+        exempt: Digests of configurations that are never ruled out.
     """
 
     def __init__(
@@ -73,55 +76,48 @@ class DominatedBound:
         *,
         exempt: Collection[str] = (),
     ) -> None:
-        """Take what the trials are about.
-
-        Args:
-            space: What may be tried.
-            objectives: Those besides mIoU are the costs.
-            exempt: Digests of configurations that are never settled.
-        """
         self._exempt = frozenset(exempt)
         self._space = space
         self._encoder = Encoder(space)
-        self._costs = tuple(o for o in objectives if o.name != LEARNED)
+        self._costs = tuple(o for o in objectives if o.name != BOUNDED)
         self._asked: dict[str, tuple[Config, dict[str, float]]] = {}
         self._regression = _Regression(1 + 2 * (self._encoder.width + len(self._costs)))
-        self._surprises: deque[float] = deque(maxlen=WINDOW)
-        self._front: list[_Complete] = []
+        self._residuals: deque[float] = deque(maxlen=MAX_RESIDUALS)
+        self._front: list[_CompleteTrial] = []
         self._origin: list[float] | None = None
-        self._streak = 0
+        self._consecutive = 0
 
     def verdict(self, config: Config, metrics: Mapping[str, float]) -> str | None:
-        """Return why ``config`` cannot reach the front, with both figures; None where it may.
+        """Return why ``config`` cannot reach the front, with both trials' figures; else None.
 
         Args:
             config: A configuration.
-            metrics: What is known of it; without all of the costs it is not judged.
+            metrics: Its metrics before training. One that lacks a cost, or has a cost that is not
+                finite, is not judged.
         """
         costs = self._cost_values(metrics)
-        if costs is None or self._streak >= STREAK or config_digest(config) in self._exempt:
+        exempt = self._consecutive >= MAX_CONSECUTIVE or config_digest(config) in self._exempt
+        bound = None if costs is None or exempt else self.bound(config, metrics)
+        if costs is None or bound is None:
             return None
-        bound = self.bound(config, metrics)
-        if bound is None:
-            return None
-        winner = self._dominator(bound, costs)
-        if winner is None:
+        dominator = self._dominator(bound, costs)
+        if dominator is None:
             return None
         return (
-            f"{VERDICT}: {LEARNED} of at most {bound:.3f}{_words(self._costs, costs)} expected, "
-            f"and {winner.trial_id} has {winner.score:.3f}{_words(self._costs, winner.costs)}"
+            f"{VERDICT}: {BOUNDED} of at most {bound:.3f}{_text(self._costs, costs)} expected; "
+            f"{dominator.trial_id} has {dominator.miou:.3f}{_text(self._costs, dominator.costs)}"
         )
 
     def bound(self, config: Config, metrics: Mapping[str, float]) -> float | None:
-        """Return an mIoU that ``config`` will hardly surpass; None where too little is known."""
+        """Return an upper bound on the mIoU of ``config``; None where there is no bound yet."""
         costs = self._cost_values(metrics)
-        if costs is None or len(self._surprises) < CHECKS or self._space.faults(config):
+        if costs is None or len(self._residuals) < MIN_RESIDUALS or self._space.faults(config):
             return None
-        expected, spread = self._regression.expect(self._features(config, costs))
-        return expected + max(LEAST_MARGIN, spread * MARGIN * max(self._surprises))
+        predicted, scale = self._regression.predict(self._features(config, costs))
+        return predicted + max(MIN_MARGIN, scale * RESIDUAL_FACTOR * max(self._residuals))
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
+        """Update the state by one event; events come in ledger order, each once."""
         match event:
             case TrialAsked():
                 self._asked[event.trial_id] = (event.config, dict(event.known))
@@ -133,63 +129,64 @@ class DominatedBound:
                 pass
 
     def _end(self, event: TrialEnded) -> None:
-        settled = event.state == "infeasible" and event.reason.startswith(VERDICTS)
-        if settled:
-            self._streak += 1
-        elif event.state != "infeasible":
-            self._streak = 0
+        if event.state != "infeasible":
+            self._consecutive = 0
+        elif event.reason.startswith(VERDICTS):
+            self._consecutive += 1
         config, known = self._asked.pop(event.trial_id, (None, {}))
         if event.state != "complete" or config is None or self._space.faults(config):
             return
         costs = self._cost_values({**known, **event.metrics})
-        miou = event.metrics.get(LEARNED, math.nan)
+        miou = event.metrics.get(BOUNDED, math.nan)
         if costs is None or not math.isfinite(miou):
             return
         if self._origin is None:
-            self._origin = _logarithms(costs)
+            self._origin = _scaled_logs(costs)
         features = self._features(config, costs)
-        expected, spread = self._regression.expect(features)
+        predicted, scale = self._regression.predict(features)
         if self._regression.count:
-            self._surprises.append((miou - expected) / spread)
+            self._residuals.append((miou - predicted) / scale)
         self._regression.add(features, miou)
-        self._enter(_Complete(event.trial_id, miou, tuple(costs)))
+        self._add_to_front(_CompleteTrial(event.trial_id, miou, tuple(costs)))
 
-    def _enter(self, one: _Complete) -> None:
-        """Add a complete trial to the front, which drops those that it dominates."""
-        if any(self._beats(each, one.score, one.costs) for each in self._front):
+    def _add_to_front(self, trial: _CompleteTrial) -> None:
+        """Add a trial to the front unless it is dominated; drop those that it dominates."""
+        if any(self._dominates(other, trial.miou, trial.costs) for other in self._front):
             return
-        self._front = [each for each in self._front if not self._beats(one, each.score, each.costs)]
-        self._front.append(one)
+        self._front = [t for t in self._front if not self._dominates(trial, t.miou, t.costs)]
+        self._front.append(trial)
 
-    def _dominator(self, bound: float, costs: Sequence[float]) -> _Complete | None:
-        """Return the complete trial with the highest mIoU of those that dominate the bound."""
-        found = [each for each in self._front if self._beats(each, bound, costs)]
-        return max(found, key=lambda each: each.score, default=None)
+    def _dominator(self, bound: float, costs: Sequence[float]) -> _CompleteTrial | None:
+        """Return the trial with the highest mIoU of those that dominate the bound."""
+        dominators = [trial for trial in self._front if self._dominates(trial, bound, costs)]
+        return max(dominators, key=lambda trial: trial.miou, default=None)
 
-    def _beats(self, one: _Complete, score: float, costs: Sequence[float]) -> bool:
-        """Whether ``one`` is nowhere worse than the figures and somewhere better."""
-        better = one.score > score
-        for objective, own, other in zip(self._costs, one.costs, costs, strict=True):
-            gain = own - other if objective.direction == "maximize" else other - own
+    def _dominates(self, trial: _CompleteTrial, miou: float, costs: Sequence[float]) -> bool:
+        better = trial.miou > miou
+        for objective, cost, other in zip(self._costs, trial.costs, costs, strict=True):
+            gain = cost - other if objective.direction == "maximize" else other - cost
             if gain < 0:
                 return False
             better = better or gain > 0
-        return better and one.score >= score
+        return better and trial.miou >= miou
 
     def _features(self, config: Mapping[str, Value], costs: Sequence[float]) -> NDArray[np.float64]:
-        """Return a one, the settings, the costs' logarithms, the squares of both."""
-        scaled = _logarithms(costs)
-        moved = [own - zero for own, zero in zip(scaled, self._origin or scaled, strict=True)]
-        place = np.concatenate([self._encoder.encode(config), moved])
-        return np.concatenate([[1.0], place, place * place])
+        """Return 1, the encoded settings, the logarithmic costs, and the squares of both.
+
+        Logarithmic costs are relative to the first complete trial's, so that they are near 0.
+        """
+        logs = _scaled_logs(costs)
+        relative = [log - zero for log, zero in zip(logs, self._origin or logs, strict=True)]
+        linear = np.concatenate([self._encoder.encode(config), relative])
+        return np.concatenate([[1.0], linear, linear * linear])
 
     def _cost_values(self, metrics: Mapping[str, float]) -> list[float] | None:
-        values = [metrics.get(each.name, math.nan) for each in self._costs]
+        values = [metrics.get(objective.name, math.nan) for objective in self._costs]
         return values if all(map(math.isfinite, values)) else None
 
 
 class _Regression:
-    """Ridge regression that takes its rows one by one."""
+    """Ridge regression that is updated row by row."""
 
     def __init__(self, width: int) -> None:
         self._inverse = np.eye(width) / RIDGE
@@ -197,25 +194,26 @@ class _Regression:
         self._mean = 0.0
         self.count = 0
 
-    def expect(self, row: NDArray[np.float64]) -> tuple[float, float]:
-        """Return the value to expect, with how much wider than a close one's its error is, >= 1."""
-        reach = self._inverse @ row
-        return self._mean + float(reach @ self._moment), math.sqrt(1.0 + float(row @ reach))
+    def predict(self, row: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the predicted value and the scale of its error, 1 at the rows' centre, >= 1."""
+        leverage = self._inverse @ row
+        value = self._mean + float(leverage @ self._moment)
+        return value, math.sqrt(1.0 + float(row @ leverage))
 
     def add(self, row: NDArray[np.float64], value: float) -> None:
-        """Take in one row with its value (Sherman and Morrison's update)."""
+        """Add one row with its value (Sherman-Morrison update)."""
         if not self.count:
             self._mean = value
-        reach = self._inverse @ row
-        self._inverse -= np.outer(reach, reach) / (1.0 + row @ reach)
+        leverage = self._inverse @ row
+        self._inverse -= np.outer(leverage, leverage) / (1.0 + row @ leverage)
         self._moment += row * (value - self._mean)
         self.count += 1
 
 
-def _logarithms(costs: Sequence[float]) -> list[float]:
+def _scaled_logs(costs: Sequence[float]) -> list[float]:
     return [math.log(max(abs(cost), 1e-12)) / COST_SCALE for cost in costs]
 
 
-def _words(costs: Sequence[Objective], values: Sequence[float]) -> str:
+def _text(costs: Sequence[Objective], values: Sequence[float]) -> str:
     named = [f"{o.name} = {value:g}" for o, value in zip(costs, values, strict=True)]
     return f" with {', '.join(named)}" if named else ""

@@ -1,4 +1,4 @@
-"""The cost gate: what is settled before the first epoch."""
+"""The cost gate: which trials are ruled out before their first epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 class CostGate:
-    """Refuses configurations that break a constraint, or cannot reach the front any more."""
+    """Rules out configurations that break a constraint or cannot reach the Pareto front.
+
+    Args:
+        constraints: Bounds that every trial must keep.
+        static_costs: Metrics of a configuration that need no training and no measurement.
+        dominated_bound: Rule for configurations that cannot reach the front; None judges the
+            constraints alone.
+    """
 
     def __init__(
         self,
@@ -24,14 +31,6 @@ class CostGate:
         static_costs: Callable[[Config], Mapping[str, float]],
         dominated_bound: DominatedBound | None = None,
     ) -> None:
-        """Take the rules.
-
-        Args:
-            constraints: Bounds that a trial must keep.
-            static_costs: Metrics of a configuration that need no training and no measurement.
-            dominated_bound: Rule for configurations that cannot reach the front; None judges the
-                constraints alone.
-        """
         self._constraints = tuple(constraints)
         self._static_costs = static_costs
         self._dominated_bound = dominated_bound
@@ -41,15 +40,14 @@ class CostGate:
         return self._static_costs(config)
 
     def judge(self, metrics: Mapping[str, float], config: Config | None = None) -> str | None:
-        """Return why a trial is ruled out; None where nothing is known against it.
+        """Return why a trial is ruled out; None where it is not.
 
         Args:
-            metrics: What is known of the trial before its first epoch. A constraint on a metric
-                that is not known yet is not judged, nor is a latency that was measured under
-                disturbance: it is too high, and it is measured again at the end of the sweep.
+            metrics: The trial's metrics before its first epoch. A constraint on a missing metric is
+                not judged. NaN breaks a constraint.
             config: Its configuration; None judges the constraints alone.
         """
-        metrics = _sound(metrics)
+        metrics = _without_disturbed_latencies(metrics)
         broken = [
             f"{c.metric} = {metrics[c.metric]:g} breaks {c}"
             for c in self._constraints
@@ -62,13 +60,13 @@ class CostGate:
         return self._dominated_bound.verdict(config, metrics)
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
+        """Update the state by one event; events come in ledger order, each once."""
         if self._dominated_bound is not None:
             self._dominated_bound.observe(event)
 
 
-def _sound(metrics: Mapping[str, float]) -> Mapping[str, float]:
-    """Return ``metrics`` without latencies that were measured under disturbance."""
+def _without_disturbed_latencies(metrics: Mapping[str, float]) -> Mapping[str, float]:
+    # A latency measured under disturbance is too high. The final checks measure it again.
     if metrics.get(UNDISTURBED, 1.0) == 1.0:
         return metrics
     return {k: v for k, v in metrics.items() if not k.startswith("latency_")}

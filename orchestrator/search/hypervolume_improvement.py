@@ -1,4 +1,4 @@
-"""Expected hypervolume where one objective is uncertain, the others exactly known."""
+"""Expected hypervolume improvement where one objective is uncertain and the costs are known."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 CELLS_IN_ONE_DIMENSION = 64
 CELLS_IN_MORE = 128
-BEYOND = 0.03
-"""Share of their range by which costs count beyond the largest seen, where nothing says how far
-they do: at the largest itself its trial would add nothing, however good."""
+COST_MARGIN = 0.03
+"""Share of the range of observed costs by which hypervolume counts beyond the largest one: at the
+largest cost itself, its trial would add no hypervolume, however good it is."""
 
 
 class CostCells:
-    """Points spread evenly over the box of known costs, each for a cell of the hypervolume.
+    """Quasi-random points in the box of costs, each standing for a cell of the hypervolume.
 
-    A point of objective space (y, k), less being better, dominates y's reach below a ceiling in
-    every cell at or above its costs k. So the hypervolume is the cells' mean of what the best y
-    among the affordable points leaves below the ceiling, and the expected gain of an uncertain y is
-    a mean of expected improvements: a sum, whatever the number of costs.
+    All objectives are minimised: y is uncertain, the k costs are known. In each cell, the
+    hypervolume below the reference value of y is what the least y leaves among the points whose
+    costs do not exceed the cell's. So hypervolume is a mean over the cells, and the expected
+    hypervolume improvement of a normal y is a mean of expected improvements, for any k.
 
-    Source: the decomposition into strips of Emmerich, Yang, Deutz, Wang, Fonseca 2016, with sampled
-    strips; the points are the additive recurrence of Roberts 2018 (generalised golden ratio).
+    Source: Emmerich, Yang, Deutz, Wang, Fonseca 2016 (decomposition into strips, sampled here);
+    Roberts 2018 (additive recurrence with the generalised golden ratio).
     """
 
     def __init__(self, low: Array, high: Array) -> None:
@@ -40,61 +40,61 @@ class CostCells:
         return len(self._points)
 
     def affordable(self, costs: Array) -> NDArray[np.bool_]:
-        """Return for n x k costs which of the cells each may be used in, n x cells."""
+        """Return n x cells: whether each of n x k costs does not exceed the cell's."""
         below: NDArray[np.bool_] = costs[:, None, :] <= self._points[None, :, :]
         return np.asarray(below.all(axis=2), dtype=bool)
 
-    def best(self, y: Array, costs: Array, ceiling: float) -> Array:
-        """Return each cell's least affordable y; the ceiling where there is none below it."""
+    def best(self, y: Array, costs: Array, reference: float) -> Array:
+        """Return each cell's least affordable y, at most the reference value."""
         if len(y) == 0:
-            return np.full(len(self), ceiling)
-        reached = np.where(self.affordable(costs), y[:, None], ceiling).min(axis=0)
-        least: Array = np.minimum(reached, ceiling)
-        return least
+            return np.full(len(self), reference)
+        attained = np.where(self.affordable(costs), y[:, None], reference).min(axis=0)
+        best: Array = np.minimum(attained, reference)
+        return best
 
-    def best_of_others(self, y: Array, costs: Array, ceiling: float) -> Array:
-        """Return for every point each cell's least y among the other points, n x cells."""
-        reached = np.where(self.affordable(costs), y[:, None], ceiling)
+    def best_of_others(self, y: Array, costs: Array, reference: float) -> Array:
+        """Return n x cells: for each point, ``best`` of the n - 1 other points."""
+        attained = np.where(self.affordable(costs), y[:, None], reference)
         if len(y) == 1:
-            return np.full_like(reached, ceiling)
-        least, second = np.partition(reached, 1, axis=0)[:2]
-        others: Array = np.minimum(np.where(reached <= least, second, least), ceiling)
+            return np.full_like(attained, reference)
+        least, second = np.partition(attained, 1, axis=0)[:2]
+        others: Array = np.minimum(np.where(attained <= least, second, least), reference)
         return others
 
-    def gain(self, mean: Array, deviation: Array, costs: Array, best: Array) -> Array:
-        """Return the expected gain of each of n points whose y is normal.
+    def expected_improvement(self, mean: Array, std: Array, costs: Array, best: Array) -> Array:
+        """Return the expected hypervolume improvement of n points, >= 0, in units of y.
 
         Args:
             mean: n means of y.
-            deviation: n standard deviations of y, > 0.
-            costs: n x k known costs.
-            best: each cell's least y so far, or n x cells where it differs from point to point.
+            std: n standard deviations of y, > 0.
+            costs: n x k costs.
+            best: the value to improve on: one per cell, or n x cells.
         """
-        z = (best - mean[:, None]) / deviation[:, None]
+        z = (best - mean[:, None]) / std[:, None]
         density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-        improvement = deviation[:, None] * (z * ndtr(z) + density)
-        gained: Array = (improvement * self.affordable(costs)).mean(axis=1)
-        return gained
+        improvement = std[:, None] * (z * ndtr(z) + density)
+        expected: Array = (improvement * self.affordable(costs)).mean(axis=1)
+        return expected
 
 
 def default_cost_bounds(low: Array, high: Array) -> Array:
-    """Return the costs up to which hypervolume counts where only what was seen tells.
+    """Return the costs up to which hypervolume counts where there is no reference point.
 
     Args:
-        low: k least costs seen.
-        high: k largest costs seen.
+        low: k least observed costs.
+        high: k largest observed costs.
     """
-    return high + BEYOND * (high - low)
+    return high + COST_MARGIN * (high - low)
 
 
 def quasi_random_points(dimensions: int) -> Array:
-    """Return points that fill the unit cube evenly, the same ones every time."""
+    """Return the same n x ``dimensions`` points on every call, evenly spread over [0, 1)."""
     if dimensions == 0:
         return np.zeros((1, 0))
     if dimensions == 1:
         return ((np.arange(CELLS_IN_ONE_DIMENSION) + 0.5) / CELLS_IN_ONE_DIMENSION)[:, None]
     golden = 2.0
-    for _ in range(40):
+    for _ in range(40):  # fixed-point iteration of golden ** (dimensions + 1) = golden + 1
         golden = (1 + golden) ** (1 / (dimensions + 1))
     steps = golden ** -np.arange(1.0, dimensions + 1)
     points: Array = (0.5 + np.outer(np.arange(1, CELLS_IN_MORE + 1), steps)) % 1.0

@@ -1,4 +1,4 @@
-"""Pareto dominance: fronts, ranks, hypervolume of points with directions."""
+"""Pareto fronts, non-dominated ranks and hypervolume of points with directions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from orchestrator.spec.objectives import Objective
 
 REFERENCE_MARGIN = 0.1
-"""Share of an objective's range by which the default reference point lies beyond the worst."""
+"""Share of an objective's range by which the default reference point is worse than the worst."""
 
 
 def as_minimised(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.float64]:
-    """Return ``points`` with maximised columns negated, so that less is better everywhere.
+    """Return ``points`` as n x k floats with maximised columns negated: all are minimised.
 
     Args:
-        points: n x k values, one row per point, one column per objective; may have no rows.
-        objectives: the k columns' names and directions.
+        points: n x k values, one column per objective, n >= 0.
+        objectives: names and directions of the k columns.
 
     Raises:
         ValueError: the number of columns is not the number of objectives.
@@ -43,62 +43,61 @@ def as_minimised(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[
 def pareto_front(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.intp]:
     """Return the indices of the points that no other point dominates, in increasing order.
 
-    A point that is not finite is never on the front and dominates nothing. Equal points do not
-    dominate each other, so all copies of a point on the front are on it.
+    A point with a value that is not finite is never on the front and dominates nothing. All copies
+    of a point on the front are on it, as equal points do not dominate each other.
     """
     values = as_minimised(points, objectives)
-    sound = _sound(values)
-    if sound.size == 0:
-        return sound
-    kept = moocore.is_nondominated(values[sound], keep_weakly=True)
-    front: NDArray[np.intp] = sound[np.asarray(kept, dtype=bool)]
+    finite = _finite_rows(values)
+    if finite.size == 0:
+        return finite
+    nondominated = moocore.is_nondominated(values[finite], keep_weakly=True)
+    front: NDArray[np.intp] = finite[np.asarray(nondominated, dtype=bool)]
     return front
 
 
 def non_dominated_ranks(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.intp]:
-    """Return each point's layer: 0 on the front, 1 on the front of the rest, and so on.
+    """Return each point's rank: 0 on the front, 1 on the front of the others, and so on.
 
-    Equal points share a layer. Points that are not finite share one layer behind all others.
+    Equal points share a rank. Points that are not finite share the last rank.
     """
     values = as_minimised(points, objectives)
-    ranks = np.zeros(len(values), dtype=np.intp)
-    sound = _sound(values)
-    if sound.size:
-        ranks[sound] = moocore.pareto_rank(values[sound])
-    behind = int(ranks[sound].max()) + 1 if sound.size else 0
-    ranks[~np.isfinite(values).all(axis=1)] = behind
+    finite = _finite_rows(values)
+    if not finite.size:
+        return np.zeros(len(values), dtype=np.intp)
+    finite_ranks = moocore.pareto_rank(values[finite])
+    ranks = np.full(len(values), int(finite_ranks.max()) + 1, dtype=np.intp)
+    ranks[finite] = finite_ranks
     return ranks
 
 
 def crowding_distance(points: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.float64]:
-    """Return how far apart each point's neighbours are, summed over objectives; more is lonelier.
+    """Return the n crowding distances of points of one rank; larger is less crowded.
 
-    The points are taken as one layer. Each objective is scaled to its range; the first and last
-    point of an objective are infinitely lonely. Points that are not finite get 0.
+    It is the distance between a point's neighbours, summed over the objectives, each scaled to its
+    range. The first and last point of an objective have inf, points that are not finite 0.
 
     Source: Deb, Pratap, Agarwal, Meyarivan 2002, NSGA-II.
     """
     values = as_minimised(points, objectives)
     distance = np.zeros(len(values))
-    sound = _sound(values)
-    for column in values[sound].T if sound.size else ():
+    finite = _finite_rows(values)
+    for column in values[finite].T if finite.size else ():
         order = np.argsort(column, kind="stable")
         ordered = column[order]
         span = ordered[-1] - ordered[0]
         gaps = np.full(len(order), np.inf)
         if len(order) > 2:
             gaps[1:-1] = (ordered[2:] - ordered[:-2]) / span if span > 0 else 0.0
-        distance[sound[order]] += gaps
+        distance[finite[order]] += gaps
     return distance
 
 
 def hypervolume(
     points: ArrayLike, objectives: Sequence[Objective], reference_point: Mapping[str, float]
 ) -> float:
-    """Return the volume that the points dominate up to the reference point; more is better.
+    """Return the volume that the points dominate up to the reference point; larger is better.
 
-    Points that are not finite, and points that are not better than the reference point in every
-    objective, add nothing.
+    Points that are not finite, or not better than the reference point in every objective, add 0.
 
     Raises:
         KeyError: the reference point lacks an objective.
@@ -114,23 +113,23 @@ def hypervolume(
 def share_of_perfect(
     volume: float, objectives: Sequence[Objective], reference_point: Mapping[str, float]
 ) -> float:
-    """Return ``volume`` over that of a perfect trial; 0 where the reference point is perfect.
+    """Return ``volume`` over the hypervolume of a perfect trial; 0 where that is 0.
 
-    A perfect trial has 1 of every maximised objective and 0 of every minimised one, which
-    accuracies and costs cannot pass. Objectives without a reference value do not count.
+    A perfect trial has 1 of every maximised objective and 0 of every minimised one, the limits of
+    accuracies and costs. Objectives without a reference value are left out.
     """
-    whole = math.prod(
+    perfect = math.prod(
         abs((each.direction == "maximize") - reference_point[each.name])
         for each in objectives
         if each.name in reference_point
     )
-    return volume / whole if whole > 0 else 0.0
+    return volume / perfect if perfect > 0 else 0.0
 
 
 def reference_values(
     objectives: Sequence[Objective], reference_point: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """Return the reference point as k values of which less is better.
+    """Return the reference point as k minimised values.
 
     Raises:
         KeyError: the reference point lacks an objective.
@@ -145,34 +144,33 @@ def reference_values(
 
 
 def default_reference_point(points: ArrayLike, objectives: Sequence[Objective]) -> dict[str, float]:
-    """Return a reference point just beyond the worst of ``points``.
+    """Return a reference point slightly worse than the worst of ``points``.
 
-    A maximised objective without negative values takes 0, the worst an accuracy can be. Any other
-    takes the worst finite value and a tenth of the range more (of the value's size where all are
-    equal). Without any finite value it is 0 for maximised and 1 for minimised objectives.
+    A maximised objective without negative values has 0, the lowest accuracy. Any other has its
+    worst finite value, worsened by a tenth of its range, or of its magnitude where all are equal.
+    Without a finite value, a maximised objective has 0 and a minimised one 1.
     """
     values = as_minimised(points, objectives)
-    chosen: dict[str, float] = {}
+    reference: dict[str, float] = {}
     for objective, column in zip(objectives, values.T, strict=True):
         finite = column[np.isfinite(column)]
         sign = -1.0 if objective.direction == "maximize" else 1.0
         if finite.size == 0:
-            chosen[objective.name] = 0.0 if sign < 0 else 1.0
+            reference[objective.name] = 0.0 if sign < 0 else 1.0
         elif sign < 0 and finite.max() <= 0:
-            chosen[objective.name] = 0.0
+            reference[objective.name] = 0.0
         else:
             worst = float(finite.max())
             span = float(finite.max() - finite.min()) or abs(worst) or 1.0
-            chosen[objective.name] = sign * (worst + REFERENCE_MARGIN * span)
-    return chosen
+            reference[objective.name] = sign * (worst + REFERENCE_MARGIN * span)
+    return reference
 
 
 def knee_point(points: ArrayLike, objectives: Sequence[Objective]) -> int | None:
-    """Return the index of the front's best compromise; None where no point is finite.
+    """Return the index of the front's knee point; None where no point is finite.
 
-    Every objective is scaled to the front's range, 0 the best and 1 the worst; the knee is the
-    point that lies farthest below the plane through the extremes, which is the one with the least
-    sum. The first of equal ones is taken.
+    Objectives are scaled to the front's range, 0 the best and 1 the worst. The knee point has the
+    least sum: it lies farthest below the plane through the extremes. Ties go to the first point.
     """
     front = pareto_front(points, objectives)
     if front.size == 0:
@@ -187,10 +185,13 @@ def knee_point(points: ArrayLike, objectives: Sequence[Objective]) -> int | None
 def with_point(
     front: NDArray[np.float64], point: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Return the front (minimised rows) with one more point; None where it brings nothing new.
+    """Return the front with ``point`` and without the rows it dominates; None if it adds nothing.
 
-    Rows that the point dominates are left out. A point equal to a row brings nothing new, neither
-    does one with NaN.
+    A point adds nothing that has NaN, equals a row of the front or is dominated by one.
+
+    Args:
+        front: n x k minimised values.
+        point: k minimised values.
     """
     if np.isnan(point).any() or (front <= point).all(axis=1).any():
         return None
@@ -201,6 +202,6 @@ def _signs(objectives: Sequence[Objective]) -> NDArray[np.float64]:
     return np.array([-1.0 if o.direction == "maximize" else 1.0 for o in objectives])
 
 
-def _sound(values: NDArray[np.float64]) -> NDArray[np.intp]:
+def _finite_rows(values: NDArray[np.float64]) -> NDArray[np.intp]:
     rows: NDArray[np.intp] = np.flatnonzero(np.isfinite(values).all(axis=1))
     return rows

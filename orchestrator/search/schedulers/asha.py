@@ -1,13 +1,14 @@
-"""Multi-objective successive halving that stops trials at rungs without waiting for others."""
+"""Multi-objective ASHA that stops trials at rungs."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
+from orchestrator.ledger.events import EpochReported, TrialEnded
 from orchestrator.search.schedulers.base import CONTINUE
-from orchestrator.search.schedulers.standings import WINDOW, Rung, TrialMetrics, explain
+from orchestrator.search.schedulers.rungs import WINDOW, Rung
+from orchestrator.search.schedulers.trial_metrics import TrialMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 
 
 class StoppingAsha:
-    """Stops a trial at a rung unless it is in the best part of those that came there.
+    """Stops a trial at a rung unless it ranks in the top share of the trials that reached it.
 
-    The best part is one of ``reduction_factor``, rounded up, so that the first trials go on. Once a
-    rung has compared enough trials to fill its window it grows more lenient with every arrival, up
-    to ``final_share``: by then a searcher that learns proposes few hopeless ones. Trials are
-    compared by all objectives there are values of, the ones known before training among them,
-    and by the best they reached so far, since that is what their checkpoints hold.
+    The share is 1 / ``reduction_factor``, rounded up, so that the first trials continue. Once a
+    rung's window is full, the share grows with every arrival, up to ``final_share``: by then a
+    model-based searcher proposes few poor configurations. Trials are compared by every objective
+    with a value, known costs among them, and by their best epoch, since their checkpoint holds it.
 
     Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (stopping rule).
     """
@@ -47,48 +47,39 @@ class StoppingAsha:
         self._epochs: dict[str, int] = {}
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of costs and epochs; a trial that reaches a rung enters it."""
-        match event:
-            case TrialAsked():
-                self._metrics.begin(event.trial_id, event.known)
-            case TrialProfiled():
-                self._metrics.profile(event.trial_id, event.metrics)
-            case EpochReported():
-                self._metrics.report(event.trial_id, event.metrics)
-                self._epochs[event.trial_id] = event.epoch
-                if event.epoch in self._rungs:
-                    self._rungs[event.epoch].enter(event.trial_id)
-            case TrialEnded(state=state) if state != "preempted":
-                self._metrics.forget(event.trial_id)
-                self._epochs.pop(event.trial_id, None)
-            case _:
-                pass
+        """Update costs and epochs; a trial that reaches a rung is added to it."""
+        self._metrics.observe(event)
+        if isinstance(event, EpochReported):
+            self._epochs[event.trial_id] = event.epoch
+            if event.epoch in self._rungs:
+                self._rungs[event.epoch].add(event.trial_id)
+        elif isinstance(event, TrialEnded) and event.state != "preempted":
+            self._epochs.pop(event.trial_id, None)
 
     def decide(self, trial_id: str) -> Decision:
-        """Return whether the trial goes on after its last epoch; between rungs it does."""
+        """Return whether the trial continues after its last epoch; between rungs it does."""
         rung = self._rungs.get(self._epochs.get(trial_id, 0))
         if rung is None or trial_id not in rung:
             return CONTINUE
-        place = rung.place(trial_id)
         passing = math.ceil(len(rung) * self._share(rung))
-        if self.is_broken(trial_id):
-            return explain("stop", rung, place, "an objective is not a number")
-        if place > passing:
-            return explain("stop", rung, place, f"the best {passing} go on")
-        return explain("continue", rung, place, f"among the best {passing}")
+        if self.has_nan(trial_id):
+            return rung.decision("stop", trial_id, "an objective is not a number")
+        if rung.rank(trial_id) > passing:
+            return rung.decision("stop", trial_id, f"the best {passing} continue")
+        return rung.decision("continue", trial_id, f"among the best {passing}")
 
-    def is_broken(self, trial_id: str) -> bool:
+    def has_nan(self, trial_id: str) -> bool:
         """Whether the trial has an objective that was NaN whenever it was reported."""
-        return self._metrics.is_broken(trial_id)
+        return self._metrics.has_nan(trial_id)
 
     @property
-    def spares_best(self) -> bool:
-        """Whether the first of a rung is the one that learned most, whatever it costs."""
-        return self._ranking.spares_best
+    def keeps_best(self) -> bool:
+        """Whether the trial with the best curve objective ranks first at any cost."""
+        return self._ranking.keeps_best
 
     def _share(self, rung: Rung) -> float:
         return min(self._final_share, max(1.0, rung.arrivals / WINDOW) / self._factor)
 
     def promote(self) -> str | None:
-        """Return None, as nothing is ever paused."""
+        """Return None, as no trial is ever paused."""
         return None

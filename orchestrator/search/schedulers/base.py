@@ -1,4 +1,4 @@
-"""The contract every early-stopping scheduler keeps."""
+"""The interface of early-stopping schedulers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ Action: TypeAlias = Literal["continue", "stop", "pause"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What happens to a trial after an epoch, with the reason a report can show."""
+    """What happens to a trial after an epoch; without a rung it continues."""
 
     action: Action
     rung: int | None = None
-    """Epochs of the rung the trial was judged at; None between rungs."""
+    """Epochs of the rung; None between rungs."""
     rank: int | None = None
-    """Place among the rung's trials, from 1; None between rungs."""
+    """Rank among the rung's trials, from 1; None between rungs."""
     of: int | None = None
-    """Number of trials at the rung when it was judged; None between rungs."""
+    """Number of the rung's trials at the decision; None between rungs."""
     reason: str = ""
+    """Text for the report."""
 
 
 CONTINUE = Decision(action="continue")
 
 
 def judgement(trial_id: str, decision: Decision, *, seconds: float) -> TrialJudged | None:
-    """Return the event that keeps ``decision`` for the report; None between rungs."""
+    """Return the event that records ``decision``; None between rungs."""
     if decision.rung is None or decision.rank is None or decision.of is None:
         return None
     return TrialJudged(
@@ -46,13 +47,13 @@ def judgement(trial_id: str, decision: Decision, *, seconds: float) -> TrialJudg
 
 
 class Scheduler(Protocol):
-    """Judges running trials; all state comes from ``observe``, as for searchers."""
+    """Stops, pauses and resumes trials. All state comes from ``observe``, as for searchers."""
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
+        """Update the state by one event; events come in ledger order, each once."""
 
     def decide(self, trial_id: str) -> Decision:
-        """Return what happens to the trial whose epoch was observed last; changes nothing."""
+        """Return the decision on the trial whose epoch was observed last; changes no state."""
 
     def promote(self) -> str | None:
-        """Return a paused trial that should go on now, best first; None where there is none."""
+        """Return the best paused trial that may resume; None where there is none."""

@@ -1,4 +1,4 @@
-"""Early stopping by what a model of all learning curves expects of a trial."""
+"""Early stopping by the expected hypervolume improvement of a trial and of new candidates."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.ledger.events import TrialAsked
+from orchestrator.search.schedulers.rungs import rung_reason
 from orchestrator.search.searchers.candidates import TRIALS_IN_POOL
 from orchestrator.search.searchers.surrogate_state import SurrogateState
 from orchestrator.search.searchers.tried_configs import TriedConfigs
@@ -19,36 +20,36 @@ if TYPE_CHECKING:
     from orchestrator.search.searchers.problem import SearchProblem
 
 MODEL_FROM = 20
-"""Trials with an epoch from which on the model decides."""
+"""Trials with an epoch from which on the surrogate model decides."""
 CANDIDATES_FROM = MODEL_FROM - TRIALS_IN_POOL
-"""Trials asked for after which candidates are gathered: those that fill the pool until then."""
+"""Trials after which candidates are drawn: those needed to fill the pool by ``MODEL_FROM``."""
 MODEL_UNTIL = 400
-"""Trials from which on rungs decide again: a decision must stay cheap in large sweeps."""
-MOST_RUNNING = 64
-"""Running trials beyond which rungs decide, for the same reason."""
-LEAST_PROMISE = 0.5
-"""What a trial must promise to go on, in units of what the best candidate does."""
+"""Trials after which ASHA decides again, as decisions must stay cheap in large sweeps."""
+MAX_RUNNING = 64
+"""Running trials above which ASHA decides, for the same reason."""
+MIN_RATIO = 0.5
+"""Improvement per cost that a trial needs to continue, relative to the best candidate's. A third
+and a quarter reached less hypervolume (benchmarks/README.md)."""
 
 
 class ExpectedImprovementScheduler:
-    """Stops a trial at a rung when something new promises more than it still does.
+    """Stops a trial at a rung if a new candidate is expected to improve more per unit of cost.
 
-    A trial promises the hypervolume it is expected to add at its end, over what every trial reached
-    so far, for the time that is left of it; a Gaussian process over all learning curves says how
-    uncertain that is. So a trial that begins slowly goes on where nobody knows yet how such trials
-    end, and one that leads at a rung is stopped where others have shown that it comes to nothing
-    more. The first of a rung goes on all the same where no reference point says how dear a trial
-    may be: it learned most, and hypervolume says little of what the dearest trial is worth.
+    Both are measured by the expected hypervolume improvement at full training over all trials'
+    results, per remaining cost, under a Gaussian process over all learning curves. So a trial with
+    a slow start continues while similar trials might end well, and the leader of a rung is stopped
+    if similar trials did not improve further. Where no full reference point is given, the trial
+    with the best curve objective continues: hypervolume hardly values the most expensive trial.
 
-    While few trials are known, of earlier sweeps or this one, and in large sweeps, multi-objective
-    successive halving decides, whose rungs are judged at.
+    Falls back to multi-objective ASHA at the same rungs with few trials (earlier sweeps' included),
+    in large sweeps and with many running trials.
 
     Source: Swersky, Snoek, Adams 2014, Freeze-Thaw Bayesian Optimization (trials against
     candidates); Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (rungs).
     """
 
-    def __init__(self, rungs: StoppingAsha, problem: SearchProblem) -> None:
-        self._rungs = rungs
+    def __init__(self, asha: StoppingAsha, problem: SearchProblem) -> None:
+        self._asha = asha
         self._seed = problem.seed
         self._max_epochs = problem.max_epochs
         self._tried = TriedConfigs.of(problem)
@@ -60,61 +61,60 @@ class ExpectedImprovementScheduler:
                 self._surrogate.observe(event)
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
-        self._rungs.observe(event)
+        """Update the state by one event; events come in ledger order, each once."""
+        self._asha.observe(event)
         if self._small or self._asked > MODEL_UNTIL:
             return
-        point = self._surrogate.observe(event)
+        in_space = self._surrogate.observe(event)
         if isinstance(event, TrialAsked):
             self._asked += 1
-            if point and self._surrogate.trials > CANDIDATES_FROM:
-                self._surrogate.refresh_candidates(
-                    np.random.default_rng((self._seed, event.number, 2))
-                )
+            if in_space and len(self._surrogate.observations.trials) > CANDIDATES_FROM:
+                rng = np.random.default_rng((self._seed, event.number, 2))
+                self._surrogate.refresh_candidates(rng)
 
     def decide(self, trial_id: str) -> Decision:
-        """Return what happens to the trial whose epoch was observed last; changes nothing."""
-        standing = self._rungs.decide(trial_id)
-        if standing.rung is None or self._rungs.is_broken(trial_id):
-            return standing
-        if standing.rank == 1 and self._rungs.spares_best:
-            return standing
-        promise = self._promise(trial_id)
-        if promise is None:
-            return standing
-        action: Action = "continue" if promise >= LEAST_PROMISE else "stop"
-        word = "went on" if action == "continue" else "stopped"
-        return replace(
-            standing,
-            action=action,
-            reason=(
-                f"{word} at rung {standing.rung}: rank {standing.rank} of {standing.of}, promises "
-                f"{promise:.2g} of what the best new candidate does, {LEAST_PROMISE} is needed"
-            ),
+        """Return the decision on the trial whose epoch was observed last; changes no state."""
+        decision = self._asha.decide(trial_id)
+        if decision.rung is None or decision.rank is None or decision.of is None:
+            return decision
+        if self._asha.has_nan(trial_id) or (decision.rank == 1 and self._asha.keeps_best):
+            return decision
+        ratio = self._improvement_ratio(trial_id)
+        if ratio is None:
+            return decision
+        action: Action = "continue" if ratio >= MIN_RATIO else "stop"
+        why = (
+            f"expected improvement per cost {ratio:.2g} of the best new candidate's, "
+            f"{MIN_RATIO} is needed"
         )
+        reason = rung_reason(action, decision.rung, decision.rank, decision.of, why)
+        return replace(decision, action=action, reason=reason)
 
     def promote(self) -> str | None:
-        """Return None, as nothing is ever paused."""
+        """Return None, as no trial is ever paused."""
         return None
 
-    def _promise(self, trial_id: str) -> float | None:
-        """Return what a trial promises relative to the best untried candidate; None if unknown."""
-        memory, pool = self._surrogate.memory, self._surrogate.pool
-        trial = memory.trials.get(trial_id)
+    def _improvement_ratio(self, trial_id: str) -> float | None:
+        """Return a trial's improvement per cost over the best new candidate's.
+
+        None where ASHA decides, or no new candidate is expected to improve.
+        """
+        observations = self._surrogate.observations
+        trial = observations.trials.get(trial_id)
         if (
             trial is None
             or trial.failed
             or not trial.epoch
-            or not pool.configs
+            or not self._surrogate.pool.configs
             or self._asked > MODEL_UNTIL
-            or self._surrogate.observations < MODEL_FROM
-            or len(memory.running) > MOST_RUNNING
+            or len(observations.observed) < MODEL_FROM
+            or len(observations.running) > MAX_RUNNING
         ):
             return None
-        promise = self._surrogate.promise(without=trial)
-        ranked = self._surrogate.ranked(promise)
+        acquisition = self._surrogate.acquisition(exclude=trial)
+        ranked = self._surrogate.ranked_candidates(acquisition)
         best = next((score for score, config in ranked if self._tried.is_new(config)), 0.0)
         if not best > 0:
             return None
-        left = max(1, self._max_epochs - trial.epoch) / self._max_epochs
-        return promise.of_trial(trial, left) / best
+        remaining = max(1, self._max_epochs - trial.epoch) / self._max_epochs
+        return acquisition.of_trial(trial, remaining) / best

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class NoStopping:
-    """Lets every trial train to its end."""
+    """Continues every trial to full training."""
 
     def observe(self, event: SweepEvent) -> None:
-        """Take no note of anything."""
+        """Ignore the event."""
 
     def decide(self, trial_id: str) -> Decision:  # noqa: ARG002
-        """Let the trial go on."""
+        """Return the decision to continue."""
         return CONTINUE
 
     def promote(self) -> str | None:
-        """Return None, as nothing is ever paused."""
+        """Return None, as no trial is ever paused."""
         return None

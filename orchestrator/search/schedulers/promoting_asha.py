@@ -1,18 +1,13 @@
-"""Multi-objective successive halving that pauses trials at rungs, to take up the best later."""
+"""Multi-objective ASHA that pauses trials at rungs and promotes the best of them later."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.events import (
-    EpochReported,
-    TrialAsked,
-    TrialEnded,
-    TrialProfiled,
-    TrialStarted,
-)
+from orchestrator.ledger.events import EpochReported, TrialEnded, TrialStarted
 from orchestrator.search.schedulers.base import CONTINUE, Decision
-from orchestrator.search.schedulers.standings import Rung, TrialMetrics, explain
+from orchestrator.search.schedulers.rungs import Rung
+from orchestrator.search.schedulers.trial_metrics import TrialMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class PromotingAsha:
-    """Pauses every trial at a rung until it is in the best part of those that came there.
+    """Pauses a trial at a rung until it ranks in the top share of the trials that reached it.
 
-    The best part is one of ``reduction_factor``, rounded down. ``promote`` looks at the highest
-    rung first. A trial that is in the best part as it arrives goes on without a pause. A paused
-    trial counts as promoted from the moment its ``TrialStarted`` is observed.
+    The share is 1 / ``reduction_factor``, rounded down. ``promote`` starts at the highest rung. A
+    trial in the top share on arrival continues without a pause. A paused trial counts as promoted
+    from its next ``TrialStarted``.
 
     Source: Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning.
     """
@@ -47,48 +42,40 @@ class PromotingAsha:
         self._decisions: dict[str, Decision] = {}
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of costs, epochs, restarts; a trial that reaches a rung is judged there."""
-        match event:
-            case TrialAsked():
-                self._metrics.begin(event.trial_id, event.known)
-            case TrialStarted():
-                self._paused.pop(event.trial_id, None)
-                self._decisions.pop(event.trial_id, None)
-            case TrialProfiled():
-                self._metrics.profile(event.trial_id, event.metrics)
-            case EpochReported():
-                self._metrics.report(event.trial_id, event.metrics)
-                self._decisions[event.trial_id] = self._arrive(event)
-            case TrialEnded(state=state) if state != "preempted":
-                self._metrics.forget(event.trial_id)
-                self._paused.pop(event.trial_id, None)
-                self._decisions.pop(event.trial_id, None)
-            case _:
-                pass
+        """Update costs, epochs and restarts; a trial that reaches a rung is judged there."""
+        self._metrics.observe(event)
+        ended = isinstance(event, TrialEnded) and event.state != "preempted"
+        if isinstance(event, EpochReported):
+            self._decisions[event.trial_id] = self._arrive(event)
+        elif ended or isinstance(event, TrialStarted):
+            self._paused.pop(event.trial_id, None)
+            self._decisions.pop(event.trial_id, None)
 
     def decide(self, trial_id: str) -> Decision:
-        """Return what was found as the trial's last epoch was observed."""
+        """Return the decision that was made when the trial's last epoch was observed."""
         return self._decisions.get(trial_id, CONTINUE)
 
     def promote(self) -> str | None:
-        """Return the best paused trial of the highest rung that has one in its best part."""
+        """Return the best paused trial of the highest rung that has one in its top share."""
         for epochs in sorted(set(self._paused.values()), reverse=True):
             rung = self._rungs[epochs]
-            for trial_id in rung.order()[: int(len(rung) / self._factor)]:
+            for trial_id in rung.order()[: self._passing(rung)]:
                 if self._paused.get(trial_id) == epochs:
                     return trial_id
         return None
 
+    def _passing(self, rung: Rung) -> int:
+        return int(len(rung) / self._factor)
+
     def _arrive(self, event: EpochReported) -> Decision:
-        rung = self._rungs.get(event.epoch)
+        rung, trial_id = self._rungs.get(event.epoch), event.trial_id
         if rung is None:
             return CONTINUE
-        rung.enter(event.trial_id)
-        place = rung.place(event.trial_id)
-        passing = int(len(rung) / self._factor)
-        if self._metrics.is_broken(event.trial_id):
-            return explain("stop", rung, place, "an objective is not a number")
-        if place <= passing:
-            return explain("continue", rung, place, f"among the best {passing}")
-        self._paused[event.trial_id] = event.epoch
-        return explain("pause", rung, place, f"the best {passing} go on")
+        rung.add(trial_id)
+        passing = self._passing(rung)
+        if self._metrics.has_nan(trial_id):
+            return rung.decision("stop", trial_id, "an objective is not a number")
+        if rung.rank(trial_id) <= passing:
+            return rung.decision("continue", trial_id, f"among the best {passing}")
+        self._paused[trial_id] = event.epoch
+        return rung.decision("pause", trial_id, f"the best {passing} continue")

@@ -27,17 +27,17 @@ def make_scheduler(
     grace_period: int = 1,
     reduction_factor: float = 3,
 ) -> Scheduler:
-    """Return a new scheduler for ``problem`` of the kind called ``name``.
+    """Return a new scheduler for ``problem``.
 
     Args:
         name: one of ``scheduler_names()`` or a former name. At a rung, ``expected-improvement``
             stops trials by their expected hypervolume improvement, ``mo-asha`` by their rank in all
             objectives, ``asha`` by the first objective; ``mo-asha-promote`` pauses them; ``none``
             stops nothing.
-        problem: what is searched: its objectives are compared, in their order, its reference point
-            bounds what counts at a rung, and ``expected-improvement`` makes its model of it.
+        problem: its objectives are compared, up to its reference point; ``expected-improvement``
+            fits its surrogate model to it.
         grace_period: epochs of the first rung, >= 1.
-        reduction_factor: one of so many trials passes a rung, > 1.
+        reduction_factor: about one of this many trials passes a rung, > 1.
 
     Raises:
         ValueError: there is no such scheduler, or a number is out of its range.
@@ -60,7 +60,7 @@ def make_scheduler(
     )
     if name == "mo-asha-promote":
         return PromotingAsha(compared, rungs, ranking=ranking, reduction_factor=reduction_factor)
-    stopping = StoppingAsha(
+    asha = StoppingAsha(
         compared,
         rungs,
         ranking=ranking,
@@ -68,12 +68,10 @@ def make_scheduler(
         final_share=0.0 if name == "asha" else FINAL_SHARE,
     )
     if name == "expected-improvement" and rungs:
-        return _expected_improvement(stopping, problem)
-    return stopping
+        # Importing SciPy's solvers is slow, and the command line's help does not need them.
+        from orchestrator.search.schedulers.expected_improvement import (  # noqa: PLC0415
+            ExpectedImprovementScheduler,
+        )
 
-
-def _expected_improvement(stopping: StoppingAsha, problem: SearchProblem) -> Scheduler:
-    # SciPy's special functions and solvers are not needed by the command line's help.
-    from orchestrator.search.schedulers.expected_improvement import ExpectedImprovementScheduler  # noqa: PLC0415
-
-    return ExpectedImprovementScheduler(stopping, problem)
+        return ExpectedImprovementScheduler(asha, problem)
+    return asha

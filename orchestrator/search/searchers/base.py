@@ -1,4 +1,4 @@
-"""The contract every searcher keeps."""
+"""The interface of searchers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class Searcher(Protocol):
-    """Proposes configurations from what it has observed.
+    """Proposes configurations.
 
-    All state comes from ``observe``: a searcher fed with a ledger's events stands where the one
-    that wrote them stood. ``propose`` changes nothing; its randomness comes from the sweep's seed
-    and ``number`` alone.
+    All state comes from ``observe``: a searcher that observes a ledger's events has the state of
+    the one that proposed them. ``propose`` changes no state; its randomness depends only on the
+    sweep's seed and ``number``.
     """
 
     def propose(self, number: int) -> Config | None:
-        """Return a configuration no trial has had yet; None when the space has no further one."""
+        """Return a new configuration; None when every configuration has been tried."""
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
+        """Update the state by one event; events come in ledger order, each once."""

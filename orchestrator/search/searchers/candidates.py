@@ -1,4 +1,4 @@
-"""A pool of configurations worth a look, some random, some near the best trials."""
+"""Pool of candidates: some random, some near the best trials."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ POOL_SIZE = 256
 RANDOM_PER_TRIAL = 16
 NEAR_PER_TRIAL = 16
 TRIALS_IN_POOL = POOL_SIZE // (RANDOM_PER_TRIAL + NEAR_PER_TRIAL)
-"""Trials whose candidates fill a pool, where all of them keep the constraints."""
+"""Trials whose candidates fill a pool if all keep the constraints."""
 WIDTHS = (0.15, 0.05)
 """Standard deviations of a changed number, in units of its range; one is drawn."""
 
 
 class CandidatePool:
-    """Keeps the latest candidates with their vectors, so that each is worked out once."""
+    """Keeps the latest candidates with their vectors, so that each is encoded once."""
 
     def __init__(self, space: SearchSpace, encoder: Encoder, tried: TriedConfigs) -> None:
         self._space = space
@@ -37,16 +37,16 @@ class CandidatePool:
         self.configs: list[Config] = []
         """Candidates, the oldest first; all keep the constraints on known metrics."""
         self.known: list[Mapping[str, float]] = []
-        """What is known of each before training."""
+        """Each candidate's metrics that need no training."""
         self._vectors: list[NDArray[np.float64]] = []
 
     @property
     def vectors(self) -> NDArray[np.float64]:
-        """Return the candidates' vectors, one a row."""
+        """The encoded candidates, n x d."""
         return np.array(self._vectors)
 
     def refresh(self, rng: np.random.Generator, parents: Sequence[Config]) -> None:
-        """Add new candidates, some of them near ``parents``; the oldest give way."""
+        """Add new candidates, half of them near ``parents``; drop the oldest of a full pool."""
         self._add(self._space.sample(rng) for _ in range(RANDOM_PER_TRIAL))
         if parents:
             self._add(
@@ -63,7 +63,7 @@ class CandidatePool:
 
     def _add(self, configs: Iterable[Config]) -> None:
         for config in configs:
-            known = self._tried.feasible(config)
+            known = self._tried.feasible_metrics(config)
             if known is None:
                 continue
             self.configs.append(config)
@@ -76,8 +76,8 @@ def neighbour(
 ) -> Config:
     """Return a configuration that differs from ``config`` in a few active dimensions.
 
-    Numbers move by a normal step of ``width`` times their range, categories are drawn anew.
-    Dimensions that become active are drawn from their domain.
+    A changed number moves by a normal step of ``width`` times its range. A changed category, and a
+    dimension that becomes active, is drawn from its domain.
     """
     rate = max(1.5 / max(1, len(config)), 0.25)
     changed: Config = {}

@@ -1,4 +1,4 @@
-"""The objectives that need no learning curve: known exactly, or predicted from other trials."""
+"""Costs of trials and candidates: known exactly, or predicted from other trials."""
 
 from __future__ import annotations
 
@@ -26,72 +26,73 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 FIRST_PREDICTION = 5
-"""Trials with a value before one is predicted for others."""
+"""Trials with a value before the first prediction."""
 PREDICTION_TRIALS = 100
+"""Latest trials that a prediction is made from."""
 PREDICTION_GROWTH = 1.2
+"""Growth of the number of trials with a value between two updates of a predictor."""
 
 
 class CostTable:
-    """Holds every trial's costs, turned so that less is better."""
+    """Costs of all trials: every objective but the curve objective, all minimised."""
 
-    def __init__(self, problem: SearchProblem, encoder: Encoder, memory: TrialObservations) -> None:
-        self._objectives = [o for o in problem.objectives if o != problem.curve_objective]
-        self._signs = {o.name: _sign(o) for o in self._objectives}
-        self._reference = {
+    def __init__(
+        self, problem: SearchProblem, encoder: Encoder, observations: TrialObservations
+    ) -> None:
+        curve_objective = problem.curve_objective
+        costs = [o for o in problem.objectives if o != curve_objective]
+        self._signs = {o.name: _sign(o) for o in costs}
+        reference = {
             o.name: _sign(o) * problem.reference_point[o.name]
-            for o in self._objectives
+            for o in problem.objectives
             if o.name in problem.reference_point
         }
-        learned = problem.reference_point.get(problem.curve_objective.name)
-        self.curve_reference = None if learned is None else _sign(problem.curve_objective) * learned
-        """Reference value of the learned objective, less being better; None without one."""
-        self.point_objectives = [
-            Objective(o.name, "minimize") for o in (problem.curve_objective, *self._objectives)
-        ]
-        """Objectives of rows (learned, costs), all of them minimised."""
+        self.curve_reference = reference.pop(curve_objective.name, None)
+        """Minimised reference value of the curve objective; None without one."""
+        self._reference = reference
+        self.point_objectives = [Objective(o.name, "minimize") for o in (curve_objective, *costs)]
+        """Objectives of rows (curve objective, costs), all minimised."""
         self._constraints = tuple(problem.constraints)
-        self._memory = memory
-        self._front = np.empty((0, 1 + len(self._objectives)))
-        self._low = np.full(len(self._objectives), math.inf)
-        self._high = np.full(len(self._objectives), -math.inf)
+        self._observations = observations
+        self._front = np.empty((0, 1 + len(costs)))
+        self._low = np.full(len(costs), math.inf)
+        self._high = np.full(len(costs), -math.inf)
         names = [*self._signs, *(c.metric for c in self._constraints)]
         self._predictors = {name: CostPredictor(name, encoder) for name in dict.fromkeys(names)}
 
     def observe(self, event: SweepEvent) -> None:
-        """Take in what the memory has learned by one event; the memory comes first."""
-        trial = self._memory.trials.get(event.trial_id)
+        """Update the state by one event, which the trial observations have observed before."""
+        trial = self._observations.trials.get(event.trial_id)
         if trial is None:
             return
-        news = not isinstance(event, EpochReported)
-        if self._counts(trial) and (news or trial.epoch == 1):
-            costs = self._exact(trial.metrics)
+        new_costs = not isinstance(event, EpochReported)
+        # Where constraints bound the costs, only trials that keep them all bound the hypervolume,
+        # which is known once they train. Volume beyond a constraint would only favour the best
+        # curve objective at any cost.
+        bounding = not self._constraints or trial.epoch > 0
+        if bounding and (new_costs or trial.epoch == 1):
+            costs = self._known(trial.metrics)
             self._low, self._high = np.fmin(self._low, costs), np.fmax(self._high, costs)
-        if news:
+        if new_costs:
             for predictor in self._predictors.values():
-                predictor.take(trial)
+                predictor.add_trial(trial)
         if trial.epoch:
-            point = np.array([trial.best, *self._exact(trial.metrics)])
-            grown = with_point(self._front, point)
-            self._front = self._front if grown is None else grown
-
-    def _counts(self, trial: ObservedTrial) -> bool:
-        """Whether a trial's costs are among those that matter.
-
-        Where constraints bound them those of trials that keep all do, which shows when they train:
-        hypervolume beyond a bound would be nothing but weight on the best, whatever it costs.
-        """
-        return not self._constraints or trial.epoch > 0
+            front = with_point(self._front, np.array([trial.best, *self._known(trial.metrics)]))
+            self._front = self._front if front is None else front
 
     def front(self) -> tuple[Array, Array]:
-        """Return learned values and costs of the trials on the front."""
+        """Return the curve objective (n) and the costs (n x k) of the trials on the front."""
         return self._front[:, 0], self._front[:, 1:]
 
     def box(self) -> tuple[Array, Array]:
-        """Return the least costs seen and the reference costs, else those just beyond the seen."""
+        """Return the k least observed costs and the k reference costs.
+
+        Without a reference value, a cost counts up to slightly beyond the largest observed one.
+        """
         low = np.where(np.isfinite(self._low), self._low, 0.0)
-        seen = default_cost_bounds(low, np.where(np.isfinite(self._high), self._high, 1.0))
+        bounds = default_cost_bounds(low, np.where(np.isfinite(self._high), self._high, 1.0))
         high = np.array(
-            [self._reference.get(n, s) for n, s in zip(self._signs, seen, strict=True)]
+            [self._reference.get(n, b) for n, b in zip(self._signs, bounds, strict=True)]
         ).reshape(len(low))
         return np.minimum(low, high), np.where(high > low, high, low + 1.0)
 
@@ -103,7 +104,7 @@ class CostTable:
     def of_candidates(
         self, vectors: Array, known: Sequence[Mapping[str, float]]
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """Return n x k costs, and for each row whether it keeps the constraints as predicted."""
+        """Return n x k costs, and n flags: whether the constraints are predicted to hold."""
         feasible = np.ones(len(known), dtype=bool)
         for constraint in self._constraints:
             values = self._column(constraint.metric, vectors, known)
@@ -111,10 +112,10 @@ class CostTable:
         return self._filled(vectors, known), feasible
 
     def _filled(self, vectors: Array, metrics: Sequence[Mapping[str, float]]) -> Array:
-        """Costs of rows; one that nothing is known of is taken as the least, so it decides none."""
+        """Return n x k costs; where none is predicted yet, the least, which excludes nothing."""
         low, _ = self.box()
         columns = [self._signs[name] * self._column(name, vectors, metrics) for name in self._signs]
-        filled = np.array(columns).reshape(len(self._signs), len(metrics)).T
+        filled = np.array(columns).reshape(len(columns), len(metrics)).T
         return np.where(np.isnan(filled), low, filled)
 
     def _column(self, name: str, vectors: Array, metrics: Sequence[Mapping[str, float]]) -> Array:
@@ -124,43 +125,43 @@ class CostTable:
             values[missing] = self._predictors[name].predict(vectors[missing])
         return values
 
-    def _exact(self, metrics: Mapping[str, float]) -> Array:
+    def _known(self, metrics: Mapping[str, float]) -> Array:
         return np.array([sign * metrics.get(name, math.nan) for name, sign in self._signs.items()])
 
 
 class CostPredictor:
-    """Predicts one metric of configurations from trials that have it."""
+    """Predicts one metric of configurations from the trials that have it."""
 
     def __init__(self, name: str, encoder: Encoder) -> None:
         self._name = name
         self._groups = encoder.groups
-        self._taken: dict[int, tuple[Array, float]] = {}
-        self._next = FIRST_PREDICTION
+        self._rows: dict[int, tuple[Array, float]] = {}
+        self._update_at = FIRST_PREDICTION
         self._posterior: Posterior | None = None
         self._logarithmic = False
 
-    def take(self, trial: ObservedTrial) -> None:
-        """Note the trial's value if it has one; learn anew when there are a fifth more."""
-        self.take_value(trial.number, trial.vector, trial.metrics.get(self._name, math.nan))
+    def add_trial(self, trial: ObservedTrial) -> None:
+        """Add the trial's value if it has one."""
+        self.add(trial.number, trial.vector, trial.metrics.get(self._name, math.nan))
 
-    def take_value(self, number: int, vector: Array, value: float) -> None:
-        """Note a trial's value unless it is no number."""
+    def add(self, number: int, vector: Array, value: float) -> None:
+        """Add trial ``number``'s value if it is finite; update the model for a fifth more."""
         if not math.isfinite(value):
             return
-        self._taken[number] = (vector, value)
-        if len(self._taken) >= self._next:
-            self._next = math.ceil(PREDICTION_GROWTH * len(self._taken))
-            self._learn()
+        self._rows[number] = (vector, value)
+        if len(self._rows) >= self._update_at:
+            self._update_at = math.ceil(PREDICTION_GROWTH * len(self._rows))
+            self._update()
 
     def predict(self, vectors: Array) -> Array:
-        """Return the expected values, one a row; NaN before there are enough trials."""
+        """Return n predicted values; NaN before there are enough trials."""
         if self._posterior is None:
             return np.full(len(vectors), math.nan)
         values = self._posterior.predict_mean(Inputs.at_end(vectors))
         return np.exp(values) if self._logarithmic else values
 
-    def _learn(self) -> None:
-        vectors, values = zip(*list(self._taken.values())[-PREDICTION_TRIALS:], strict=True)
+    def _update(self) -> None:
+        vectors, values = zip(*list(self._rows.values())[-PREDICTION_TRIALS:], strict=True)
         y = np.array(values)
         self._logarithmic = bool((y > 0).all())
         dimensions = int(self._groups.max(initial=-1)) + 1

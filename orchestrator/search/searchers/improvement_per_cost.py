@@ -1,4 +1,4 @@
-"""What a candidate promises for what it costs."""
+"""Acquisition function: expected hypervolume improvement per cost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.search.hypervolume_improvement import CostCells
+from orchestrator.search.searchers.gaussian_process import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,62 +22,71 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 MAX_PENDING = 64
-"""Running trials that are taken into account, the latest ones."""
+"""Pending trials that are taken into account, the latest ones."""
 COST_EXPONENT = 0.8
-"""Power of the expected seconds by which a gain is divided."""
+"""Power of the predicted seconds by which the improvement is divided. It is below 1 as most trials
+are stopped before they cost their full time, and expensive trials form one end of the front."""
 STD_SCALE = 1.6
-"""Factor on the model's standard deviations, which take its own parameters for certain."""
+"""Factor on the posterior's standard deviations, which leave out the hyperparameters' error."""
 
 
 class ImprovementPerCost:
-    """The expected gain of hypervolume for the time it takes, as things stand when it is made.
+    """Expected hypervolume improvement at full training over a power of the predicted seconds.
 
-    Running trials count as if they reached what is expected of them. Time is set against gain by
-    a power below one: a trial's cost is rarely all of it, as most are stopped, and dear trials are
-    those from which the end of the front is made. One running trial may be left out, to be held
-    against the others.
+    The improvement is over the results of all trials and over the fantasies of pending ones.
+
+    Args:
+        observations: All trials.
+        model: Surrogate of the curve objective.
+        costs: The other objectives.
+        epoch_seconds: Predictor of the duration of an epoch, in seconds.
+        exclude: A running trial without a fantasy, as it is itself to be scored.
     """
 
     def __init__(
         self,
-        memory: TrialObservations,
+        observations: TrialObservations,
         model: CurveModel,
         costs: CostTable,
-        pace: CostPredictor,
+        epoch_seconds: CostPredictor,
         *,
-        without: ObservedTrial | None = None,
+        exclude: ObservedTrial | None = None,
     ) -> None:
         self._costs = costs
-        self._pace = pace
-        running = [trial for trial in memory.running if trial is not without][-MAX_PENDING:]
-        self._outlook, fantasies = model.posterior_with_pending(running)
-        reached, reached_costs = costs.front()
-        y = np.concatenate([model.warp(reached), fantasies])
-        k = np.vstack([reached_costs, costs.of_trials(running)])
+        self._epoch_seconds = epoch_seconds
+        pending = [trial for trial in observations.running if trial is not exclude][-MAX_PENDING:]
+        self._posterior, fantasies = model.posterior(pending)
+        front, front_costs = costs.front()
+        y = np.concatenate([model.warp(front), fantasies])
+        k = np.vstack([front_costs, costs.of_trials(pending)])
         self._cells = CostCells(*costs.box())
-        self._best = self._cells.best(y, k, model.ceiling(costs.curve_reference))
+        self._best = self._cells.best(y, k, model.reference(costs.curve_reference))
 
-    def of(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
-        """Return each candidate's gain for its time, -inf where a predicted constraint breaks."""
-        costs, feasible = self._costs.of_candidates(vectors, known)
-        outlook = self._outlook.predict_final(vectors)
-        return np.where(feasible, self._worth(vectors, costs, outlook), -math.inf)
-
-    def of_trial(self, trial: ObservedTrial, share_left: float) -> float:
-        """Return a trial's gain over all that was reached, by itself too, for the time left of it.
+    def of_candidates(self, vectors: Array, known: Sequence[Mapping[str, float]]) -> Array:
+        """Return n values, larger is better, -inf where a constraint is predicted to break.
 
         Args:
-            trial: a trial with an epoch.
-            share_left: part of a full training that it has not had yet, in (0, 1].
+            vectors: n x d encoded candidates.
+            known: their n known metrics.
         """
-        outlook = self._outlook.predict_end(trial)
-        worth = self._worth(trial.vector[None], self._costs.of_trials([trial]), outlook)
-        return float(worth[0]) / share_left
+        costs, feasible = self._costs.of_candidates(vectors, known)
+        values = self._values(Inputs.at_end(vectors), costs)
+        return np.where(feasible, values, -math.inf)
 
-    def _worth(self, vectors: Array, costs: Array, outlook: tuple[Array, Array]) -> Array:
-        mean, deviation = outlook
-        gain = self._cells.gain(mean, STD_SCALE * deviation, costs, self._best)
-        seconds = self._pace.predict(vectors)
+    def of_trial(self, trial: ObservedTrial, remaining: float) -> float:
+        """Return the value of a trial's remaining training, larger is better.
+
+        Args:
+            trial: A trial with an epoch.
+            remaining: Share of full training that it has not had yet, (0, 1].
+        """
+        inputs = Inputs.at_end(trial.vector[None], [trial.number])
+        return float(self._values(inputs, self._costs.of_trials([trial]))[0]) / remaining
+
+    def _values(self, inputs: Inputs, costs: Array) -> Array:
+        mean, std = self._posterior.predict(inputs)
+        values = self._cells.expected_improvement(mean, STD_SCALE * std, costs, self._best)
+        seconds = self._epoch_seconds.predict(inputs.x)
         if not np.isnan(seconds).any():
-            gain = gain / np.maximum(seconds, 1e-9) ** COST_EXPONENT
-        return gain
+            values = values / np.maximum(seconds, 1e-9) ** COST_EXPONENT
+        return values

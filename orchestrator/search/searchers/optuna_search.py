@@ -1,4 +1,4 @@
-"""Optuna's samplers as searchers, through ask and tell on a study of our own."""
+"""Optuna's samplers as searchers, by its ask-and-tell interface."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import TrialState as OptunaState
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialProfiled
@@ -31,14 +25,14 @@ if TYPE_CHECKING:
     from search_spaces.space import Config, SearchSpace
 
 RETRIES = 5
-"""Further draws from the sampler before a duplicate or infeasible one gives way to a random one."""
+"""Further draws of the sampler after a tried or infeasible one, before a random one is taken."""
 
 
 class SamplerFactory(Protocol):
     """Builds a fresh Optuna sampler."""
 
     def __call__(self, *, seed: int) -> optuna.samplers.BaseSampler:
-        """Return a sampler whose randomness comes from ``seed`` alone."""
+        """Return a sampler whose randomness depends on ``seed`` alone."""
 
 
 def nsga2_sampler(*, seed: int) -> optuna.samplers.BaseSampler:
@@ -47,7 +41,7 @@ def nsga2_sampler(*, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def motpe_sampler(*, seed: int) -> optuna.samplers.BaseSampler:
-    """Return Optuna's TPE, which is multi-objective TPE where there are several objectives."""
+    """Return Optuna's TPE, which is MOTPE for several objectives."""
     return optuna.samplers.TPESampler(seed=seed)
 
 
@@ -55,14 +49,14 @@ SAMPLERS: dict[str, SamplerFactory] = {"nsga2": nsga2_sampler, "motpe": motpe_sa
 
 
 class OptunaSearcher:
-    """Proposes what an Optuna sampler draws from the trials observed so far.
+    """Proposes samples of an Optuna sampler, given the trials observed so far.
 
-    Every draw is made by a sampler made anew from the sweep's seed and the trial's number, and by a
-    probe trial which the study then holds as failed, which samplers ignore. So a proposal leaves no
-    trace, and a searcher that is fed with a ledger proposes what the one that wrote it did.
+    Each draw uses a new sampler, seeded by the sweep's seed and the trial's number, and a probe
+    trial that ends as failed, which samplers ignore. So a proposal changes no state, and a replayed
+    searcher proposes the same.
 
-    Trials are told as what they are: complete with all objectives finite as complete; stopped ones
-    as pruned, without values; infeasible ones as pruned with a broken constraint; others as failed.
+    A complete trial with finite objectives is told as complete; a stopped one as pruned, without
+    values; an infeasible one as pruned with a violated constraint; any other as failed.
     """
 
     def __init__(
@@ -80,20 +74,20 @@ class OptunaSearcher:
         self._constraints = tuple(constraints)
         self._seed = seed
         self._storage = _ProbingStorage()
-        self._study = _quiet_study(self._storage, self._objectives)
+        self._study = _create_study(self._storage, self._objectives)
         self._running: dict[str, optuna.Trial] = {}
         self._known: dict[str, dict[str, float]] = {}
 
     def propose(self, number: int) -> Config | None:
-        """Return a new configuration the sampler drew; None when the space has no further one."""
+        """Return a new sample; None when every configuration has been tried."""
         for attempt in range(1 + RETRIES):
             config = self._probe(number, attempt)
-            if self._tried.feasible(config, new=True) is not None:
+            if self._tried.feasible_metrics(config, new=True) is not None:
                 return config
-        return self._tried.fresh(np.random.default_rng((self._seed, number)))
+        return self._tried.sample_new(np.random.default_rng((self._seed, number)))
 
     def observe(self, event: SweepEvent) -> None:
-        """Tell the study about trials that begin and end."""
+        """Ask and tell the study the trials that start and end."""
         if isinstance(event, TrialAsked):
             self._tried.add(event.config)
             self._known[event.trial_id] = dict(event.known)
@@ -114,7 +108,7 @@ class OptunaSearcher:
                 self._study.tell(trial, state=OptunaState.FAIL)
 
     def _begin(self, event: TrialAsked) -> None:
-        """Enter a running trial; asking lets the sampler mark it (NSGA-II: its generation)."""
+        """Add a running trial; asking lets the sampler mark it (NSGA-II: its generation)."""
         self._study.sampler = self._sampler(seed=_seed(self._seed, event.number, 0))
         self._study.enqueue_trial(_internal(event.config, self._tried.space))
         trial = self._study.ask()
@@ -141,35 +135,31 @@ class OptunaSearcher:
 
 
 def suggest(trial: optuna.Trial, space: SearchSpace) -> Config:
-    """Return the configuration a trial suggests, asking only for dimensions that are active."""
+    """Return the configuration that a trial suggests for the active dimensions."""
     config: Config = {}
     for dimension in space:
         if dimension.when.holds(config):
-            drawn = trial._suggest(dimension.name, distribution(dimension.domain))  # noqa: SLF001
-            config[dimension.name] = _external(drawn, dimension.domain)
+            config[dimension.name] = _suggest_value(trial, dimension.name, dimension.domain)
     return config
 
 
-def distribution(domain: Domain) -> BaseDistribution:
-    """Return Optuna's form of a domain; a categorical one becomes the indices of its choices."""
+def _suggest_value(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     match domain:
         case Float(low, high):
-            return FloatDistribution(low, high)
+            return trial.suggest_float(name, low, high)
         case LogFloat(low, high):
-            return FloatDistribution(low, high, log=True)
+            return trial.suggest_float(name, low, high, log=True)
         case Int(low, high):
-            return IntDistribution(low, high)
+            return trial.suggest_int(name, low, high)
         case LogInt(low, high):
-            return IntDistribution(low, high, log=True)
+            return trial.suggest_int(name, low, high, log=True)
         case Categorical():
-            return CategoricalDistribution(tuple(range(len(domain.choices))))
-
-
-def _external(drawn: Value, domain: Domain) -> Value:
-    return domain.choices[int(drawn)] if isinstance(domain, Categorical) else drawn
+            # Optuna compares choices by equality, and True equals 1, so it is given the indices.
+            return domain.choices[trial.suggest_categorical(name, range(len(domain.choices)))]
 
 
 def _internal(config: Config, space: SearchSpace) -> dict[str, Value]:
+    """Return ``config`` as Optuna has it: categories by the indices of their choices."""
     internal: dict[str, Value] = {}
     for name, value in config.items():
         domain = space[name].domain
@@ -182,10 +172,10 @@ def _internal(config: Config, space: SearchSpace) -> dict[str, Value]:
 
 
 class _ProbingStorage(optuna.storages.InMemoryStorage):
-    """Keeps a study in memory; while probing, the study's own attributes are not written.
+    """In-memory storage that does not write the study's attributes while probing.
 
-    NSGA-II writes each generation's parents there the first time it needs them. A probe that did
-    so would fix them for every later proposal.
+    NSGA-II writes each generation's parents there when it first needs them, so a probe would fix
+    them for every later proposal.
     """
 
     def __init__(self) -> None:
@@ -194,7 +184,7 @@ class _ProbingStorage(optuna.storages.InMemoryStorage):
 
     @contextmanager
     def probing(self) -> Iterator[None]:
-        """Drop what is written to the study's attributes until the context ends."""
+        """Discard writes to the study's attributes until the context ends."""
         self._is_probing = True
         try:
             yield
@@ -207,9 +197,10 @@ class _ProbingStorage(optuna.storages.InMemoryStorage):
             super().set_study_system_attr(study_id, key, value)  # type: ignore[arg-type]
 
 
-def _quiet_study(
+def _create_study(
     storage: optuna.storages.BaseStorage, objectives: Sequence[Objective]
 ) -> optuna.Study:
+    """Create a study without Optuna's log line about it."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

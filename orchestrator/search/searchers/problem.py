@@ -1,4 +1,4 @@
-"""What is searched: all that searchers and schedulers are told before the first trial."""
+"""The search problem: what searchers and schedulers are given before the first trial."""
 
 from __future__ import annotations
 
@@ -22,33 +22,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchProblem:
-    """All that may be known before the first trial."""
+    """Space, objectives and limits of a search.
+
+    Raises:
+        ValueError: there is no objective, or the seed is negative.
+    """
 
     space: SearchSpace
-    """What may be tried."""
+    """The search space."""
     objectives: Sequence[Objective]
-    """What is wanted; the first one that is not known before training is learned over epochs."""
+    """The objectives, >= 1; the first one that ``known_cost`` lacks is the curve objective."""
     seed: int = 0
     """Seed of all proposals, >= 0."""
     max_epochs: int = 1
     """Epochs of a full training, >= 1."""
     trials: int | None = None
-    """Trials that the budget allows, >= 1; None without a limit."""
+    """Trials of the budget, >= 1; None for no limit."""
     constraints: Sequence[Constraint] = ()
     """Bounds on metrics."""
     known_cost: Callable[[Config], Mapping[str, float]] | None = None
     """Metrics of a configuration that need no training, computed in milliseconds."""
     reference_point: Mapping[str, float] = field(default_factory=dict)
-    """Objective values beyond which nothing counts; missing ones are taken from the trials."""
+    """Reference values of objectives; missing ones are estimated from the trials."""
     earlier: Sequence[SweepEvent] = field(default=(), repr=False)
-    """Events of earlier sweeps' trials, learned from before the first trial of this one."""
+    """Events of earlier sweeps' trials, observed before the first trial."""
 
     def __post_init__(self) -> None:
-        """Refuse what no search can do.
-
-        Raises:
-            ValueError: there is no objective, or the seed is negative.
-        """
         if not self.objectives:
             raise ValueError("a search needs at least one objective, none was given")
         if not self.seed >= 0:
@@ -56,10 +55,8 @@ class SearchProblem:
 
     @property
     def trials_to_learn_from(self) -> float:
-        """Trials that there may be in the end, those of earlier sweeps among them; or infinity."""
-        if self.trials is None:
-            return math.inf
-        return self.trials + self.earlier_trials
+        """Trials of the budget and of earlier sweeps; inf for no limit."""
+        return math.inf if self.trials is None else self.trials + self.earlier_trials
 
     @property
     def earlier_trials(self) -> int:
@@ -68,7 +65,7 @@ class SearchProblem:
 
     @property
     def unfinished(self) -> Sequence[str]:
-        """Digests of earlier configurations that were not trained to an end of this problem."""
+        """Digests of earlier configurations without a complete training for this problem."""
         complete = {
             event.trial_id
             for event in self.earlier
@@ -82,7 +79,10 @@ class SearchProblem:
 
     @property
     def curve_objective(self) -> Objective:
-        """The first objective that ``known_cost`` does not give; the first one if it gives all."""
+        """The objective whose learning curve is modelled.
+
+        It is the first one that ``known_cost`` does not give, or the first if it gives all.
+        """
         if self.known_cost is None:
             return self.objectives[0]
         known = self.known_cost(self.space.sample(np.random.default_rng(0)))

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class RandomSearcher:
-    """Proposes what the space's own sampling draws; learns nothing but what was tried."""
+    """Proposes random samples of the space, none twice."""
 
     def __init__(self, tried: TriedConfigs, *, seed: int) -> None:
         self._tried = tried
         self._seed = seed
 
     def propose(self, number: int) -> Config | None:
-        """Return a new random configuration; None when the space has no further one."""
-        return self._tried.fresh(np.random.default_rng((self._seed, number)))
+        """Return a new random configuration; None when every configuration has been tried."""
+        return self._tried.sample_new(np.random.default_rng((self._seed, number)))
 
     def observe(self, event: SweepEvent) -> None:
-        """Note which configurations have a trial."""
+        """Record the configurations that have a trial."""
         if isinstance(event, TrialAsked):
             self._tried.add(event.config)

@@ -1,4 +1,4 @@
-"""What a sweep's trials and candidates may become, learned from its events."""
+"""State of the surrogate model: trials, learning curves, costs and candidates."""
 
 from __future__ import annotations
 
@@ -23,84 +23,77 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
 Scored: TypeAlias = "tuple[float, Config]"
+"""A configuration with its acquisition value."""
 PARENTS = 20
-DEEPEST = 80
+"""Best trials near which candidates are drawn."""
+PARENTS_FROM = 80
+"""Trials with most epochs among which those are chosen."""
 
 
 class SurrogateState:
-    """Keeps the trials, the model of their learning curves, their costs, a pool of candidates.
+    """Holds what the surrogate model learns from, and the candidates it scores.
 
-    Everything comes from ``observe``, in ledger order, so that a replayed sweep has the same
-    prospects. Trials whose configuration lies outside the space are passed over.
+    All state comes from ``observe``, in ledger order, so that a replayed sweep has the same. Trials
+    with a configuration outside the space are ignored.
     """
 
     def __init__(self, problem: SearchProblem, tried: TriedConfigs) -> None:
-        self._problem = problem
+        self._space = problem.space
         self._tried = tried
         self.encoder = Encoder(
             problem.space,
-            problem.known_cost and tried.known,
+            problem.known_cost and tried.known_metrics,
             [objective.name for objective in problem.objectives],
         )
-        self.memory = TrialObservations(self.encoder, problem.curve_objective)
-        self._model = CurveModel(self.encoder, self.memory, max_epochs=problem.max_epochs)
-        self._costs = CostTable(problem, self.encoder, self.memory)
-        self._pace = CostPredictor("epoch_seconds", self.encoder)
+        self.observations = TrialObservations(self.encoder, problem.curve_objective)
+        self._model = CurveModel(self.encoder, self.observations, max_epochs=problem.max_epochs)
+        self._costs = CostTable(problem, self.encoder, self.observations)
+        self._epoch_seconds = CostPredictor("epoch_seconds", self.encoder)
         self.pool = CandidatePool(problem.space, self.encoder, tried)
 
-    @property
-    def trials(self) -> int:
-        """Number of trials asked for, whether anything is known of them or not."""
-        return len(self.memory.trials)
-
-    @property
-    def observations(self) -> int:
-        """Number of trials with an epoch or a failure."""
-        return self._model.observations
-
     def observe(self, event: SweepEvent) -> bool:
-        """Take note of trials, costs and epochs; return whether the event was one of a point."""
+        """Update the state; return False for the proposal of a configuration outside the space."""
         if isinstance(event, TrialAsked):
             self._tried.add(event.config)
-            if self._problem.space.faults(event.config):
+            if self._space.faults(event.config):
                 return False
-        self.memory.observe(event)
+        self.observations.observe(event)
         self._costs.observe(event)
         self._model.invalidate()
         if isinstance(event, EpochReported) and event.epoch == 1:
             self._model.fit_if_due()
-            trial = self.memory.trials.get(event.trial_id)
+            trial = self.observations.trials.get(event.trial_id)
             if trial is not None:
-                self._pace.take_value(trial.number, trial.vector, trial.epoch_seconds)
+                self._epoch_seconds.add(trial.number, trial.vector, trial.epoch_seconds)
         return True
 
     def refresh_candidates(self, rng: np.random.Generator) -> None:
-        """Add candidates to the pool, some random, some near the best of the deepest trials."""
+        """Add candidates to the pool, some random, some near the best of the longest trials."""
         self.pool.refresh(rng, self._parents())
 
-    def promise(self, *, without: ObservedTrial | None = None) -> ImprovementPerCost:
-        """Return what is promised as things stand.
+    def acquisition(self, *, exclude: ObservedTrial | None = None) -> ImprovementPerCost:
+        """Return the acquisition function of the current state.
 
         Args:
-            without: a running trial that is not fantasies to reach its end.
+            exclude: a running trial that is not counted as pending.
         """
         return ImprovementPerCost(
-            self.memory, self._model, self._costs, self._pace, without=without
+            self.observations, self._model, self._costs, self._epoch_seconds, exclude=exclude
         )
 
-    def ranked(self, promise: ImprovementPerCost) -> list[Scored]:
-        """Return the pool's candidates with what each promises, the most promising first."""
-        scores = promise.of(self.pool.vectors, self.pool.known)
-        order = np.argsort(-scores, kind="stable")
-        return [(float(scores[i]), self.pool.configs[i]) for i in order]
+    def ranked_candidates(self, acquisition: ImprovementPerCost) -> list[Scored]:
+        """Return the pool's candidates with their acquisition values, best first."""
+        values = acquisition.of_candidates(self.pool.vectors, self.pool.known)
+        order = np.argsort(-values, kind="stable")
+        return [(float(values[i]), self.pool.configs[i]) for i in order]
 
     def _parents(self) -> list[Config]:
-        """Configurations of the best among the deepest trials."""
-        deepest = self.memory.deepest(DEEPEST)
-        if len(deepest) < 4:
+        """Return the configurations of the best among the trials with most epochs."""
+        longest = self.observations.longest(PARENTS_FROM)
+        if len(longest) < 4:
             return []
-        costs = self._costs.of_trials(deepest)
-        points = np.column_stack([[trial.best for trial in deepest], costs])
-        layers = non_dominated_ranks(points, self._costs.point_objectives)
-        order = np.lexsort((np.arange(len(deepest)), layers))
-        return [deepest[i].config for i in order[:PARENTS]]
+        costs = self._costs.of_trials(longest)
+        points = np.column_stack([[trial.best for trial in longest], costs])
+        ranks = non_dominated_ranks(points, self._costs.point_objectives)
+        order = np.lexsort((np.arange(len(longest)), ranks))
+        return [longest[i].config for i in order[:PARENTS]]

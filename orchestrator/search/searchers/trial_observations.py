@@ -1,4 +1,4 @@
-"""What a learning searcher remembers of the trials so far."""
+"""Learning curves and costs of all trials, as the surrogate model reads them."""
 
 from __future__ import annotations
 
@@ -31,52 +31,57 @@ FAILED_STATES = ("failed", "infeasible")
 
 @dataclass(slots=True)
 class ObservedTrial:
-    """One trial as the searcher sees it; less of the learned objective is better."""
+    """One trial; its curve objective is minimised."""
 
     number: int
     """Place in the order of proposal, trials of earlier sweeps first."""
     config: Config
     vector: NDArray[np.float64]
+    """The encoded configuration."""
     metrics: dict[str, float]
-    """Everything reported that is no learning curve: costs, final figures."""
+    """All reported metrics without a learning curve: costs, final figures."""
     curve: dict[int, float] = field(default_factory=dict)
-    """Best value so far after each reported epoch."""
+    """Best value so far by reported epoch."""
     epoch: int = 0
     failed: bool = False
-    began: float | None = None
-    """Second of the sweep at which it was started first; None before."""
+    started: float | None = None
+    """Second of the sweep of its first start; None before."""
     epoch_seconds: float = math.nan
-    """Duration of the first epoch, seconds: as it is reported, or since the start."""
+    """Duration of the first epoch in seconds: as reported, else since the start."""
 
     @property
     def best(self) -> float:
-        """Best value so far; infinite before the first."""
+        """Best value so far; inf before the first epoch."""
         return self.curve[self.epoch] if self.epoch else math.inf
 
     @property
-    def rank(self) -> tuple[int, float, int]:
-        """Order by depth, then by value, then by age."""
+    def sort_key(self) -> tuple[int, float, int]:
+        """Order by most epochs, then best value, then age."""
         return (-self.epoch, self.best, self.number)
 
 
 class TrialObservations:
-    """Keeps trials in the orders in which they are asked for; every step costs a bisection."""
+    """Keeps all trials, sorted as the surrogate model needs them.
 
-    def __init__(self, encoder: Encoder, learned: Objective) -> None:
+    An event costs a bisection, so that observing stays cheap in large sweeps. Events of unknown
+    trials are ignored. A NaN value marks its trial as failed.
+    """
+
+    def __init__(self, encoder: Encoder, curve_objective: Objective) -> None:
         self._encoder = encoder
-        self._learned = learned.name
-        self._sign = -1.0 if learned.direction == "maximize" else 1.0
+        self._objective = curve_objective.name
+        self._sign = -1.0 if curve_objective.direction == "maximize" else 1.0
         self.trials: dict[str, ObservedTrial] = {}
-        """Every trial, by identity, in order of proposal."""
-        self.seen: list[ObservedTrial] = []
-        """Trials with at least one epoch, or a failure, in order of their first."""
+        """Every trial by its id, in order of proposal."""
+        self.observed: list[ObservedTrial] = []
+        """Trials with an epoch or a failure, in order of their first."""
         self._running: dict[str, ObservedTrial] = {}
-        self._ranked: list[tuple[tuple[int, float, int], ObservedTrial]] = []
+        self._sorted: list[tuple[tuple[int, float, int], ObservedTrial]] = []
 
     def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; trials that are not known are passed over."""
+        """Update the state by one event; events come in ledger order, each once."""
         if isinstance(event, TrialAsked):
-            self._begin(event)
+            self._add(event)
             return
         trial = self.trials.get(event.trial_id)
         if trial is None:
@@ -84,7 +89,7 @@ class TrialObservations:
         match event:
             case TrialStarted():
                 self._running[event.trial_id] = trial
-                trial.began = event.seconds if trial.began is None else trial.began
+                trial.started = event.seconds if trial.started is None else trial.started
             case TrialProfiled():
                 trial.metrics.update(event.metrics)
             case EpochReported():
@@ -99,23 +104,23 @@ class TrialObservations:
 
     @property
     def running(self) -> list[ObservedTrial]:
-        """Trials that hold a lane, in order of proposal."""
+        """Trials that are neither paused nor ended, in order of proposal."""
         return sorted(self._running.values(), key=lambda trial: trial.number)
 
-    def deepest(self, count: int) -> list[ObservedTrial]:
+    def longest(self, count: int) -> list[ObservedTrial]:
         """Return the ``count`` trials with most epochs, the better first among equals."""
-        return [trial for _, trial in self._ranked[:count]]
+        return [trial for _, trial in self._sorted[:count]]
 
-    def chosen(self, count: int) -> list[ObservedTrial]:
-        """Return at most ``count`` seen trials: one half the deepest, the others the latest."""
-        if len(self.seen) <= count:
-            return list(self.seen)
-        deepest = self.deepest(count // 2)
-        held = {trial.number for trial in deepest}
-        recent = (trial for trial in reversed(self.seen) if trial.number not in held)
-        return deepest + list(itertools.islice(recent, count - len(deepest)))
+    def training_set(self, count: int) -> list[ObservedTrial]:
+        """Return at most ``count`` observed trials: half with most epochs, half the latest."""
+        if len(self.observed) <= count:
+            return list(self.observed)
+        longest = self.longest(count // 2)
+        numbers = {trial.number for trial in longest}
+        latest = (trial for trial in reversed(self.observed) if trial.number not in numbers)
+        return longest + list(itertools.islice(latest, count - len(longest)))
 
-    def _begin(self, event: TrialAsked) -> None:
+    def _add(self, event: TrialAsked) -> None:
         trial = ObservedTrial(
             len(self.trials),
             event.config,
@@ -125,31 +130,28 @@ class TrialObservations:
         self.trials[event.trial_id] = self._running[event.trial_id] = trial
 
     def _report(self, trial: ObservedTrial, event: EpochReported) -> None:
-        value = self._sign * event.metrics.get(self._learned, math.nan)
+        value = self._sign * event.metrics.get(self._objective, math.nan)
         if math.isnan(value):
             self._fail(trial)
             return
         if trial.epoch:
-            self._unrank(trial)
+            position = bisect.bisect_left(self._sorted, trial.sort_key, key=lambda entry: entry[0])
+            del self._sorted[position]
         elif not trial.failed:
-            self.seen.append(trial)
+            self.observed.append(trial)
         trial.curve[event.epoch] = min(value, trial.best)
         trial.epoch = event.epoch
-        if event.epoch == 1 and trial.began is not None:
-            since_start = event.seconds - trial.began
+        if event.epoch == 1 and trial.started is not None:
+            since_start = event.seconds - trial.started
             trial.epoch_seconds = event.metrics.get("epoch_seconds", since_start)
-        bisect.insort(self._ranked, (trial.rank, trial), key=lambda entry: entry[0])
+        bisect.insort(self._sorted, (trial.sort_key, trial), key=lambda entry: entry[0])
 
     def _end(self, trial: ObservedTrial, event: TrialEnded) -> None:
-        trial.metrics.update({n: v for n, v in event.metrics.items() if n != self._learned})
+        trial.metrics.update({n: v for n, v in event.metrics.items() if n != self._objective})
         if event.state in FAILED_STATES:
             self._fail(trial)
 
     def _fail(self, trial: ObservedTrial) -> None:
         if not trial.failed and not trial.epoch:
-            self.seen.append(trial)
+            self.observed.append(trial)
         trial.failed = True
-
-    def _unrank(self, trial: ObservedTrial) -> None:
-        place = bisect.bisect_left(self._ranked, trial.rank, key=lambda entry: entry[0])
-        del self._ranked[place]

@@ -33,7 +33,7 @@ def test_a_certain_point_gains_what_the_hypervolume_grows_by(dimensions: int) ->
     best = cells.best(y, costs, 1.0)
     new_y, new_costs = np.array([0.3]), np.full((1, dimensions), 0.4)
     after = cells.best(np.append(y, new_y), np.vstack([costs, new_costs]), 1.0)
-    gain = cells.gain(new_y, np.array([1e-9]), new_costs, best)
+    gain = cells.expected_improvement(new_y, np.array([1e-9]), new_costs, best)
     assert gain[0] == pytest.approx((best - after).mean(), abs=1e-8)
 
 
@@ -42,8 +42,10 @@ def test_the_expected_gain_is_the_mean_over_the_luck() -> None:
     best = cells.best(np.array([0.5]), np.array([[0.2]]), 1.0)
     mean, deviation, cost = np.array([0.55]), np.array([0.2]), np.array([[0.1]])
     draws = 0.55 + 0.2 * np.random.default_rng(0).standard_normal(40_000)
-    certain = cells.gain(draws, np.full(len(draws), 1e-9), np.repeat(cost, len(draws), 0), best)
-    expected = cells.gain(mean, deviation, cost, best)[0]
+    certain = cells.expected_improvement(
+        draws, np.full(len(draws), 1e-9), np.repeat(cost, len(draws), 0), best
+    )
+    expected = cells.expected_improvement(mean, deviation, cost, best)[0]
     assert expected == pytest.approx(certain.mean(), rel=0.03)
 
 
@@ -61,7 +63,9 @@ def test_without_costs_only_the_best_value_counts() -> None:
     cells = CostCells(np.empty(0), np.empty(0))
     best = cells.best(np.array([0.5, 0.3]), np.empty((2, 0)), 1.0)
     assert best.tolist() == [0.3]
-    gains = cells.gain(np.array([0.2, 0.4]), np.full(2, 1e-9), np.empty((2, 0)), best)
+    gains = cells.expected_improvement(
+        np.array([0.2, 0.4]), np.full(2, 1e-9), np.empty((2, 0)), best
+    )
     assert gains == pytest.approx([0.1, 0.0])
 
 

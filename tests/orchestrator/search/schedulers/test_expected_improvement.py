@@ -119,7 +119,7 @@ def test_a_trial_that_leads_its_rung_is_stopped_where_its_kind_comes_to_nothing_
     decision = fed("expected-improvement", events).decide("t40")
     assert decision.action == "stop"
     assert (decision.rung, decision.rank, decision.of) == (3, 1, 11)
-    assert decision.reason.startswith("stopped at rung 3: rank 1 of 11, promises 0.0")
+    assert decision.reason.startswith("stopped at rung 3: rank 1 of 11, expected improvement")
 
 
 @pytest.mark.parametrize("trials", [0, 5, 18])

@@ -18,7 +18,7 @@ ROWS = [[0.1 + 0.02 * i, 1.0 + i, 5.0 + i] for i in range(8)]
 
 def order(rows: list[list[float]], reference: dict[str, float] | None = None) -> list[int]:
     ranking = Ranking(OBJECTIVES, max_epochs=27, reference_point=reference)
-    return [int(i) for i in ranking.order(rows, epochs=3, learned={"miou"})]
+    return [int(i) for i in ranking.order(rows, epochs=3, curve_objectives={"miou"})]
 
 
 def test_the_dearest_trial_comes_first_where_it_is_the_best() -> None:
@@ -38,7 +38,7 @@ def test_a_dearest_trial_that_is_not_the_best_adds_a_little_all_the_same() -> No
     one = Objective("miou", "maximize"), Objective("flops", "minimize")
     rows = [[0.30, 5.0], [0.29, 9.0], [0.1, 1.0], [0.02, 8.9]]
     ranking = Ranking(one, max_epochs=27)
-    found = ranking.order(rows, epochs=3, learned={"miou"}).tolist()
+    found = ranking.order(rows, epochs=3, curve_objectives={"miou"}).tolist()
     assert found[0] == 0
     assert found.index(1) < found.index(3)
 

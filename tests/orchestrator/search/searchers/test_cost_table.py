@@ -43,14 +43,14 @@ def test_costs_count_up_to_just_beyond_the_dearest_that_may_be(
 ) -> None:
     problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, constraints=constraints)
     encoder = Encoder(SPACE)
-    memory = TrialObservations(encoder, problem.curve_objective)
-    table = CostTable(problem, encoder, memory)
+    observations = TrialObservations(encoder, problem.curve_objective)
+    table = CostTable(problem, encoder, observations)
     for event in (
         *trial("t0", 10.0, trained=True),
         *trial("t1", 20.0, trained=True),
         *trial("t2", 120.0, trained=False),
     ):
-        memory.observe(event)
+        observations.observe(event)
         table.observe(event)
     (low,), (high,) = table.box()
     assert low == 10.0

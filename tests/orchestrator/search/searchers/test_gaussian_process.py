@@ -9,8 +9,8 @@ from orchestrator.search.searchers.gaussian_process import (
     Inputs,
     Posterior,
     _negative_log_likelihood,
-    _own_kernel,
     _time_kernel,
+    _trial_kernel,
     fit,
     one_thread,
 )
@@ -33,7 +33,7 @@ def test_the_gradient_is_the_slope_of_the_likelihood() -> None:
     squares = (inputs.x[:, None, :] - inputs.x[None, :, :]) ** 2
     per_dimension = np.stack([squares[:, :, g == GROUPS].sum(axis=2).ravel() for g in (0, 1)])
     time_kernel = _time_kernel(inputs.t, inputs.t)
-    kernels = (per_dimension, time_kernel, _own_kernel(inputs, inputs, time_kernel))
+    kernels = (per_dimension, time_kernel, _trial_kernel(inputs, inputs, time_kernel))
     at = np.array([-0.4, 0.3, 0.1, -1.0, -1.5, -2.0])
     _, gradient = _negative_log_likelihood(at, y, *kernels)
     for i in range(len(at)):
@@ -78,7 +78,7 @@ def test_a_curve_tells_of_its_own_trial_more_than_of_its_configuration() -> None
     seen = (t < 1) | (rows.trial < 20)
     rows = Inputs(rows.x[seen], rows.t[seen], rows.trial[seen])
     found = fit(rows, y[seen], GROUPS, Hyperparameters.initial(2))
-    assert found.log_own > found.log_noise + 2
+    assert found.log_trial > found.log_noise + 2
     posterior = Posterior(rows, y[seen], GROUPS, found)
     own, _ = posterior.predict(Inputs.at_end(x[~seen], list(range(20, trials))))
     plain, _ = posterior.predict(Inputs.at_end(x[~seen]))

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
-from orchestrator.search.searchers.optuna_search import OptunaSearcher, distribution, motpe_sampler
+from orchestrator.search.searchers.optuna_search import OptunaSearcher, motpe_sampler, suggest
 from orchestrator.search.searchers.tried_configs import TriedConfigs
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float, LogInt
@@ -60,5 +60,9 @@ def test_an_infeasible_trial_breaks_a_constraint() -> None:
 
 
 def test_domains_keep_their_scale() -> None:
-    assert distribution(LogInt(2, 8)) == optuna.distributions.IntDistribution(2, 8, log=True)
-    assert distribution(Categorical("a", True, 1)).to_internal_repr(2) == 2
+    study = optuna.create_study()
+    study.enqueue_trial({"width": 3, "kind": 2})
+    trial = study.ask()
+    space = SearchSpace.of(width=LogInt(2, 8), kind=Categorical("a", True, 1))
+    assert repr(suggest(trial, space)) == "{'width': 3, 'kind': 1}"
+    assert trial.distributions["width"] == optuna.distributions.IntDistribution(2, 8, log=True)
