@@ -1,1 +1,1 @@
-"""Labelled images: their layouts on disk, their check, the decoded cache, transforms, data sets."""
+"""Labelled images: layouts on disk, the data check, the decoded cache, transforms, data sets."""

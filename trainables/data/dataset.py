@@ -27,20 +27,20 @@ class Sample(TypedDict):
     """One sample; a loader's default collation stacks every entry."""
 
     image: Tensor
-    """3 x H x W, float32, ImageNet-normalised."""
+    """3 x H x W, float32, ImageNet-normalized."""
     mask: Tensor
     """H x W, int64, training ids, 255 where ignored."""
     index: int
     """Position in the data set."""
     soft: NotRequired[Tensor]
-    """C x h x w, float16, logits seen through the same view; valid where the mask is not 255."""
+    """C x h x w, float16, logits transformed with the image; valid where the mask is not 255."""
 
 
 class SegmentationDataset(Dataset[Sample]):
     """The samples of one cached split, transformed.
 
-    What is random depends on (seed, epoch, index) alone: not on the number of loader processes,
-    nor on the order in which samples are read.
+    Random transforms depend on (seed, epoch, index) alone, not on the number of loader processes or
+    the order of reading.
     """
 
     def __init__(
@@ -55,44 +55,44 @@ class SegmentationDataset(Dataset[Sample]):
         """Read ``split``; ``soft_labels`` (N x C x h x w, float16) are a teacher's logits.
 
         Raises:
-            ValueError: the soft labels are of another number of samples or classes.
+            ValueError: the soft labels have another number of samples or classes.
         """
         self.class_names = class_names
         self._split, self._transform, self._seed = split, transform, seed
         self._images, self._masks = split.images(), split.masks()
         self._soft = soft_labels
-        # Shared memory, so that loader processes that outlive an epoch see the next one begin.
+        # Shared memory, so that persistent loader processes see a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
         expected = (len(self._images), len(class_names))
         if soft_labels is not None and (soft_labels.ndim != 4 or soft_labels.shape[:2] != expected):
             raise ValueError(
                 f"soft labels of shape {soft_labels.shape} do not fit {expected[0]} images of "
-                f"{expected[1]} classes; make them again for this data set"
+                f"{expected[1]} classes; compute them again for this data set"
             )
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, ignored labels left out."""
+        """Number of classes without the ignored labels."""
         return len(self.class_names)
 
     @property
     def class_pixels(self) -> tuple[int, ...]:
-        """Pixels of each class over all masks at this resolution, by training id."""
+        """Pixels of each class in all masks at this resolution, by training id."""
         return self._split.label_pixels()[: self.num_classes]
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the transforms of ``epoch`` (>= 0) from now on; call before iterating a loader."""
+        """Use the random transforms of ``epoch`` (>= 0); call before iterating over a loader."""
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return the sample at ``index`` as it looks in the current epoch."""
+        """Return the sample at ``index``, transformed for the current epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"index {index} is outside the {len(self)} samples")
-        # Copies: a tensor over a read-only map would be undefined to write to.
+        # Copies: a tensor over a read-only map is undefined behaviour on writes.
         image = torch.from_numpy(self._images[index].transpose(2, 0, 1).copy())
         mask = torch.from_numpy(np.array(self._masks[index]))
         soft = None if self._soft is None else torch.from_numpy(np.array(self._soft[index]))
@@ -108,7 +108,7 @@ class SegmentationDataset(Dataset[Sample]):
         return np.array(self._images[index])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the maps out: pickled, each would become a copy of the whole array."""
+        """Leave out the memory maps, which pickle copies in full."""
         state = self.__dict__.copy()
         del state["_images"], state["_masks"]
         if isinstance(self._soft, np.memmap):
@@ -116,7 +116,7 @@ class SegmentationDataset(Dataset[Sample]):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Open the maps again."""
+        """Open the memory maps again."""
         self.__dict__.update(state)
         self._images, self._masks = self._split.images(), self._split.masks()
         soft = state["_soft"]
@@ -124,7 +124,7 @@ class SegmentationDataset(Dataset[Sample]):
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:
-    """Return a 63-bit seed that differs for every (seed, epoch, index)."""
+    """Return a 63-bit seed that is unique for each (seed, epoch, index)."""
     state = np.random.SeedSequence([abs(seed), epoch, index]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
@@ -137,13 +137,13 @@ def build_dataset(
     *,
     mask_resolution: Resolution | None = None,
 ) -> SegmentationDataset:
-    """Return one split at ``resolution``, untransformed but for the normalisation.
+    """Return one split at ``resolution``, normalized and without random transforms.
 
-    ``mask_resolution`` is that of the masks; None takes ``resolution``.
+    ``mask_resolution`` is the resolution of the masks; None: ``resolution``.
 
     Raises:
         DataError: the data set cannot be used.
-        CacheError: the cache folder cannot take it.
+        CacheError: the cache folder cannot hold it.
     """
     layout = open_layout(config, cache_dir)
     split = cached_split(layout, role, resolution, cache_dir, mask_resolution=mask_resolution)
@@ -161,17 +161,22 @@ def build_datasets(
     soft_labels: NDArray[np.float16] | None = None,
     mask_resolution: Resolution | None = None,
 ) -> tuple[SegmentationDataset, SegmentationDataset]:
-    """Return the training and the validation data set at ``resolution``, decoded where needed.
+    """Return the training and the validation data set at ``resolution``.
 
-    ``augmentation`` is the strength of the random transforms in [0, 1], to which ``vertical_flips``
-    belong where they are wanted; ``soft_labels`` belong to the training samples in their order.
-    ``mask_resolution`` keeps the validation masks at another
-    resolution (None: the same), so that models of different resolutions can be scored on equal
-    ground.
+    Args:
+        config: The data set.
+        resolution: Height and width of the images.
+        cache_dir: Folder of the decoded images, which are added to it if missing.
+        augmentation: Strength of the random transforms, [0, 1].
+        vertical_flips: Whether the random transforms mirror images upside down too.
+        seed: Seed of the random transforms.
+        soft_labels: Logits of the training samples, in their order.
+        mask_resolution: Resolution of the validation masks; one for all trials makes the scores of
+            different resolutions comparable. None: ``resolution``.
 
     Raises:
         DataError: the data set cannot be used.
-        CacheError: the cache folder cannot take it.
+        CacheError: the cache folder cannot hold it.
     """
     layout = open_layout(config, cache_dir)
     train = cached_split(layout, "train", resolution, cache_dir)

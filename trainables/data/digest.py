@@ -1,4 +1,4 @@
-"""Digests that are equal for equal data sets, wherever they lie."""
+"""Digests of data sets, which do not depend on their folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,8 @@ def dataset_digest(
 ) -> str:
     """Return 16 hex digits over names, sizes and content of all files of ``roles``.
 
-    These are all splits that there are for None, so without a test split the training and the
-    validation split.
-
-    With a ``cache_dir`` files whose name, size and time of change are those of last time are not
-    read again.
+    None takes all splits of the layout. With a ``cache_dir``, digests are cached by name, size and
+    time of change of the files.
     """
     return join_digests(
         split_digest(layout, layout.samples(role), cache_dir) for role in roles or layout.roles
@@ -43,9 +40,9 @@ def split_digest(
 ) -> str:
     """Return 16 hex digits over names, sizes and content of the files of ``samples``, in order."""
     memo = _memo_path(layout.root, samples, cache_dir)
-    remembered = _read_memo(memo)
-    if remembered is not None:
-        return remembered
+    cached = _read_memo(memo)
+    if cached is not None:
+        return cached
     paths = [path for sample in samples for path in sample]
     with ThreadPoolExecutor(max_workers=usable_cpus()) as pool:
         digest = join_entries(layout.root, zip(paths, pool.map(file_digest, paths), strict=True))
@@ -56,12 +53,12 @@ def split_digest(
 def remember_split(
     layout: Layout, samples: Sequence[SamplePaths], digest: str, cache_dir: str | Path | None
 ) -> None:
-    """Keep a ``digest`` that was found on the way, so that ``split_digest`` need not read again."""
+    """Cache the ``digest`` of a split, so that ``split_digest`` need not read its files."""
     _write_memo(_memo_path(layout.root, samples, cache_dir), digest)
 
 
 def file_digest(path: Path) -> str:
-    """Return ``SIZE-SHA256`` of a file's content, or ``missing`` where it cannot be read."""
+    """Return ``SIZE-SHA256`` of a file's content, or ``missing`` if it cannot be read."""
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,25 +68,25 @@ def file_digest(path: Path) -> str:
 
 
 def content_digest(data: bytes) -> str:
-    """Return what ``file_digest`` returns of a file that holds ``data``."""
+    """Return the ``file_digest`` of a file with content ``data``."""
     return f"{len(data)}-{hashlib.sha256(data).hexdigest()}"
 
 
 def join_entries(root: Path, entries: Iterable[tuple[Path, str]]) -> str:
-    """Return one digest of ``(path, file digest)`` pairs, by their paths below ``root``."""
+    """Return one digest of ``(path, file digest)`` pairs; paths count relative to ``root``."""
     return join_digests(
         f"{path.relative_to(root).as_posix()!r} {digest}" for path, digest in entries
     )
 
 
 def join_digests(digests: Iterable[str]) -> str:
-    """Return 16 hex digits over ``digests`` in their order."""
+    """Return 16 hex digits over ``digests``, in order."""
     text = "\n".join(digests)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def usable_cpus() -> int:
-    """Return how many threads read and decode at once: this process's CPUs, at most 16."""
+    """Return the number of threads that read and decode: this process's CPUs, at most 16."""
     return min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 
 
@@ -128,6 +125,6 @@ def _write_memo(memo: Path | None, digest: str) -> None:
         partial.write_text(json.dumps({"digest": digest}), encoding="utf-8")
         partial.replace(memo)
     except OSError:
-        # Remembering saves time and nothing else; the caller's own writes report a full disk.
+        # The cache only saves time; the caller's own writes report a full disk.
         with contextlib.suppress(OSError):
             partial.unlink()

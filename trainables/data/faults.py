@@ -1,4 +1,4 @@
-"""Faults of a data set: which file, what is wrong with it, what to do."""
+"""Faults of a data set, each with its path and a remedy."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ FaultKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One thing wrong with a data set."""
+    """One fault of a data set."""
 
     kind: FaultKind
-    """What sort of fault it is; faults of one sort are shown together."""
+    """Kind of the fault, by which reports are grouped."""
     path: str
-    """File, folder or setting at fault, as it is on disk (``str`` shows control characters)."""
+    """File, folder or setting at fault, unescaped."""
     what: str
-    """What is wrong, with the values found."""
+    """The fault, with the values in question."""
     remedy: str
-    """What to do about it."""
+    """How to correct it."""
 
     def __str__(self) -> str:
         """Return one printable line: ``path: what; remedy``."""
@@ -55,10 +55,10 @@ class Fault:
 
 
 class DataError(ValueError):
-    """A data set that cannot be used, with every fault found in it; survives pickling."""
+    """A data set that cannot be used, with all its faults; survives pickling."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        """Keep ``faults``, at least one."""
+        """Store ``faults``, at least one."""
         self.faults: tuple[Fault, ...] = tuple(faults)
         super().__init__(self.faults)
 
@@ -68,10 +68,10 @@ class DataError(ValueError):
 
 
 def printable(text: str) -> str:
-    r"""Return ``text`` with everything unprintable escaped: a newline becomes ``\n``.
+    r"""Return ``text`` with unprintable characters escaped: a newline becomes ``\n``.
 
-    File names may hold control characters or bytes that are no text; shown raw they could forge
-    lines of a report or steer a terminal.
+    File names may hold control characters or invalid UTF-8, which could forge lines of a report or
+    control a terminal.
     """
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
@@ -85,6 +85,6 @@ def setting_fault(name: str, what: str, remedy: str) -> Fault:
 
 
 def missing_folder(path: Path, remedy: str) -> Fault:
-    """Return the fault of a folder that is not there, or is no folder."""
+    """Return the fault of a folder that does not exist, or is a file."""
     what = "is a file, not a folder" if path.exists() else "there is no such folder"
     return Fault(kind="missing folder", path=str(path), what=what, remedy=remedy)

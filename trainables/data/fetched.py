@@ -1,4 +1,4 @@
-"""Data sets at addresses of object stores, copied into the cache folder."""
+"""Data sets in object stores, copied into the cache folder."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ _PARTIAL = ".partial"
 
 
 def pinned(config: DataConfig) -> DataConfig:
-    """Return the settings with an address bound to the files that lie there now.
+    """Return the settings with an address pinned to the current files by their digest.
 
-    Wherever they are opened, it is those files or an error; a folder stays as it is.
+    Every process that opens the pinned address reads these files, or raises DataError. A folder
+    stays as it is.
 
     Raises:
-        DataError: the store does not tell what it has, or there is nothing.
+        DataError: the store cannot be listed, or holds no file at the address.
     """
     if config.root is None or not is_address(config.root) or _PIN.search(config.root):
         return config
@@ -40,33 +41,32 @@ def pinned(config: DataConfig) -> DataConfig:
 
 
 def local_copy(config: DataConfig, cache_dir: str | Path | None) -> DataConfig:
-    """Return the settings with the folder of this machine that holds the data set's files.
+    """Return the settings with a local folder as ``root``.
 
-    Where ``config.root`` is an address, they are copied below ``cache_dir`` first, once for all
-    processes that share it, into a folder named by the digest of their names, sizes and times.
+    Files at an address are copied below ``cache_dir`` first, once for all processes, into a folder
+    named by the digest of their names, sizes and times.
 
     Raises:
-        DataError: the files cannot be had, or are not those that the address was bound to.
+        DataError: the files cannot be copied, or are not the pinned ones.
     """
     if config.root is None or not is_address(config.root):
         return config
     if cache_dir is None:
-        what = "is an address, and there is no cache folder to copy its files to"
+        what = "is an address, and no cache folder is set to copy its files to"
         raise DataError([setting_fault("root", what, "give a folder")])
-    found = _PIN.search(config.root)
-    wanted = found.group(1) if found else None
+    pin = _PIN.search(config.root)
+    digest = pin.group(1) if pin else None
     address = _PIN.sub("", config.root)
-    place = Path(cache_dir) / FOLDER
-    if wanted is None or not (place / wanted).is_dir():
+    folder = Path(cache_dir) / FOLDER
+    if digest is None or not (folder / digest).is_dir():
         files = _listed(address)
-        digest = _digest(files)
-        if wanted not in {None, digest}:
-            what = f"the files at {address} are not those that the sweep began with"
-            remedy = "leave a data set alone while it is trained on; resume the sweep"
+        if digest not in {None, _digest(files)}:
+            what = f"the files at {address} changed after the sweep began"
+            remedy = "do not change a data set during a sweep; resume the sweep"
             raise DataError([setting_fault("root", what, remedy)])
-        wanted = digest
-        _fetch(address, files, place / wanted)
-    return replace(config, root=str(place / wanted))
+        digest = _digest(files)
+        _fetch(address, files, folder / digest)
+    return replace(config, root=str(folder / digest))
 
 
 def _listed(address: str) -> Mapping[str, StoredFile]:
@@ -89,7 +89,7 @@ def _fetch(address: str, files: Mapping[str, StoredFile], folder: Path) -> None:
             store.get(name, target)
 
     with FileLock(folder.with_suffix(".lock")):
-        if folder.is_dir():  # another process was faster
+        if folder.is_dir():  # copied meanwhile by another process
             return
         try:
             store = ObjectStore(address)
@@ -102,9 +102,9 @@ def _fetch(address: str, files: Mapping[str, StoredFile], folder: Path) -> None:
 
 def _digest(files: Mapping[str, StoredFile]) -> str:
     return join_digests(
-        f"{name!r} {each.size} {each.changed_ns}" for name, each in sorted(files.items())
+        f"{name!r} {file.size} {file.changed_ns}" for name, file in sorted(files.items())
     )
 
 
 def _fault(what: str) -> Fault:
-    return setting_fault("root", what, "give the folder or the address that the layout lies in")
+    return setting_fault("root", what, "give the folder or the address of the data set")

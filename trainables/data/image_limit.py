@@ -1,4 +1,4 @@
-"""How large an image may be to be decoded."""
+"""The size limit of decoded images."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BYTES_PER_PIXEL = 12
-"""Memory that decoding takes: 4 bytes for Pillow's pixels, 4 for a turned or converted copy, 3 for
+"""Memory of a decoded pixel: 4 bytes for Pillow's image, 4 for an oriented or converted copy, 3 for
 the array, and a margin."""
 LARGE_PIXELS = 2**26
-"""Images above are decoded one at a time, after a look at the available memory."""
+"""Larger images are decoded one at a time, if the available memory suffices."""
 
-# Pillow warns from 89 million pixels on and refuses twice as many, whatever the memory. This limit
-# takes its place for the whole process, so that neither its warning nor its error appears.
+# Pillow warns above 89 million pixels and refuses twice as many, regardless of the memory. This
+# module's limit replaces that of Pillow in the whole process.
 Image.MAX_IMAGE_PIXELS = None
 
 _one_large_image = Lock()
 
 
 class TooLargeError(Exception):
-    """An image is over the limit; the message gives size and limit."""
+    """An image is larger than the limit; the message gives both."""
 
 
 @contextmanager
 def within_limit(size: tuple[int, int], max_pixels: int | None) -> Iterator[None]:
-    """Hold the right to decode an image of that size while the context is open.
+    """Context in which an image of that size may be decoded.
 
     Args:
         size: Width and height.
-        max_pixels: The limit that the user set; None: what the available memory allows.
+        max_pixels: Limit set by the user; None: what the available memory allows.
 
     Raises:
-        TooLargeError: the image is over the limit.
+        TooLargeError: the image is larger than the limit.
     """
     pixels = size[0] * size[1]
     if max_pixels is not None and pixels > max_pixels:

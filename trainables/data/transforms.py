@@ -1,4 +1,4 @@
-"""Random transforms that image, mask and soft labels go through together."""
+"""Random transforms of image, mask and soft labels together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 ZOOM_OUT, ZOOM_IN = 1.4, 2.0
-"""Largest factors by which full strength makes things smaller and larger."""
+"""Largest reduction and enlargement at full strength."""
 MAX_ANGLE = 8.0
 """Largest rotation at full strength, degrees."""
 JITTER = 0.4
@@ -32,11 +32,11 @@ JITTER = 0.4
 
 
 class SoftLabels(tv_tensors.TVTensor):  # type: ignore[misc]
-    """A teacher's logits (C x h x w), which move with the image but have no colours."""
+    """A teacher's logits (C x h x w): transformed geometrically, with no colour changes."""
 
 
 class RandomView(v2.Transform):  # type: ignore[misc]
-    """Zoom, shift, rotate, mirror, on request turn over in one resampling, the same for all inputs.
+    """Zooms, shifts, rotates and mirrors all inputs alike, in one resampling.
 
     The view is drawn in relative coordinates, so inputs of different height and width stay
     aligned. Outside the image a mask holds ``IGNORE``; image and soft labels repeat their border.
@@ -49,7 +49,7 @@ class RandomView(v2.Transform):  # type: ignore[misc]
     ) -> None:
         """Draw views of ``strength`` in [0, 1] of images of ``resolution``.
 
-        With ``vertical_flips`` one of two views stands on its head.
+        With ``vertical_flips`` half of the views are upside down.
         """
         super().__init__()
         self.vertical_flips = vertical_flips
@@ -57,7 +57,7 @@ class RandomView(v2.Transform):  # type: ignore[misc]
         self.aspect = resolution.width / resolution.height
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Return the affine map from a place in the view to its place in the input."""
+        """Return the affine map from coordinates of the view to those of the input."""
         del flat_inputs
         low, high = -self.strength * math.log(ZOOM_OUT), self.strength * math.log(ZOOM_IN)
         zoom, angle, shift_x, shift_y, mirror = torch.rand(5).tolist()
@@ -65,7 +65,7 @@ class RandomView(v2.Transform):  # type: ignore[misc]
         radians = math.radians((2 * angle - 1) * MAX_ANGLE * self.strength)
         room = abs(1 - inverse)
         across = -inverse if mirror < 0.5 and self.strength > 0 else inverse
-        down = -inverse if self._on_its_head() else inverse
+        down = -inverse if self._flips_vertically() else inverse
         cos, sin = math.cos(radians), math.sin(radians)
         theta = [
             [across * cos, -down * sin / self.aspect, (2 * shift_x - 1) * room],
@@ -73,15 +73,15 @@ class RandomView(v2.Transform):  # type: ignore[misc]
         ]
         return {"theta": torch.tensor([theta]), "grids": {}}
 
-    def _on_its_head(self) -> bool:
+    def _flips_vertically(self) -> bool:
         return self.vertical_flips and self.strength > 0 and float(torch.rand(())) < 0.5
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:  # noqa: ANN401 - torchvision's
-        """Return ``inpt`` seen through the view."""
+        """Return the view of ``inpt``."""
         plain = inpt.as_subclass(torch.Tensor)
         grid = _grid(plain, params)
         if isinstance(inpt, tv_tensors.Mask):
-            # Zero padding is the only constant one, so the mask is moved until IGNORE is zero.
+            # grid_sample pads with zeros only, so the mask is shifted to make IGNORE zero.
             moved = _sample(plain.unsqueeze(0).float() - IGNORE, grid, "nearest", "zeros")
             return tv_tensors.wrap((moved + IGNORE).squeeze(0).to(plain.dtype), like=inpt)
         moved = _sample(plain.float(), grid, "bilinear", "border")
@@ -89,16 +89,15 @@ class RandomView(v2.Transform):  # type: ignore[misc]
 
 
 class JointTransform:
-    """Turns one decoded sample into what a model trains on.
+    """Transforms one decoded sample for training or validation.
 
-    Takes the image (uint8, 3 x H x W, RGB), the mask (uint8, H x W, training ids) and, if there
-    are any, soft labels (floating, C x h x w). Returns the image (float32, ImageNet-normalised),
-    the mask (int64) and the soft labels (their type kept, None where none were given). Colours
-    change in the image only.
+    Takes the image (uint8, 3 x H x W, RGB), the mask (uint8, H x W, training ids) and optional soft
+    labels (floating, C x h x w). Returns the image (float32, ImageNet-normalized), the mask (int64)
+    and the soft labels (same type, or None). Colours change in the image only.
     """
 
     def __init__(self, *transforms: v2.Transform) -> None:
-        """Apply ``transforms`` between the conversion to float and the normalisation."""
+        """Apply ``transforms`` between the conversion to float and the normalization."""
         self._pipeline = v2.Compose(
             [
                 v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
@@ -112,7 +111,7 @@ class JointTransform:
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return image, mask and soft labels; the same ``seed`` gives the same result.
 
-        A seed leaves torch's global generator as it was; None draws from it.
+        With a seed, torch's global generator keeps its state; None draws from it.
         """
         if seed is None:
             return self._apply(image, mask, soft)
@@ -134,8 +133,8 @@ def train_transform(
 ) -> JointTransform:
     """Return the random transform of training samples of ``resolution``.
 
-    ``strength`` in [0, 1] scales all ranges together; 0 changes nothing, not even by mirroring.
-    With ``vertical_flips`` images are mirrored upside down too, one of two.
+    ``strength`` in [0, 1] scales all ranges; 0 changes nothing and does not mirror. With
+    ``vertical_flips`` half of the images are mirrored upside down too.
 
     Raises:
         ValueError: ``strength`` is not in [0, 1].
@@ -152,12 +151,12 @@ def train_transform(
 
 
 def eval_transform() -> JointTransform:
-    """Return the transform of validation samples: normalisation and nothing random."""
+    """Return the transform of validation samples, which only normalizes."""
     return JointTransform()
 
 
 def to_picture(image: Tensor) -> Tensor:
-    """Return a normalised image (... x 3 x H x W) as the uint8 picture it came from."""
+    """Return a normalized image (... x 3 x H x W) as the uint8 picture that it was made from."""
     mean = torch.tensor(IMAGENET_MEAN, device=image.device).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=image.device).view(3, 1, 1)
     return ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
@@ -165,7 +164,7 @@ def to_picture(image: Tensor) -> Tensor:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    # torch.manual_seed would seed the GPUs too, under the feet of the training that runs there.
+    # torch.manual_seed would also reseed the GPUs, on which the training runs.
     generator = torch.default_generator
     state = generator.get_state()
     generator.manual_seed(seed)

@@ -49,7 +49,7 @@ def test_it_is_fetched_once_and_again_when_it_changed(
     ObjectStore(store_address).write("more.txt", b"more")
     assert local_copy(there, tmp_path / "cache") != first
     assert local_copy(bound, tmp_path / "cache") == first  # what a sweep began with stays
-    with pytest.raises(DataError, match="not those that the sweep began with"):
+    with pytest.raises(DataError, match="changed after the sweep began"):
         local_copy(bound, tmp_path / "of another node")
 
 
@@ -73,6 +73,6 @@ def test_faults_are_those_of_the_setting(folder_config: DataConfig, tmp_path: Pa
         pinned(empty)
     report = check_data(empty, cache_dir=tmp_path)
     assert [fault.path for fault in report.faults] == ["data.root"]
-    with pytest.raises(DataError, match="no cache folder"):
+    with pytest.raises(DataError, match="no cache folder is set"):
         local_copy(empty, None)
     assert pinned(folder_config) == local_copy(folder_config, None) == folder_config

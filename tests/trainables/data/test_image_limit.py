@@ -10,7 +10,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from trainables.data.decode import decode_labels, decode_mask, decode_picture
+from trainables.data.decode import decode_labels, decode_picture
 from trainables.data.faults import DataError
 from trainables.data.image_limit import BYTES_PER_PIXEL
 
@@ -27,7 +27,7 @@ def large() -> bytes:
 def test_an_image_over_pillows_limit_is_read_without_a_warning(large: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode_mask(PATH, large).shape == (13_400, 13_400)
+        assert decode_labels(PATH, large).labels.shape == (13_400, 13_400)
 
 
 def test_an_image_that_memory_does_not_allow_names_limit_and_setting(
@@ -57,4 +57,4 @@ def test_a_size_that_no_memory_holds_is_refused_by_its_header() -> None:
     crc = zlib.crc32(header).to_bytes(4, "big")
     end = b"\0\0\0\0IDAT" + zlib.crc32(b"IDAT").to_bytes(4, "big")
     with pytest.raises(DataError, match="2147483647x2147483647 "):
-        decode_mask(PATH, b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + crc + end)
+        decode_labels(PATH, b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + crc + end)

@@ -1,4 +1,4 @@
-"""The check of a data set: every file opened, every fault named at once."""
+"""The check of a data set: every file decoded, all faults reported together."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def check_data(
     cache_dir: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DataReport:
-    """Return what the data set of ``config`` holds and everything wrong with it.
+    """Return the contents and all faults of the data set of ``config``.
 
     Every image and mask is decoded once. A broken data set gives a report with faults, never an
-    exception. ``cache_dir`` is where synthetic scenes are generated and digests remembered;
-    ``progress`` is called with samples checked and samples in all.
+    exception. Synthetic scenes and digests are written to ``cache_dir``; ``progress`` is called
+    with the number of samples checked and the total.
     """
     try:
         layout = list_layout(config, cache_dir)
@@ -51,10 +51,10 @@ def check_data(
         )
     scans = _scan(layout, progress)
     splits = tuple(_split_report(layout, role, scans[role]) for role in layout.roles)
-    found = (fault for role in layout.roles for scan in scans[role] for fault in scan.faults)
-    whole = [s for s in splits if all(scan.label_pixels for scan in scans[s.role])]
-    labels = check_labels(config, layout.class_names, layout.labels, whole, str(layout.root))
-    faults = (*layout.faults, *found, *_unknown_colors(layout, scans), *labels.faults)
+    files = (fault for role in layout.roles for scan in scans[role] for fault in scan.faults)
+    decoded = [s for s in splits if all(scan.label_pixels for scan in scans[s.role])]
+    labels = check_labels(config, layout.class_names, layout.labels, decoded, str(layout.root))
+    faults = (*layout.faults, *files, *_unknown_colors(layout, scans), *labels.faults)
     if not faults:
         for split in splits:
             remember_split(layout, layout.samples(split.role), split.digest, cache_dir)
@@ -77,8 +77,8 @@ def check_data(
 def _scan(
     layout: Layout, progress: Callable[[int, int], None] | None
 ) -> dict[SplitRole, list[SampleScan]]:
-    # Threads pay from the first dozen images on: reading, hashing and decoding leave the
-    # interpreter free.
+    # Threads are enough: reading, hashing and decoding release the interpreter's lock. They are
+    # faster from about a dozen images on.
     total = sum(len(layout.samples(role)) for role in layout.roles)
     scans: dict[SplitRole, list[SampleScan]] = {role: [] for role in layout.roles}
     done = 0
@@ -135,39 +135,38 @@ def _unknown_colors(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) ->
 
 
 def _unclear_orientations(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
-    found = []
+    faults = []
     for role in layout.roles:
         pairs = zip(layout.samples(role), scans[role], strict=True)
         images = [sample.image for sample, scan in pairs if scan.unclear_orientation]
         if images:
             what = (
-                f"is turned by its EXIF orientation, and so are {len(images) - 1} more of split "
-                f"{role!r}; the size of their masks fits both ways, and they are taken as drawn on "
-                f"the image as displayed"
+                f"is rotated or mirrored by its EXIF orientation, as are {len(images) - 1} more of "
+                f"split {role!r}; their masks fit both ways and are read as drawn on the displayed "
+                "image"
             )
             remedy = "if they were drawn on the stored pixels, remove the images' EXIF orientation"
             path = str(images[0])
-            fault = Fault(kind="unclear orientation", path=path, what=what, remedy=remedy)
-            found.append(fault)
-    return found
+            faults.append(Fault(kind="unclear orientation", path=path, what=what, remedy=remedy))
+    return faults
 
 
 def _shared_images(layout: Layout, scans: dict[SplitRole, list[SampleScan]]) -> list[Fault]:
     seen: dict[str, tuple[SplitRole, Path]] = {}
-    found = []
+    faults = []
     for role in layout.roles:
-        here: dict[str, tuple[SplitRole, Path]] = {}
+        current: dict[str, tuple[SplitRole, Path]] = {}
         for sample, scan in zip(layout.samples(role), scans[role], strict=True):
             if scan.size is None:
                 continue
-            here[scan.digests.image] = (role, sample.image)
+            current[scan.digests.image] = (role, sample.image)
             if scan.digests.image in seen:
-                found.append(_shared(sample.image, *seen[scan.digests.image]))
-        seen = {**here, **seen}
-    return found
+                faults.append(_shared(sample.image, *seen[scan.digests.image]))
+        seen = {**current, **seen}
+    return faults
 
 
 def _shared(image: Path, other: SplitRole, twin: Path) -> Fault:
-    what = f"is also {'trained' if other == 'train' else 'validated'} on, as {twin}"
-    remedy = "take it out of one split, or its score says too much"
+    what = f"is also in split {other!r}, as {twin}"
+    remedy = "remove it from one split; the score is too high otherwise"
     return Fault(kind="same image in both splits", path=str(image), what=what, remedy=remedy)

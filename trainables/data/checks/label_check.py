@@ -1,4 +1,4 @@
-"""Labels that cannot teach: faults and warnings from the pixels that each split counts."""
+"""Faults and warnings about labels, from the pixel counts of each split."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from trainables.data.masks.labels import LabelMap
 
 LARGE_SHARE = 0.25
-"""Share of ignored pixels from which a class without a pixel is taken as lost to the ignored label.
-In street scenes (CamVid, Cityscapes) 3 to 13 % are ignored."""
+"""Share of ignored pixels above which a class without a pixel counts as lost to the ignored label.
+In street scenes (CamVid, Cityscapes) 3 to 13 % of the pixels are ignored."""
 LARGE_SHARE_OF_LAYOUT = 0.5
-"""The same where the layout fixes the labels; there half of the classes must be absent as well."""
+"""The same for layouts with fixed labels, where half of the classes must be absent as well."""
 NAMED_SHARE = 0.1
-"""Share of ignored pixels from which a named class is taken as ignored by mistake."""
+"""Share of ignored pixels above which a named class counts as ignored by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFindings:
-    """What is wrong with the labels of a data set."""
+    """Faults and warnings about the labels of a data set."""
 
     faults: tuple[Fault, ...]
-    """What keeps networks from learning, or their scores from meaning anything."""
+    """Faults that make training or its scores meaningless."""
     warnings: tuple[Fault, ...]
     """Classes without a pixel."""
 
@@ -42,21 +42,21 @@ def check_labels(
     splits: Sequence[SplitReport],
     root: str,
 ) -> LabelFindings:
-    """Return what the counted pixels of the splits say about their labels.
+    """Return faults and warnings about the labels of the splits.
 
     Args:
         config: Settings of the data set.
-        class_names: Classes that train, by training id.
+        class_names: Trained classes, by training id.
         labels: Raw mask values to training ids.
-        splits: What each split holds; one without any sound mask is left out.
-        root: Folder that the findings are shown with.
+        splits: Counts of each split; a split without any pixel is skipped.
+        root: Folder that the findings are reported for.
     """
     faults, warnings = list[Fault](), list[Fault]()
     counted = [split for split in splits if split.raw_pixels]
     if hint := _hint(config, labels, counted):
         faults.append(_fault("unknown label", root, *hint))
-    sound = [s for s in counted if not labels.unknown(s.raw_pixels)]
-    for split in sound:
+    known = [s for s in counted if not labels.unknown(s.raw_pixels)]
+    for split in known:
         present = sum(map(bool, split.class_pixels))
         if present < 2:
             faults.append(_too_few(config, class_names, split, root))
@@ -66,13 +66,13 @@ def check_labels(
             for train_id, name in enumerate(class_names)
             if not split.class_pixels[train_id]
         ]
-        lost = [name for train_id, name in absent if _is_lost(config, train_id, split, sound)]
+        lost = [name for train_id, name in absent if _is_lost(config, train_id, split, known)]
         if lost:
             faults.append(_lost(config, lost, split, root))
         warnings += [_absent(name, split, root) for _, name in absent if name not in lost]
-    named = _ignored_class(config, sound, root)
-    if named is not None:
-        severe, fault = named
+    ignored = _ignored_class(config, known, root)
+    if ignored is not None:
+        severe, fault = ignored
         (faults if severe else warnings).append(fault)
     return LabelFindings(tuple(faults), tuple(warnings))
 
@@ -80,7 +80,7 @@ def check_labels(
 def check_resized(
     class_names: Sequence[str], pixels: Sequence[int], whole: Sequence[int], role: str, size: str
 ) -> LabelFindings:
-    """Return what was lost when masks were resized: nearest pixels drop what is small.
+    """Return findings about classes that resized masks lost: nearest sampling drops small areas.
 
     Args:
         class_names: Classes by training id.
@@ -127,7 +127,7 @@ def _lost(config: DataConfig, lost: Sequence[str], split: SplitReport, root: str
 
 def _absent(name: str, split: SplitReport, root: str) -> Fault:
     what = f"class {name!r} has no pixel in split {split.role!r}"
-    remedy = "it cannot be " + ("learnt" if split.role == "train" else "scored")
+    remedy = "it cannot be " + ("trained" if split.role == "train" else "scored")
     return _fault("empty class", root, what, remedy)
 
 
@@ -136,24 +136,24 @@ def _is_lost(
 ) -> bool:
     """Whether a class without a pixel in ``split`` was probably ignored by mistake.
 
-    A class that another split has, of which about as much is ignored, is only rare.
+    If another split has the class and about the same share of ignored pixels, the class is rare.
     """
     share = split.ignored_share
     if config.format != "folder":
         absent = sum(not any(s.class_pixels[i] for s in splits) for i in _ids(split))
         return share >= LARGE_SHARE_OF_LAYOUT and 2 * absent >= len(split.class_pixels)
     if train_id == 0 and config.ignore_index == len(config.class_names or ()):
-        rest = [any(s.class_pixels[i] for s in splits) for i in _ids(split)]
-        if not rest[0] and all(rest[1:]):  # labels that start at 1
+        present = [any(s.class_pixels[i] for s in splits) for i in _ids(split)]
+        if not present[0] and all(present[1:]):  # labels that start at 1
             return True
-    known = any(s.class_pixels[train_id] and s.ignored_share >= share / 2 for s in splits)
-    return share >= LARGE_SHARE and not known
+    rare = any(s.class_pixels[train_id] and s.ignored_share >= share / 2 for s in splits)
+    return share >= LARGE_SHARE and not rare
 
 
 def _ignored_class(
     config: DataConfig, splits: Sequence[SplitReport], root: str
 ) -> tuple[bool, Fault] | None:
-    """Return the fault, or the warning, of an ignored label that looks like a class."""
+    """Return whether it is severe, and the fault, of an ignored label that looks like a class."""
     names, value = config.class_names or (), config.ignore_index
     ignored = sum(split.ignored_pixels for split in splits)
     total = sum(sum(split.raw_pixels.values()) for split in splits)
@@ -174,7 +174,7 @@ def _ignored_class(
     else:
         what += f" and is class {names[value]!r} of data.class_names, which is not trained"
         remedy = (
-            "if it is a class, set data.ignore_index: 255; if it is to be ignored, call it 'void' "
+            "if it is a class, set data.ignore_index: 255; if it is to be ignored, name it 'void' "
             "in data.class_names"
         )
     severe = share >= NAMED_SHARE and value < len(names)
@@ -184,13 +184,13 @@ def _ignored_class(
 def _hint(
     config: DataConfig, labels: LabelMap, splits: Sequence[SplitReport]
 ) -> tuple[str, str] | None:
-    """Return what unknown labels look like, and what to write instead."""
+    """Return a guess about the unknown labels, and the setting to write instead."""
     pixels = _sum(splits)
     if config.format != "folder" or labels.colors or not labels.unknown(pixels):
         return None
     names = list(config.class_names or ())
     if scaled := _scaled(names, pixels):
-        what = f"the masks hold {_shares(pixels)}, which looks like labels stretched to 255"
+        what = f"the masks hold {_shares(pixels)}, which looks like labels scaled to 255"
         return what, scaled
     values = [value for value in pixels if value != config.ignore_index]
     if values and min(values) == 1 and max(values) == len(names):
@@ -210,8 +210,8 @@ def _remedy(config: DataConfig, split: SplitReport) -> str:
         return f"check that the masks are those of format {config.format}, or name another split"
     if scaled := _scaled(names, split.raw_pixels):
         return scaled
-    known = [raw for raw in split.raw_pixels if raw != config.ignore_index]
-    if known and min(known) == 1 and max(known) == len(names) - 1:
+    values = [raw for raw in split.raw_pixels if raw != config.ignore_index]
+    if values and min(values) == 1 and max(values) == len(names) - 1:
         return (
             f"if labels start at 1, write data.class_names: [void, {', '.join(names)}], "
             f"data.ignore_index: 0; otherwise name a split that has the classes"
@@ -223,11 +223,11 @@ def _remedy(config: DataConfig, split: SplitReport) -> str:
             f"data.ignore_index to a value that no class has; otherwise name a split that has "
             f"labels of it"
         )
-    return "name a split, or take more images of it, in which the classes occur"
+    return "name a split, or use more images of it, in which the classes occur"
 
 
 def _scaled(names: Sequence[str], pixels: Mapping[int, int]) -> str:
-    """Return the setting for masks whose labels are stretched over 0 to 255; empty for others."""
+    """Return a remedy for masks whose labels are scaled to 0 to 255; empty for others."""
     steps = len(names) - 1
     if steps < 1 or max(pixels) < len(names) or len(pixels) < 2:
         return ""

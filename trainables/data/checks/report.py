@@ -1,4 +1,4 @@
-"""The report of a data check, as a value."""
+"""The report of a data check."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitReport:
-    """What one split holds, counted over its sound samples."""
+    """Counts of one split over the samples that could be decoded."""
 
     role: SplitRole
-    """What the split is used for."""
+    """Use of the split."""
     images: int
-    """Samples listed, sound or not."""
+    """Samples listed, decodable or not."""
     sizes: tuple[tuple[int, int, int], ...]
     """(height, width, images) of every image size, the most frequent first."""
     class_pixels: tuple[int, ...]
     """Pixels of every class, by training id."""
     class_images: tuple[int, ...]
-    """Images every class occurs in, by training id."""
+    """Images that each class occurs in, by training id."""
     ignored_pixels: int
     """Pixels that count neither in the loss nor in a metric."""
     digest: str
@@ -35,35 +35,35 @@ class SplitReport:
 
     @property
     def frequencies(self) -> tuple[float, ...]:
-        """Share of every class in the labelled pixels, in [0, 1]; all 0 where none is labelled."""
+        """Share of each class in the labelled pixels, [0, 1]; all 0 without a labelled pixel."""
         labelled = sum(self.class_pixels)
         return tuple(pixels / labelled if labelled else 0.0 for pixels in self.class_pixels)
 
     @property
     def ignored_share(self) -> float:
-        """Share of ignored pixels in all, in [0, 1]; 0 where there is no pixel."""
+        """Share of ignored pixels, [0, 1]; 0 without any pixel."""
         total = sum(self.class_pixels) + self.ignored_pixels
         return self.ignored_pixels / total if total else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataReport:
-    """Everything a check of a data set found."""
+    """Contents and faults of a data set."""
 
     format: str
-    """Layout the data set was read in."""
+    """Layout of the data set."""
     root: str | None
-    """Folder of the data set; None where no layout could be opened."""
+    """Folder of the data set; None if it could not be listed."""
     class_names: tuple[str, ...]
-    """Names of the classes by training id; empty where no layout could be opened."""
+    """Names of the classes by training id; empty if it could not be listed."""
     splits: tuple[SplitReport, ...]
-    """Training, validation and, if any, test split; empty where no layout could be opened."""
+    """Training, validation and, if any, test split; empty if it could not be listed."""
     faults: tuple[Fault, ...]
-    """What keeps the data set from being used."""
+    """Faults; with any, the data set cannot be used."""
     warnings: tuple[Fault, ...]
-    """What is strange about it."""
+    """Faults that do not prevent its use."""
     digest: str | None
-    """16 hex digits over all files of the splits; None where no layout could be opened."""
+    """16 hex digits over all files of the splits; None if it could not be listed."""
 
     @property
     def ok(self) -> bool:
@@ -71,7 +71,7 @@ class DataReport:
         return not self.faults
 
     def split(self, role: SplitRole) -> SplitReport:
-        """Return the split with that role; KeyError where no layout could be opened."""
+        """Return the split with that role; KeyError if the data set could not be listed."""
         for split in self.splits:
             if split.role == role:
                 return split
@@ -79,7 +79,7 @@ class DataReport:
 
 
 def fault_lines(faults: Sequence[Fault], limit: int = 20) -> Iterator[str]:
-    """Yield ``faults`` as lines, those of a kind together, at most ``limit`` of each kind."""
+    """Yield ``faults`` as lines, grouped by kind, at most ``limit`` of each kind."""
     kinds = dict.fromkeys(fault.kind for fault in faults)
     for kind in kinds:
         same = [fault for fault in faults if fault.kind == kind]

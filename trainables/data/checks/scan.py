@@ -1,4 +1,4 @@
-"""The scan of one sample: its sizes, labels, digests and faults."""
+"""The scan of one sample: sizes, labels, digests and faults."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from trainables.data.decode import (
+    aligned_labels,
     count_labels,
     decode_labels,
     decode_picture,
-    laid_over,
     pair_faults,
     read_bytes,
 )
@@ -38,7 +38,7 @@ class PairDigests(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleScan:
-    """What one sample holds."""
+    """Contents and faults of one sample."""
 
     digests: PairDigests
     """Content digests of image and mask."""
@@ -47,19 +47,19 @@ class SampleScan:
     label_pixels: dict[int, int] = field(default_factory=dict)
     """Pixels of every raw mask value that occurs; empty where the mask cannot be decoded."""
     unknown_colors: dict[int, int] = field(default_factory=dict)
-    """Pixels of every colour code of the mask that is no class."""
+    """Pixels of every colour code of the mask that belongs to no class."""
     unclear_orientation: bool = False
-    """Whether the mask's size leaves open which way it was drawn."""
+    """Whether the mask fits both the stored and the displayed image."""
     faults: tuple[Fault, ...]
-    """Everything wrong with the two files."""
+    """All faults of the two files."""
 
 
 def scan_sample(
     sample: SamplePaths, *, root: Path, labels: LabelMap, max_pixels: int | None = None
 ) -> SampleScan:
-    """Return what ``sample`` holds; ``root`` is the folder it must lie in."""
+    """Return contents and faults of ``sample``, whose files must lie in the folder ``root``."""
     faults = [fault for path in sample for fault in _link_faults(path, root)]
-    faults += _same_file(sample)
+    faults += _same_file_faults(sample)
     image_digest, picture = _decoded(
         sample.image, "image", partial(decode_picture, max_pixels=max_pixels), faults
     )
@@ -75,7 +75,7 @@ def scan_sample(
     unclear = False
     if picture is not None and mask is not None:
         image = picture.image
-        faults += pair_faults(sample, image, laid_over(picture, mask), labels, counts)
+        faults += pair_faults(sample, image, aligned_labels(picture, mask), labels, counts)
         unclear = is_unclear(image.size, picture.orientation, mask.orientation)
     return SampleScan(
         digests=PairDigests(image_digest, mask_digest),
@@ -93,7 +93,7 @@ def _decoded(
     decode: Callable[[Path, bytes], Decoded],
     faults: list[Fault],
 ) -> tuple[str, Decoded | None]:
-    """Return the digest of a file with what ``decode`` makes of it; its faults go to ``faults``."""
+    """Return digest and decoded content of a file; its faults are added to ``faults``."""
     digest = MISSING
     try:
         data = read_bytes(path, role)
@@ -108,26 +108,23 @@ def _link_faults(path: Path, root: Path) -> list[Fault]:
     try:
         target = path.resolve()
     except (OSError, RuntimeError) as error:
-        what, remedy = f"is a link that leads nowhere ({error})", "remove it"
-        fault = Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)
-        return [fault]
+        what = f"is a link that cannot be resolved ({error})"
+        return [Fault(kind="link out of the root", path=str(path), what=what, remedy="remove it")]
     inside = path.relative_to(root) if path.is_relative_to(root) else Path("..")
     through_folder = not path.is_symlink() and ".." not in inside.parts
     if through_folder or target.is_relative_to(root.resolve()):
         return []
     what = f"is a link to {target}, outside the data set's folder"
-    remedy = "copy the file into the folder, or link the whole folder that it lies in"
+    remedy = "copy the file into the folder, or link its whole folder"
     return [Fault(kind="link out of the root", path=str(path), what=what, remedy=remedy)]
 
 
-def _same_file(sample: SamplePaths) -> list[Fault]:
+def _same_file_faults(sample: SamplePaths) -> list[Fault]:
     try:
         same = sample.image.samefile(sample.mask)
     except (OSError, RuntimeError):
         return []
-    what, remedy = (
-        f"is the same file as its image {sample.image}",
-        "give the mask a file of its own",
-    )
-    fault = Fault(kind="unreadable mask", path=str(sample.mask), what=what, remedy=remedy)
-    return [fault] if same else []
+    if not same:
+        return []
+    what, remedy = f"is the same file as its image {sample.image}", "give the mask its own file"
+    return [Fault(kind="unreadable mask", path=str(sample.mask), what=what, remedy=remedy)]

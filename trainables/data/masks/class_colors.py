@@ -1,4 +1,4 @@
-"""The setting ``data.class_colors``: which colour of a mask is which class."""
+"""The setting ``data.class_colors``: the colour of each class in masks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _VOID = re.compile(
 
 
 def is_void(name: str) -> bool:
-    """Whether ``name`` says that its pixels belong to no class: ``void``, ``unlabeled``."""
+    """Whether ``name`` is a usual name for ignored pixels, such as ``void`` or ``unlabeled``."""
     return _VOID.search(name.strip().casefold()) is not None
 
 
 def color_text(value: object) -> str:
-    """Return ``#rrggbb`` of such a text or of three numbers from 0 to 255.
+    """Return a colour, given as ``#rrggbb`` or three numbers from 0 to 255, as ``#rrggbb``.
 
     Raises:
-        ValueError: it is no colour.
+        ValueError: ``value`` is not a colour.
     """
     if isinstance(value, str) and _HEX.fullmatch(value.lower()):
         return value.lower()
@@ -44,20 +44,20 @@ def color_text(value: object) -> str:
 
 
 def color_code(text: str) -> int:
-    """Return the number of ``#rrggbb``, red in its lowest byte as in memory."""
+    """Return ``#rrggbb`` as a number with red in the lowest byte, as pixels lie in memory."""
     return int.from_bytes(bytes.fromhex(text[1:]), "little")
 
 
 def code_text(code: int) -> str:
-    """Return ``#rrggbb`` of ``color_code``'s number."""
+    """Return the ``#rrggbb`` of a colour code."""
     return f"#{code.to_bytes(3, 'little').hex()}"
 
 
 def color_labels(config: DataConfig) -> tuple[tuple[int, int], ...]:
     """Return ``(colour code, raw label)`` of every colour, in order; empty without the setting.
 
-    The raw label of a class is its position in ``class_names``; that of a name such as ``void``,
-    which need not be among them, is ``ignore_index``.
+    The raw label of a class is its position in ``class_names``; that of another name, such as
+    ``void``, is ``ignore_index``.
     """
     names = list(config.class_names or ())
     colors: Mapping[str, str] = config.class_colors or {}
@@ -68,34 +68,34 @@ def color_labels(config: DataConfig) -> tuple[tuple[int, int], ...]:
 
 
 def class_color_faults(config: DataConfig) -> list[Fault]:
-    """Return everything wrong with the setting."""
+    """Return all faults of the setting."""
     colors, names = config.class_colors, config.class_names or ()
     if colors is None:
         return []
     if config.format != "folder":
-        what = f"is for format 'folder'; the labels of format {config.format!r} are given by it"
+        what = f"is for format 'folder'; format {config.format!r} has fixed labels"
         return [_fault(what, "leave it out")]
-    found = []
+    faults = []
     for name, color in colors.items():
         try:
             color_text(color)
         except ValueError as error:
-            found.append(_fault(f"of {name!r}: {error}", "correct it"))
+            faults.append(_fault(f"of {name!r}: {error}", "correct it"))
     unknown = [name for name in colors if name not in names and not is_void(name)]
     if unknown:
         what = f"names {', '.join(map(repr, unknown))}, not among data.class_names"
-        remedy = f"known are {', '.join(names)}; a colour that is ignored is named 'void'"
-        found.append(_fault(what, remedy))
-    bare = [n for i, n in enumerate(names) if n not in colors and i != config.ignore_index]
-    if bare:
-        what = f"has no colour for {', '.join(map(repr, bare))}"
-        found.append(_fault(what, "give every class a colour"))
+        remedy = f"known are {', '.join(names)}; name a colour to ignore 'void'"
+        faults.append(_fault(what, remedy))
+    missing = [n for i, n in enumerate(names) if n not in colors and i != config.ignore_index]
+    if missing:
+        what = f"has no colour for {', '.join(map(repr, missing))}"
+        faults.append(_fault(what, "give every class a colour"))
     twice = sorted({c for c in colors.values() if list(colors.values()).count(c) > 1})
     for color in twice:
-        same = [name for name, own in colors.items() if own == color]
+        same = [name for name, other in colors.items() if other == color]
         what = f"gives {color} to {', '.join(map(repr, same))}"
-        found.append(_fault(what, "give every name a colour of its own"))
-    return found
+        faults.append(_fault(what, "give every name its own colour"))
+    return faults
 
 
 def _fault(what: str, remedy: str) -> Fault:

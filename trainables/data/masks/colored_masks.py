@@ -15,7 +15,7 @@ _UNKNOWN = 2**16 - 1
 
 
 class NoColorsError(Exception):
-    """A mask cannot be read by its colours; the arguments say what it holds and what to do."""
+    """A mask has no class colours; the arguments are the fault and its remedy."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what, remedy)
@@ -26,20 +26,20 @@ def labels_of_colors(
 ) -> tuple[NDArray[np.uint8], dict[int, int]]:
     """Return the raw labels of a mask's colours, and the pixels of every unknown colour code.
 
-    A palette is read by its colours, grey as colours of three equal parts.
+    A palette is read by its colours, and a grey value as three equal parts.
 
     Args:
         image: The decoded mask.
         colors: (colour code, raw label) of every colour.
 
     Raises:
-        NoColorsError: the pixels are no 8-bit colours, or are transparent here and there.
+        NoColorsError: the pixels are not 8-bit colours, or their transparency varies.
     """
     table = _color_table(colors)
     if image.mode == "P":
         palette = np.zeros(256, dtype=np.uint32)
-        own = _codes(image.getpalette("RGBX") or [])
-        palette[: len(own)] = own
+        codes = _codes(image.getpalette("RGBX") or [])
+        palette[: len(codes)] = codes
         indices = np.asarray(image)
         counts = np.bincount(indices.reshape(-1), minlength=256)
         labels = table[palette]
@@ -48,16 +48,16 @@ def labels_of_colors(
             code = int(palette[index])
             unknown[code] = unknown.get(code, 0) + int(counts[index])
         return labels.astype(np.uint8)[indices], unknown
-    codes = _codes(_flat(image).tobytes()).reshape(image.height, image.width)
+    codes = _codes(_opaque(image).tobytes()).reshape(image.height, image.width)
     labels = table[codes]
     outside = codes[labels == _UNKNOWN]
-    found, counts = np.unique(outside, return_counts=True)
-    unknown = dict(zip(map(int, found), map(int, counts), strict=True))
+    values, counts = np.unique(outside, return_counts=True)
+    unknown = dict(zip(map(int, values), map(int, counts), strict=True))
     return labels.astype(np.uint8), unknown
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """Return the mask as RGBX; transparency that is the same everywhere is left out."""
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return the mask as RGBX; uniform transparency is dropped."""
     if image.mode not in {"RGB", "RGBX", "RGBA", "L", "LA", "PA", "1"}:
         what = f"holds {image.mode} pixels, not 8-bit colours"
         raise NoColorsError(what, "save it as an RGB PNG")
@@ -76,7 +76,7 @@ def _codes(pixels: bytes | list[int]) -> NDArray[np.uint32]:
 
 @lru_cache(maxsize=2)
 def _color_table(colors: tuple[tuple[int, int], ...]) -> NDArray[np.uint16]:
-    """Return the raw label by colour code (32 MiB); one look-up per pixel is fastest."""
+    """Return the raw label by colour code, 32 MiB: one look-up per pixel is fastest."""
     table = np.full(2**24, _UNKNOWN, dtype=np.uint16)
     for code, label in colors:
         table[code] = label

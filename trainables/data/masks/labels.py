@@ -1,4 +1,4 @@
-"""Label maps: which training id a raw mask value stands for."""
+"""Label maps: the training id of each raw mask value."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IGNORE = 255
-"""Training id of pixels that count neither in the loss nor in a metric, in every layout."""
+"""Training id of pixels that are left out of loss and metrics, in every layout."""
 UNKNOWN = -1
-"""Entry of the table for raw values that no mask of the layout may hold."""
+"""Entry of the table for raw values that the layout does not define."""
 MAX_CLASSES = 255
 
 
@@ -30,9 +30,9 @@ class LabelMap:
 
     @classmethod
     def of(cls, train_ids: Mapping[int, int], ignored: Iterable[int] = ()) -> LabelMap:
-        """Build the table from ``{raw value: training id}`` with ``ignored`` raw values.
+        """Build the table from ``{raw value: training id}`` and ``ignored`` raw values.
 
-        Values outside [0, 255] cannot occur in an 8-bit mask, so they are left out.
+        Values outside [0, 255] are skipped: an 8-bit mask cannot hold them.
         """
         table = [UNKNOWN] * 256
         for raw in ignored:
@@ -45,10 +45,10 @@ class LabelMap:
 
     @classmethod
     def positional(cls, names: Sequence[str], ignore_index: int) -> tuple[LabelMap, list[str]]:
-        """Return the map in which ``names[i]`` is raw value ``i``, with the names that train.
+        """Return the map in which ``names[i]`` is raw value ``i``, and the trained names.
 
-        Where ``ignore_index`` is a position of ``names``, that class is left out and the later ones
-        move up by one training id.
+        If ``ignore_index`` is a position of ``names``, that class is skipped and the training ids
+        of the later classes decrease by one.
         """
         raws = [raw for raw in range(len(names)) if raw != ignore_index]
         train_ids = {raw: train_id for train_id, raw in enumerate(raws)}
@@ -63,7 +63,7 @@ class LabelMap:
         return table[mask]
 
     def unknown(self, counts: Mapping[int, int]) -> dict[int, int]:
-        """Return those of ``{raw value: pixels}`` that the layout does not know, by value."""
+        """Return those of ``{raw value: pixels}`` that the layout does not define, by value."""
         return {
             raw: pixels
             for raw, pixels in sorted(counts.items())
@@ -71,9 +71,9 @@ class LabelMap:
         }
 
     def digest_text(self) -> str:
-        """Return a text that differs for every map."""
+        """Return a text that is unique for each map."""
         return json.dumps([self.table, self.colors])
 
     def known(self) -> list[int]:
-        """Return the raw values that stand for a class or are ignored, ascending."""
+        """Return the raw values of classes and ignored pixels, ascending."""
         return [raw for raw, train_id in enumerate(self.table) if train_id != UNKNOWN]

@@ -61,7 +61,7 @@ def test_every_fault_is_named_at_once(folder_config: DataConfig) -> None:
         ("val0.png", "unknown label"),
         ("val1.png", "unreadable mask"),
     ]
-    assert "broken or cut off" in report.faults[0].what
+    assert "broken or truncated" in report.faults[0].what
     assert "9 (96 pixels)" in report.faults[4].what
     assert len(report.splits) == 2
 

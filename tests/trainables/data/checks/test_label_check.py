@@ -134,10 +134,10 @@ def test_masks_of_0_and_255_name_the_colours_to_write(folder_config: DataConfig)
     assert check_data(mended).split("train").class_pixels == (384, 192)
 
 
-def test_labels_stretched_to_255_name_the_colours_to_write(folder_config: DataConfig) -> None:
+def test_labels_scaled_to_255_name_the_colours_to_write(folder_config: DataConfig) -> None:
     write_masks(folder_config, lambda mask: mask.astype(int) * 127)
     report = check_data(folder_config)
-    hint = next(fault for fault in report.faults if "stretched to 255" in fault.what)
+    hint = next(fault for fault in report.faults if "scaled to 255" in fault.what)
     assert '{road: "#000000", tree: "#7f7f7f", sky: "#fefefe"}' in hint.remedy
     colors = {"road": "#000000", "tree": "#7f7f7f", "sky": "#fefefe"}
     assert check_data(replace(folder_config, class_colors=colors)).ok

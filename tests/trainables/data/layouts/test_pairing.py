@@ -82,7 +82,7 @@ def test_masks_without_an_image_are_named(tmp_path: Path) -> None:
 def test_a_missing_mask_names_the_file_that_does_lie_there(tmp_path: Path, lies: str) -> None:
     (sample,) = pairs(tmp_path, ["a.jpg"], [lies]).samples
     assert sample.mask == tmp_path / "masks" / "a.png"
-    with pytest.raises(DataError, match=rf"this mask is not there, but {lies} is"):
+    with pytest.raises(DataError, match=rf"this mask does not exist, but {lies} does"):
         read_mask(sample.mask)
 
 

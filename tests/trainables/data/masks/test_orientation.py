@@ -12,14 +12,12 @@ from search_spaces.config import Resolution
 from trainables.data.cache import cached_split
 from trainables.data.checks.check import check_data
 from trainables.data.decode import (
-    decode_image,
+    aligned_labels,
     decode_labels,
-    decode_mask,
     decode_picture,
-    laid_over,
 )
 from trainables.data.layouts.registry import open_layout
-from trainables.data.masks.orientation import orientation_of, turned
+from trainables.data.masks.orientation import orientation_of, oriented
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
@@ -42,13 +40,13 @@ def displayed(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orientation", ALL)
-def test_masks_are_turned_as_pillow_turns_images(orientation: int) -> None:
-    assert (turned(LABELS, orientation) == displayed(stored(LABELS, orientation))).all()
+def test_masks_are_oriented_like_pillows_images(orientation: int) -> None:
+    assert (oriented(LABELS, orientation) == displayed(stored(LABELS, orientation))).all()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", ALL)
-def test_images_are_turned_as_they_are_displayed(kind: str, orientation: int) -> None:
+def test_images_are_oriented_as_displayed(kind: str, orientation: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     data = stored(pixels, orientation, kind)
     picture = decode_picture(PATH, data)
@@ -61,7 +59,8 @@ def test_images_are_turned_as_they_are_displayed(kind: str, orientation: int) ->
 @pytest.mark.parametrize("orientation", ALL)
 def test_a_masks_own_orientation_is_applied(kind: str, orientation: int) -> None:
     assert (
-        decode_mask(PATH, stored(LABELS, orientation, kind)) == turned(LABELS, orientation)
+        decode_labels(PATH, stored(LABELS, orientation, kind)).labels
+        == oriented(LABELS, orientation)
     ).all()
 
 
@@ -75,14 +74,14 @@ def test_a_masks_own_orientation_is_applied(kind: str, orientation: int) -> None
 def test_a_mask_of_either_size_lies_right_over_its_image(orientation: int, drawn_on: str) -> None:
     pixels = np.repeat(LABELS[..., None], 3, axis=2)
     picture = decode_picture(PATH, stored(pixels, orientation))
-    upright = turned(LABELS, orientation)
+    upright = oriented(LABELS, orientation)
     mask = {
         "stored": stored(LABELS, 1),
         "displayed": stored(upright, 1),
         "displayed, tagged": stored(upright, orientation),
         "both tagged": stored(LABELS, orientation),
     }[drawn_on]
-    found = laid_over(picture, decode_labels(PATH, mask))
+    found = aligned_labels(picture, decode_labels(PATH, mask))
     assert (found == upright).all()
     assert (found == np.asarray(picture.image)[..., 0]).all()
 
@@ -92,7 +91,7 @@ def test_broken_exif_data_is_no_orientation() -> None:
     image.info["exif"] = b"Exif\x00\x00II*\x00\xff\xff"
     assert orientation_of(image) in ALL
     exif = stored(LABELS, 99)
-    assert decode_image(PATH, exif).size == (4, 3)
+    assert decode_picture(PATH, exif).image.size == (4, 3)
 
 
 def turn(config: DataConfig, orientation: int) -> None:
@@ -111,7 +110,7 @@ def test_training_and_check_see_portrait_photographs_upright(
     assert report.split("train").sizes == ((16, 12, 3),)
     split = cached_split(open_layout(folder_config), "train", Resolution(16, 12), tmp_path)
     rows = np.repeat(np.resize(np.arange(3), 12)[:, None], 16, axis=1)
-    assert (split.masks()[0] == turned(rows.astype(np.uint8), 6)).all()
+    assert (split.masks()[0] == oriented(rows.astype(np.uint8), 6)).all()
     assert report.warnings == ()
 
 
@@ -120,4 +119,4 @@ def test_an_orientation_that_keeps_the_size_is_a_warning(folder_config: DataConf
     report = check_data(folder_config)
     assert report.ok
     assert [warning.kind for warning in report.warnings] == ["unclear orientation"] * 2
-    assert "and so are 2 more of split 'train'" in report.warnings[0].what
+    assert "as are 2 more of split 'train'" in report.warnings[0].what
