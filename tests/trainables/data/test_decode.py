@@ -64,7 +64,7 @@ def test_a_1_bit_mask_is_read_as_zeros_and_ones() -> None:
 @pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("RGBA", 4), ("LA", 2)])
 def test_a_mask_of_colours_raises_with_a_remedy(mode: str, channels: int) -> None:
     with pytest.raises(DataError, match=rf"{mode} pixels \({channels} channels\).*palette PNG"):
-        decode_labels(PATH, encoded(Image.new(mode, (4, 4)))).labels
+        decode_labels(PATH, encoded(Image.new(mode, (4, 4))))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "1", "CMYK"])

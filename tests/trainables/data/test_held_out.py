@@ -107,7 +107,7 @@ def test_the_check_reports_the_test_split(make: Any, form: DataFormat) -> None:
         ("voc", "trainval", "has 2 of its 2 images in common with the train split"),
         ("cityscapes", "dev", "data.test_split: there is no split 'dev'"),
         ("synthetic", "dev", "data.test_split: there is no split 'dev'"),
-        ("voc", "dev", "dev.txt: the list of the split is not there"),
+        ("voc", "dev", "dev.txt: the list of the split does not exist"),
         ("folder", "dev", "images/dev: there is no such folder"),
     ],
 )

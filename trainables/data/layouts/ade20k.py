@@ -27,7 +27,7 @@ _BASE = "ADEChallengeData2016"
 
 
 def open_ade20k(config: DataConfig) -> Layout:
-    """Return the samples of ``ADEChallengeData2016`` below the root, or of the root itself.
+    """Return the samples of ``ADEChallengeData2016``, which is the root or lies below it.
 
     Mask value 0 (other objects) is ignored; 1 to 150 become training ids 0 to 149.
 

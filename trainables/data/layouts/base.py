@@ -1,4 +1,4 @@
-"""What every layout gives: the files of each split, the class names, the label map."""
+"""The common type of all layouts: files of each split, class names, label map."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from trainables.data.masks.labels import LabelMap
 
 SplitRole: TypeAlias = Literal["train", "val", "test"]
-"""What a split is used for, whatever it is called on disk."""
+"""Use of a split, independent of its name on disk."""
 SEARCH_ROLES: tuple[SplitRole, ...] = ("train", "val")
-"""Splits that a search reads."""
+"""Splits that trials read."""
 
 _SYNONYMS = (("train", "training"), ("val", "validation", "valid"), ("test", "testing"))
 
 
 class SamplePaths(NamedTuple):
-    """One labelled image on disk; the mask need not exist."""
+    """One labelled image; the mask need not exist."""
 
     image: Path
     mask: Path
@@ -34,31 +34,30 @@ class SamplePaths(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """A data set as it lies on disk, before any file of it is opened."""
+    """The files of a data set, none of which was opened."""
 
     root: Path
-    """Folder that all files lie in."""
+    """Folder of all files."""
     class_names: tuple[str, ...]
     """Names of the classes by training id."""
     labels: LabelMap
     """Raw mask values to training ids."""
     train: tuple[SamplePaths, ...]
-    """Samples trained on, in a fixed order."""
+    """Training samples, in a fixed order."""
     val: tuple[SamplePaths, ...]
-    """Samples that objectives are measured on, in a fixed order."""
+    """Validation samples, in a fixed order."""
     test: tuple[SamplePaths, ...] = ()
-    """Samples that the front is scored on after the search, in a fixed order; empty without a test
-    split."""
+    """Held-out samples, in a fixed order; empty without a test split."""
     max_pixels: int | None = None
-    """Largest image that is decoded, pixels; None: what the available memory allows."""
+    """Largest image to decode, pixels; None: what the available memory allows."""
     faults: tuple[Fault, ...] = ()
     """Files that cannot be paired; ``open_layout`` raises them."""
     warnings: tuple[Fault, ...] = ()
-    """Files that take no part."""
+    """Files that are not used."""
 
     @property
     def roles(self) -> tuple[SplitRole, ...]:
-        """Splits that there are, in a fixed order."""
+        """Splits of this data set, in a fixed order."""
         return (*SEARCH_ROLES, "test") if self.test else SEARCH_ROLES
 
     def samples(self, role: SplitRole) -> tuple[SamplePaths, ...]:
@@ -81,10 +80,10 @@ def split_candidates(name: str) -> tuple[str, ...]:
 
 
 def find_split(name: str, allowed: Sequence[str], setting: str) -> str:
-    """Return the one of ``allowed`` that ``name`` means.
+    """Return the one of ``allowed`` that equals ``name`` or a synonym of it.
 
     Raises:
-        DataError: it means none of them.
+        DataError: there is none.
     """
     for candidate in split_candidates(name):
         if candidate in allowed:
@@ -95,12 +94,12 @@ def find_split(name: str, allowed: Sequence[str], setting: str) -> str:
 
 
 def take(samples: Sequence[SamplePaths], limit: int | None) -> tuple[SamplePaths, ...]:
-    """Return the first ``limit`` samples in sorted order, all of them where it is None."""
+    """Return the first ``limit`` samples in sorted order; None returns all."""
     return tuple(sorted(samples)[:limit])
 
 
 def require_root(config: DataConfig) -> str:
-    """Return ``config.root`` with a leading ``~`` spelled out.
+    """Return ``config.root`` with a leading ``~`` expanded.
 
     Raises:
         DataError: it is not set.
@@ -111,46 +110,46 @@ def require_root(config: DataConfig) -> str:
     return os.path.expanduser(config.root)  # noqa: PTH111 - torchvision takes text
 
 
-def empty_split(folder: Path, found: str = "holds no image") -> Fault:
+def empty_split(folder: Path, what: str = "holds no image") -> Fault:
     """Return the fault of a split without a sample."""
     remedy = "add images (JPEG, PNG or another format that Pillow reads) or name another split"
-    return Fault(kind="no images", path=str(folder), what=found, remedy=remedy)
+    return Fault(kind="no images", path=str(folder), what=what, remedy=remedy)
 
 
-def renamed(config: DataConfig, own: Sequence[str]) -> tuple[str, ...]:
-    """Return ``config.class_names`` where given, else the layout's ``own`` names.
+def renamed(config: DataConfig, default: Sequence[str]) -> tuple[str, ...]:
+    """Return ``config.class_names``, or the ``default`` names of the layout if it has none.
 
     Raises:
-        DataError: as many names as the layout has classes are needed, and another number is given.
+        DataError: the number of names is not the number of classes.
     """
     names = config.class_names
     if names is None:
-        return tuple(own)
-    if len(names) != len(own):
-        what = f"gives {len(names)} names, and format {config.format!r} has {len(own)} classes"
-        remedy = f"give {len(own)} names, or none"
+        return tuple(default)
+    if len(names) != len(default):
+        what = f"gives {len(names)} names, and format {config.format!r} has {len(default)} classes"
+        remedy = f"give {len(default)} names, or none"
         raise DataError([setting_fault("class_names", what, remedy)])
     return tuple(names)
 
 
 def config_faults(config: DataConfig) -> list[Fault]:
-    """Return every fault of the settings themselves, without a look at the disk."""
-    found = []
+    """Return all faults of the settings, without access to the disk."""
+    faults = []
     for name in ("max_train_images", "max_val_images", "max_test_images"):
         limit = getattr(config, name)
         if limit is not None and not limit >= 1:
-            found.append(setting_fault(name, f"is {limit}", "give a number >= 1, or none"))
-    found += _test_split_faults(config)
+            faults.append(setting_fault(name, f"is {limit}", "give a number >= 1, or none"))
+    faults += _test_split_faults(config)
     names = config.class_names
     if names is not None:
-        found += _name_faults(names)
+        faults += _name_faults(names)
     if not 0 <= config.ignore_index <= 255:
         what, remedy = f"is {config.ignore_index}", "give a mask value from 0 to 255"
-        found.append(setting_fault("ignore_index", what, remedy))
+        faults.append(setting_fault("ignore_index", what, remedy))
     if config.max_image_pixels is not None and not config.max_image_pixels >= 1:
         what = f"is {config.max_image_pixels}"
-        found.append(setting_fault("max_image_pixels", what, "give a number >= 1, or none"))
-    return found + class_color_faults(config)
+        faults.append(setting_fault("max_image_pixels", what, "give a number >= 1, or none"))
+    return faults + class_color_faults(config)
 
 
 def _test_split_faults(config: DataConfig) -> list[Fault]:
@@ -168,12 +167,12 @@ def _test_split_faults(config: DataConfig) -> list[Fault]:
 
 
 def _name_faults(names: Sequence[str]) -> list[Fault]:
-    found = []
+    faults = []
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         what = f"names {', '.join(map(repr, twice))} more than once"
-        found.append(setting_fault("class_names", what, "give every class a name of its own"))
+        faults.append(setting_fault("class_names", what, "give every class its own name"))
     if not 2 <= len(names) <= MAX_CLASSES:
         what = f"gives {len(names)} names"
-        found.append(setting_fault("class_names", what, f"give 2 to {MAX_CLASSES} names"))
-    return found
+        faults.append(setting_fault("class_names", what, f"give 2 to {MAX_CLASSES} names"))
+    return faults

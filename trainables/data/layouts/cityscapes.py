@@ -42,15 +42,15 @@ CLASS_NAMES: tuple[str, ...] = (
     "motorcycle",
     "bicycle",
 )
-"""Names by train id; those of ``torchvision.datasets.Cityscapes``, without its import."""
+"""Names by training id, copied from ``torchvision.datasets.Cityscapes``, whose import is slow."""
 
 _IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 
 
 def open_cityscapes(config: DataConfig) -> Layout:
-    """Return the samples below ``config.root`` with the 19 train ids.
+    """Return the samples below ``config.root`` with the 19 training ids.
 
-    Masks are the ``labelIds`` files; where a data set has only ``labelTrainIds`` files, those.
+    Masks are the ``labelIds`` files, or the ``labelTrainIds`` files if there are no others.
 
     Raises:
         DataError: every missing setting, missing folder or empty split, together.
@@ -59,9 +59,9 @@ def open_cityscapes(config: DataConfig) -> Layout:
     train, val = find_samples(config, root)
     labels = id_map(CLASS_NAMES)
     if not _has_masks(train, val):
-        other = find_samples(config, root, _TRAIN_IDS)
-        if _has_masks(*other):
-            train, val = other
+        other_masks = find_samples(config, root, _TRAIN_IDS)
+        if _has_masks(*other_masks):
+            train, val = other_masks
             labels = LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,))
     return Layout(
         root=root,
@@ -75,12 +75,12 @@ def open_cityscapes(config: DataConfig) -> Layout:
 
 
 def find_samples(config: DataConfig, root: Path, masks: str = _IDS) -> tuple[Pairing, ...]:
-    """Return the samples of the training split, then of the validation split, unsorted.
+    """Return the unsorted samples of the training and the validation split.
 
     Args:
         config: Names the splits.
-        root: Folder that holds leftImg8bit and gtFine.
-        masks: End of a mask's stem, in place of that of its image.
+        root: Folder of leftImg8bit and gtFine.
+        masks: Suffix of a mask's stem, where its image has ``_leftImg8bit``.
 
     Raises:
         DataError: every missing folder or empty split, together.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def class_names(config: DataConfig) -> tuple[str, ...]:
-    """Return the names that train: ``config.class_names`` without the ignored position.
+    """Return the trained classes: ``config.class_names`` without the ignored position.
 
     Raises:
         DataError: no names are given.
@@ -33,11 +33,11 @@ def class_names(config: DataConfig) -> tuple[str, ...]:
 
 
 def open_folder(config: DataConfig) -> Layout:
-    """Return the samples below ``config.root``; ``pair_folders`` finds an image's mask.
+    """Return the samples below ``config.root``, paired by ``pair_folders``.
 
-    ``images`` and ``masks`` name the two folders of a split, ``{split}`` standing for its name;
-    where that folder is missing, another usual name of the split is tried. Raw mask value ``i`` is
-    class ``class_names[i]``; ``ignore_index`` may be one of these positions or any other value.
+    ``images`` and ``masks`` name the two folders of a split; ``{split}`` stands for its name or,
+    if that folder does not exist, a synonym. Raw mask value ``i`` is class ``class_names[i]``;
+    ``ignore_index`` is one of these positions or any other value.
 
     Raises:
         DataError: every missing setting, missing folder or empty split, together.
@@ -84,7 +84,7 @@ def _split(config: DataConfig, root: Path, split: str) -> Pairing:
     images = _split_folder(root, config.images, split)
     masks = _split_folder(root, config.masks, split)
     faults = [
-        missing_folder(folder, f"create it, or set data.{name} to where the {name} are")
+        missing_folder(folder, f"create it, or set data.{name} to the folder of the {name}")
         for name, folder in (("images", images), ("masks", masks))
         if not folder.is_dir()
     ]
@@ -92,11 +92,11 @@ def _split(config: DataConfig, root: Path, split: str) -> Pairing:
         raise DataError(faults)
     pairing = pair_folders(images, masks)
     if not pairing.samples:
-        raise DataError(pairing.faults or [empty_split(images, _found_instead(pairing))])
+        raise DataError(pairing.faults or [empty_split(images, _no_image_found(pairing))])
     return pairing
 
 
-def _found_instead(pairing: Pairing) -> str:
+def _no_image_found(pairing: Pairing) -> str:
     skipped = [warning.what for warning in pairing.warnings if warning.kind == "passed over"]
     return "; ".join(["holds no image", *skipped[:1]])
 

@@ -1,4 +1,4 @@
-"""The files below a folder, and which suffixes are images and masks."""
+"""The files below a folder, and the suffixes of images and masks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_PICTURES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
-"""Formats that Pillow identifies, but decodes only with another program or not at all."""
+"""Formats that Pillow identifies, but decodes only with an external program or not at all."""
 MASK_SUFFIXES = frozenset(
     {".png", ".tif", ".tiff", ".bmp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm", ".tga"}
 )
-"""Formats that keep labels exactly; JPEG, WebP and their kind change pixel values."""
+"""Lossless formats; JPEG, WebP and the like would change labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Listing:
     """The files of a folder."""
 
     files: tuple[Path, ...]
-    """Files at any depth, sorted, without hidden ones; links are followed and not resolved."""
+    """Files at any depth, sorted, without hidden ones; links are followed but not resolved."""
     warnings: tuple[Fault, ...]
-    """Links to folders that lead back to themselves, which were not followed."""
+    """Links to a folder above themselves, which are not followed."""
 
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """Return the suffixes of all formats that Pillow decodes here, in lower case, with dots."""
+    """Return the suffixes of all formats that Pillow decodes, in lower case, with dots."""
     Image.init()
     readable = {
         suffix
@@ -48,48 +48,43 @@ def image_suffixes() -> frozenset[str]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether the suffix of ``path``, in any case, is that of an image."""
+    """Whether ``path`` has the suffix of an image, in upper or lower case."""
     return suffix_of(path) in image_suffixes()
 
 
 def is_mask(path: Path) -> bool:
-    """Whether the suffix of ``path``, in any case, is that of a mask."""
+    """Whether ``path`` has the suffix of a mask, in upper or lower case."""
     return suffix_of(path) in MASK_SUFFIXES
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix in lower case; blanks at the end of a file's name are no part of it."""
+    """Return the suffix in lower case, without trailing blanks of the file's name."""
     return path.suffix.strip().lower()
 
 
 def list_files(folder: Path, *, skip: Collection[Path] = ()) -> Listing:
     """Return the files at any depth of ``folder``.
 
-    Hidden files and folders are left out. A link to a folder is followed, unless it leads to a
-    folder that it lies in.
+    Hidden files and folders are skipped. Links to folders are followed, except links to a folder
+    above the link.
 
     Args:
-        folder: Where to look.
-        skip: Folders inside it that are left out, by whatever path they are reached.
+        folder: The folder.
+        skip: Folders inside it to skip, even if a link leads to them.
 
     Raises:
         DataError: a folder cannot be read.
     """
     skipped = {key for path in skip if (key := _identity(path)) is not None}
     loops: list[Fault] = []
-    places = (folder.absolute(), folder.resolve())
-    above = frozenset(_identity(path) for place in places for path in (place, *place.parents))
+    chains = [(path, *path.parents) for path in (folder.absolute(), folder.resolve())]
+    above = frozenset(_identity(path) for chain in chains for path in chain)
     files = sorted(_walk(folder, skipped, above, loops))
     return Listing(tuple(files), tuple(loops))
 
 
-def list_images(folder: Path, *, skip: Collection[Path] = ()) -> list[Path]:
-    """Return all images at any depth of ``folder``, sorted; ``list_files`` has the rules."""
-    return [path for path in list_files(folder, skip=skip).files if is_image(path)]
-
-
 def passed_over(folder: Path, files: Sequence[Path], role: str) -> list[Fault]:
-    """Return one warning that counts the suffixes of ``files``, which are no ``role``."""
+    """Return a warning that counts the suffixes of ``files``, none of which is a ``role``."""
     if not files:
         return []
     counts = Counter(suffix_of(path) for path in files)
@@ -98,7 +93,7 @@ def passed_over(folder: Path, files: Sequence[Path], role: str) -> list[Fault]:
         f"{count} {suffix or 'without a suffix'} (such as {example[suffix]})"
         for suffix, count in sorted(counts.items())
     )
-    what = f"passed over {len(files)} file(s) that are no {role} by their suffix: {kinds}"
+    what = f"passed over {len(files)} file(s) without the suffix of a {role}: {kinds}"
     remedy = "save masks as PNG" if role == "mask" else "convert images to JPEG or PNG"
     return [Fault(kind="passed over", path=str(folder), what=what, remedy=remedy)]
 
@@ -113,9 +108,8 @@ def _walk(
         entries = list(os.scandir(folder))
     except OSError as error:
         what = f"cannot be read ({error.strerror or error})"
-        fault = Fault(
-            kind="missing folder", path=str(folder), what=what, remedy="check its permissions"
-        )
+        remedy = "check its permissions"
+        fault = Fault(kind="missing folder", path=str(folder), what=what, remedy=remedy)
         raise DataError([fault]) from error
     for entry in entries:
         if entry.name.startswith("."):
@@ -126,7 +120,7 @@ def _walk(
             continue
         key = _identity(path)
         if key in above:
-            what, remedy = "is a link to a folder that it lies in", "remove it; it is not followed"
+            what, remedy = "is a link to a folder above it", "remove it; it is not followed"
             loops.append(Fault(kind="folder loop", path=str(path), what=what, remedy=remedy))
         elif key not in skipped:
             yield from _walk(path, skipped, above | {key}, loops)

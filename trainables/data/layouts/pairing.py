@@ -1,4 +1,4 @@
-"""Pairs of images and masks, made from the files that lie on disk."""
+"""Pairs of images and masks by file name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Keyed: TypeAlias = "tuple[str, Path]"
-"""A file with the name that it shares with its partner."""
+"""A file with the key that it shares with its partner."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -24,15 +24,15 @@ class Pairing:
     """The samples of one split."""
 
     samples: list[SamplePaths] = field(default_factory=list)
-    """Every image with its mask; where there is none, with the path that it should have."""
+    """Every image with its mask, or with the expected path of a missing mask."""
     faults: list[Fault] = field(default_factory=list)
     """Images that share a mask, images with several masks."""
     warnings: list[Fault] = field(default_factory=list)
-    """Masks without an image, files that were passed over."""
+    """Masks without an image, files with other suffixes."""
 
 
 class NameIndex:
-    """Finds files by a name: as written, else in another Unicode form, else in another case."""
+    """Finds files by key: exactly, else in another Unicode form, else in another case."""
 
     def __init__(self, files: Iterable[Keyed]) -> None:
         self._levels = [defaultdict[str, list["Path"]](list) for _ in _LEVELS]
@@ -41,10 +41,10 @@ class NameIndex:
                 level[form(key)].append(path)
 
     def find(self, key: str) -> list[Path]:
-        """Return the files of the first form in which there are any."""
+        """Return the files that match in the strictest form with a match."""
         for level, form in zip(self._levels, _LEVELS, strict=True):
-            if found := level.get(form(key)):
-                return found
+            if paths := level.get(form(key)):
+                return paths
         return []
 
 
@@ -57,35 +57,30 @@ _LEVELS: tuple[Callable[[str], str], ...] = (str, _nfc, lambda key: _nfc(key).ca
 
 def stem_key(path: Path, folder: Path) -> str:
     """Return the path below ``folder`` without its last suffix."""
-    inside = path.relative_to(folder)
-    return (inside.parent / without_suffix(path)).as_posix()
-
-
-def without_suffix(path: Path) -> str:
-    """Return the name of ``path`` without its last suffix: ``a.b`` of ``a.b.jpg``."""
-    return path.name.removesuffix(path.suffix)
+    stem = path.name.removesuffix(path.suffix)
+    return (path.relative_to(folder).parent / stem).as_posix()
 
 
 def pair(
     images: Sequence[Keyed], masks: Sequence[Keyed], missing: Callable[[str], Path]
 ) -> Pairing:
-    """Return the images with the masks of the same name.
+    """Return the images with the masks of the same key.
 
     Args:
-        images: The images with their names.
-        masks: The masks with their names.
-        missing: Gives the path that the mask of a name should have.
+        images: The images with their keys.
+        masks: The masks with their keys.
+        missing: Returns the expected path of the mask with a key.
     """
     index, pairing = NameIndex(masks), Pairing()
     owners: dict[Path, list[Path]] = defaultdict(list)
     for key, image in images:
-        found = index.find(key)
-        for mask in found:
+        matches = index.find(key)
+        for mask in matches:
             owners[mask].append(image)
-        if len(found) > 1:
-            pairing.faults.append(_several_masks(image, found))
-        pairing.samples.append(SamplePaths(image, found[0] if found else missing(key)))
-    pairing.faults += [_shared(mask, own) for mask, own in owners.items() if len(own) > 1]
+        if len(matches) > 1:
+            pairing.faults.append(_several_masks(image, matches))
+        pairing.samples.append(SamplePaths(image, matches[0] if matches else missing(key)))
+    pairing.faults += [_shared(mask, shared) for mask, shared in owners.items() if len(shared) > 1]
     pairing.warnings += [_unused(mask) for _, mask in masks if mask not in owners]
     return pairing
 
@@ -93,42 +88,43 @@ def pair(
 def pair_folders(images: Path, masks: Path) -> Pairing:
     """Return the images below one folder with the masks of the same relative stem below another.
 
-    Where one folder lies in the other its files are left out there. Where both are one folder,
-    files in a format that masks may have are masks and the others are images.
+    If one folder contains the other, its list leaves out the files of the other. If both are the
+    same folder, files with the suffix of a mask are masks and the others are images.
 
     Raises:
         DataError: a folder cannot be read.
     """
-    one = images.samefile(masks)
-    listed = list_files(images, skip=() if one else (masks,))
-    beside = listed if one else list_files(masks, skip=(images,))
-    pictures = [path for path in listed.files if is_image(path) and not (one and is_mask(path))]
-    labels = [path for path in beside.files if is_mask(path)]
+    same = images.samefile(masks)
+    image_list = list_files(images, skip=() if same else (masks,))
+    mask_list = image_list if same else list_files(masks, skip=(images,))
+    pictures = [path for path in image_list.files if is_image(path)]
+    pictures = [path for path in pictures if not (same and is_mask(path))]
+    labels = [path for path in mask_list.files if is_mask(path)]
     pairing = pair(
         [(stem_key(path, images), path) for path in pictures],
         [(stem_key(path, masks), path) for path in labels],
         lambda key: masks / f"{key}.png",
     )
-    others = [path for path in listed.files if not is_image(path)]
-    pairing.warnings += [*listed.warnings, *passed_over(images, others, "image")]
-    if one:
+    others = [path for path in image_list.files if not is_image(path)]
+    pairing.warnings += [*image_list.warnings, *passed_over(images, others, "image")]
+    if same:
         if not pictures and labels:
             pairing.faults.append(_undivided(images))
     else:
-        others = [path for path in beside.files if not is_mask(path)]
-        pairing.warnings += [*beside.warnings, *passed_over(masks, others, "mask")]
+        others = [path for path in mask_list.files if not is_mask(path)]
+        pairing.warnings += [*mask_list.warnings, *passed_over(masks, others, "mask")]
     return pairing
 
 
 def _several_masks(image: Path, masks: Sequence[Path]) -> Fault:
     what = f"has {len(masks)} masks: {', '.join(map(str, masks))}"
-    remedy = "keep the one that is right"
+    remedy = "keep the correct one"
     return Fault(kind="several masks", path=str(image), what=what, remedy=remedy)
 
 
 def _shared(mask: Path, images: Sequence[Path]) -> Fault:
     what = f"is the mask of {len(images)} images: {', '.join(map(str, images))}"
-    remedy = "give every image a stem of its own, with its own mask"
+    remedy = "give every image its own stem and its own mask"
     return Fault(kind="shared mask", path=str(mask), what=what, remedy=remedy)
 
 
@@ -138,6 +134,6 @@ def _unused(mask: Path) -> Fault:
 
 
 def _undivided(folder: Path) -> Fault:
-    what = "holds images and masks in formats that both may have, so none is known as an image"
-    remedy = "put the masks into a folder of their own and name it by data.masks"
+    what = "holds images and masks with the same suffixes, so they cannot be distinguished"
+    remedy = "move the masks into another folder and set data.masks to it"
     return Fault(kind="no images", path=str(folder), what=what, remedy=remedy)

@@ -1,4 +1,4 @@
-"""The layout a data configuration names: opened, or only its classes."""
+"""The layout of a data configuration, or only its classes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 
 def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layout:
-    """Return the files, classes and label map of the data set that ``config`` names.
+    """Return files, classes and label map of the data set of ``config``; no image is opened.
 
-    Folders are listed and no image is opened. The scenes of format ``synthetic`` are generated
-    where they are not there yet, below ``cache_dir`` when ``config.root`` is None. The files at an
-    address of an object store are copied below ``cache_dir`` first; nothing else is downloaded.
+    Missing scenes of format ``synthetic`` are generated, below ``cache_dir`` if ``config.root`` is
+    None. Files in an object store are copied below ``cache_dir`` first; nothing else is downloaded.
 
     Raises:
-        DataError: every fault of settings and folders that can be seen without opening a file.
+        DataError: all faults of settings and folders.
     """
     layout = list_layout(config, cache_dir)
     if layout.faults:
@@ -36,10 +35,10 @@ def open_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
 
 
 def list_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layout:
-    """Return what ``open_layout`` does, also where files cannot be paired: see ``Layout.faults``.
+    """Return the layout; files that cannot be paired are in ``Layout.faults``.
 
     Raises:
-        DataError: every fault of settings and folders.
+        DataError: all other faults of settings and folders.
     """
     faults = config_faults(config)
     if faults:
@@ -54,17 +53,18 @@ def list_layout(config: DataConfig, cache_dir: str | Path | None = None) -> Layo
 def _with_test(
     layout: Layout, config: DataConfig, split: str, cache_dir: str | Path | None
 ) -> Layout:
-    """Return ``layout`` with its test split, which is listed in the place of the validation split.
+    """Return ``layout`` with its test split.
 
     Raises:
-        DataError: the test split cannot be listed, or has images of another split.
+        DataError: the test split cannot be listed, or shares images with another split.
     """
-    wanted = replace(config, val_split=split, max_val_images=config.max_test_images)
+    # Layouts list a training and a validation split; here the latter is the test split.
+    test_config = replace(config, val_split=split, max_val_images=config.max_test_images)
     try:
-        tested = _open_splits(wanted, cache_dir)
+        test_layout = _open_splits(test_config, cache_dir)
     except DataError as error:
-        raise DataError(_of_test(error.faults)) from None
-    test = tested.val
+        raise DataError(_as_test_faults(error.faults)) from None
+    test = test_layout.val
     searched = {sample.image: role for role in layout.roles for sample in layout.samples(role)}
     shared = [sample.image for sample in test if sample.image in searched]
     if shared:
@@ -73,21 +73,19 @@ def _with_test(
             f"{searched[shared[0]]} split, such as {shared[0].name}"
         )
         raise DataError([setting_fault("test_split", what, "name a split of other images")])
-    # the training split was listed twice
-    faults = tuple(dict.fromkeys((*layout.faults, *tested.faults)))
-    warnings = tuple(dict.fromkeys((*layout.warnings, *tested.warnings)))
+    # Both layouts report the training split, so equal faults are merged.
+    faults = tuple(dict.fromkeys((*layout.faults, *test_layout.faults)))
+    warnings = tuple(dict.fromkeys((*layout.warnings, *test_layout.warnings)))
     return replace(layout, test=test, faults=faults, warnings=warnings)
 
 
-def _of_test(faults: Iterable[Fault]) -> list[Fault]:
-    """Return faults of the validation split's settings as those of the test split's."""
+def _as_test_faults(faults: Iterable[Fault]) -> list[Fault]:
+    """Return ``faults`` with the settings of the validation split as those of the test split."""
     names = {
-        f"data.{name.format('val')}": f"data.{name.format('test')}" for name in _SPLIT_SETTINGS
+        "data.val_split": "data.test_split",
+        "data.max_val_images": "data.max_test_images",
     }
     return [replace(fault, path=names.get(fault.path, fault.path)) for fault in faults]
-
-
-_SPLIT_SETTINGS = ("{}_split", "max_{}_images")
 
 
 def _open_splits(config: DataConfig, cache_dir: str | Path | None) -> Layout:
@@ -105,10 +103,10 @@ def _open_splits(config: DataConfig, cache_dir: str | Path | None) -> Layout:
 
 
 def class_names_of(config: DataConfig) -> tuple[str, ...]:
-    """Return the class names by training id, without a look at the disk.
+    """Return the class names by training id, without access to the disk.
 
     Raises:
-        DataError: the names given do not fit the format, or ``folder`` has none.
+        DataError: ``class_names`` does not fit the format, or is missing for ``folder``.
     """
     faults = config_faults(config)
     if faults:
@@ -124,12 +122,3 @@ def class_names_of(config: DataConfig) -> tuple[str, ...]:
             return renamed(config, voc.CLASS_NAMES)
         case "ade20k":
             return renamed(config, ade20k.CLASS_NAMES)
-
-
-def num_classes_of(config: DataConfig) -> int:
-    """Return the number of classes that are trained, ignored labels left out.
-
-    Raises:
-        DataError: as ``class_names_of``.
-    """
-    return len(class_names_of(config))

@@ -1,4 +1,4 @@
-"""Layout ``synthetic``: generated street scenes, read as Cityscapes with the classes drawn."""
+"""Layout ``synthetic``: generated street scenes in the Cityscapes layout."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["CLASS_NAMES", "open_synthetic"]
 
 
 def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
-    """Return the scenes that ``config`` describes, generated first where they are not there yet.
+    """Return the scenes of ``config`` in ``config.root``, or below ``cache_dir`` if that is None.
 
-    They lie in ``config.root``, or below ``cache_dir`` where that is None.
+    Missing scenes are generated first.
 
     Raises:
         DataError: a setting is out of range, or the scenes cannot be written.
@@ -51,21 +51,21 @@ def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
 
 
 def _setting_faults(config: DataConfig, cache_dir: str | Path | None) -> list[Fault]:
-    found = []
+    faults = []
     if config.root is None and cache_dir is None:
-        what, remedy = "is not set, and there is no cache folder either", "set one of the two"
-        found.append(setting_fault("root", what, remedy))
+        what, remedy = "is not set, and neither is a cache folder", "set one of the two"
+        faults.append(setting_fault("root", what, remedy))
     for name in ("synthetic_train_images", "synthetic_val_images", "synthetic_test_images"):
         count = getattr(config, name)
         if not count >= 1:
-            found.append(setting_fault(name, f"is {count}", "give a number >= 1"))
+            faults.append(setting_fault(name, f"is {count}", "give a number >= 1"))
     if not config.synthetic_seed >= 0:
         what = f"is {config.synthetic_seed}"
-        found.append(setting_fault("synthetic_seed", what, "give a number >= 0"))
+        faults.append(setting_fault("synthetic_seed", what, "give a number >= 0"))
     allowed = ("train", "val") if config.test_split is None else ("train", "val", "test")
     for setting in ("train_split", "val_split"):
         try:
             find_split(getattr(config, setting), allowed, setting)
         except DataError as error:
-            found += error.faults
-    return found
+            faults += error.faults
+    return faults

@@ -44,15 +44,15 @@ CLASS_NAMES: tuple[str, ...] = (
     "train",
     "tv monitor",
 )
-"""Names by mask value; 255 marks the ignored outlines."""
+"""Names by mask value; 255 is the ignored outline of objects."""
 
 _BASE = Path("VOCdevkit", "VOC2012")
 
 
 def open_voc(config: DataConfig) -> Layout:
-    """Return the samples that ``VOCdevkit/VOC2012/ImageSets/Segmentation`` below the root lists.
+    """Return the samples listed in ``VOCdevkit/VOC2012/ImageSets/Segmentation``.
 
-    The root may also be ``VOCdevkit`` or ``VOC2012`` itself.
+    The root is the folder of ``VOCdevkit``, ``VOCdevkit`` itself or ``VOC2012`` itself.
 
     Raises:
         DataError: every missing setting, folder or list of a split, together.
@@ -65,9 +65,9 @@ def open_voc(config: DataConfig) -> Layout:
     if faults:
         raise DataError(faults)
     lists = ("train", "val", "trainval")
-    own = () if config.test_split is None else (config.test_split,)
+    test = () if config.test_split is None else (config.test_split,)
     train = _list_split(root, config.train_split, "train_split", lists)
-    val = _list_split(root, config.val_split, "val_split", (*lists, *own))
+    val = _list_split(root, config.val_split, "val_split", (*lists, *test))
     return Layout(
         root=root,
         class_names=renamed(config, CLASS_NAMES),
@@ -94,7 +94,7 @@ def _list_split(root: Path, split: str, setting: str, allowed: tuple[str, ...]) 
     try:
         lines = listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
-        what, remedy = "the list of the split is not there", "unpack the data set again"
+        what, remedy = "the list of the split does not exist", "unpack the data set again"
         fault = Fault(kind="missing file", path=str(listing), what=what, remedy=remedy)
         raise DataError([fault]) from None
     names = [line.strip() for line in lines if line.strip()]
@@ -104,21 +104,21 @@ def _list_split(root: Path, split: str, setting: str, allowed: tuple[str, ...]) 
 
 
 def _pair(names: list[str], images: Path, masks: Path) -> Pairing:
-    """Return the listed samples; masks of images that the list leaves out are no concern of it."""
+    """Return the listed samples; masks of other images are not faults."""
     pictures, labels = list_files(images), list_files(masks)
     index = NameIndex((stem_key(path, images), path) for path in pictures.files if is_image(path))
-    found = {name: index.find(name) for name in names}
+    matches = {name: index.find(name) for name in names}
     pairing = pair(
-        [(name, paths[0] if paths else images / f"{name}.jpg") for name, paths in found.items()],
+        [(name, paths[0] if paths else images / f"{name}.jpg") for name, paths in matches.items()],
         [(stem_key(path, masks), path) for path in labels.files if is_mask(path)],
         lambda key: masks / f"{key}.png",
     )
-    pairing.faults += [_several(name, paths) for name, paths in found.items() if len(paths) > 1]
+    pairing.faults += [_several(name, paths) for name, paths in matches.items() if len(paths) > 1]
     pairing.warnings = [*pictures.warnings, *labels.warnings]
     return pairing
 
 
 def _several(name: str, paths: list[Path]) -> Fault:
     what = f"is one of {len(paths)} images of the listed name {name}: {', '.join(map(str, paths))}"
-    remedy = "keep the one that is right"
+    remedy = "keep the correct one"
     return Fault(kind="several images", path=str(paths[0]), what=what, remedy=remedy)

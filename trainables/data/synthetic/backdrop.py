@@ -1,4 +1,4 @@
-"""What lines the street: buildings, trees and a far skyline."""
+"""Buildings and trees along the street, and a distant skyline."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def draw_building(
     floors = int(rng.integers(2, 8))
     height = floors * rng.uniform(2.8, 3.4) + 0.8
     wall = _WALLS[int(rng.integers(len(_WALLS)))]
-    # The wall that faces the sun is the one across the street from it.
+    # The sun lights the walls on the opposite side of the street.
     facing = 1.0 if light.sun == 0 else (1.12 if light.sun != side else 0.62)
     facing *= rng.uniform(0.88, 1.08)
     deep = x + side * rng.uniform(6, 14)
@@ -113,19 +113,19 @@ def draw_tree(
     canvas: Canvas, camera: Camera, light: Light, rng: np.random.Generator, *, x: float, z: float
 ) -> None:
     """Draw a tree with its trunk at ``x``, ``z``."""
-    trunk, crown = rng.uniform(1.2, 2.6), rng.uniform(1.2, 2.6)
+    trunk, leaves = rng.uniform(1.2, 2.6), rng.uniform(1.2, 2.6)
     half = rng.uniform(0.1, 0.22)
     if rng.random() < 0.2:
-        trunk, crown = 0.3, rng.uniform(0.6, 1.1)
-    canvas.shadow(camera.project(x, 0, z), (crown * camera.scale(z), 0.2 * camera.scale(z)), 0.3)
+        trunk, leaves = 0.3, rng.uniform(0.6, 1.1)
+    canvas.shadow(camera.project(x, 0, z), (leaves * camera.scale(z), 0.2 * camera.scale(z)), 0.3)
     stem = [(x - half, 0.0, z), (x + half, 0.0, z), (x + half, trunk + 0.5, z)]
     stem.append((x - half, trunk + 0.5, z))
     canvas.polygon(camera.quad(stem), light.shade((92, 70, 52), z), ids.VEGETATION)
     green: Colour = (rng.uniform(50, 125), rng.uniform(88, 135), rng.uniform(30, 62))
     for _ in range(16 if z < 40 else 8):
-        dx, dy = rng.normal(0, 0.42, 2) * crown
-        place = camera.project(x + dx, trunk + crown + dy, z)
-        size = crown * rng.uniform(0.3, 0.6) * camera.scale(z)
-        bright = 0.85 + 0.3 * dy / crown - 0.15 * light.sun * -dx / crown + rng.normal(0, 0.08)
+        dx, dy = rng.normal(0, 0.42, 2) * leaves
+        place = camera.project(x + dx, trunk + leaves + dy, z)
+        size = leaves * rng.uniform(0.3, 0.6) * camera.scale(z)
+        bright = 0.85 + 0.3 * dy / leaves - 0.15 * light.sun * -dx / leaves + rng.normal(0, 0.08)
         colour = light.shade(green, z, float(bright))
         canvas.ellipse(place, (size, size * rng.uniform(0.7, 1.0)), colour, ids.VEGETATION)

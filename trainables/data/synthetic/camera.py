@@ -1,4 +1,4 @@
-"""A pinhole camera on a street: places in metres to places in the picture."""
+"""A pinhole camera on a street, which projects metres to pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Point: TypeAlias = tuple[float, float]
 
 NEAR = 1.5
-"""Distance of the nearest thing that is drawn, metres."""
+"""Least distance of drawn objects, metres."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class Camera:
     above: float
     """Height of the lens above the ground, metres."""
     bend: float
-    """Sideways turn of the street: metres to the right per square metre ahead."""
+    """Curvature of the street: metres to the right per squared metre ahead."""
 
     @classmethod
     def draw(cls, rng: np.random.Generator, height: int, width: int) -> Camera:
@@ -49,7 +49,7 @@ class Camera:
         )
 
     def project(self, x: float, y: float, z: float) -> Point:
-        """Return column and row of the point (x, y, z), z not nearer than ``NEAR``."""
+        """Return column and row of the point (x, y, z), z at least ``NEAR``."""
         z = max(z, NEAR)
         column = self.centre + self.focal * (x + self.bend * z * z) / z
         return column, self.horizon + self.focal * (self.above - y) / z
@@ -59,11 +59,11 @@ class Camera:
         return [self.project(*corner) for corner in corners]
 
     def scale(self, z: float) -> float:
-        """Return the pixels that one metre takes at distance ``z``."""
+        """Return the pixels per metre at distance ``z``."""
         return self.focal / max(z, NEAR)
 
     def ground(self, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return x and z, in metres, of the ground seen in every block of ``step`` x ``step``.
+        """Return x and z, in metres, of the ground in every block of ``step`` x ``step`` pixels.
 
         Both have one entry per block, ``height // step`` x ``width // step``; z is infinite at the
         horizon and above.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Canvas:
-    """A picture and its labels, painted over from far to near."""
+    """A picture and its labels; shapes are drawn from far to near."""
 
     def __init__(
         self, picture: NDArray[np.float64], labels: NDArray[np.uint8], enlarged: int
@@ -51,7 +51,7 @@ class Canvas:
     def finish(self, reduced: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Return picture (H x W x 3, [0, 255]) and labels (H x W), ``reduced`` times smaller.
 
-        Colours are averaged, so edges are smooth; a label is that of one pixel of its block.
+        Colours are averaged for smooth edges; a label is that of one pixel of its block.
         """
         picture = np.asarray(self._picture.reduce(reduced), dtype=np.float64)
         labels = np.asarray(self._labels, dtype=np.uint8)[

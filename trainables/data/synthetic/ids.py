@@ -1,4 +1,4 @@
-"""The Cityscapes ids of what a generated scene holds."""
+"""The Cityscapes ids of the classes in generated scenes."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ CLASS_NAMES: tuple[str, ...] = (
     "person",
     "car",
 )
-"""Names of the classes drawn, by training id; Cityscapes' own names."""
+"""Cityscapes' names of these classes, by training id."""

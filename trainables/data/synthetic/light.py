@@ -1,4 +1,4 @@
-"""The light of a scene: time of day, weather, haze, noise of the sensor."""
+"""The light of a scene: time of day, weather, haze and sensor noise."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Colour: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Light:
-    """What the weather does to colours."""
+    """Time of day and weather, as they change colours."""
 
     zenith: Colour
     """Colour of the sky overhead."""
     haze: Colour
-    """Colour of the sky at the horizon, and of everything far away."""
+    """Colour of the sky at the horizon and of distant objects."""
     tint: Colour
-    """Factors of red, green and blue of everything that is lit, about 1."""
+    """Factors of red, green and blue of lit surfaces, about 1."""
     fog: float
     """Share of haze gained per metre, >= 0."""
     sun: int
@@ -36,7 +36,7 @@ class Light:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Light:
-        """Return the light of a random hour and weather."""
+        """Return a random time of day and weather."""
         mood = _MOODS[int(rng.choice(len(_MOODS), p=_ODDS))]
         zenith, haze, tint, fog, sunny, clouds = mood
         power = rng.uniform(0.8, 1.2)
@@ -53,9 +53,9 @@ class Light:
         )
 
     def shade(self, colour: Colour, z: float, facing: float = 1.0) -> tuple[int, int, int]:
-        """Return what a surface of ``colour`` looks like ``z`` metres away.
+        """Return the colour of a surface of ``colour`` at ``z`` metres.
 
-        ``facing`` scales its light: 1 in the open, less in the shade.
+        ``facing`` scales its light: 1 in the sun, less in the shade.
         """
         veil = 1 - math.exp(-self.fog * z)
         mixed = [
@@ -68,7 +68,7 @@ class Light:
     def shade_field(
         self, colours: NDArray[np.float64], z: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return ``shade`` of a field of colours (H x W x 3) at distances ``z`` (H x W)."""
+        """Return ``shade`` of colours (H x W x 3) at distances ``z`` (H x W)."""
         veil = 1 - np.exp(-self.fog * np.minimum(z, 1e4))[..., None]
         shaded: NDArray[np.float64] = (1 - veil) * colours * self.tint + veil * self.haze
         return shaded

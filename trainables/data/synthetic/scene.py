@@ -32,8 +32,8 @@ def draw_scene(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return a picture (H x W x 3, RGB) and its Cityscapes ids (H x W), both uint8.
 
-    Everything in it is drawn from ``rng``: camera, street, weather, and what stands where. Things
-    are painted from far to near, so nearer ones hide farther ones in picture and labels alike.
+    Camera, street, weather and objects are drawn from ``rng``. Objects are painted from far to
+    near, so near ones occlude far ones in picture and labels.
     """
     camera = Camera.draw(rng, height * OVERSAMPLING, width * OVERSAMPLING)
     light, street = Light.draw(rng), Street.draw(rng)
@@ -48,10 +48,10 @@ def draw_scene(
 
 
 def _contents(rng: np.random.Generator, street: Street) -> list[tuple[float, Callable[..., None]]]:
-    found: list[tuple[float, Callable[..., None]]] = []
+    objects: list[tuple[float, Callable[..., None]]] = []
     for side in (-1, 1):
         built = rng.uniform(0.45, 0.95)
-        found += _houses(rng, street, side, built)
+        objects += _houses(rng, street, side, built)
         kerb, front = street.edge(side) + side * 0.4, street.front(side)
         between = partial(rng.uniform, *sorted((kerb + side * 0.4, front - side * 0.2)))
         for draw, most, nearest, farthest, place in (
@@ -62,15 +62,15 @@ def _contents(rng: np.random.Generator, street: Street) -> list[tuple[float, Cal
         ):
             for _ in range(int(rng.integers(0, most + 1))):
                 z = rng.uniform(nearest, farthest)
-                found.append((z, partial(draw, x=place(), z=z)))
-    found += _traffic(rng, street)
-    return found
+                objects.append((z, partial(draw, x=place(), z=z)))
+    objects += _traffic(rng, street)
+    return objects
 
 
 def _houses(
     rng: np.random.Generator, street: Street, side: int, built: float
 ) -> list[tuple[float, Callable[..., None]]]:
-    found: list[tuple[float, Callable[..., None]]] = []
+    objects: list[tuple[float, Callable[..., None]]] = []
     z = rng.uniform(-6, 6)
     while z < 110:
         end = z + rng.uniform(7, 20)
@@ -78,31 +78,31 @@ def _houses(
             x = street.front(side) + side * rng.uniform(0, 1.5)
             if rng.random() < built:
                 draw = partial(draw_building, x=x, side=side, start=z, end=end)
-                found.append((end, draw))
+                objects.append((end, draw))
             else:
                 for _ in range(4):
                     place = rng.uniform(max(z, 4.0), end)
                     inside = x + side * rng.uniform(0.5, 7)
-                    found.append((place, partial(draw_tree, x=inside, z=place)))
+                    objects.append((place, partial(draw_tree, x=inside, z=place)))
         z = end + (rng.uniform(0, 5) if rng.random() < 0.5 else 0)
-    return found
+    return objects
 
 
 def _traffic(rng: np.random.Generator, street: Street) -> list[tuple[float, Callable[..., None]]]:
-    found: list[tuple[float, Callable[..., None]]] = []
+    objects: list[tuple[float, Callable[..., None]]] = []
     lanes = [street.right * 0.45, street.left * 0.5]
     parked = [street.left + 1.05, street.right - 1.05]
     for lane, chance in ((lanes[0], 0.6), (lanes[1], 0.7), (parked[0], 0.6), (parked[1], 0.6)):
         z = rng.uniform(5, 14)
         while z < 60:
             if rng.random() < chance * 0.6:
-                found.append((z, partial(draw_car, x=lane + rng.normal(0, 0.12), z=z)))
+                objects.append((z, partial(draw_car, x=lane + rng.normal(0, 0.12), z=z)))
             z += rng.uniform(6.0, 14)
     if rng.random() < 0.35:
         z = rng.uniform(7, 20)
         x = rng.uniform(street.left, street.right)
-        found.append((z, partial(draw_person, x=x, z=z)))
-    return found
+        objects.append((z, partial(draw_person, x=x, z=z)))
+    return objects
 
 
 def _draw_bonnet(canvas: Canvas, camera: Camera, light: Light, rng: np.random.Generator) -> None:
@@ -120,7 +120,7 @@ def _textured(
     for label, contrast in _GRAIN.items():
         table[label] = contrast
     grain = 0.6 * rng.normal(0, 1, (height, width)) + clouds(rng, height, width, 32)
-    # What is bright is mostly far away in the haze, which hides textures as it hides colours.
+    # Bright pixels are mostly distant and hazy, where textures fade as colours do.
     depth = np.minimum(picture, 255 - picture) * (table[labels] * grain)[..., None]
     return np.clip(picture + depth, 0, 255)
 

@@ -1,4 +1,4 @@
-"""The street of a scene: sky, road, pavements, verges, markings and shadows."""
+"""Sky and ground of a scene: road, pavements, verges, markings and shadows."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _shadows(
     shade = np.ones(across.shape)
     if not light.sun:
         return shade
-    # What stands between the street and the sun throws a shadow of changing length over it.
+    # Objects between street and sun cast shadows of varying length on it.
     lengths = rng.uniform(0.0, 7.0, size=24) * (rng.random(24) < 0.75)
     block = np.minimum(np.where(np.isfinite(ahead), ahead, 0) / rng.uniform(4, 9), 23).astype(int)
     distance = (street.front(light.sun) - across) * light.sun

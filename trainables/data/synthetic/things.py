@@ -1,4 +1,4 @@
-"""What stands and moves in the street: cars, people, poles and signs."""
+"""Objects in the street: cars, people, poles and signs."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _draw_flank(
 def draw_person(
     canvas: Canvas, camera: Camera, light: Light, rng: np.random.Generator, *, x: float, z: float
 ) -> None:
-    """Draw someone who stands or walks at ``x``, ``z``."""
+    """Draw a standing or walking person at ``x``, ``z``."""
     tall = rng.uniform(1.5, 1.9)
     hip, shoulder, stride = 0.5 * tall, 0.83 * tall, rng.uniform(0.05, 0.32)
     half = rng.uniform(0.2, 0.3)
@@ -166,7 +166,7 @@ def _draw_pole(
     canvas: Canvas, camera: Camera, light: Light, pole: tuple[float, float, float, float]
 ) -> None:
     x, z, tall, half = pole
-    # A pole thinner than a pixel of the finished picture would be noise in the labels.
+    # A pole thinner than a pixel of the finished picture would add noise to the labels.
     half = max(half, 1.0 / camera.scale(z))
     corners = [(x - half, 0.0, z), (x + half, 0.0, z), (x + half, tall, z), (x - half, tall, z)]
     canvas.polygon(camera.quad(corners), light.shade(_STEEL, z, 0.85), ids.POLE)

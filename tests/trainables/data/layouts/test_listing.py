@@ -10,7 +10,6 @@ from trainables.data.layouts.listing import (
     image_suffixes,
     is_image,
     list_files,
-    list_images,
     passed_over,
 )
 
@@ -62,7 +61,10 @@ def test_hidden_files_and_folders_are_skipped_at_every_depth(tmp_path: Path) -> 
 def test_linked_folders_are_followed_by_their_own_path(tmp_path: Path) -> None:
     touch(tmp_path, "pool/x.png", "data/y.png")
     (tmp_path / "data" / "linked").symlink_to(tmp_path / "pool")
-    assert names_of(tmp_path, list_images(tmp_path / "data")) == ["data/linked/x.png", "data/y.png"]
+    assert names_of(tmp_path, list_files(tmp_path / "data").files) == [
+        "data/linked/x.png",
+        "data/y.png",
+    ]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../../..", "../../../.."])
@@ -86,13 +88,13 @@ def test_two_folders_that_link_to_each_other_are_listed_once_each(tmp_path: Path
 def test_broken_links_are_files_of_their_name(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "b.png").symlink_to("b.png")
-    assert names_of(tmp_path, list_images(tmp_path)) == ["a.png", "b.png"]
+    assert names_of(tmp_path, list_files(tmp_path).files) == ["a.png", "b.png"]
 
 
 def test_skipped_folders_are_skipped_by_whatever_path(tmp_path: Path) -> None:
     touch(tmp_path, "masks/x.png", "y.png")
     (tmp_path / "link").symlink_to("masks")
-    found = list_images(tmp_path, skip=[tmp_path / "link", tmp_path / "none"])
+    found = list_files(tmp_path, skip=[tmp_path / "link", tmp_path / "none"]).files
     assert names_of(tmp_path, found) == ["y.png"]
 
 

@@ -57,7 +57,7 @@ def test_the_listed_images_are_the_samples(root: Path) -> None:
 def test_missing_folders_and_lists_are_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"set data\.root to the folder that holds VOCdevkit"):
         open_voc(config_of(tmp_path / "elsewhere"))
-    with pytest.raises(DataError, match=r"trainval\.txt: the list of the split is not there"):
+    with pytest.raises(DataError, match=r"trainval\.txt: the list of the split does not exist"):
         open_voc(config_of(root, train_split="trainval"))
     (root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_text("\n")
     with pytest.raises(DataError, match="names no image"):
