@@ -95,11 +95,11 @@ def _offer_unfinished(spec: SweepSpec) -> SweepFolder | None:
     import sys
     from pathlib import Path
 
-    from orchestrator.ledger.identity import unfinished_like
+    from orchestrator.ledger.identity import unfinished_sweep_of
     from orchestrator.spec.dump import settle_spec
 
     spec = settle_spec(spec)
-    folder = unfinished_like(Path(spec.storage.root), spec)
+    folder = unfinished_sweep_of(Path(spec.storage.root), spec)
     if folder is None:
         return None
     if folder.is_driven():

@@ -13,9 +13,9 @@ from orchestrator.lanes.pool import LanePool
 from orchestrator.lanes.ray_tune.run import run_trials
 from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.lanes.teacher import prepare_teacher
-from orchestrator.ledger.clock import SweepClock, begun_at
+from orchestrator.ledger.clock import SweepClock, sweep_start
 from orchestrator.ledger.events import TrialEnded
-from orchestrator.ledger.history.warm_start import kept_warm_start
+from orchestrator.ledger.history.warm_start import recorded_warm_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.baselines.baseline import names_by_digest
@@ -194,7 +194,7 @@ def _following(
 
 def _clock_of(ledger: Ledger) -> SweepClock:
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
-    return SweepClock(begun_at(ledger), at_least=last)
+    return SweepClock(sweep_start(ledger), at_least=last)
 
 
 def _make_sweep(
@@ -205,7 +205,7 @@ def _make_sweep(
     clock: SweepClock,
 ) -> Sweep:
     costs = StaticCostModel(num_classes)
-    problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
+    problem = problem_of(spec, costs, earlier=recorded_warm_start(ledger).events)
     return Sweep(
         objectives=spec.objectives,
         budget=spec.budget,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.ledger.history.experience import Experience
+    from orchestrator.ledger.history.trainings import EarlierTraining
     from search_spaces.space import Config, SearchSpace
 
 CPU_MACS = 2e10
@@ -75,7 +75,7 @@ def believe(
     space: SearchSpace,
     static: Callable[[Config], Mapping[str, float]],
     setting: Setting,
-    past: Sequence[Experience] = (),
+    past: Sequence[EarlierTraining] = (),
 ) -> Beliefs:
     """Return the guesses, corrected by ``past`` trainings as far as those go."""
     encoder = Encoder(space)
@@ -145,7 +145,9 @@ def _median(seconds: Sequence[float]) -> float:
     return statistics.median(seconds) if seconds else OTHER_SECONDS
 
 
-def _basis(setting: Setting, past: Sequence[Experience], complete: Sequence[Experience]) -> str:
+def _basis(
+    setting: Setting, past: Sequence[EarlierTraining], complete: Sequence[EarlierTraining]
+) -> str:
     device = "GPU" if setting.on_gpu else "CPU core"
     rate = GPU_MACS if setting.on_gpu else CPU_MACS
     guess = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.forecast.beliefs import Beliefs
     from orchestrator.forecast.forecast import Watched
-    from orchestrator.ledger.history.experience import Experience
+    from orchestrator.ledger.history.trainings import EarlierTraining
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
@@ -41,7 +41,7 @@ def make_plan(
     images: tuple[int, int],
     cpus: float,
     gpus: float,
-    past: Sequence[Experience] = (),
+    past: Sequence[EarlierTraining] = (),
     warm_start: WarmStart = NOTHING,
     simulated_trials: int = SIMULATED_TRIALS,
     jobs: int = 1,

@@ -11,7 +11,7 @@ from cluster.capacity.memory import MemoryModel, learn, size_lanes
 from cluster.capacity.packing import Demand, LaneShape, pack
 from cluster.capacity.resources import lane_shape, lanes_on
 from orchestrator.lanes.plan import LanePlan
-from orchestrator.ledger.history.experience import gather
+from orchestrator.ledger.history.trainings import stored_trainings
 from search_spaces.config import TrialConfig
 from trainables.cost.training_memory import training_memory_mb
 
@@ -135,7 +135,7 @@ def memory_model(spec: SweepSpec, need: Callable[[Config], float]) -> MemoryMode
     """Return what the trials of earlier sweeps in the storage folder say about memory."""
     return learn(
         (need(past.config), past.costs["peak_memory_mb"])
-        for past in gather(spec)
+        for past in stored_trainings(spec)
         if "peak_memory_mb" in past.costs
     )
 

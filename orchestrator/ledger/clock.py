@@ -15,7 +15,7 @@ BEGUN = "begun"
 """Fact of a ledger that says when the sweep began, seconds since 1970."""
 
 
-def begun_at(ledger: Ledger) -> float:
+def sweep_start(ledger: Ledger) -> float:
     """Return when the sweep began first, seconds since 1970; now where it begins."""
     kept = ledger.fact(BEGUN)
     if isinstance(kept, float):

@@ -24,7 +24,7 @@ def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def broken_figures(metrics: Mapping[str, float], names: Collection[str] = ()) -> str | None:
+def nonfinite_text(metrics: Mapping[str, float], names: Collection[str] = ()) -> str | None:
     """Return as text which metrics of ``QUALITY`` and ``names`` are not finite, None if none is."""
     broken = [
         f"{name} is {value}"
@@ -43,7 +43,7 @@ def finite_event(event: SweepEvent) -> SweepEvent:
     match event:
         case TrialAsked() if _has_others(event.known.values()):
             return replace(event, known=finite_only(event.known))
-        case TrialEnded(state="complete") if broken := broken_figures(event.metrics):
+        case TrialEnded(state="complete") if broken := nonfinite_text(event.metrics):
             metrics = finite_only(event.metrics)
             reason = f"{broken} at the end"
             return replace(event, state="failed", reason=reason, metrics=metrics)

@@ -26,7 +26,7 @@ DATASET = "dataset"
 """Fact of a ledger: the digest of the data set that the sweep began with."""
 FINISHED = "finished"
 """Fact of a ledger: whether there is nothing left to do."""
-FREE = (
+CHANGEABLE = (
     "resources.address",
     "resources.lanes",
     "resources.cpus_per_worker",
@@ -81,11 +81,11 @@ def differences(kept: str, spec: SweepSpec) -> Iterator[str]:
     after = _flat(yaml.safe_load(dump_spec(spec)))
     for path in sorted(before.keys() | after.keys()):
         old, new = before.get(path), after.get(path)
-        if old != new and path not in FREE:
+        if old != new and path not in CHANGEABLE:
             yield f"{path}: was {old!r}, is {new!r}"
 
 
-def unfinished_like(root: Path, spec: SweepSpec) -> SweepFolder | None:
+def unfinished_sweep_of(root: Path, spec: SweepSpec) -> SweepFolder | None:
     """Return the latest sweep below ``root`` of the same spec that is not finished; None without.
 
     One that is being run counts as well.

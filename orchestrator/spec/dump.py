@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from orchestrator.spec.aims import constraint_text, objectives_text
 from orchestrator.spec.errors import SpecError
+from orchestrator.spec.objectives import objectives_text
 from orchestrator.spec.parse import parse_spec
 from orchestrator.spec.text.paths import absolute_paths
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
@@ -46,8 +46,8 @@ def spec_settings(spec: SweepSpec) -> dict[str, object]:
         "data": _plain(asdict(spec.data)),
         "teacher": None if spec.teacher is None else _plain(asdict(spec.teacher)),
         "space": _plain(spec.space_source or space_settings(spec.space)),
-        "objectives": dict(objectives_text(spec.objectives)),
-        "constraints": [constraint_text(constraint) for constraint in spec.constraints],
+        "objectives": objectives_text(spec.objectives),
+        "constraints": [constraint.text for constraint in spec.constraints],
         "baselines": {each.name: dict(each.config) for each in spec.baselines},
         **{name: _plain(asdict(getattr(spec, name))) for name in _SECTIONS},
     }

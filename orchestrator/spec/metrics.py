@@ -1,14 +1,16 @@
-"""Metrics that a sweep may aim at or put a bound on."""
+"""Metrics that a sweep may optimize or constrain."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from search_spaces.faults import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.spec.objectives import Direction
+Direction: TypeAlias = Literal["minimize", "maximize"]
 
 METRICS: Mapping[str, Direction] = MappingProxyType(
     {
@@ -24,9 +26,14 @@ METRICS: Mapping[str, Direction] = MappingProxyType(
         "energy_j": "minimize",
     }
 )
-"""Name of each metric with the direction in which it gets better."""
+"""Direction in which each metric gets better."""
 
 DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
     {"maximize": "maximize", "max": "maximize", "minimize": "minimize", "min": "minimize"}
 )
-"""Words for a direction that a spec may use."""
+"""Directions by the words that a spec may use."""
+
+
+def unknown_metric(name: object) -> str:
+    """Return the message for a name that is not in ``METRICS``."""
+    return unknown_name(name, METRICS, kind="metric")

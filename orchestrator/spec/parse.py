@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.capacity.resources import Resources
-from orchestrator.spec.aims import read_constraints, read_objectives
 from orchestrator.spec.baselines.reading import read_baselines
 from orchestrator.spec.budget import SweepBudget
+from orchestrator.spec.constraints import read_constraints
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.errors import SpecError
+from orchestrator.spec.objectives import read_objectives
 from orchestrator.spec.rules import (
     baseline_faults,
     data_faults,

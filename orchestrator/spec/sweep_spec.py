@@ -11,7 +11,7 @@ from annotated_types import Gt, Len
 
 from cluster.capacity.resources import Resources
 from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import DEFAULT_OBJECTIVES, Objective
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 from orchestrator.spec.text.sqlite_uri import sqlite_uri
 from trainables.config import (
@@ -36,12 +36,6 @@ if TYPE_CHECKING:
 
 STORAGE_VARIABLE = "SEGSWEEP_STORAGE"
 """Environment variable that names the storage root where a spec does not."""
-
-DEFAULT_OBJECTIVES = (
-    Objective("miou", "maximize"),
-    Objective("latency_ms", "minimize"),
-    Objective("flops", "minimize"),
-)
 
 ExportedTrials: TypeAlias = Literal["front", "knee", "none"]
 

@@ -14,7 +14,7 @@ from orchestrator.ledger.events import (
     TrialRestored,
     TrialStarted,
 )
-from orchestrator.ledger.finite import broken_figures, finite_event, finite_only
+from orchestrator.ledger.finite import finite_event, finite_only, nonfinite_text
 from orchestrator.search.schedulers.base import CONTINUE, Decision, judgement
 from orchestrator.sweep.stagnation import Stagnation
 from orchestrator.sweep.state import Step, SweepState, TrialStatus
@@ -191,7 +191,7 @@ class Sweep:
             return Decision(action="stop", reason="the trial is over")
         if trial.profiled:
             return CONTINUE
-        if broken := broken_figures(metrics, self._aims):
+        if broken := nonfinite_text(metrics, self._aims):
             return self._failed(trial_id, f"{broken} before the first epoch")
         self._record(
             TrialProfiled(
@@ -216,7 +216,7 @@ class Sweep:
             return trial.settled
         if epoch <= trial.epoch:
             return CONTINUE
-        if broken := broken_figures(metrics, self._aims):
+        if broken := nonfinite_text(metrics, self._aims):
             return self._failed(trial_id, f"{broken} in epoch {epoch}")
         self._record(
             EpochReported(
@@ -248,7 +248,7 @@ class Sweep:
             reason = trial.reason
         if state == "complete":
             missing = [name for name in self._aims if name not in metrics]
-            broken = broken_figures(metrics, self._aims)
+            broken = nonfinite_text(metrics, self._aims)
             if missing or broken:
                 faults = [f"no value of {', '.join(missing)}"] if missing else []
                 faults += [broken] if broken else []

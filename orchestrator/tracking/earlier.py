@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.history.experience import gather, gather_tracked
+from orchestrator.ledger.history.trainings import stored_trainings, tracked_trainings
 from orchestrator.ledger.history.warm_start import WarmStart, find_warm_start
 from orchestrator.tracking.client import store_exists
 from orchestrator.tracking.errors import TrackingError
@@ -15,7 +15,7 @@ from trainables.data.digest import dataset_digest
 from trainables.data.layouts.registry import open_layout
 
 if TYPE_CHECKING:
-    from orchestrator.ledger.history.experience import Experience
+    from orchestrator.ledger.history.trainings import EarlierTraining
     from orchestrator.spec.sweep_spec import SweepSpec
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class EarlierSweeps:
     """Trials of earlier sweeps."""
 
-    trainings: tuple[Experience, ...]
+    trainings: tuple[EarlierTraining, ...]
     """Their trainings on the same data, in any search space."""
     warm_start: WarmStart = field(default_factory=WarmStart)
     """Trials for a warm start; empty unless the spec requests one."""
@@ -41,13 +41,13 @@ def read_earlier(spec: SweepSpec) -> EarlierSweeps:
         TrackingError: a warm start is requested and the tracking store cannot be read.
         DataError: the data set cannot be opened.
     """
-    trainings = gather(spec)
+    trainings = stored_trainings(spec)
     if not (spec.search.warm_start or store_exists(spec.tracking_uri)):
         return EarlierSweeps(trainings=trainings)
     history = History(spec.tracking_uri)
     digest = cache(lambda: _digest(spec))
     try:
-        tracked = gather_tracked(spec, history, digest)
+        tracked = tracked_trainings(spec, history, digest)
         if not spec.search.warm_start:
             return EarlierSweeps(trainings=(*trainings, *tracked))
         warm_start = find_warm_start(spec, history, sweep_id="", dataset_digest=digest())

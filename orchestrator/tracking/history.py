@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import SYSTEM_PREFIX, TEST_PREFIX
-from orchestrator.ledger.history.past import PastSweep, PastTrial
+from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, tracking_errors
 from orchestrator.tracking.runs.store import SPEC_FILE
@@ -36,16 +36,16 @@ class History:
         """Do not connect yet; ``uri`` is the address of the store."""
         self._uri = uri
         self._client_made: MlflowClient | None = None
-        self._sweeps: tuple[PastSweep, ...] | None = None
-        self._trials: dict[str, tuple[PastTrial, ...]] = {}
+        self._sweeps: tuple[EarlierSweep, ...] | None = None
+        self._trials: dict[str, tuple[EarlierTrial, ...]] = {}
 
-    def sweeps(self) -> tuple[PastSweep, ...]:
+    def sweeps(self) -> tuple[EarlierSweep, ...]:
         """Return the sweeps of all experiments, the oldest first."""
         if self._sweeps is None:
             self._sweeps = self._read_sweeps()
         return self._sweeps
 
-    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+    def trials(self, sweep: EarlierSweep) -> tuple[EarlierTrial, ...]:
         """Return the complete and stopped trials of ``sweep`` with their learning curves.
 
         They are in order of proposal. Of a sweep with more than ``MOST_TRIALS``, complete trials
@@ -61,7 +61,7 @@ class History:
             self._client_made = connect(self._uri)
         return self._client_made
 
-    def _read_sweeps(self) -> tuple[PastSweep, ...]:
+    def _read_sweeps(self) -> tuple[EarlierSweep, ...]:
         with tracking_errors("read the sweeps of the tracking store"):
             experiments = [each.experiment_id for each in self._client.search_experiments()]
             runs = sorted(
@@ -70,7 +70,7 @@ class History:
             )
             return tuple(self._sweep(run) for run in runs if names.SWEEP_ID in run.data.tags)
 
-    def _read_trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+    def _read_trials(self, sweep: EarlierSweep) -> tuple[EarlierTrial, ...]:
         with tracking_errors(f"read the trials of {sweep.sweep_id}"):
             children = names.children_filter(sweep.sweep_id, sweep.run_id)
             runs: list[Run] = []
@@ -82,8 +82,8 @@ class History:
                 self._trial(sweep, run) for run in sorted(runs[:MOST_TRIALS], key=_trial_id)
             )
 
-    def _sweep(self, run: Run) -> PastSweep:
-        return PastSweep(
+    def _sweep(self, run: Run) -> EarlierSweep:
+        return EarlierSweep(
             sweep_id=run.data.tags[names.SWEEP_ID],
             dataset_digest=run.data.tags.get(names.DATASET_DIGEST),
             spec_text=self._spec_text(run.info.run_id),
@@ -98,10 +98,10 @@ class History:
             path = self._client.download_artifacts(run_id, SPEC_FILE, folder)
             return Path(path).read_text(encoding="utf-8")
 
-    def _trial(self, sweep: PastSweep, run: Run) -> PastTrial:
+    def _trial(self, sweep: EarlierSweep, run: Run) -> EarlierTrial:
         history = self._client.get_metric_history(run.info.run_id, _CURVE)
         curve = {each.step: float(each.value) for each in history if math.isfinite(each.value)}
-        return PastTrial(
+        return EarlierTrial(
             sweep_id=sweep.sweep_id,
             trial_id=_trial_id(run),
             params=dict(run.data.params),

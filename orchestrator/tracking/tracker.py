@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.clock import begun_at
+from orchestrator.ledger.clock import sweep_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.provenance import git_commit, versions
 from orchestrator.report.results import keep_reference, kept_warnings, make_report
@@ -90,7 +90,7 @@ def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
     return SweepInfo(
         sweep_id=folder.sweep_id,
         objectives=spec.objectives,
-        started_ms=round(1000 * begun_at(ledger)),
+        started_ms=round(1000 * sweep_start(ledger)),
         trials_dir=folder.trials,
         experiment=spec.tracking.experiment,
         seed=spec.search.seed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.driver.engine import CLASSES
 from orchestrator.driver.verification.gather import read_files
 from orchestrator.driver.verification.verify import verify_copies, verify_events
-from orchestrator.ledger.history.warm_start import kept_warm_start
+from orchestrator.ledger.history.warm_start import recorded_warm_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.parse import load_spec
@@ -46,7 +46,7 @@ def verify_sweep(
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
         costs = StaticCostModel(_num_classes(ledger))
-        problem = problem_of(spec, costs, earlier=kept_warm_start(ledger).events)
+        problem = problem_of(spec, costs, earlier=recorded_warm_start(ledger).events)
         found = verify_events(
             events,
             epochs=spec.budget.epochs,

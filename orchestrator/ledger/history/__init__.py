@@ -1,1 +1,1 @@
-"""Earlier sweeps: their trials, and what a new sweep learns from them."""
+"""Sweep history: trials of earlier sweeps for forecasts and warm starts."""

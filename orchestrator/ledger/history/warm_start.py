@@ -1,4 +1,4 @@
-"""Trials of earlier sweeps as events that a searcher knows from the start."""
+"""Warm start: trials of earlier sweeps as the first events that a searcher observes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.ledger.codec import decode, encode
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
-from orchestrator.ledger.finite import broken_figures
-from orchestrator.ledger.history.past import kept_settings, read_config
+from orchestrator.ledger.finite import nonfinite_text
+from orchestrator.ledger.history.sweep_history import read_config, recorded_settings
 from orchestrator.spec.dump import spec_settings
 from search_spaces.space import config_digest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.ledger.history.past import Past, PastSweep, PastTrial
+    from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial, SweepHistory
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.spec.objectives import Objective
     from orchestrator.spec.sweep_spec import SweepSpec
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 WARM_START = "warm_start"
 """Fact of a ledger that holds the events of earlier sweeps' trials."""
 SAME = ("objectives", "target")
-"""Parts of a spec that must be the same for trials to compare, besides the data."""
+"""Parts of a spec, besides the data, that must be equal for trials to compare."""
 STATIC = ("params", "macs", "flops", "bops")
-"""Figures that are known when a trial is asked."""
+"""Metrics that are known when a trial is proposed."""
 LEARNED = "miou"
 
 
 class WarmStartError(ValueError):
-    """A sweep that is to be started from cannot be."""
+    """An earlier sweep that the spec names is missing or does not compare."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WarmStart:
-    """What a searcher knows from the start."""
+    """Earlier trials that a searcher observes before its first proposal."""
 
     sweeps: tuple[str, ...] = ()
-    """Sweeps that trials were taken from, the oldest first."""
+    """Sweeps of the trials, the oldest first."""
     events: tuple[SweepEvent, ...] = ()
-    """Their trials, named w00000, w00001, ...; no trial of the sweep itself."""
+    """Their trials, with the ids w00000, w00001, ...; no trial of the sweep itself."""
 
     @property
     def trials(self) -> int:
@@ -53,88 +53,91 @@ class WarmStart:
 
 
 def settle_warm_start(
-    spec: SweepSpec, ledger: Ledger, past: Past, *, sweep_id: str, dataset_digest: str | None
+    spec: SweepSpec,
+    ledger: Ledger,
+    history: SweepHistory,
+    *,
+    sweep_id: str,
+    dataset_digest: str | None,
 ) -> WarmStart:
-    """Return what the searcher of a sweep knows from the start, the same whenever it is resumed.
+    """Return the warm start of a sweep, which is the same after every resume.
 
-    What was found at the sweep's begin is a fact of its ledger. A sweep that began without one goes
-    on without.
+    The first start records it as a fact of the ledger. A sweep with events and without that fact
+    has an empty warm start.
 
     Raises:
-        WarmStartError: a sweep that the spec names is not there, or is about something else.
+        WarmStartError: a sweep that the spec names is missing or does not compare.
         TrackingError: the tracking store cannot be read.
     """
     if ledger.fact(WARM_START) is None and spec.search.warm_start:
-        begun = next(iter(ledger.events()), None) is not None
-        found = WarmStart()
-        if not begun:
-            found = find_warm_start(spec, past, sweep_id=sweep_id, dataset_digest=dataset_digest)
-        ledger.set_fact(
-            WARM_START, {"sweeps": found.sweeps, "events": [encode(each) for each in found.events]}
-        )
-    return kept_warm_start(ledger)
+        start = WarmStart()
+        if next(iter(ledger.events()), None) is None:
+            start = find_warm_start(spec, history, sweep_id=sweep_id, dataset_digest=dataset_digest)
+        events = [encode(event) for event in start.events]
+        ledger.set_fact(WARM_START, {"sweeps": start.sweeps, "events": events})
+    return recorded_warm_start(ledger)
 
 
-def kept_warm_start(ledger: Ledger) -> WarmStart:
-    """Return what a sweep's searcher knew from the start; nothing where there is no such fact."""
-    kept = ledger.fact(WARM_START)
-    if not isinstance(kept, dict):
+def recorded_warm_start(ledger: Ledger) -> WarmStart:
+    """Return the warm start that the ledger records; an empty one without that fact."""
+    fact = ledger.fact(WARM_START)
+    if not isinstance(fact, dict):
         return WarmStart()
     return WarmStart(
-        sweeps=tuple(kept["sweeps"]),
-        events=tuple(decode(kind, payload) for kind, payload in kept["events"]),
+        sweeps=tuple(fact["sweeps"]),
+        events=tuple(decode(kind, payload) for kind, payload in fact["events"]),
     )
 
 
-def check_warm_start(spec: SweepSpec, past: Past, *, dataset_digest: str | None) -> None:
-    """Refuse a spec that names a sweep to start from which is not there, or does not compare.
+def check_warm_start(spec: SweepSpec, history: SweepHistory, *, dataset_digest: str | None) -> None:
+    """Check the earlier sweeps that the spec names.
 
     Raises:
-        WarmStartError: all such names are in it.
+        WarmStartError: some are missing or do not compare; it lists all of them.
         TrackingError: the tracking store cannot be read.
     """
-    wanted = spec.search.warm_start
-    if isinstance(wanted, tuple):
-        reasons = {e.sweep_id: _difference(e, spec, dataset_digest) for e in past.sweeps()}
-        _check_named(wanted, reasons)
+    named = spec.search.warm_start
+    if isinstance(named, tuple):
+        reasons = {e.sweep_id: _difference(e, spec, dataset_digest) for e in history.sweeps()}
+        _check_named(named, reasons)
 
 
 def find_warm_start(
-    spec: SweepSpec, past: Past, *, sweep_id: str, dataset_digest: str | None
+    spec: SweepSpec, history: SweepHistory, *, sweep_id: str, dataset_digest: str | None
 ) -> WarmStart:
-    """Return the trials of the sweeps that ``spec`` starts from, as far as they are in its space.
+    """Return those trials of the sweeps named in ``spec`` whose configs are in its space.
 
     Raises:
-        WarmStartError: a sweep that the spec names is not there, or is about something else.
+        WarmStartError: a sweep that the spec names is missing or does not compare.
         TrackingError: the tracking store cannot be read.
     """
-    wanted = spec.search.warm_start
-    others = [each for each in past.sweeps() if each.sweep_id != sweep_id]
-    reasons = {each.sweep_id: _difference(each, spec, dataset_digest) for each in others}
-    if isinstance(wanted, tuple):
-        _check_named(wanted, reasons)
-        others = [each for each in others if each.sweep_id in wanted]
-    sound = [each for each in others if reasons[each.sweep_id] is None]
-    trials = [trial for sweep in sound for trial in past.trials(sweep)]
+    named = spec.search.warm_start
+    sweeps = [sweep for sweep in history.sweeps() if sweep.sweep_id != sweep_id]
+    reasons = {sweep.sweep_id: _difference(sweep, spec, dataset_digest) for sweep in sweeps}
+    if isinstance(named, tuple):
+        _check_named(named, reasons)
+        sweeps = [sweep for sweep in sweeps if sweep.sweep_id in named]
+    sweeps = [sweep for sweep in sweeps if reasons[sweep.sweep_id] is None]
+    trials = [trial for sweep in sweeps for trial in history.trials(sweep)]
     events = warm_events(trials, spec.space, spec.objectives, epochs=spec.budget.epochs)
-    return WarmStart(sweeps=tuple(each.sweep_id for each in sound), events=events)
+    return WarmStart(sweeps=tuple(sweep.sweep_id for sweep in sweeps), events=events)
 
 
 def warm_events(
-    trials: Iterable[PastTrial],
+    trials: Iterable[EarlierTrial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     *,
     epochs: int,
 ) -> tuple[SweepEvent, ...]:
-    """Return the events of those ``trials`` that are points of ``space``, each configuration once.
+    """Return the events of those ``trials`` that are points of ``space``, each config once.
 
-    Of several trials of a configuration the longest counts, the first among equals. A complete one
-    of as many epochs is complete; of one of more, the first ``epochs`` count, with the mIoU at the
-    last of them; any other was stopped at its last. A complete one that lacks an objective, or has
-    a loss or a score that is not finite, is left out.
+    Among trials of one config, the longest counts, and the first of equally long ones. A complete
+    trial with at least ``epochs`` epochs becomes a complete trial, cut after ``epochs``. Any other
+    trial becomes a stopped one. A complete trial is skipped if it lacks an objective, or if a loss
+    or a score is not finite.
     """
-    longest: dict[str, tuple[Config, PastTrial]] = {}
+    longest: dict[str, tuple[Config, EarlierTrial]] = {}
     for trial in trials:
         config = read_config(trial.params, space)
         if config is None or not trial.curve or (trial.complete and _lacks(trial, objectives)):
@@ -149,18 +152,18 @@ def warm_events(
     )
 
 
-def _depth(trial: PastTrial) -> tuple[int, bool]:
+def _depth(trial: EarlierTrial) -> tuple[int, bool]:
     return trial.curve[-1][0], trial.complete
 
 
-def _lacks(trial: PastTrial, objectives: Iterable[Objective]) -> bool:
-    if broken_figures(trial.metrics) is not None:
-        return True  # it had diverged, which earlier releases recorded as complete
+def _lacks(trial: EarlierTrial, objectives: Iterable[Objective]) -> bool:
+    if nonfinite_text(trial.metrics) is not None:
+        return True  # earlier releases recorded diverged trials as complete
     return not all(math.isfinite(trial.metrics.get(each.name, math.nan)) for each in objectives)
 
 
 def _trial_events(
-    trial: PastTrial, config: Config, number: int, epochs: int
+    trial: EarlierTrial, config: Config, number: int, epochs: int
 ) -> Iterable[SweepEvent]:
     name = f"w{number:05d}"
     known = {each: trial.metrics[each] for each in STATIC if each in trial.metrics}
@@ -168,19 +171,19 @@ def _trial_events(
     measured = {k: v for k, v in trial.metrics.items() if k.startswith("latency_")}
     if measured:
         yield TrialProfiled(trial_id=name, metrics=measured)
-    told = [(epoch, miou) for epoch, miou in trial.curve if epoch <= epochs]
-    for epoch, miou in told:
+    reported = [(epoch, miou) for epoch, miou in trial.curve if epoch <= epochs]
+    for epoch, miou in reported:
         yield EpochReported(trial_id=name, epoch=epoch, metrics={LEARNED: miou})
     last = trial.curve[-1][0]
     source = f"trial {trial.trial_id} of {trial.sweep_id}"
     final = dict(trial.metrics)
     if last > epochs:
-        final |= {LEARNED: told[-1][1]} if told else {}
-    complete = trial.complete and last >= epochs and bool(told)
+        final |= {LEARNED: reported[-1][1]} if reported else {}
+    complete = trial.complete and last >= epochs and bool(reported)
     yield TrialEnded(
         trial_id=name,
         state="complete" if complete else "stopped",
-        reason=f"{source}, which had {last} epochs",
+        reason=f"{source}, {last} epochs",
         metrics=final if complete else {},
     )
 
@@ -190,20 +193,20 @@ def _check_named(wanted: tuple[str, ...], reasons: Mapping[str, str | None]) -> 
     for name in wanted:
         if name not in reasons:
             known = ", ".join(list(reasons)[-10:]) or "no other sweep"
-            faults.append(f"{name} is not in the tracking store; there is {known}")
+            faults.append(f"{name} is not in the tracking store, which has {known}")
         elif reasons[name] is not None:
             faults.append(f"{name} {reasons[name]}")
     if faults:
         raise WarmStartError(f"search.warm_start: {'; '.join(faults)}")
 
 
-def _difference(sweep: PastSweep, spec: SweepSpec, dataset_digest: str | None) -> str | None:
+def _difference(sweep: EarlierSweep, spec: SweepSpec, dataset_digest: str | None) -> str | None:
     """Return why the trials of ``sweep`` do not compare with those of ``spec``; None if they do."""
     if dataset_digest is None or sweep.dataset_digest != dataset_digest:
-        return "was run on another data set, or another state of this one"
-    theirs = kept_settings(sweep)
-    if theirs is None:
-        return "has no spec in the tracking store to compare with"
-    own = spec_settings(spec)
-    differing = [part for part in SAME if theirs.get(part) != own[part]]
+        return "ran on another data set or another version of it"
+    settings = recorded_settings(sweep)
+    if settings is None:
+        return "has no spec in the tracking store"
+    wanted = spec_settings(spec)
+    differing = [part for part in SAME if settings.get(part) != wanted[part]]
     return f"has other {' and '.join(differing)}" if differing else None

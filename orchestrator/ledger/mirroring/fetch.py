@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.folders import SweepFolder, UnknownSweepError, match_sweep
-from orchestrator.ledger.identity import FREE
+from orchestrator.ledger.identity import CHANGEABLE
 from orchestrator.ledger.identity import SPEC as KEPT_SPEC
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.mirroring.files import (
@@ -78,7 +78,7 @@ def fetch_sweep(
     for suffix in ("-wal", "-shm"):  # left by an interrupted fetch, and of another ledger
         folder.ledger.with_name(LEDGER + suffix).unlink(missing_ok=True)
     store.get(f"{base}/{LEDGER}", folder.ledger)
-    free = [setting for setting in overrides if setting.partition("=")[0] in FREE]
+    free = [setting for setting in overrides if setting.partition("=")[0] in CHANGEABLE]
     _move(store.address, store.read(f"{base}/{SPEC}") or b"", folder, free)
     versions = mirrored_files(folder)
     Record(

@@ -136,7 +136,7 @@ def test_sweeps_of_other_machines_are_known_by_mlflow(
     assert "may teach" not in warm.err
     named = segsweep("plan", *own, "--set", "search.warm_start=[nobodys]")
     assert named.code == 2
-    assert "nobodys is not in the tracking store; there is theirs" in named.err
+    assert "nobodys is not in the tracking store, which has theirs" in named.err
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from orchestrator.forecast.plan import (
 from orchestrator.forecast.score import Scored, score_line, score_plan
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.folders import new_sweep
-from orchestrator.ledger.history.experience import gather
+from orchestrator.ledger.history.trainings import stored_trainings
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.spec.dump import dump_spec, spec_settings
@@ -62,7 +62,7 @@ def plan_of(spec: SweepSpec, cpus: float = 2) -> SweepPlan:
         images=(128, 48),
         cpus=cpus,
         gpus=0,
-        past=gather(spec),
+        past=stored_trainings(spec),
         simulated_trials=120,
     )
 
@@ -158,8 +158,8 @@ def test_earlier_sweeps_on_the_same_data_narrow_the_forecast(
 def test_sweeps_on_other_data_say_nothing(spec: SweepSpec, tmp_path: Path) -> None:
     history(spec, tmp_path, epoch_seconds=50.0)
     other = replace(spec, data=replace(spec.data, synthetic_train_images=7))
-    assert len(gather(spec)) == 20
-    assert gather(other) == ()
+    assert len(stored_trainings(spec)) == 20
+    assert stored_trainings(other) == ()
 
 
 def test_a_sweep_adopts_the_plan_of_its_own_spec_alone(spec: SweepSpec, tmp_path: Path) -> None:

@@ -12,19 +12,19 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialStarted,
 )
-from orchestrator.ledger.finite import broken_figures, finite_event
+from orchestrator.ledger.finite import finite_event, nonfinite_text
 
 BAD = (math.nan, math.inf, -math.inf)
 
 
 @pytest.mark.parametrize("bad", BAD)
 def test_scores_losses_and_named_figures_are_those_that_matter(bad: float) -> None:
-    assert broken_figures({"miou": 0.5, "latency_ms": bad}) is None
+    assert nonfinite_text({"miou": 0.5, "latency_ms": bad}) is None
     assert (
-        broken_figures({"miou": 0.5, "latency_ms": bad}, ("latency_ms",)) == f"latency_ms is {bad}"
+        nonfinite_text({"miou": 0.5, "latency_ms": bad}, ("latency_ms",)) == f"latency_ms is {bad}"
     )
     figures = {"val_loss": bad, "mae_50": bad, "system/power_w": bad}
-    assert broken_figures(figures) == f"val_loss is {bad}, mae_50 is {bad}"
+    assert nonfinite_text(figures) == f"val_loss is {bad}, mae_50 is {bad}"
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -12,7 +12,7 @@ from orchestrator.ledger.identity import (
     SpecChangedError,
     differences,
     settle_identity,
-    unfinished_like,
+    unfinished_sweep_of,
 )
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec, settle_spec
@@ -71,12 +71,12 @@ def _root(spec: SweepSpec) -> Path:
 def test_an_unfinished_sweep_of_the_same_spec_is_found(
     spec: SweepSpec, *, finished: bool | None
 ) -> None:
-    assert unfinished_like(_root(spec), spec) is None
+    assert unfinished_sweep_of(_root(spec), spec) is None
     begin(spec, finished=True)
     begin(replace(spec, budget=replace(spec.budget, trials=3)), finished=False)
-    assert unfinished_like(_root(spec), spec) is None
+    assert unfinished_sweep_of(_root(spec), spec) is None
     folder = begin(spec, finished=finished)
-    assert unfinished_like(_root(spec), spec) == folder
+    assert unfinished_sweep_of(_root(spec), spec) == folder
 
 
 def test_a_sweep_under_the_former_name_of_a_scheduler_resumes(spec: SweepSpec) -> None:
@@ -84,6 +84,6 @@ def test_a_sweep_under_the_former_name_of_a_scheduler_resumes(spec: SweepSpec) -
     former = dump_spec(spec).replace("scheduler: expected-improvement", "scheduler: prospect")
     assert former != dump_spec(spec)
     folder.spec.write_text(former, encoding="utf-8")
-    assert unfinished_like(_root(spec), spec) == folder
+    assert unfinished_sweep_of(_root(spec), spec) == folder
     assert list(differences(former, spec)) == []
     assert list(differences(former + "unknown: 1\n", spec)) == ["unknown: was 1, is None"]

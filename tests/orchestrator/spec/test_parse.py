@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 from orchestrator.spec.demo import demo_settings
 from orchestrator.spec.dump import spec_settings
 from orchestrator.spec.errors import SpecError
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import DEFAULT_OBJECTIVES, Objective
 from orchestrator.spec.parse import KEYS, load_spec, parse_spec
-from orchestrator.spec.sweep_spec import DEFAULT_OBJECTIVES, SweepSpec
 from search_spaces.domains import Categorical
 from trainables.data.layouts.registry import class_names_of
+
+if TYPE_CHECKING:
+    from orchestrator.spec.sweep_spec import SweepSpec
 
 FIVE_FAULTS = """
 nam: five faults

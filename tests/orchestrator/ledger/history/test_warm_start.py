@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded
-from orchestrator.ledger.history.past import PastSweep, PastTrial, read_config
+from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial, read_config
 from orchestrator.ledger.history.warm_start import (
     WarmStartError,
     check_warm_start,
     find_warm_start,
-    kept_warm_start,
+    recorded_warm_start,
     settle_warm_start,
     warm_events,
 )
@@ -45,8 +45,8 @@ FIGURES = {"miou": 0.4, "latency_ms": 7.0, "flops": 2e9, "params": 3e6}
 
 def past_trial(
     config: Config, *, number: int = 0, epochs: int = 3, complete: bool = True
-) -> PastTrial:
-    return PastTrial(
+) -> EarlierTrial:
+    return EarlierTrial(
         sweep_id="old-1",
         trial_id=f"t{number:05d}",
         params={name: str(value) for name, value in config.items()},
@@ -56,9 +56,9 @@ def past_trial(
     )
 
 
-def past_sweep(sweep_id: str = "old-1", digest: str | None = "d", **changes: str) -> PastSweep:
+def past_sweep(sweep_id: str = "old-1", digest: str | None = "d", **changes: str) -> EarlierSweep:
     spec = replace(SPEC, target=replace(SPEC.target, **changes)) if changes else SPEC  # type: ignore[arg-type]
-    return PastSweep(
+    return EarlierSweep(
         sweep_id=sweep_id,
         dataset_digest=digest,
         spec_text=dump_spec(spec),
@@ -71,14 +71,14 @@ def past_sweep(sweep_id: str = "old-1", digest: str | None = "d", **changes: str
 class Shelf:
     """Earlier sweeps in memory, with the number of times that they were read."""
 
-    kept: Mapping[str, tuple[PastSweep, tuple[PastTrial, ...]]]
+    kept: Mapping[str, tuple[EarlierSweep, tuple[EarlierTrial, ...]]]
     readings: int = 0
 
-    def sweeps(self) -> tuple[PastSweep, ...]:
+    def sweeps(self) -> tuple[EarlierSweep, ...]:
         self.readings += 1
         return tuple(sweep for sweep, _ in self.kept.values())
 
-    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+    def trials(self, sweep: EarlierSweep) -> tuple[EarlierTrial, ...]:
         return self.kept[sweep.sweep_id][1]
 
 
@@ -167,8 +167,8 @@ def test_of_several_trials_of_a_configuration_the_longest_counts() -> None:
     assert [event.reason.split()[1] for event in ends] == ["t00002", "t00001"]
 
 
-def find(spec: SweepSpec, past: Shelf) -> int:
-    return find_warm_start(spec, past, sweep_id="new-1", dataset_digest="d").trials
+def find(spec: SweepSpec, history: Shelf) -> int:
+    return find_warm_start(spec, history, sweep_id="new-1", dataset_digest="d").trials
 
 
 def test_only_sweeps_that_compare_are_taken() -> None:
@@ -180,41 +180,41 @@ def test_only_sweeps_that_compare_are_taken() -> None:
 
 
 def test_no_sweep_is_looked_for_where_none_is_named() -> None:
-    past = shelf()
+    history = shelf()
     for wanted in (True, False):
-        check_warm_start(starting_from(what=wanted), past, dataset_digest="d")
-    assert not past.readings
+        check_warm_start(starting_from(what=wanted), history, dataset_digest="d")
+    assert not history.readings
 
 
 @pytest.mark.parametrize(
-    ("named", "past", "why"),
+    ("named", "history", "why"),
     [
-        (("gone",), shelf(), "gone is not in the tracking store; there is old-1"),
-        (("old-1",), shelf(digest="e"), "old-1 was run on another data set"),
+        (("gone",), shelf(), "gone is not in the tracking store, which has old-1"),
+        (("old-1",), shelf(digest="e"), "old-1 ran on another data set"),
         (("old-1",), shelf(name="onnxruntime-cpu"), "old-1 has other target"),
     ],
 )
 def test_a_named_sweep_that_cannot_be_taken_is_an_error(
-    named: tuple[str, ...], past: Shelf, why: str
+    named: tuple[str, ...], history: Shelf, why: str
 ) -> None:
     with pytest.raises(WarmStartError, match=why) as caught:
-        find(starting_from(named), past)
+        find(starting_from(named), history)
     with pytest.raises(WarmStartError, match=why):
-        check_warm_start(starting_from(named), past, dataset_digest="d")
+        check_warm_start(starting_from(named), history, dataset_digest="d")
     again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
     assert str(again) == str(caught.value)
 
 
 def test_a_resumed_sweep_starts_from_what_it_started_from(tmp_path: Path) -> None:
-    spec, past = starting_from(what=True), shelf()
+    spec, history = starting_from(what=True), shelf()
     with Ledger(tmp_path / "ledger.db") as ledger:
-        first = settle_warm_start(spec, ledger, past, sweep_id="new-1", dataset_digest="d")
+        first = settle_warm_start(spec, ledger, history, sweep_id="new-1", dataset_digest="d")
     with Ledger(tmp_path / "ledger.db") as ledger:
-        past.kept = {}
-        again = settle_warm_start(spec, ledger, past, sweep_id="new-1", dataset_digest="d")
-        assert kept_warm_start(ledger) == again == first
+        history.kept = {}
+        again = settle_warm_start(spec, ledger, history, sweep_id="new-1", dataset_digest="d")
+        assert recorded_warm_start(ledger) == again == first
     assert first.trials == 4
-    assert past.readings == 1
+    assert history.readings == 1
 
 
 def test_a_sweep_that_began_without_goes_on_without(tmp_path: Path) -> None:
@@ -226,12 +226,12 @@ def test_a_sweep_that_began_without_goes_on_without(tmp_path: Path) -> None:
 
 
 def test_without_the_setting_nothing_is_read(tmp_path: Path) -> None:
-    past = shelf()
+    history = shelf()
     with Ledger(tmp_path / "ledger.db") as ledger:
-        found = settle_warm_start(SPEC, ledger, past, sweep_id="n", dataset_digest="d")
+        found = settle_warm_start(SPEC, ledger, history, sweep_id="n", dataset_digest="d")
         assert not found.events
         assert ledger.fact("warm_start") is None
-    assert not past.readings
+    assert not history.readings
 
 
 @pytest.mark.parametrize("name", searcher_names())

@@ -1,4 +1,4 @@
-"""Earlier sweeps as a tracking store keeps them: which compare, and with what configurations."""
+"""Earlier sweeps as recorded in a tracking store."""
 
 from __future__ import annotations
 
@@ -19,63 +19,62 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PastTrial:
-    """A trial of an earlier sweep that was trained to its end, or stopped early."""
+class EarlierTrial:
+    """A trial of an earlier sweep that is complete or was stopped."""
 
     sweep_id: str
     trial_id: str
     params: Mapping[str, str]
-    """Its configuration, values as text."""
+    """Its config, values as text."""
     metrics: Mapping[str, float]
-    """Its final figures; of a stopped one, as far as there are any."""
+    """Its final metrics; a stopped trial may lack some."""
     complete: bool
-    """Whether it was trained to its end."""
     curve: tuple[tuple[int, float], ...] = ()
     """``(epoch, mIoU)`` in order of epochs, from 1."""
     epoch_seconds: float = math.nan
-    """Time of its last epoch; NaN where it was not kept."""
+    """Duration of its last epoch; NaN if not recorded."""
     seconds: float = math.nan
-    """Time from its proposal to its end; NaN where it was not kept."""
+    """Time from its proposal to its end; NaN if not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PastSweep:
+class EarlierSweep:
     """An earlier sweep."""
 
     sweep_id: str
     dataset_digest: str | None
-    """Digest of its data set; None where it was not kept."""
+    """Digest of its data set; None if not recorded."""
     spec_text: str | None
-    """Its spec as YAML; None where it was not kept."""
+    """Its spec as YAML; None if not recorded."""
     experiment_id: str = field(repr=False)
     run_id: str = field(repr=False)
 
 
-class Past(Protocol):
-    """Where earlier sweeps are read from; ``orchestrator.tracking.history.History`` is one."""
+class SweepHistory(Protocol):
+    """Reader of earlier sweeps; ``orchestrator.tracking.history.History`` implements it."""
 
-    def sweeps(self) -> tuple[PastSweep, ...]:
+    def sweeps(self) -> tuple[EarlierSweep, ...]:
         """Return all sweeps, the oldest first."""
 
-    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+    def trials(self, sweep: EarlierSweep) -> tuple[EarlierTrial, ...]:
         """Return the complete and the stopped trials of a sweep, in order of proposal."""
 
 
-def kept_settings(sweep: PastSweep) -> dict[str, Any] | None:
-    """Return the settings that ``sweep`` was run with; None where they were not kept."""
+def recorded_settings(sweep: EarlierSweep) -> dict[str, Any] | None:
+    """Return the spec of ``sweep`` as plain values; None if not recorded."""
     try:
         settings = yaml.safe_load(sweep.spec_text or "")
     except yaml.YAMLError:
         return None
     if not isinstance(settings, dict):
         return None
-    if isinstance(settings.get("target"), dict):  # one of before a setting was added
+    if isinstance(settings.get("target"), dict):  # a former version may lack settings
         settings["target"] = {**asdict(TargetConfig()), **settings["target"]}
     return settings
 
 
 def read_config(params: Mapping[str, str], space: SearchSpace) -> Config | None:
-    """Return the point of ``space`` that texts describe; None where they describe none."""
+    """Return the point of ``space`` with these values as text; None if there is no such point."""
     config: Config = {}
     for name in space.names:
         if name in params:

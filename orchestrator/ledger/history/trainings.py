@@ -1,4 +1,4 @@
-"""Trainings of earlier sweeps that say something about a planned one."""
+"""Trainings of earlier sweeps that compare with those of a planned sweep."""
 
 from __future__ import annotations
 
@@ -8,89 +8,90 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.folders import list_sweeps
-from orchestrator.ledger.history.past import kept_settings, read_config
+from orchestrator.ledger.history.sweep_history import read_config, recorded_settings
 from orchestrator.ledger.ledger import Ledger, LedgerError
 from orchestrator.ledger.records import fold
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec, parse_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from orchestrator.ledger.history.past import Past, PastSweep, PastTrial
+    from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial, SweepHistory
     from orchestrator.ledger.records import TrialRecord
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
 
 MOST_SWEEPS = 20
-"""Sweeps that are read, the latest ones."""
+"""Most sweeps that are read, latest first."""
 ENOUGH_TRAININGS = 1000
-"""Trainings after which no further sweep is read from a tracking store, which takes seconds."""
+"""Trainings after which no further sweep is read; a sweep in a tracking store takes seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Experience:
+class EarlierTraining:
     """One training of an earlier sweep on the same data."""
 
     sweep_id: str
     config: Config
-    """Its configuration; empty where it is known to lie outside the planned space."""
+    """Its config; empty if it is outside the planned space."""
     costs: Mapping[str, float]
-    """Its figures, ``macs`` and ``latency_ms`` among them."""
+    """Its metrics, such as ``macs`` and ``latency_ms``."""
     curve: tuple[float, ...]
-    """mIoU after each epoch, >= 1."""
+    """mIoU after each epoch; not empty."""
     complete: bool
-    """Whether it was trained to its end."""
+    """Whether it ran all epochs."""
     epoch_seconds: float
-    """Time of an epoch, > 0: their mean, or the last one's."""
+    """Duration of an epoch, > 0: the mean, or the last epoch's if only that is recorded."""
     other_seconds: float
-    """Time on its lane besides the epochs, >= 0."""
+    """Time on its lane outside epochs, >= 0."""
 
 
-def gather(spec: SweepSpec) -> tuple[Experience, ...]:
-    """Return the trainings of the latest sweeps in the storage root that ``spec`` compares with.
+def stored_trainings(spec: SweepSpec) -> tuple[EarlierTraining, ...]:
+    """Return the comparable trainings of the latest sweeps in the storage root.
 
-    Those are on the same data with the same target and as many train workers; a sweep that cannot
-    be read is passed over.
+    A sweep compares if data, target and number of train workers are those of ``spec``. Sweeps that
+    cannot be read are skipped.
     """
-    found: list[Experience] = []
+    trainings: list[EarlierTraining] = []
     for folder in list_sweeps(Path(spec.storage.root))[:MOST_SWEEPS]:
         try:
             other = load_spec(folder.spec)
             if _compares(other, spec) and other.data == spec.data:
                 with Ledger(folder.ledger) as ledger:
                     trials = fold(event for _, event in ledger.events()).trials
-                found += [each for t in trials for each in _experience(t, folder.sweep_id)]
+                trainings += filter(None, (_training(t, folder.sweep_id) for t in trials))
         except (SpecError, LedgerError, ValueError):
             continue
-    return tuple(found)
+    return tuple(trainings)
 
 
-def gather_tracked(
-    spec: SweepSpec, past: Past, dataset_digest: Callable[[], str | None]
-) -> tuple[Experience, ...]:
-    """Return the trainings of the latest sweeps in a tracking store that ``spec`` compares with.
+def tracked_trainings(
+    spec: SweepSpec, history: SweepHistory, dataset_digest: Callable[[], str | None]
+) -> tuple[EarlierTraining, ...]:
+    """Return the comparable trainings of the latest sweeps in a tracking store.
 
-    Those are as in ``gather``, wherever they ran; the data may have lain in another folder. What
-    lies in the storage root is left to ``gather``, which knows more of it.
+    A sweep compares as in ``stored_trainings``, except that equal data may lie in another folder.
+    Sweeps in the storage root are skipped: ``stored_trainings`` reads more of them.
 
     Args:
-        spec: What is planned.
-        past: The tracking store.
-        dataset_digest: Digest of the spec's data set; asked for where a sweep used another folder.
+        spec: Spec of the planned sweep.
+        history: The tracking store.
+        dataset_digest: Returns the digest of the spec's data set; called only for a sweep that
+            used another folder.
 
     Raises:
         TrackingError: the tracking store cannot be read.
     """
-    own = {folder.sweep_id for folder in list_sweeps(Path(spec.storage.root))}
-    others = [each for each in past.sweeps() if each.sweep_id not in own]
-    sound = [each for each in others if _tracked_compares(each, spec, dataset_digest)]
-    found: list[Experience] = []
-    for sweep in reversed(sound[-MOST_SWEEPS:]):
-        found += [each for t in past.trials(sweep) for each in _tracked_experience(t, spec)]
-        if len(found) >= ENOUGH_TRAININGS:
+    stored = {folder.sweep_id for folder in list_sweeps(Path(spec.storage.root))}
+    tracked = [sweep for sweep in history.sweeps() if sweep.sweep_id not in stored]
+    comparable = [sweep for sweep in tracked if _tracked_compares(sweep, spec, dataset_digest)]
+    trainings: list[EarlierTraining] = []
+    for sweep in reversed(comparable[-MOST_SWEEPS:]):
+        trainings += filter(None, (_tracked_training(t, spec) for t in history.trials(sweep)))
+        if len(trainings) >= ENOUGH_TRAININGS:
             break
-    return tuple(found)
+    return tuple(trainings)
 
 
 def _compares(other: SweepSpec, spec: SweepSpec) -> bool:
@@ -99,9 +100,9 @@ def _compares(other: SweepSpec, spec: SweepSpec) -> bool:
 
 
 def _tracked_compares(
-    sweep: PastSweep, spec: SweepSpec, dataset_digest: Callable[[], str | None]
+    sweep: EarlierSweep, spec: SweepSpec, dataset_digest: Callable[[], str | None]
 ) -> bool:
-    settings = kept_settings(sweep)
+    settings = recorded_settings(sweep)
     try:
         other = None if settings is None else parse_spec(settings)
     except SpecError:
@@ -114,13 +115,13 @@ def _tracked_compares(
     return alike and sweep.dataset_digest is not None and sweep.dataset_digest == dataset_digest()
 
 
-def _experience(trial: TrialRecord, sweep_id: str) -> Iterator[Experience]:
+def _training(trial: TrialRecord, sweep_id: str) -> EarlierTraining | None:
     curve = [metrics.get("miou", math.nan) for _, metrics in trial.history]
     seconds = [metrics.get("epoch_seconds", math.nan) for _, metrics in trial.history]
-    sound = trial.state in {"complete", "stopped"} and all(map(math.isfinite, (*curve, *seconds)))
-    if not curve or not sound or not sum(seconds) > 0 or not trial.metrics.get("macs", 0) > 0:
-        return
-    yield Experience(
+    valid = trial.state in {"complete", "stopped"} and all(map(math.isfinite, (*curve, *seconds)))
+    if not curve or not valid or not sum(seconds) > 0 or not trial.metrics.get("macs", 0) > 0:
+        return None
+    return EarlierTraining(
         sweep_id=sweep_id,
         config=dict(trial.config),
         costs=trial.metrics,
@@ -131,12 +132,12 @@ def _experience(trial: TrialRecord, sweep_id: str) -> Iterator[Experience]:
     )
 
 
-def _tracked_experience(trial: PastTrial, spec: SweepSpec) -> Iterator[Experience]:
+def _tracked_training(trial: EarlierTrial, spec: SweepSpec) -> EarlierTraining | None:
     curve = tuple(miou for _, miou in trial.curve)
     epochs = trial.epoch_seconds * len(curve)
     if not epochs > 0 or not trial.metrics.get("macs", 0) > 0:  # NaN, or no curve
-        return
-    yield Experience(
+        return None
+    return EarlierTraining(
         sweep_id=trial.sweep_id,
         config=read_config(trial.params, spec.space) or {},
         costs=trial.metrics,

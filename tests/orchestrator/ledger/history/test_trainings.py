@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from orchestrator.ledger.folders import new_sweep
-from orchestrator.ledger.history.experience import ENOUGH_TRAININGS, MOST_SWEEPS, gather_tracked
-from orchestrator.ledger.history.past import PastSweep, PastTrial
+from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial
+from orchestrator.ledger.history.trainings import ENOUGH_TRAININGS, MOST_SWEEPS, tracked_trainings
 from orchestrator.spec.dump import dump_spec
 from orchestrator.spec.parse import load_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.ledger.history.experience import Experience
+    from orchestrator.ledger.history.trainings import EarlierTraining
     from orchestrator.spec.sweep_spec import SweepSpec
 
 FIGURES = {"miou": 0.4, "latency_ms": 7.0, "macs": 1e9, "params": 3e6}
@@ -28,12 +28,12 @@ FIGURES = {"miou": 0.4, "latency_ms": 7.0, "macs": 1e9, "params": 3e6}
 class Shelf:
     """Earlier sweeps in memory."""
 
-    kept: dict[str, tuple[PastSweep, tuple[PastTrial, ...]]]
+    kept: dict[str, tuple[EarlierSweep, tuple[EarlierTrial, ...]]]
 
-    def sweeps(self) -> tuple[PastSweep, ...]:
+    def sweeps(self) -> tuple[EarlierSweep, ...]:
         return tuple(sweep for sweep, _ in self.kept.values())
 
-    def trials(self, sweep: PastSweep) -> tuple[PastTrial, ...]:
+    def trials(self, sweep: EarlierSweep) -> tuple[EarlierTrial, ...]:
         return self.kept[sweep.sweep_id][1]
 
 
@@ -49,8 +49,8 @@ def spec(tmp_path: Path) -> SweepSpec:
     )
 
 
-def trial(**changes: object) -> PastTrial:
-    whole = PastTrial(
+def trial(**changes: object) -> EarlierTrial:
+    whole = EarlierTrial(
         sweep_id="old",
         trial_id="t00000",
         params={"arch": "lraspp"},
@@ -65,12 +65,12 @@ def trial(**changes: object) -> PastTrial:
 
 def shelf(
     spec: SweepSpec,
-    *trials: PastTrial,
+    *trials: EarlierTrial,
     sweep_id: str = "old",
     digest: str | None = "d",
     text: str | None = None,
 ) -> Shelf:
-    sweep = PastSweep(
+    sweep = EarlierSweep(
         sweep_id=sweep_id,
         dataset_digest=digest,
         spec_text=dump_spec(spec) if text is None else text,
@@ -80,8 +80,10 @@ def shelf(
     return Shelf({sweep_id: (sweep, trials or (trial(),))})
 
 
-def gathered(spec: SweepSpec, past: Shelf, digest: str | None = "d") -> tuple[Experience, ...]:
-    return gather_tracked(spec, past, lambda: digest)
+def gathered(
+    spec: SweepSpec, history: Shelf, digest: str | None = "d"
+) -> tuple[EarlierTraining, ...]:
+    return tracked_trainings(spec, history, lambda: digest)
 
 
 def elsewhere(spec: SweepSpec, **changes: object) -> SweepSpec:
@@ -126,9 +128,9 @@ def test_the_data_are_looked_at_only_where_their_folder_differs(spec: SweepSpec)
     def never() -> str:
         raise AssertionError("nobody needs the digest")
 
-    assert len(gather_tracked(spec, shelf(spec), never)) == 1
+    assert len(tracked_trainings(spec, shelf(spec), never)) == 1
     fewer = elsewhere(spec, max_train_images=7)
-    assert gather_tracked(spec, shelf(fewer), never) == ()
+    assert tracked_trainings(spec, shelf(fewer), never) == ()
 
 
 @pytest.mark.parametrize("part", ["target", "resources"])
@@ -162,10 +164,10 @@ def test_of_many_sweeps_the_latest_count(spec: SweepSpec) -> None:
 
 def test_large_sweeps_are_read_until_there_is_enough(spec: SweepSpec) -> None:
     large = [trial(trial_id=f"t{number:05d}") for number in range(ENOUGH_TRAININGS)]
-    past = Shelf(
+    history = Shelf(
         shelf(spec, sweep_id="first").kept
         | shelf(spec, *large, sweep_id="second").kept
         | shelf(spec, trial(sweep_id="third"), sweep_id="third").kept
     )
-    found = gathered(spec, past)
+    found = gathered(spec, history)
     assert [each.sweep_id for each in found] == ["third", *["old"] * ENOUGH_TRAININGS]
