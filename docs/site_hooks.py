@@ -1,4 +1,4 @@
-"""Adds the pages outside ``docs/`` to the site and maps links between files to links between pages."""
+"""Adds the pages outside ``docs/`` to the site, and maps links between files to pages."""
 
 from __future__ import annotations
 
