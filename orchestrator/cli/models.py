@@ -55,20 +55,20 @@ def models(
 
 
 def _row(version: ModelVersion) -> tuple[str, ...]:
-    from orchestrator.registry import versions as words
+    from orchestrator.registry import versions as tag_names
     from orchestrator.registry.plan import figures_text
 
     tags = version.tags
-    state = ", ".join(f"@{alias}" for alias in version.aliases) or tags.get(words.STATE, "-")
-    if words.REFUSED_BY in tags:
-        state = f"{state} by {tags[words.REFUSED_BY]}"
+    state = ", ".join(f"@{alias}" for alias in version.aliases) or tags.get(tag_names.STATE, "-")
+    if tag_names.REFUSED_BY in tags:
+        state = f"{state} by {tags[tag_names.REFUSED_BY]}"
     return (
         version.name,
         str(version.version),
         state,
         version.when,
-        tags.get(words.BY, "-"),
-        tags.get(words.SWEEP, "-"),
-        tags.get(words.TRIAL, "-"),
+        tags.get(tag_names.BY, "-"),
+        tags.get(tag_names.SWEEP, "-"),
+        tags.get(tag_names.TRIAL, "-"),
         figures_text(version.figures),
     )

@@ -163,7 +163,7 @@ def promote(
         if dry_run or plan.already_champion:
             _print_plan(plan, as_json=as_json)
             return
-        _carry_out(plan, spec, folder, registry, request, as_json=as_json)
+        _promote(plan, spec, folder, registry, request, as_json=as_json)
 
 
 def _rule(text: str) -> Rule:
@@ -198,7 +198,7 @@ def _print_plan(plan: PromotionPlan, *, as_json: bool) -> None:
         print_out(f"nothing to do: it already is {plan.name}@champion, as version {version}")
 
 
-def _carry_out(
+def _promote(
     plan: PromotionPlan,
     spec: SweepSpec,
     folder: SweepFolder,
@@ -207,7 +207,7 @@ def _carry_out(
     *,
     as_json: bool,
 ) -> None:
-    from orchestrator.registry.promote import carry_out, summary
+    from orchestrator.registry.promote import run_promotion, summary
     from orchestrator.registry.retrain import RetrainingError
     from trainables.training.checkpoint import CheckpointError
 
@@ -217,7 +217,7 @@ def _carry_out(
     # SIGTERM raises, so that the version is marked as abandoned
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        promotion = carry_out(plan, spec, folder, registry, request, say=print_err)
+        promotion = run_promotion(plan, spec, folder, registry, request, progress=print_err)
     except (CheckpointError, RetrainingError) as error:
         raise CliError(str(error)) from error
     if as_json:

@@ -1,1 +1,1 @@
-"""From a sweep's front to the model that is in use."""
+"""Promotion of trials to registered models: choice, gates, aliases, rollback."""

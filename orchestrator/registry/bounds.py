@@ -1,4 +1,4 @@
-"""Bounds that a promoted model keeps."""
+"""Bounds on the figures of a promoted model."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Bounds that the promoted model keeps besides the sweep's own constraints."""
+    """Bounds of a promotion in addition to the sweep's constraints."""
 
     max_latency_ms: float | None = None
-    """Largest latency, ms, > 0; None for none."""
+    """Highest latency, ms, > 0; None is unbounded."""
     max_flops: float | None = None
-    """Most operations for one image, > 0; None for none."""
+    """Most FLOPs for one image, > 0; None is unbounded."""
     max_size_mb: float | None = None
-    """Largest deployed file, MB (10^6 bytes), > 0; None for none."""
+    """Largest deployed file, MB of 10^6 bytes, > 0; None is unbounded."""
     min_miou: float | None = None
-    """Least mIoU, [0, 1]; None for none."""
+    """Lowest mIoU on the validation split, [0, 1]; None is unbounded."""
 
     def constraints(self) -> tuple[Constraint, ...]:
-        """Return the bounds that are set."""
-        given = (
+        """Return the bounds as constraints."""
+        bounds = (
             ("latency_ms", "<=", self.max_latency_ms),
             ("flops", "<=", self.max_flops),
             ("size_mb", "<=", self.max_size_mb),
@@ -35,18 +35,18 @@ class Limits:
         )
         return tuple(
             Constraint(metric, relation, bound)  # type: ignore[arg-type]
-            for metric, relation, bound in given
+            for metric, relation, bound in bounds
             if bound is not None
         )
 
 
 def broken_bounds(metrics: Mapping[str, float], constraints: Iterable[Constraint]) -> list[str]:
-    """Return every constraint that ``metrics`` break or lack the figure for, as text."""
-    found = []
+    """Return a message for each constraint that is violated or whose metric is missing."""
+    faults = []
     for constraint in constraints:
         value = metrics.get(constraint.metric, math.nan)
         if not math.isfinite(value):
-            found.append(f"no {constraint.metric} is known for {constraint}")
+            faults.append(f"{constraint.metric} is missing for {constraint}")
         elif not constraint.holds(value):
-            found.append(f"{constraint.metric} = {value:.6g} breaks {constraint}")
-    return found
+            faults.append(f"{constraint.metric} = {value:.6g} breaks {constraint}")
+    return faults

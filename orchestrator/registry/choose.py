@@ -1,4 +1,4 @@
-"""Which trial of a sweep is promoted, by rule or by name."""
+"""Chooses the trial to promote, by a rule or by its id."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _LEAST: dict[Rule, str] = {
 
 
 class NoCandidateError(ValueError):
-    """No trial of the sweep may be promoted as asked."""
+    """No trial of the sweep can be promoted as requested."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The trial to promote, with the reason."""
+    """The chosen trial with the reason."""
 
     row: ReportRow
-    """The trial as the report has it."""
+    """Row of the trial in the report."""
     reason: str
-    """Why this one, in a sentence."""
+    """Why it was chosen, as a clause."""
     passed_over: tuple[tuple[str, str], ...] = ()
-    """The other candidates, each with what speaks against it."""
+    """The other candidates, each with why it was not chosen."""
 
 
 def choose(
@@ -48,14 +48,13 @@ def choose(
     constraints: Sequence[Constraint] = (),
     trial_id: str | None = None,
 ) -> Choice:
-    """Return the trial to promote: the one named, else the one the rule picks from the front.
+    """Return the trial ``trial_id``, else the one that ``rule`` selects from the front.
 
-    The front is that of the complete trials which keep every constraint, so a bound on a figure
-    that is no objective, such as the size, does not leave it empty without need. Of equal trials
-    the one proposed first is chosen.
+    The front is computed from the complete trials that satisfy every constraint. So a bound on a
+    metric that is not an objective does not remove the whole front. Ties go to the earliest trial.
 
     Raises:
-        NoCandidateError: no trial fits, or the one named did not complete or breaks a constraint.
+        NoCandidateError: no trial qualifies, or the named one is incomplete or breaks a constraint.
     """
     if trial_id is not None:
         return _named(report, trial_id, constraints)
@@ -66,7 +65,7 @@ def choose(
     kept = [row for row in complete if not broken[row.trial_id]]
     front = _front(kept, report.objectives)
     if not front:
-        raise NoCandidateError(_nobody(report, complete, broken))
+        raise NoCandidateError(_no_candidate(report, complete, broken))
     row = _pick(front, rule, report.objectives)
     return Choice(
         row=row,
@@ -81,29 +80,29 @@ def choose(
 
 
 def _named(report: SweepReport, trial_id: str, constraints: Sequence[Constraint]) -> Choice:
-    found = next((row for row in report.rows if row.trial_id == trial_id), None)
-    if found is None:
+    row = next((row for row in report.rows if row.trial_id == trial_id), None)
+    if row is None:
         known = ", ".join(row.trial_id for row in report.rows if row.state == "complete")
         raise NoCandidateError(
             f"sweep {report.sweep_id} has no trial {trial_id!r}; complete are {known or 'none'}"
         )
-    if found.state != "complete":
-        why = f" ({found.reason})" if found.reason else ""
+    if row.state != "complete":
+        why = f" ({row.reason})" if row.reason else ""
         raise NoCandidateError(
-            f"trial {trial_id} is {found.state}{why}; only complete trials can be promoted"
+            f"trial {trial_id} is {row.state}{why}; only complete trials can be promoted"
         )
-    broken = broken_bounds(found.metrics, constraints)
+    broken = broken_bounds(row.metrics, constraints)
     if broken:
         raise NoCandidateError(f"trial {trial_id} cannot be promoted: {'; '.join(broken)}")
-    better = [row for row in report.front if _dominates(row, found, report.objectives)]
-    note = f", though {', '.join(row.trial_id for row in better)} dominates it" if better else ""
-    return Choice(row=found, reason=f"it was asked for by its name{note}")
+    better = [each for each in report.front if _dominates(each, row, report.objectives)]
+    note = f", though {', '.join(each.trial_id for each in better)} dominates it" if better else ""
+    return Choice(row=row, reason=f"it was requested by its id{note}")
 
 
 def _front(rows: Sequence[ReportRow], objectives: Sequence[Objective]) -> list[ReportRow]:
-    sound = [row for row in rows if None not in row.objectives.values()]
-    points = [[row.objectives[each.name] or 0.0 for each in objectives] for row in sound]
-    return [sound[index] for index in pareto_front(points, objectives)]
+    finite = [row for row in rows if None not in row.objectives.values()]
+    points = [[row.objectives[each.name] or 0.0 for each in objectives] for row in finite]
+    return [finite[index] for index in pareto_front(points, objectives)]
 
 
 def _pick(front: Sequence[ReportRow], rule: Rule, objectives: Sequence[Objective]) -> ReportRow:
@@ -121,7 +120,7 @@ def _reason(rule: Rule, count: int, constraints: Sequence[Constraint]) -> str:
     what = {
         "best-miou": "the best mIoU",
         "knee": "the best compromise",
-        "fastest": "the least latency",
+        "fastest": "the lowest latency",
         "fewest-flops": "the fewest FLOPs",
         "smallest": "the smallest artifact",
     }[rule]
@@ -167,7 +166,7 @@ def _dominates(one: ReportRow, other: ReportRow, objectives: Sequence[Objective]
     )
 
 
-def _nobody(
+def _no_candidate(
     report: SweepReport, complete: Sequence[ReportRow], broken: Mapping[str, list[str]]
 ) -> str:
     reasons = "; ".join(

@@ -1,4 +1,4 @@
-"""A candidate before its gates, measured again and compared with the champion."""
+"""Measures a candidate again, compares it with the champion and evaluates the gates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.registry.fresh import (
     FreshJob,
     FreshProcessError,
     fresh_model,
-    time_fairly,
+    time_in_turns,
 )
 from orchestrator.report.held_out import TEST_MIOU
 from search_spaces.resolution import Resolution
@@ -47,42 +47,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A trial's model on its way into the registry."""
+    """The packed model of a trial that is to be promoted."""
 
     plan: PromotionPlan
-    """What is to be done with it."""
+    """Plan of its promotion."""
     spec: SweepSpec
-    """The sweep it comes from."""
+    """Spec of its sweep."""
     trained: TrainedModel
-    """The model as it was trained."""
+    """The trained model."""
     packed: PackedModel
-    """The files that would be deployed."""
-    ground: verify.Ground
-    """What it is scored on."""
+    """The files to deploy."""
+    val: verify.ValidationSet
+    """Validation split that it is scored on."""
     example: NDArray[np.uint8]
-    """One image for the model's input example, uint8 [1, H, W, 3]."""
+    """Input example of the registered model, uint8 [1, H, W, 3]."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Findings:
-    """What the gates found so far."""
+    """Verdicts and figures so far."""
 
     verdicts: list[Verdict] = field(default_factory=list)
-    """One per gate."""
+    """One verdict per gate."""
     figures: dict[str, float] = field(default_factory=dict)
-    """Figures found again, by metric."""
+    """Reproduced figures by metric."""
 
     @property
     def passed(self) -> bool:
-        """Whether no gate has failed."""
+        """Whether every gate passed."""
         return all(verdict.passed for verdict in self.verdicts)
 
 
 def pack_candidate(spec: SweepSpec, plan: PromotionPlan, trial: Path, folder: Path) -> Candidate:
-    """Return the candidate of ``plan`` whose files are in ``trial``, packed into ``folder``.
+    """Pack the model in the folder ``trial`` into ``folder`` and return the candidate.
 
     Raises:
-        CheckpointError: its files cannot be used.
+        CheckpointError: the files of the trial cannot be used.
         DataError: the data set cannot be used.
     """
     trained = load_trained(trial)
@@ -95,48 +95,48 @@ def pack_candidate(spec: SweepSpec, plan: PromotionPlan, trial: Path, folder: Pa
         "costs": {name: float(value) for name, value in costs.items()},
         "target": asdict(spec.target),
     }
-    ground = verify.ground_of(spec, trained.config.resolution)
+    val = verify.validation_set(spec, trained.config.resolution)
     return Candidate(
         plan=plan,
         spec=spec,
         trained=trained,
         packed=pack(trained, folder, facts),
-        ground=ground,
-        example=np.array(np.load(ground.images, mmap_mode="r")[:1]),
+        val=val,
+        example=np.array(np.load(val.images, mmap_mode="r")[:1]),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examination:
-    """One version before its gates."""
+    """The gates of one registered version."""
 
     candidate: Candidate
-    """What was registered."""
+    """The candidate."""
     version: ModelVersion
-    """Where it was registered."""
+    """Its registered version."""
     registry: ModelRegistry
     """The registry."""
     request: PromotionRequest
     """Tolerances and seeds."""
     folder: SweepFolder
-    """The sweep's folder."""
+    """Folder of the sweep."""
     work: Path
-    """Where files may be left."""
-    say: Callable[[str], None]
-    """Told in a few words what is being done."""
+    """Folder for temporary files."""
+    progress: Callable[[str], None]
+    """Receives the current step as a short text."""
 
     def run(self) -> Findings:
-        """Return what the gates find; every one that can be asked is asked."""
+        """Evaluate every gate, also after one has failed."""
         packed = self.candidate.packed
         found = Findings(figures={**_costs(packed.description), "size_mb": packed.size_mb})
-        self.say("measuring the latency again")
+        self.progress("measuring the latency")
         measured, latency = self._measured()
-        self.say("loading the registered files in a fresh process, predicting the val images")
+        self.progress("predicting the validation images with the registered files in a new process")
         try:
-            with self._fresh(self.version, self.candidate.ground.images) as model:
+            with self._fresh(self.version, self.candidate.val.images) as model:
                 self._judge_reload(model, found)
                 if self.candidate.plan.champion is not None:
-                    self.say("comparing with the champion on the same images")
+                    self.progress("comparing with the champion on the same images")
                 compared = self._compare(model, found, measured)
         except FreshProcessError as error:
             compared = None
@@ -152,18 +152,18 @@ class Examination:
         return found
 
     def _judge_reload(self, model: FreshModel, found: Findings) -> None:
-        """Judge whether it predicts as the trained model does, with the mIoU that was recorded."""
+        """Check that it predicts as the trained model, with the recorded mIoU."""
         candidate, tolerances = self.candidate, self.request.tolerances
-        ground = candidate.ground
-        expected = verify.trained_masks(candidate.trained, ground, EXAMPLES)
-        miou = verify.score(model.masks, ground.masks, len(candidate.trained.class_names))
+        val = candidate.val
+        expected = verify.trained_masks(candidate.trained, val, EXAMPLES)
+        miou = verify.score(model.masks, val.masks, len(candidate.trained.class_names))
         found.figures["miou"] = miou
         found.verdicts += [
             gates.judge_reload(
                 agreement=float((expected == model.example_masks).mean()),
                 found_digest=str(model.description["program_sha256"]),
                 packed_digest=candidate.packed.digest,
-                ours=model.ours,
+                own_modules=model.own_modules,
                 least=tolerances.agreement,
             ),
             gates.judge_miou(
@@ -174,13 +174,13 @@ class Examination:
         ]
 
     def _judge_test(self, found: Findings) -> None:
-        """Note the mIoU on the test split, found now unless the sweep did; judge it if asked to."""
+        """Record the mIoU on the test split, scored now if the sweep did not; check its bound."""
         plan, spec = self.candidate.plan, self.candidate.spec
         if plan.test_split is None:
             return
         miou = plan.choice.row.test_miou
         if miou is None:
-            self.say("scoring the trial on the test split")
+            self.progress("scoring the trial on the test split")
             miou = verify.score_on_test(self.folder.trials / plan.trial_id, spec)
         found.figures[TEST_MIOU] = miou
         if self.request.min_test_miou is not None:
@@ -189,7 +189,7 @@ class Examination:
     def _measured(self) -> tuple[dict[str, float], LatencyMeasurement]:
         recorded = self.candidate.plan.choice.row.metrics["latency_ms"]
         enough = recorded * (1 + self.request.tolerances.latency)
-        return verify.measure_again(self.candidate.trained, self.candidate.spec, enough)
+        return verify.measure_latency_again(self.candidate.trained, self.candidate.spec, enough)
 
     def _judge_latency(
         self, found: Findings, measured: Mapping[str, float], disturbance: str
@@ -214,31 +214,31 @@ class Examination:
     def _compare(
         self, model: FreshModel, found: Findings, measured: Mapping[str, float]
     ) -> Verdict:
-        """Judge against the champion, whose registered files predict the same images."""
+        """Compare with the champion, whose registered files predict the same images."""
         candidate, champion = self.candidate, self.candidate.plan.champion
         if champion is None:
-            (found.figures["program_latency_ms"],) = time_fairly([model], verify.quiet_node())
+            (found.figures["program_latency_ms"],) = time_in_turns([model], verify.quiet_node())
             return gates.no_champion()
         description = self.registry.description(champion)
         classes = tuple(str(name) for name in description.get("class_names", ()))
         if classes != candidate.trained.class_names:
             return gates.other_classes(candidate.trained.class_names, classes, champion.version)
-        height, width = candidate.ground.size
-        own = verify.ground_of(
+        height, width = candidate.val.size
+        own = verify.validation_set(
             candidate.spec, Resolution.parse(description["resolution"]), f"{height}x{width}"
         )
         try:
             with self._fresh(champion, own.images) as theirs:
-                miou = verify.score(theirs.masks, candidate.ground.masks, len(classes))
-                # programs against each other: the sweep's figure is the trained model's
-                mine, other = time_fairly([model, theirs], verify.quiet_node())
+                miou = verify.score(theirs.masks, candidate.val.masks, len(classes))
+                # time the packed programs: the recorded latency is the trained model's
+                mine, other = time_in_turns([model, theirs], verify.quiet_node())
         except FreshProcessError as error:
-            message = f"champion version {champion.version} cannot be compared with: {error}"
+            message = f"champion version {champion.version} cannot be compared: {error}"
             return gates.Verdict(gate="champion", passed=False, message=message)
         found.figures["program_latency_ms"] = mine
         latency, theirs_ms = {"latency_ms": mine}, {"latency_ms": other}
         if artifact_format(candidate.spec.target) is not None:
-            # torch only simulates what the target runs, so both count as the target timed them
+            # torch only simulates the target, so the latencies measured on the target are compared
             latency, theirs_ms = dict(measured), self._timed_alike(champion, description)
         return gates.judge_champion(
             {**found.figures, **latency},
@@ -251,7 +251,7 @@ class Examination:
     def _timed_alike(
         self, champion: ModelVersion, description: Mapping[str, Any]
     ) -> dict[str, float]:
-        """Return the champion's latency where it was measured on the same target; else nothing."""
+        """Return the champion's latency if it was measured on the same target; else nothing."""
         target = json.loads(json.dumps(asdict(self.candidate.spec.target)))
         known = champion.figures.get("latency_ms")
         alike = description.get("target") == target
@@ -262,7 +262,7 @@ class Examination:
             uri=self.registry.uri,
             version=version,
             images=images,
-            size=self.candidate.ground.size,
+            size=self.candidate.val.size,
             target=self.candidate.spec.target,
         )
         return fresh_model(job, self.work / f"version-{version.version}")
@@ -277,7 +277,7 @@ class Examination:
             self.candidate.plan.sweep_id,
             self.folder.path / "promotion" / row.trial_id,
             seeds=self.request.retrain_seeds,
-            say=self.say,
+            progress=self.progress,
         )
         return gates.judge_seeds(
             scores, recorded=row.metrics["miou"], tolerance=self.request.tolerances.miou

@@ -1,4 +1,4 @@
-"""A registered version at work in a process of its own."""
+"""Runs a registered version in a new process that cannot import this product."""
 
 from __future__ import annotations
 
@@ -23,73 +23,73 @@ if TYPE_CHECKING:
     from trainables.config import TargetConfig
 
 SCRIPT = Path(__file__).with_name("fresh_check.py")
-OURS = ("orchestrator", "trainables", "search_spaces", "cluster")
-"""Packages that the process must not come to need."""
+OWN_PACKAGES = ("orchestrator", "trainables", "search_spaces", "cluster")
+"""Packages that the process must not import."""
 EXAMPLES = 4
-"""Images whose prediction is compared pixel by pixel, at most."""
+"""Most images whose masks are compared pixel by pixel."""
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 ROUNDS = 3
-"""Timings of which the best counts."""
+"""Latency measurements; the lowest counts."""
 
 
 class FreshProcessError(RuntimeError):
-    """A registered model cannot be loaded or does not predict."""
+    """A registered model cannot be loaded or fails to predict."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreshJob:
-    """What the process is to do."""
+    """Job of the process."""
 
     uri: str
-    """Store of the registry."""
+    """Address of the MLflow store."""
     version: ModelVersion
-    """What it loads."""
+    """Version to load."""
     images: Path
-    """Array of images at the model's resolution, uint8 [N, H, W, 3]."""
+    """Array file of images at the model's resolution, uint8 [N, H, W, 3]."""
     size: tuple[int, int]
     """Height and width of the masks."""
     target: TargetConfig
-    """How the program is timed: threads, warm-up, repeats."""
+    """Threads, warm-up and repeats of the latency measurement."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreshModel:
-    """A registered model that was loaded, has predicted, and waits to be timed."""
+    """A registered model whose process has predicted and can be timed."""
 
     masks: NDArray[np.uint8]
     """Predicted class of every pixel, [N, H, W]."""
     example_masks: NDArray[np.uint8]
-    """What ``mlflow.pyfunc`` predicts of the first images, at their own size."""
+    """Masks of ``mlflow.pyfunc`` for the first images, at the size of the images."""
     description: dict[str, Any]
-    """What the loaded model says of itself."""
-    ours: tuple[str, ...]
-    """Modules of this product that it had imported."""
+    """Description packed with the model."""
+    own_modules: tuple[str, ...]
+    """Modules of this product that the process imported; must be empty."""
     time: Callable[[], float]
-    """Returns the median latency of the program over a few passes, ms, > 0."""
+    """Returns the median latency of the program, ms, > 0."""
 
 
 @contextmanager
 def fresh_model(job: FreshJob, folder: Path) -> Iterator[FreshModel]:
-    """Yield what a process that knows only MLflow makes of a registered version.
+    """Load a registered version in a new process and yield its predictions.
 
-    The process lives until the context is left.
+    The process lives until the end of the context.
 
     Args:
-        job: What it is to do.
-        folder: Where it may leave files.
+        job: Job of the process.
+        folder: Folder for its files.
 
     Raises:
-        FreshProcessError: it ended without an answer; the end of what it said is in it.
+        FreshProcessError: the process exited without an answer; its last line is included.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}.npy" for name in ("masks", "example_masks")}
     order = folder / "job.json"
     order.write_text(json.dumps(_order(job) | {k: str(v) for k, v in files.items()}))
     with (folder / "log.txt").open("w+", encoding="utf-8") as log:
-        # -I: neither the current folder nor PYTHONPATH can lend it what the model lacks
+        # -I: the model must not import anything from the current folder or PYTHONPATH
         process = subprocess.Popen(  # noqa: S603 - our own script
             [sys.executable, "-I", str(SCRIPT), str(order)],
             stdin=subprocess.PIPE,
@@ -106,19 +106,19 @@ def fresh_model(job: FreshJob, folder: Path) -> Iterator[FreshModel]:
                     masks=np.load(files["masks"]),
                     example_masks=np.load(files["example_masks"]),
                     description=first["description"],
-                    ours=tuple(first["ours"]),
+                    own_modules=tuple(first["ours"]),
                     time=lambda: float(_answer(process, log.name, go=True)["latency_ms"]),
                 )
             finally:
                 process.kill()
 
 
-def time_fairly(
+def time_in_turns(
     models: Sequence[FreshModel], quiet: AbstractContextManager[object]
 ) -> tuple[float, ...]:
-    """Return each model's latency, ms: the best of a few rounds that all take part in by turns.
+    """Return each model's latency, ms: the lowest of ``ROUNDS`` rounds over all models.
 
-    Whatever else the machine does only adds to a latency, and by turns it adds to all alike.
+    Other load only increases a latency; in turns it affects all models alike.
 
     Raises:
         FreshProcessError: a process ended.
@@ -135,7 +135,7 @@ def _order(job: FreshJob) -> dict[str, Any]:
         "images": str(job.images),
         "examples": EXAMPLES,
         "size": list(job.size),
-        "foreign": list(OURS),
+        "foreign": list(OWN_PACKAGES),
         "threads": job.target.threads,
         "warmup": job.target.warmup,
         "repeats": job.target.repeats,
@@ -143,7 +143,7 @@ def _order(job: FreshJob) -> dict[str, Any]:
 
 
 def _answer(process: subprocess.Popen[str], log: str, *, go: bool = False) -> dict[str, Any]:
-    """Return the process's next line, after telling it to go on where that is due."""
+    """Return the next answer of the process; ``go`` requests a latency measurement first."""
     line = ""
     try:
         if go and process.stdin is not None:
@@ -153,7 +153,7 @@ def _answer(process: subprocess.Popen[str], log: str, *, go: bool = False) -> di
         answer: dict[str, Any] = json.loads(line)
     except (OSError, ValueError) as error:
         process.wait(timeout=30)
-        said = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        last = said[-1] if said else line.strip() or "nothing was said"
-        raise FreshProcessError(f"the model does not work in a fresh process: {last}") from error
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else line.strip() or "its log is empty"
+        raise FreshProcessError(f"the model fails in a new process: {last}") from error
     return answer

@@ -1,8 +1,8 @@
-"""A registered model at work in a process that knows only MLflow.
+"""Loads a registered model with MLflow alone, predicts, and measures its latency.
 
-Run as a script with the path of a JSON file that says what to do; it imports nothing of its own
-package. What it finds is printed as lines of JSON: first of the prediction, then, for every line on
-standard input, of one timing, until there are no more.
+A script that imports nothing of this package. Its argument is the path of a JSON file with the job.
+It prints one line of JSON for the prediction, then one for the latency after each line on standard
+input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 
 
 def main(job: dict[str, Any]) -> None:
-    """Load and predict, then time as often as it is told to; print every answer."""
+    """Load and predict, then measure the latency once per line on standard input."""
     mlflow.set_tracking_uri(job["uri"])
     mlflow.set_registry_uri(job["uri"])
     model = mlflow.pyfunc.load_model(job["model"])
@@ -33,13 +33,13 @@ def main(job: dict[str, Any]) -> None:
     ]
     np.save(job["masks"], np.concatenate(parts))
     ours = {name for name in sys.modules if name.split(".")[0] in job["foreign"]}
-    say({"description": predictor.description, "ours": sorted(ours)})
+    print_answer({"description": predictor.description, "ours": sorted(ours)})
     while sys.stdin.readline():
-        say({"latency_ms": latency_ms(predictor, example[:1], job)})
+        print_answer({"latency_ms": latency_ms(predictor, example[:1], job)})
 
 
 def latency_ms(predictor: Any, image: Any, job: dict[str, Any]) -> float:  # noqa: ANN401
-    """Return the median time of a few passes of the program."""
+    """Return the median time of a forward pass, ms."""
     torch.set_num_threads(job["threads"])
     prepared = predictor.prepare(image)
     for _ in range(job["warmup"]):
@@ -52,7 +52,7 @@ def latency_ms(predictor: Any, image: Any, job: dict[str, Any]) -> float:  # noq
     return float(np.median(times))
 
 
-def say(answer: dict[str, Any]) -> None:
+def print_answer(answer: dict[str, Any]) -> None:
     """Print one answer."""
     sys.stdout.write(f"{json.dumps(answer)}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What a model must show before it is promoted."""
+"""Gates that a model must pass before its promotion, as pure functions."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ GateName: TypeAlias = Literal[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What one gate found."""
+    """Verdict of one gate."""
 
     gate: GateName
-    """The gate."""
+    """Name of the gate."""
     passed: bool
-    """Whether the model may go on."""
+    """Whether the model passed."""
     message: str
-    """What was found and what it was compared with, in a sentence."""
+    """The compared figures, as one sentence."""
     figures: Mapping[str, float | str] = field(default_factory=dict)
-    """Every figure of the comparison by name."""
+    """The compared figures by name."""
 
     def __str__(self) -> str:
         return f"{'passed' if self.passed else 'failed'}: {self.message}"
 
     def to_mapping(self) -> dict[str, object]:
-        """Return the verdict as JSON types; a number that is not finite becomes None."""
+        """Return the verdict as JSON types; numbers that are not finite become None."""
         figures = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in self.figures.items()
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def judge_digest(found: str, recorded: str) -> Verdict:
-    """Return whether the trial's weights are those that it wrote."""
+    """Check that the weights are the ones that the trial wrote."""
     same = found == recorded
     return Verdict(
         gate="digest",
@@ -62,10 +62,10 @@ def judge_digest(found: str, recorded: str) -> Verdict:
 
 
 def judge_constraints(figures: Mapping[str, float], constraints: Sequence[Constraint]) -> Verdict:
-    """Return whether the figures keep every bound; one that is missing keeps none."""
+    """Check that the figures satisfy every constraint; a missing figure fails."""
     broken = broken_bounds(figures, constraints)
     bounds = ", ".join(map(str, constraints))
-    kept = f"all of {bounds} hold" if bounds else "there are none"
+    kept = f"all of {bounds} hold" if bounds else "there are no constraints"
     used = {c.metric: figures.get(c.metric, math.nan) for c in constraints}
     return Verdict(
         gate="constraints",
@@ -76,29 +76,34 @@ def judge_constraints(figures: Mapping[str, float], constraints: Sequence[Constr
 
 
 def judge_reload(
-    *, agreement: float, found_digest: str, packed_digest: str, ours: Sequence[str], least: float
+    *,
+    agreement: float,
+    found_digest: str,
+    packed_digest: str,
+    own_modules: Sequence[str],
+    least: float,
 ) -> Verdict:
-    """Return whether the registry's files predict what the trained model does.
+    """Check that the registered files predict as the trained model.
 
     Args:
-        agreement: Share of pixels that both predict alike, [0, 1].
-        found_digest: SHA-256 of the program that was loaded.
-        packed_digest: SHA-256 of the program that was packed.
-        ours: Modules of this product that the loading process had imported; there must be none.
-        least: Least agreement, [0, 1].
+        agreement: Share of pixels with the same class, [0, 1].
+        found_digest: SHA-256 of the loaded program.
+        packed_digest: SHA-256 of the packed program.
+        own_modules: Modules of this product that the loading process imported; must be empty.
+        least: Lowest agreement, [0, 1].
     """
     faults = []
     if found_digest != packed_digest:
-        faults.append(f"its program is {found_digest[:16]}, packed was {packed_digest[:16]}")
-    if ours:
-        faults.append(f"it needs {', '.join(ours)}")
+        faults.append(f"its program is {found_digest[:16]}, the packed one {packed_digest[:16]}")
+    if own_modules:
+        faults.append(f"it imports {', '.join(own_modules)}")
     if not agreement >= least:
-        faults.append(f"{agreement:.6f} of the pixels agree, {least:g} are needed")
-    good = f"{agreement:.6f} of the pixels agree in a fresh process, {least:g} are needed"
+        faults.append(f"{agreement:.6f} of the pixels agree, {least:g} is required")
+    passed = f"{agreement:.6f} of the pixels agree in a new process, {least:g} is required"
     return Verdict(
         gate="reload",
         passed=not faults,
-        message="; ".join(faults) or good,
+        message="; ".join(faults) or passed,
         figures={
             "agreement": agreement,
             "least": least,
@@ -109,7 +114,7 @@ def judge_reload(
 
 
 def judge_miou(*, found: float, recorded: float, tolerance: float) -> Verdict:
-    """Return whether the reloaded model's mIoU is the one that the trial recorded."""
+    """Check that the reloaded model reproduces the recorded mIoU."""
     return Verdict(
         gate="miou",
         passed=abs(found - recorded) <= tolerance,
@@ -128,13 +133,13 @@ def judge_latency(
     disturbance: str = "",
     recorded_undisturbed: bool = True,
 ) -> Verdict:
-    """Return whether the latency is no longer than recorded, within the tolerance.
+    """Check that the latency is not higher than recorded, within the tolerance.
 
-    Disturbance only adds to a latency. So a disturbed figure that is short enough passes, and one
-    that is too long proves nothing: it fails with the advice to measure on a quiet machine.
+    Disturbance only increases a latency. So a disturbed latency that is low enough passes. One that
+    is too high fails, with the advice to measure on an idle machine.
 
-    On another machine than the recorded one there is nothing to compare with: it passes, and the
-    new figure is what the constraints are held against.
+    On another machine than the recorded one the gate passes, and the constraints use the new
+    latency.
     """
     comparable = machine == recorded_machine
     passed = (
@@ -145,12 +150,12 @@ def judge_latency(
     against = (
         f"recorded {recorded:.3f} ms, at most {tolerance:.0%} more"
         if comparable
-        else f"recorded {recorded:.3f} ms on {recorded_machine}, which this is not ({machine})"
+        else f"recorded {recorded:.3f} ms on {recorded_machine}; this machine has {machine}"
     )
-    notes = "" if recorded_undisturbed else "; the recorded figure was measured under disturbance"
+    notes = "" if recorded_undisturbed else "; the recorded measurement was disturbed"
     if disturbance:
-        notes += f"; measured under disturbance now: {disturbance}"
-        notes += "" if passed else "; promote again on a quiet machine"
+        notes += f"; this measurement was disturbed: {disturbance}"
+        notes += "" if passed else "; promote again on an idle machine"
     return Verdict(
         gate="latency",
         passed=passed,
@@ -168,11 +173,11 @@ def judge_latency(
 
 
 def judge_test(*, found: float, least: float) -> Verdict:
-    """Return whether the model's mIoU on the test split is high enough."""
+    """Check the lower bound of the mIoU on the test split."""
     return Verdict(
         gate="test",
         passed=found >= least,
-        message=f"mIoU {found:.4f} on the test split, {least:g} is needed",
+        message=f"mIoU {found:.4f} on the test split, {least:g} is required",
         figures={"found": found, "least": least},
     )
 
@@ -185,18 +190,18 @@ def judge_champion(
     version: int,
     noise: Mapping[str, float],
 ) -> Verdict:
-    """Return whether the champion leaves the candidate a reason to be.
+    """Check that the champion does not dominate the candidate.
 
-    The champion dominates it where the candidate is nowhere better and somewhere worse; values
-    within the objective's noise count as equal. Objectives that either lacks are left out. A
-    candidate with a value that is not finite does not pass; a champion's is worse than any number.
+    The champion dominates a candidate that is better in no objective and worse in at least one.
+    Values within the noise are equal. Objectives that either lacks are skipped. A candidate with a
+    value that is not finite fails; a champion's such value is worse than any number.
 
     Args:
         candidate: Figures of the candidate by metric.
         champion: Figures of the champion on the same data and machine.
-        objectives: What is compared.
-        version: Number of the champion's version.
-        noise: Share of the larger value within which two values of a metric are equal; none is 0.
+        objectives: Objectives to compare.
+        version: Version number of the champion.
+        noise: Relative difference up to which two values of a metric are equal; default 0.
     """
     shared = [o for o in objectives if o.name in candidate and o.name in champion]
     gains = {
@@ -212,7 +217,7 @@ def judge_champion(
     )
     word = "dominates it" if dominated else "does not dominate it"
     if broken:
-        word = f"cannot be compared with it, as its {', '.join(broken)} is not finite"
+        word = f"cannot be compared: the candidate's {', '.join(broken)} is not finite"
     figures = {f"candidate_{name}": candidate[name] for name in gains}
     figures |= {f"champion_{name}": champion[name] for name in gains}
     return Verdict(
@@ -224,32 +229,32 @@ def judge_champion(
 
 
 def no_champion() -> Verdict:
-    """Return the verdict where there is no champion to compare with."""
+    """Return the verdict without a champion."""
     return Verdict(gate="champion", passed=True, message="there is no champion yet")
 
 
 def other_classes(found: Sequence[str], champion: Sequence[str], version: int) -> Verdict:
-    """Return the verdict where the champion predicts other classes."""
+    """Return the verdict for a champion with other classes."""
     return Verdict(
         gate="champion",
         passed=False,
         message=f"champion version {version} predicts other classes "
         f"({len(champion)}: {', '.join(champion[:5])}) than this model "
-        f"({len(found)}: {', '.join(found[:5])}); give the model another --name",
+        f"({len(found)}: {', '.join(found[:5])}); choose another --name",
         figures={"classes": float(len(found)), "champion_classes": float(len(champion))},
     )
 
 
 def judge_seeds(scores: Sequence[float], *, recorded: float, tolerance: float) -> Verdict:
-    """Return whether the recorded mIoU can be had again from other seeds.
+    """Check that other seeds reproduce the recorded mIoU.
 
-    It passes where the recorded mIoU is at most two standard deviations, or the tolerance where
-    that is more, above the mean of the retrained models.
+    It may exceed the mean of the retrained models by two standard deviations, or by the tolerance
+    if that is more.
 
     Args:
-        scores: mIoU of the retrained models, >= 1.
+        scores: mIoU of the retrained models, at least one.
         recorded: mIoU of the candidate.
-        tolerance: Least slack, >= 0.
+        tolerance: Smallest slack, >= 0.
     """
     mean = fmean(scores)
     spread = stdev(scores) if len(scores) > 1 else 0.0
@@ -272,7 +277,7 @@ def judge_seeds(scores: Sequence[float], *, recorded: float, tolerance: float) -
 def _gain(candidate: float, champion: float, objective: Objective, noise: float) -> float:
     """Return by how much the candidate is better, 0 within the noise.
 
-    NaN where the candidate is not finite, else infinite where the champion is not.
+    NaN if the candidate is not finite; infinite if only the champion is not.
     """
     if not math.isfinite(candidate):
         return math.nan

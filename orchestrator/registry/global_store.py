@@ -1,4 +1,4 @@
-"""MLflow's global store, for the calls that look at no other."""
+"""Sets MLflow's global store for functions that accept no other."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 @contextmanager
 def global_store(uri: str) -> Iterator[None]:
-    """Make ``uri`` the store of MLflow's global functions inside, as it was before afterwards.
+    """Set ``uri`` as the store of MLflow's global functions during the block.
 
-    MLflow writes a store that is set into the environment too, so that child processes have it;
-    that is put back as well, and a store that was never set is not set afterwards.
+    MLflow also sets environment variables for child processes. Both are restored.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: PLC0415 - takes two seconds
@@ -28,7 +27,7 @@ def global_store(uri: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # None forgets what was set, after which MLflow reads the environment again
+        # None resets the store, so that MLflow reads the environment again
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
         mlflow.set_registry_uri(None)  # type: ignore[arg-type]
         for name, value in before.items():

@@ -1,4 +1,4 @@
-"""A registered model loaded for prediction."""
+"""Loads a registered model for prediction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A version of a registered model, as any user of MLflow loads it."""
+    """A version of a registered model, loaded by ``mlflow.pyfunc``."""
 
     version: ModelVersion
     """The version."""
     class_names: tuple[str, ...]
-    """Names of its classes by label."""
+    """Class names by class id."""
     _model: Any
 
     def predict(self, images: NDArray[np.uint8], **params: object) -> NDArray[np.uint8]:
@@ -31,17 +31,18 @@ class RegisteredModel:
 
         Args:
             images: Images of one size.
-            params: ``mode``, ``overlap``, ``zoom``, ``batch_size``, as in the model's signature.
+            params: Params of the model's signature: ``mode``, ``overlap``, ``zoom``,
+                ``batch_size``.
         """
         masks: NDArray[np.uint8] = self._model.predict(images, params=params)
         return masks
 
 
 def load_registered(uri: str, version: ModelVersion) -> RegisteredModel:
-    """Return the model of ``version`` from the store at ``uri``, by ``mlflow.pyfunc``.
+    """Load ``version`` from the store at ``uri``.
 
     Raises:
-        TrackingError: its files cannot be had or loaded.
+        TrackingError: its files cannot be downloaded or loaded.
     """
     connect(uri)
     what = f"load version {version.version} of {version.name}"

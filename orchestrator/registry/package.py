@@ -1,4 +1,4 @@
-"""A packed model in the form in which MLflow keeps and loads it."""
+"""Writes a packed model as an MLflow model."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REQUIRED = ("mlflow", "torch", "numpy", "pillow")
-"""All that a registered model needs to be loaded."""
+"""Packages that a registered model needs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSource:
-    """What is registered."""
+    """Files and metadata of a model to register."""
 
     files: Path
-    """Folder with the program, its description and its predictor."""
+    """Folder with program, description and predictor."""
     example: NDArray[np.uint8]
     """Input example: RGB images, uint8 [N, H, W, 3]."""
     metadata: Mapping[str, object]
-    """What the model says of itself: class names, preprocessing, ..."""
+    """Description of the model: class names, preprocessing, costs."""
 
 
 def save_mlflow_model(
     source: ModelSource, folder: Path, *, run_id: str | None, model_id: str
 ) -> None:
-    """Write the model of ``source`` to ``folder``, which must not exist, for ``pyfunc`` to load.
+    """Write the model of ``source`` to ``folder``, which must not exist, as a pyfunc model.
 
-    It carries its signature, an input example, its class names, its preprocessing and pinned
-    requirements. The code is kept as text (models from code), the weights as an exported program.
+    It has a signature, an input example, class names, preprocessing and pinned requirements. The
+    code is stored as text (models from code), the weights as an exported program; no pickles.
 
     Raises:
-        TrackingError: MLflow refuses the model.
+        TrackingError: MLflow rejects the model.
     """
     with tracking_errors("write the model"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow.pyfunc  # noqa: PLC0415 - takes two seconds
         from mlflow.models import Model  # noqa: PLC0415
 
-        for chatty in ("mlflow.pyfunc", "mlflow.utils.environment"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
+        for logger in ("mlflow.pyfunc", "mlflow.utils.environment"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
         mlflow.pyfunc.save_model(
             path=str(folder),
             python_model=str(Path(__file__).with_name("served_model.py")),
@@ -64,7 +64,7 @@ def save_mlflow_model(
 
 
 def requirements() -> list[str]:
-    """Return what the model needs, each pinned to the version here, builds for devices left out."""
+    """Return the required packages pinned to the installed versions, without local build tags."""
     return [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIRED]
 
 

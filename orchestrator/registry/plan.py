@@ -1,4 +1,4 @@
-"""A promotion as a value that can be printed before anything moves."""
+"""Plan of a promotion, which can be printed before anything is written."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromotionPlan:
-    """What a promotion would do."""
+    """Plan of a promotion."""
 
     name: str
     """Name of the registered model."""
     sweep_id: str
-    """Sweep that the trial is of."""
+    """Sweep of the trial."""
     choice: Choice
-    """The trial with the reason."""
+    """The chosen trial with the reason."""
     constraints: tuple[Constraint, ...]
-    """Bounds that must hold when the figures are measured again."""
+    """Constraints on the reproduced figures."""
     gates: tuple[GateName, ...]
-    """What it must pass, in this order."""
+    """Gates in their order."""
     test_split: str | None = None
-    """The split that it is scored on unless it was; None where the sweep has none."""
+    """Name of the test split; None if the sweep has none."""
     min_test_miou: float | None = None
-    """Least mIoU on it, [0, 1]; None asks for none."""
+    """Lowest mIoU on the test split, [0, 1]; None is unbounded."""
     champion: ModelVersion | None = None
-    """The version it would replace; None for the first."""
+    """The version to replace; None for the first promotion."""
     recorded_machine: str | None = None
-    """Processor or GPU that the trial's latency was measured on; None where that is not known."""
+    """Processor or GPU of the recorded latency; None if unknown."""
 
     @property
     def trial_id(self) -> str:
-        """The trial to promote."""
+        """Id of the trial to promote."""
         return self.choice.row.trial_id
 
     @property
     def figures(self) -> dict[str, float]:
-        """The trial's figures, that on the test split with them where it was scored on one."""
+        """Figures of the trial, with the mIoU on the test split if it was scored."""
         row = self.choice.row
         return {**row.metrics, **({} if row.test_miou is None else {TEST_MIOU: row.test_miou})}
 
     @property
     def already_champion(self) -> bool:
-        """Whether the champion is this very trial."""
+        """Whether the champion is this trial."""
         tags = {} if self.champion is None else self.champion.tags
         return tags.get(SWEEP) == self.sweep_id and tags.get(TRIAL) == self.trial_id
 
@@ -81,7 +81,7 @@ class PromotionPlan:
         }
 
     def lines(self) -> list[str]:
-        """Return the plan for a reader."""
+        """Return the plan as lines of text."""
         row = self.choice.row
         found = [
             f"model      {self.name}",
@@ -90,7 +90,9 @@ class PromotionPlan:
             f"because    {self.choice.reason}",
         ]
         if self.test_split is not None and row.test_miou is None:
-            found.append(f"scores     it on the test split {self.test_split!r}, as nothing did yet")
+            found.append(
+                f"scores     it on the test split {self.test_split!r}, which has no score yet"
+            )
         found += [f"not        {trial}: {why}" for trial, why in self.choice.passed_over]
         if self.champion is None:
             found.append("replaces   nothing: the model has no champion yet")
@@ -100,7 +102,7 @@ class PromotionPlan:
             figures = figures_text(self.champion.figures)
             found.append(f"replaces   version {self.champion.version}, {origin}: {figures}")
         least = self.min_test_miou
-        test = [] if least is None else [f"{TEST_MIOU} >= {least:g}, by its gate alone"]
+        test = [] if least is None else [f"{TEST_MIOU} >= {least:g}, as a gate only"]
         bounds = ", ".join([*map(str, self.constraints), *test])
         found.append(f"bounds     {bounds or 'none'}")
         found.append(f"gates      {', '.join(self.gates)}")
@@ -108,7 +110,7 @@ class PromotionPlan:
 
 
 def figures_text(figures: Mapping[str, float]) -> str:
-    """Return the figures a model is described by, those that are known, in one line."""
+    """Return the known figures of ``SHOWN`` in one line."""
     shown = [
         f"{label(name).heading} {label(name).show(figures[name])}"
         for name in SHOWN

@@ -1,4 +1,4 @@
-"""A promotion from its plan to the moved alias."""
+"""Plans and runs a promotion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger.provenance import git_commit
-from orchestrator.registry import versions as words
+from orchestrator.registry import versions as tag_names
 from orchestrator.registry.choose import NoCandidateError, choose
 from orchestrator.registry.examination import Candidate, Examination, pack_candidate
 from orchestrator.registry.gates import Verdict, judge_digest
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
 
 EVIDENCE = "promotion.json"
-"""Artifact of a version that holds its plan and every gate's figures."""
+"""Artifact of a version with its plan and the figures of every gate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Promotion:
-    """What came of a promotion."""
+    """Result of a promotion."""
 
     plan: PromotionPlan
-    """What was to be done."""
+    """Plan of the promotion."""
     verdicts: tuple[Verdict, ...] = ()
-    """What the gates found, in their order."""
+    """Verdicts in the order of the gates."""
     version: ModelVersion | None = None
-    """The version that was registered; None where it did not come to that."""
+    """Registered version; None if none was registered."""
     promoted: bool = False
-    """Whether it is the champion now."""
+    """Whether the version is now the champion."""
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
-        """The gates that it did not pass."""
+        """Verdicts of the failed gates."""
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
     def to_mapping(self) -> dict[str, object]:
@@ -73,26 +73,25 @@ def make_plan(
     *,
     machines: Mapping[str, str] | None = None,
 ) -> PromotionPlan:
-    """Return what a promotion would do; nothing is written.
+    """Return the plan of a promotion; nothing is written.
 
     Args:
-        spec: The sweep.
-        report: What it found.
-        registry: Where the model is registered.
-        request: What is asked for.
-        machines: Processor or GPU on which each trial's latency was measured, where it is known.
+        spec: Spec of the sweep.
+        report: Report of the sweep.
+        registry: Registry of the model.
+        request: The request of the user.
+        machines: Processor or GPU of each trial's recorded latency, if known.
 
     Raises:
-        NoCandidateError: no trial can be promoted as asked, or a mIoU on the test split is asked
-            for and the sweep has none.
-        ModelNameError: the name cannot be registered.
+        NoCandidateError: no trial can be promoted as requested, or the request has a bound on the
+            test mIoU and the sweep has no test split.
+        ModelNameError: MLflow cannot register a model of this name.
         TrackingError: the registry does not answer.
     """
     if request.min_test_miou is not None and spec.data.test_split is None:
         raise NoCandidateError(
-            f"sweep {report.sweep_id} has no test split, so there is no test mIoU of at least "
-            f"{request.min_test_miou:g}; run a sweep with data.test_split, or leave "
-            "--min-test-miou out"
+            f"sweep {report.sweep_id} has no test split, which --min-test-miou requires; run a "
+            "sweep with data.test_split, or remove --min-test-miou"
         )
     constraints = (*spec.constraints, *request.limits.constraints())
     test: tuple[GateName, ...] = () if request.min_test_miou is None else ("test",)
@@ -105,7 +104,7 @@ def make_plan(
         "constraints",
         "champion",
     )
-    name = words.check_name(request.name)
+    name = tag_names.check_name(request.name)
     choice = choose(report, rule=request.rule, constraints=constraints, trial_id=request.trial_id)
     return PromotionPlan(
         name=name,
@@ -120,22 +119,22 @@ def make_plan(
     )
 
 
-def carry_out(
+def run_promotion(
     plan: PromotionPlan,
     spec: SweepSpec,
     folder: SweepFolder,
     registry: ModelRegistry,
     request: PromotionRequest,
     *,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Promotion:
-    """Return what came of ``plan``; the alias moves only where every gate was passed.
+    """Register the trial of ``plan``, evaluate the gates, and set the alias if all pass.
 
-    A version that is refused stays in the registry without an alias, with what the gates found. A
-    trial whose files are not those it wrote is not registered at all.
+    A refused version stays in the registry without an alias, with the verdicts as tags. A trial
+    with modified weights is not registered.
 
     Raises:
-        CheckpointError: the trial's files cannot be used.
+        CheckpointError: the files of the trial cannot be used.
         TrackingError: the registry does not answer.
     """
     from trainables.inference.trained import recorded_digest  # noqa: PLC0415 - imports torch
@@ -148,44 +147,44 @@ def carry_out(
         return Promotion(plan=plan, verdicts=(digest,))
     with tempfile.TemporaryDirectory(prefix="segsweep-promote-") as name:
         work = Path(name)
-        say("packing the model")
+        progress("packing the model")
         candidate = pack_candidate(spec, plan, trial, work / "files")
-        say("registering a version, which no alias points to yet")
+        progress("registering a version without an alias")
         version = _register(plan, spec, registry, request, candidate)
-        with _abandoned(registry, version):
-            found = Examination(
+        with _mark_abandoned(registry, version):
+            findings = Examination(
                 candidate=candidate,
                 version=version,
                 registry=registry,
                 request=request,
                 folder=folder,
                 work=work,
-                say=say,
+                progress=progress,
             ).run()
-    promotion = Promotion(plan=plan, verdicts=(digest, *found.verdicts), version=version)
-    _write(promotion, found.figures, registry)
+    promotion = Promotion(plan=plan, verdicts=(digest, *findings.verdicts), version=version)
+    _write_verdicts(promotion, findings.figures, registry)
     if promotion.failed:
         return promotion
     try:
-        registry.crown(version, expected=plan.champion)
+        registry.set_champion(version, expected=plan.champion)
     except ChampionMovedError as error:
         late = Verdict(gate="champion", passed=False, message=str(error))
         verdicts = [late if each.gate == "champion" else each for each in promotion.verdicts]
         promotion = replace(promotion, verdicts=tuple(verdicts))
-        _write(promotion, found.figures, registry)
+        _write_verdicts(promotion, findings.figures, registry)
         return promotion
-    registry.note(version, {words.STATE: "promoted"})
+    registry.annotate(version, {tag_names.STATE: "promoted"})
     return Promotion(plan=plan, verdicts=promotion.verdicts, version=version, promoted=True)
 
 
 @contextmanager
-def _abandoned(registry: ModelRegistry, version: ModelVersion) -> Iterator[None]:
-    """Let a version say that its examination was broken off where it was."""
+def _mark_abandoned(registry: ModelRegistry, version: ModelVersion) -> Iterator[None]:
+    """Tag the version as abandoned if its gates were interrupted or raised an error."""
     try:
         yield
     except BaseException:
         with suppress(TrackingError):
-            registry.note(version, {words.STATE: "abandoned"})
+            registry.annotate(version, {tag_names.STATE: "abandoned"})
         raise
 
 
@@ -201,15 +200,15 @@ def _register(
     )
     named = request.trial_id is not None
     tags = {
-        words.STATE: "candidate",
-        words.BY: request.by,
-        words.AT: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        words.RULE: "by name" if named else request.rule,
-        words.REASON: plan.choice.reason,
-        words.SWEEP: plan.sweep_id,
-        words.TRIAL: plan.trial_id,
-        words.PROGRAM: candidate.packed.digest,
-        words.DATASET: str(candidate.packed.description["dataset_digest"]),
+        tag_names.STATE: "candidate",
+        tag_names.BY: request.by,
+        tag_names.AT: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        tag_names.RULE: "by name" if named else request.rule,
+        tag_names.REASON: plan.choice.reason,
+        tag_names.SWEEP: plan.sweep_id,
+        tag_names.TRIAL: plan.trial_id,
+        tag_names.PROGRAM: candidate.packed.digest,
+        tag_names.DATASET: str(candidate.packed.description["dataset_digest"]),
     }
     commit = git_commit()
     return registry.register(
@@ -231,23 +230,25 @@ def _public(description: Mapping[str, Any]) -> dict[str, object]:
     return {name: description[name] for name in names}
 
 
-def _write(promotion: Promotion, figures: Mapping[str, float], registry: ModelRegistry) -> None:
-    """Write what the gates found to the version, before any alias moves."""
+def _write_verdicts(
+    promotion: Promotion, figures: Mapping[str, float], registry: ModelRegistry
+) -> None:
+    """Write the verdicts to the version, before any alias moves."""
     version = promotion.version
     if version is None:
         return
-    tags = {f"{words.GATE_PREFIX}{each.gate}": str(each) for each in promotion.verdicts}
-    tags |= {f"{words.FIGURE_PREFIX}{name}": repr(value) for name, value in figures.items()}
+    tags = {f"{tag_names.GATE_PREFIX}{each.gate}": str(each) for each in promotion.verdicts}
+    tags |= {f"{tag_names.FIGURE_PREFIX}{name}": repr(value) for name, value in figures.items()}
     if promotion.failed:
-        tags[words.STATE] = "refused"
-        tags[words.REFUSED_BY] = ", ".join(each.gate for each in promotion.failed)
+        tags[tag_names.STATE] = "refused"
+        tags[tag_names.REFUSED_BY] = ", ".join(each.gate for each in promotion.failed)
     evidence = {**promotion.to_mapping(), "figures": dict(figures)}
     evidence.pop("promoted")
-    registry.note(version, tags, {EVIDENCE: json.dumps(evidence, indent=2, allow_nan=False)})
+    registry.annotate(version, tags, {EVIDENCE: json.dumps(evidence, indent=2, allow_nan=False)})
 
 
 def summary(promotion: Promotion) -> list[str]:
-    """Return the outcome for a reader."""
+    """Return the result as lines of text."""
     plan, version = promotion.plan, promotion.version
     lines = [
         f"{'✓' if verdict.passed else '✗'} {verdict.gate:<12} {verdict.message}"
@@ -255,12 +256,12 @@ def summary(promotion: Promotion) -> list[str]:
     ]
     if promotion.promoted and version is not None:
         before = (
-            "the first one"
+            "the first champion"
             if plan.champion is None
             else f"version {plan.champion.version} is now {plan.name}@previous"
         )
         lines.append(f"promoted: version {version.version} is {plan.name}@champion, {before}")
     else:
         gates = ", ".join(verdict.gate for verdict in promotion.failed)
-        lines.append(f"refused by {gates}; nothing has moved")
+        lines.append(f"refused by {gates}; the champion is unchanged")
     return lines

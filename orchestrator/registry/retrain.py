@@ -1,4 +1,4 @@
-"""The same configuration trained again from other seeds."""
+"""Retrains a configuration with other seeds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RetrainingError(RuntimeError):
-    """A training with another seed did not come to its end."""
+    """A training with another seed failed."""
 
 
 def retrain(
@@ -32,15 +32,15 @@ def retrain(
     folder: Path,
     *,
     seeds: int,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> list[float]:
-    """Return the mIoU of the trial's configuration trained with ``seeds`` >= 1 other seeds.
+    """Return the mIoU of the trial's configuration for each of ``seeds`` >= 1 other seeds.
 
-    Trainings go one after the other in this process, each in a folder of its own below ``folder``,
-    where an interrupted one goes on.
+    The trainings run one after the other in this process, each in its own folder below ``folder``.
+    An interrupted training resumes.
 
     Raises:
-        RetrainingError: one failed.
+        RetrainingError: a training failed.
     """
     session = LocalSession(device=_device())
     soft_labels = _soft_labels(spec, row, sweep_id, session)
@@ -61,7 +61,7 @@ def retrain(
             measured={name: row.metrics[name] for name in ("latency_ms",) if name in row.metrics},
             resume=True,
         )
-        say(f"training it again with seed {number + 1} of {seeds}")
+        progress(f"retraining with seed {number + 1} of {seeds}")
         done = run_trial(task, session)
         if done.state != "complete":
             raise RetrainingError(f"seed {number + 1} of {seeds} {done.state}: {done.reason}")
@@ -76,7 +76,7 @@ def _device() -> torch.device:
 def _soft_labels(
     spec: SweepSpec, row: ReportRow, sweep_id: str, session: LocalSession
 ) -> str | None:
-    """Return the folder of the teacher's logits; None where the trial was not distilled."""
+    """Return the folder of the soft labels; None if the trial was not distilled."""
     if spec.teacher is None or not float(str(row.config.get("distill_alpha", 0))) > 0:
         return None
     task = TeacherTask(

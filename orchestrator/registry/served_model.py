@@ -1,7 +1,7 @@
-"""The MLflow model that a registered version is loaded as.
+"""The pyfunc model of a registered version.
 
-MLflow copies this file into the model (models from code) and runs it where the model is loaded, so
-it imports nothing of its own package.
+MLflow copies this file into the model (models from code) and runs it when the model is loaded, so
+it imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import numpy as np  # noqa: TC002 - MLflow reads the type hints when it runs thi
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 FILES = "files"
-"""Name of the artifact that holds program, description and predictor."""
+"""Artifact with program, description and predictor."""
 
 
 class SegmentationModel(PythonModel):
-    """Class masks of RGB images."""
+    """Predicts class masks of RGB images."""
 
     predictor: Any
-    """The packed model's own predictor."""
+    """Predictor of the packed model."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the program with the code that was packed beside it."""
+        """Load the program and the predictor's code from the artifacts."""
         folder = Path(context.artifacts[FILES])
-        # by its path, so that models packed by different releases live in one process
+        # by path, so that models of different releases can be loaded in one process
         spec = importlib.util.spec_from_file_location("packed_predictor", folder / "predictor.py")
         if spec is None or spec.loader is None:
-            raise ImportError(f"{folder / 'predictor.py'} is not there; download the model again")
+            raise ImportError(f"{folder / 'predictor.py'} does not exist; download the model again")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         self.predictor = module.Predictor.load(folder)
@@ -44,9 +44,9 @@ class SegmentationModel(PythonModel):
         """Return the class of every pixel, uint8 [N, H, W].
 
         Args:
-            context: Where the model's files are.
+            context: Paths of the artifacts.
             model_input: RGB images of one size, uint8 [N, H, W, 3].
-            params: ``mode``, ``overlap``, ``zoom``, ``batch_size`` of the predictor.
+            params: Params of the predictor: ``mode``, ``overlap``, ``zoom``, ``batch_size``.
         """
         masks: np.ndarray = self.predictor.masks(model_input, **(params or {}))
         return masks

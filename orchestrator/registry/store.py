@@ -1,4 +1,4 @@
-"""MLflow's model registry as promotions use it."""
+"""MLflow's model registry with the aliases ``champion`` and ``previous``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, sqlite_folder, tracking_errors
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.experiments import artifact_location, find_experiment
+from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,47 +35,50 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
 LOCK_SECONDS = 60.0
-"""Longest wait for another move of the same model's aliases."""
+"""Longest wait for another process that moves aliases of the same model, s."""
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
 
 class ChampionMovedError(TrackingError):
-    """Another promotion or rollback came in between."""
+    """The champion changed during a promotion or rollback."""
 
 
 class ModelRegistry:
-    """The registered models of one tracking store.
+    """The registered models of a tracking store.
 
-    Every method raises ``TrackingError`` where the store does not answer. Not safe for threads.
+    Every method raises ``TrackingError`` if the store does not answer. Not thread-safe.
     """
 
     def __init__(self, uri: str) -> None:
-        """Connect to nothing yet."""
+        """Do not connect yet."""
         self.uri = uri
         self._made: MlflowClient | None = None
 
     def find(self, ref: ModelRef) -> ModelVersion:
-        """Return the version that ``ref`` means.
+        """Return the version of ``ref``.
 
         Raises:
-            UnknownModelError: there is none.
+            UnknownModelError: it does not exist.
         """
-        found = self._find(ref)
-        if found is None:
-            raise UnknownModelError(self._nothing(ref))
-        return found
+        version = self._find(ref)
+        if version is None:
+            self._check_model(ref.name)
+            raise UnknownModelError(
+                f"there is no {ref}; list the versions with 'segsweep models {ref.name}'"
+            )
+        return version
 
-    def _nothing(self, ref: ModelRef) -> str:
+    def _check_model(self, name: str) -> None:
+        """Raise ``UnknownModelError`` if no model ``name`` is registered."""
         known = self.model_names()
-        if ref.name in known:
-            return f"there is no {ref}; 'segsweep models {ref.name}' shows what there is"
-        return (
-            f"there is no model {ref} in {self.uri}; "
-            f"registered models are {', '.join(known) or 'none'}"
-        )
+        if name not in known:
+            raise UnknownModelError(
+                f"there is no model {name!r} in {redact(self.uri)}; "
+                f"registered models are {', '.join(known) or 'none'}"
+            )
 
     def champion(self, name: str) -> ModelVersion | None:
-        """Return the version in use; None for a model without one, or no such model."""
+        """Return the champion; None if the model or its champion does not exist."""
         return self._find(ModelRef(name, CHAMPION))
 
     def model_names(self) -> list[str]:
@@ -83,16 +87,12 @@ class ModelRegistry:
             return sorted(each.name for each in self._client.search_registered_models())
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
-        """Return all versions of a model, the latest first.
+        """Return the versions of a model, the latest first.
 
         Raises:
             UnknownModelError: there is no such model.
         """
-        if name not in self.model_names():
-            known = ", ".join(self.model_names()) or "none"
-            raise UnknownModelError(
-                f"there is no model {name!r} in {self.uri}; registered models are {known}"
-            )
+        self._check_model(name)
         with tracking_errors(f"list the versions of {name}"):
             aliases = self._client.get_registered_model(name).aliases
             found = self._client.search_model_versions(names.equals("name", name))
@@ -103,27 +103,27 @@ class ModelRegistry:
         return tuple(sorted(versions, key=lambda each: each.version, reverse=True))
 
     def description(self, version: ModelVersion) -> dict[str, Any]:
-        """Return what the model of a version says of itself; empty where it is not one of ours."""
+        """Return the description of a version's model; empty for models of other products."""
         what = f"read version {version.version} of {version.name}"
         with tracking_errors(what), global_store(self.uri):
             from mlflow.models import Model  # noqa: PLC0415 - takes two seconds
 
-            found = Model.load(f"models:/{version.name}/{version.version}")
-            return dict(found.metadata or {})
+            model = Model.load(f"models:/{version.name}/{version.version}")
+            return dict(model.metadata or {})
 
     def trial_run(
         self, experiment: str, sweep_id: str, trial_id: str, *, artifact_root: Path
     ) -> tuple[str, str | None]:
-        """Return the experiment's id with the trial's run; None where the run is not there.
+        """Return the experiment's id and the id of the trial's run; None without a run.
 
-        An experiment that is not there is made, with its artifacts below ``artifact_root``.
+        A missing experiment is created, with its artifacts below ``artifact_root``.
         """
         with tracking_errors("find the trial's run"):
             location = artifact_location(self.uri, artifact_root, experiment)
-            found = find_experiment(self._client, experiment, location)
-            wanted = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
-            runs = self._client.search_runs([found], wanted, max_results=1)
-            return found, runs[0].info.run_id if runs else None
+            experiment_id = find_experiment(self._client, experiment, location)
+            query = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
+            runs = self._client.search_runs([experiment_id], query, max_results=1)
+            return experiment_id, runs[0].info.run_id if runs else None
 
     def register(
         self,
@@ -135,10 +135,13 @@ class ModelRegistry:
         tags: Mapping[str, str],
         description: str,
     ) -> ModelVersion:
-        """Return a new version of ``name`` that holds ``source``; no alias points to it yet."""
+        """Register ``source`` as a new version of ``name``, without an alias."""
         with tracking_errors(f"register a version of {name}"):
             logged = self._client.create_logged_model(
-                experiment_id, name=_plain(name), source_run_id=run_id, model_type="segmentation"
+                experiment_id,
+                name=_model_id_name(name),
+                source_run_id=run_id,
+                model_type="segmentation",
             )
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model"
@@ -157,10 +160,10 @@ class ModelRegistry:
                 )
         return _version(made, ())
 
-    def note(
+    def annotate(
         self, version: ModelVersion, tags: Mapping[str, str], files: Mapping[str, str] | None = None
     ) -> None:
-        """Add tags, and files (text by name) among the version's own, to a version."""
+        """Add tags and artifacts (text by file name) to a version."""
         with tracking_errors(f"write version {version.version} of {version.name}"):
             for key, value in tags.items():
                 self._client.set_model_version_tag(
@@ -173,37 +176,38 @@ class ModelRegistry:
                     if version.model_id is not None:
                         self._client.log_model_artifact(version.model_id, str(path))
 
-    def crown(self, version: ModelVersion, *, expected: ModelVersion | None) -> None:
-        """Make ``version`` the champion, the champion so far ``previous``.
+    def set_champion(self, version: ModelVersion, *, expected: ModelVersion | None) -> None:
+        """Set the alias ``champion`` to ``version`` and ``previous`` to the former champion.
 
-        An alias points to one version at most and ``champion`` is never taken away, so whenever
-        this dies there is one champion: ``previous`` moves first, and until ``champion`` moves too
-        it names the same version as that.
+        ``previous`` moves first. A crash between the two moves leaves both aliases on the former
+        champion, so there is always exactly one champion.
 
         Args:
-            version: The version to promote.
-            expected: The champion that it was judged against; None for none.
+            version: Version to promote.
+            expected: Champion that it was compared with; None for none.
 
         Raises:
-            ChampionMovedError: another version has become champion since.
+            ChampionMovedError: another version has become the champion since.
         """
         with self._moving(version.name):
             champion = self.champion(version.name)
             numbers = [None if each is None else each.version for each in (champion, expected)]
             if numbers[0] != numbers[1]:
                 raise ChampionMovedError(
-                    f"the champion of {version.name} has become version {numbers[0]} while version "
+                    f"the champion of {version.name} became version {numbers[0]} while version "
                     f"{version.version} was compared with {numbers[1]}; promote again"
                 )
             if champion is not None:
-                self.note(version, {REPLACED: str(champion.version)})
+                self.annotate(version, {REPLACED: str(champion.version)})
             self._move(version.name, champion, version.version)
 
     def roll_back(self, name: str) -> tuple[int, int]:
-        """Make the version before the champion champion again; return the former, the present one.
+        """Make the previous champion the champion again; return both version numbers.
+
+        The first number is the former champion, the second the current one.
 
         Raises:
-            UnknownModelError: there is no champion, or nothing was before it.
+            UnknownModelError: there is no champion, or it replaced no version.
         """
         with self._moving(name):
             champion = self.find(ModelRef(name, CHAMPION))
@@ -211,7 +215,7 @@ class ModelRegistry:
             if target is None or self._find(ModelRef(name, None, target)) is None:
                 raise UnknownModelError(
                     f"version {champion.version} of {name} replaced no other version, so there is "
-                    "nothing to go back to; 'segsweep models' shows its history"
+                    "nothing to roll back to; list the versions with 'segsweep models'"
                 )
             self._move(name, champion, target)
             return champion.version, target
@@ -224,10 +228,10 @@ class ModelRegistry:
 
     @contextmanager
     def _moving(self, name: str) -> Iterator[None]:
-        """Keep every other process of this machine, or of the store's folder, from moving aliases.
+        """Lock the aliases of ``name`` against other processes on this machine or SQLite store.
 
         Raises:
-            ChampionMovedError: another one does not come to its end.
+            ChampionMovedError: the lock was not acquired within ``LOCK_SECONDS``.
         """
         folder = sqlite_folder(self.uri) or Path(tempfile.gettempdir()) / "segsweep"
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,8 +241,8 @@ class ModelRegistry:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout as error:
             raise ChampionMovedError(
-                f"another process has been moving the aliases of {name} for {LOCK_SECONDS:g} s; "
-                "try again when it is done"
+                f"another process has locked the aliases of {name} for {LOCK_SECONDS:g} s; "
+                "try again later"
             ) from error
         try:
             yield
@@ -268,7 +272,7 @@ class ModelRegistry:
     def _make_model(self, name: str) -> None:
         try:
             self._client.create_registered_model(name)
-        except Exception as error:  # it may be there already, or another process was faster
+        except Exception as error:  # it exists already
             if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
 
@@ -285,5 +289,6 @@ def _version(found: MlflowVersion, aliases: object) -> ModelVersion:
     )
 
 
-def _plain(name: str) -> str:
+def _model_id_name(name: str) -> str:
+    """Return ``name`` with the characters that a logged model may have."""
     return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)

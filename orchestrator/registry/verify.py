@@ -1,4 +1,4 @@
-"""Figures of a model, found again on the data and the machine at hand."""
+"""Reproduces the figures of a model on this machine: mIoU and latency."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from trainables.inference.trained import TrainedModel
 
 MEASUREMENTS = 3
-"""Most measurements of a latency."""
+"""Most repetitions of a latency measurement."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """The validation images as a model of one resolution sees them, with the truth."""
+class ValidationSet:
+    """The validation images at the resolution of a model, with the true masks."""
 
     images: Path
     """Array file, uint8 [N, H, W, 3] at the model's resolution."""
     masks: NDArray[np.uint8]
-    """True classes [N, h, w], 255 where ignored."""
+    """True classes [N, h, w]; 255 is ignored."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,17 +56,19 @@ class Ground:
         return int(self.masks.shape[1]), int(self.masks.shape[2])
 
 
-def ground_of(spec: SweepSpec, resolution: Resolution, scored_at: str | None = None) -> Ground:
+def validation_set(
+    spec: SweepSpec, resolution: Resolution, scored_at: str | None = None
+) -> ValidationSet:
     """Return the validation split of ``spec`` for a model of ``resolution``.
 
     Args:
-        spec: The sweep.
-        resolution: Of the images.
+        spec: Spec of the sweep.
+        resolution: Resolution of the images.
         scored_at: HEIGHTxWIDTH of the masks; None is the resolution that trials are scored at.
 
     Raises:
         DataError: the data set cannot be used.
-        CacheError: the cache folder cannot take it.
+        CacheError: the cache folder cannot hold the decoded images.
     """
     at = Resolution.parse(scored_at or scored_alike(spec).eval_resolution)
     cache = spec.storage.cache_dir
@@ -74,7 +76,7 @@ def ground_of(spec: SweepSpec, resolution: Resolution, scored_at: str | None = N
         open_layout(spec.data, cache), "val", resolution, cache, mask_resolution=at
     )
     images = split.images()
-    return Ground(images=Path(str(getattr(images, "filename", ""))), masks=split.masks())
+    return ValidationSet(images=Path(str(getattr(images, "filename", ""))), masks=split.masks())
 
 
 def score(masks: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int) -> float:
@@ -89,13 +91,13 @@ def score(masks: NDArray[np.uint8], truth: NDArray[np.uint8], num_classes: int) 
 
 
 def score_on_test(trial: Path, spec: SweepSpec) -> float:
-    """Return the mIoU on the test split of the trial whose files are in ``trial``, as a lane does.
+    """Return the mIoU on the test split of the trial in the folder ``trial``, scored as in a sweep.
 
     Raises:
-        CheckpointError: the trial's files cannot be used.
+        CheckpointError: the files of the trial cannot be used.
         DataError: the data set cannot be used.
-        CacheError: the cache folder cannot take the decoded images.
-        ValueError: no pixel of the split is labelled.
+        CacheError: the cache folder cannot hold the decoded images.
+        ValueError: the split has no labelled pixel.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     scores = score_split(
@@ -109,33 +111,34 @@ def score_on_test(trial: Path, spec: SweepSpec) -> float:
     return scores.miou
 
 
-def trained_masks(trained: TrainedModel, ground: Ground, count: int) -> NDArray[np.uint8]:
-    """Return what the model predicts of the first ``count`` images, [n, H, W], as it was trained.
+def trained_masks(trained: TrainedModel, val: ValidationSet, count: int) -> NDArray[np.uint8]:
+    """Return the trained model's masks of the first ``count`` images, [n, H, W].
 
-    The path is that of the training's own evaluation, not that of the packed model.
+    They are computed as in the evaluation during training, not by the packed model.
     """
     from trainables.data.transforms import eval_transform  # noqa: PLC0415 - imports torchvision
 
     transform = eval_transform()
-    found = []
+    masks = []
     with torch.inference_mode():
-        for image in np.load(ground.images, mmap_mode="r")[:count]:
+        for image in np.load(val.images, mmap_mode="r")[:count]:
             pixels = torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
             ready, _, _ = transform(pixels, torch.zeros(pixels.shape[1:], dtype=torch.uint8))
-            found.append(trained.module(ready.unsqueeze(0)).argmax(1).to(torch.uint8).numpy())
-    return np.concatenate(found)
+            masks.append(trained.module(ready.unsqueeze(0)).argmax(1).to(torch.uint8).numpy())
+    return np.concatenate(masks)
 
 
-def measure_again(
+def measure_latency_again(
     trained: TrainedModel, spec: SweepSpec, good_enough: float
 ) -> tuple[dict[str, float], LatencyMeasurement]:
-    """Return the model's figures with ``latency_ms``, measured as in the sweep, and how.
+    """Measure the latency as in the sweep; return the figures and the measurement.
 
-    It is measured up to three times, until it is undisturbed and at most ``good_enough``, ms. Where
-    the target runs an artifact that one is made, and its ``size_mb`` is returned besides.
+    It is repeated up to ``MEASUREMENTS`` times, until it is undisturbed and at most
+    ``good_enough``, ms. If the target runs an artifact, that is exported and ``size_mb`` is
+    returned too.
 
     Raises:
-        RuntimeError: the target needs a GPU and there is none, or cannot load the artifact.
+        RuntimeError: the target needs a missing GPU, or cannot load the artifact.
         MissingExtraError: an exporter or a runtime is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="segsweep-promote-") as folder:
@@ -153,11 +156,11 @@ def measure_again(
 def _timed(
     trained: TrainedModel, spec: SweepSpec, folder: Path
 ) -> tuple[dict[str, float], TimedNetwork]:
-    """Return the size of what the target runs, if that is a file, with what times it once."""
+    """Return the size of the artifact that the target runs, if any, and the latency measurement."""
     config, target = trained.config, spec.target
     suffix = artifact_format(target)
     if suffix is None:
-        # The sweep timed a half-precision network itself, not the program that converts for it.
+        # the sweep measured the half-precision network, not the program that converts its input
         half = config.quantization == "fp16"
         module = build_pruned(config, len(trained.class_names)).half() if half else trained.module
         order = spec.training.channels_last
@@ -171,14 +174,14 @@ def _timed(
 
 
 def machine(spec: SweepSpec) -> str:
-    """Return the processor or GPU that latency is measured on here.
+    """Return the processor or GPU of this machine's latency measurements.
 
     Raises:
-        RuntimeError: the target needs a GPU and there is none.
+        RuntimeError: the target needs a missing GPU.
     """
     return device_name(spec.target)
 
 
 def quiet_node() -> AbstractContextManager[object]:
-    """Return the context in which nothing of ours computes on this node besides."""
+    """Return the context that pauses all other work of this product on this node."""
     return QuietNode(quiet_path()).measuring()

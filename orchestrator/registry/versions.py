@@ -1,4 +1,4 @@
-"""Versions of registered models as values."""
+"""Versions of registered models, their references and tags."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CHAMPION, PREVIOUS = "champion", "previous"
-"""Alias of the version in use, alias of the one that it replaced."""
+"""Aliases of the version in use and of the version that it replaced."""
 
 STATE = "promotion.state"
-"""``candidate`` while it is examined, then ``promoted``, ``refused`` or ``abandoned``."""
+"""``candidate`` during the gates, then ``promoted``, ``refused`` or ``abandoned``."""
 BY, AT = "promotion.by", "promotion.at"
 RULE, REASON = "promotion.rule", "promotion.reason"
 REPLACED = "promotion.replaced"
-"""Version that was the champion before this one."""
+"""Version number of the former champion."""
 REFUSED_BY = "promotion.refused_by"
-"""Gates that refused it, parted by commas."""
+"""Failed gates, comma-separated."""
 SWEEP, TRIAL = "sweep.id", "trial.id"
 DATASET = "dataset.digest"
 PROGRAM = "program.sha256"
 MODEL = "model.id"
-"""Logged model that holds the version's files, which MLflow's own answer may leave out."""
+"""Logged model of the version, which MLflow's response may lack."""
 GATE_PREFIX, FIGURE_PREFIX = "gate.", "figure."
 SHOWN = ("miou", "test_miou", "latency_ms", "flops", "params", "size_mb")
-"""Figures that a version is described by."""
+"""Figures in the description of a version."""
 
 
 class UnknownModelError(ValueError):
-    """There is no such model, or no such version of it."""
+    """The model or the version does not exist."""
 
 
 class ModelNameError(ValueError):
-    """A name that no model can be registered under."""
+    """The name cannot be registered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,30 +46,30 @@ class ModelVersion:
     name: str
     """Name of the registered model."""
     version: int
-    """Number of the version, from 1."""
+    """Version number, from 1."""
     aliases: tuple[str, ...] = ()
-    """Aliases that point to it."""
+    """Its aliases."""
     created_ms: int = 0
-    """When it was registered, milliseconds since 1970."""
+    """Time of registration, ms since 1970."""
     run_id: str | None = None
-    """Run of the trial it comes from; None where that is not known."""
+    """Run of its trial; None if unknown."""
     model_id: str | None = None
-    """MLflow's logged model that holds its files."""
+    """Logged model with its files."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Its tags."""
 
     @property
     def figures(self) -> dict[str, float]:
-        """Figures found when it was examined, by metric."""
-        found = {}
-        for key, value in self.tags.items():
-            if key.startswith(FIGURE_PREFIX):
-                found[key.removeprefix(FIGURE_PREFIX)] = float(value)
-        return found
+        """Figures that the gates measured, by metric."""
+        return {
+            key.removeprefix(FIGURE_PREFIX): float(value)
+            for key, value in self.tags.items()
+            if key.startswith(FIGURE_PREFIX)
+        }
 
     @property
     def when(self) -> str:
-        """When it was promoted or refused, in words."""
+        """Time of the promotion, ISO 8601."""
         created = datetime.fromtimestamp(self.created_ms / 1000, UTC)
         return self.tags.get(AT) or f"{created:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -94,26 +94,26 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Which version of which model is meant."""
+    """Reference to a version by alias or number."""
 
     name: str
     """Name of the registered model."""
     alias: str | None = CHAMPION
-    """Alias of the version; None where the number is given."""
+    """Alias of the version; None with a number."""
     version: int | None = None
-    """Number of the version; None where an alias is given."""
+    """Version number; None with an alias."""
 
     @classmethod
     def parse(cls, text: str) -> ModelRef:
-        """Read ``NAME``, ``NAME@ALIAS`` or ``NAME/VERSION``, each also after ``models:/``.
+        """Parse ``NAME``, ``NAME@ALIAS`` or ``NAME/VERSION``, optionally after ``models:/``.
 
         Raises:
-            UnknownModelError: the text is none of these.
+            UnknownModelError: the text has another form.
         """
         match = re.fullmatch(r"([^/:@]+)(?:@([\w-]+)|/(\d+))?", text.removeprefix("models:/"))
         if match is None:
             raise UnknownModelError(
-                f"{text!r} names no model; write NAME@champion, NAME@previous or NAME/VERSION"
+                f"{text!r} is no model reference; use NAME@champion, NAME@previous or NAME/VERSION"
             )
         if match[3]:
             return cls(match[1], None, int(match[3]))
@@ -126,10 +126,10 @@ class ModelRef:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` where a model can be registered under it.
+    """Return ``name`` if a model can be registered under it.
 
     Raises:
-        ModelNameError: it is empty or has a character that stands for something in a reference.
+        ModelNameError: it is empty, too long, or has a reserved character.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w. -]{0,99}", name):
         raise ModelNameError(
@@ -140,10 +140,10 @@ def check_name(name: str) -> str:
 
 
 def rollback_target(champion: ModelVersion, previous: ModelVersion | None) -> int | None:
-    """Return the version that a rollback makes champion; None where there is none.
+    """Return the version number that a rollback makes the champion; None without one.
 
-    It is the one with the alias ``previous``, else what the champion says it replaced: a promotion
-    that died between its two alias moves leaves both aliases on one version.
+    It is the version of the alias ``previous``. If a crashed promotion left both aliases on one
+    version, it is the version in the champion's tag ``REPLACED``.
     """
     if previous is not None and previous.version != champion.version:
         return previous.version

@@ -20,8 +20,8 @@ def test_a_figure_that_is_missing_or_no_number_keeps_no_bound() -> None:
     bounds = Limits(max_latency_ms=20, min_miou=0.4).constraints()
     assert broken_bounds({"latency_ms": 20.0, "miou": 0.4}, bounds) == []
     assert broken_bounds({"latency_ms": math.nan}, bounds) == [
-        "no latency_ms is known for latency_ms <= 20",
-        "no miou is known for miou >= 0.4",
+        "latency_ms is missing for latency_ms <= 20",
+        "miou is missing for miou >= 0.4",
     ]
     assert broken_bounds({"latency_ms": 21.0, "miou": 0.4}, bounds) == [
         "latency_ms = 21 breaks latency_ms <= 20"

@@ -65,19 +65,19 @@ def test_a_disturbed_latency_is_named_and_one_that_is_too_long_asks_for_quiet() 
     facts = {"recorded": 10.0, "tolerance": 0.2, "machine": "a", "recorded_machine": "a"}
     short = gates.judge_latency(found=11.0, disturbance="load", **facts)  # type: ignore[arg-type]
     assert short.passed
-    assert "measured under disturbance now: load" in short.message
+    assert "this measurement was disturbed: load" in short.message
     long = gates.judge_latency(found=20.0, disturbance="load", **facts)  # type: ignore[arg-type]
     assert not long.passed
-    assert long.message.endswith("promote again on a quiet machine")
+    assert long.message.endswith("promote again on an idle machine")
     doubtful = gates.judge_latency(found=9.0, recorded_undisturbed=False, **facts)  # type: ignore[arg-type]
-    assert "the recorded figure was measured under disturbance" in doubtful.message
+    assert "the recorded measurement was disturbed" in doubtful.message
     assert doubtful.figures["recorded_undisturbed"] == 0
 
 
 def test_a_latency_of_another_machine_is_not_compared() -> None:
     verdict = latency(100, machine="b")
     assert verdict.passed
-    assert "on a, which this is not (b)" in verdict.message
+    assert "on a; this machine has b" in verdict.message
     assert not latency(math.nan, machine="b").passed
     assert not latency(math.inf, machine="b").passed
 
@@ -105,7 +105,7 @@ def test_reload_needs_pixels_program_and_independence(
     agreement: float, digest: str, ours: tuple[str, ...], *, passed: bool
 ) -> None:
     verdict = gates.judge_reload(
-        agreement=agreement, found_digest=digest, packed_digest="p", ours=ours, least=0.999
+        agreement=agreement, found_digest=digest, packed_digest="p", own_modules=ours, least=0.999
     )
     assert verdict.passed == passed
 
@@ -124,7 +124,7 @@ def test_the_champion_refuses_what_it_dominates() -> None:
         assert not champion((bad, 20), (0.5, 20)).passed
         verdict = champion((bad, 10), (0.5, 20))  # that it is faster does not save it
         assert not verdict.passed
-        assert "its miou is not finite" in verdict.message
+        assert "the candidate's miou is not finite" in verdict.message
         assert champion((0.5, 20), (bad, 20)).passed
 
 

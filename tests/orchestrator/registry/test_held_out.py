@@ -10,7 +10,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.registry.choose import NoCandidateError
 from orchestrator.registry.gates import judge_test
-from orchestrator.registry.promote import carry_out, make_plan
+from orchestrator.registry.promote import make_plan, run_promotion
 from orchestrator.registry.request import PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry
 from orchestrator.registry.verify import score_on_test
@@ -49,14 +49,14 @@ def scored(report: SweepReport, miou: float) -> SweepReport:
 @pytest.mark.parametrize(("found", "state"), [(0.31, "passed"), (0.3, "passed"), (0.29, "failed")])
 def test_the_gate_takes_what_is_high_enough(found: float, state: str) -> None:
     verdict = judge_test(found=found, least=0.3)
-    assert str(verdict) == f"{state}: mIoU {found:.4f} on the test split, 0.3 is needed"
+    assert str(verdict) == f"{state}: mIoU {found:.4f} on the test split, 0.3 is required"
     assert not judge_test(found=float("nan"), least=0.0).passed
 
 
 def test_a_sweep_without_a_test_split_cannot_be_asked_for_it(
     make_report: Callable[..., SweepReport],
 ) -> None:
-    with pytest.raises(NoCandidateError, match=r"has no test split.*leave --min-test-miou out"):
+    with pytest.raises(NoCandidateError, match=r"has no test split.*remove --min-test-miou"):
         plan(make_report(), least=0.3, split=None)
 
 
@@ -71,7 +71,7 @@ def test_a_plan_shows_the_score_or_that_it_is_still_to_be_found(
     assert "test mIoU 0.2100" in "\n".join(known.lines())
     assert "scores  " not in "\n".join(known.lines())
     assert known.to_mapping()["figures"]["test_miou"] == 0.21  # type: ignore[index]
-    assert "bounds     test_miou >= 0.3, by its gate alone" in "\n".join(known.lines())
+    assert "bounds     test_miou >= 0.3, as a gate only" in "\n".join(known.lines())
     assert known.gates.index("test") == known.gates.index("miou") + 1
     none = plan(make_report(), least=None, split=None)
     assert none.to_mapping()["scored_on_test"] is None
@@ -118,7 +118,7 @@ def promote(
     if recorded is not None:
         report = scored(report, recorded)
     made = make_plan(spec, report, registry, request)
-    return carry_out(made, spec, folder, registry, request)
+    return run_promotion(made, spec, folder, registry, request)
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_score_of_the_sweep_is_recorded_with_the_version(
     champion = ModelRegistry(spec.tracking_uri).champion("road")
     assert champion is not None
     assert champion.figures["test_miou"] == 0.125
-    assert champion.tags["gate.test"] == "passed: mIoU 0.1250 on the test split, 0.1 is needed"
+    assert champion.tags["gate.test"] == "passed: mIoU 0.1250 on the test split, 0.1 is required"
     storage = ["--storage", str(folder.root)]
     with pytest.raises(SystemExit) as caught:
         main(["promote", "--name", "lane", "--dry-run", "--min-test-miou", "0.2", *storage])

@@ -20,7 +20,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.registry.bounds import Limits
 from orchestrator.registry.global_store import global_store
 from orchestrator.registry.loading import load_registered
-from orchestrator.registry.promote import carry_out, make_plan
+from orchestrator.registry.promote import make_plan, run_promotion
 from orchestrator.registry.request import PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry
 from orchestrator.registry.versions import ModelRef
@@ -79,7 +79,7 @@ class SmallSweep:
         report = make_report(self.spec, self.folder)
         rows = [replace(row, metrics={**row.metrics, **recorded}) for row in report.rows]
         plan = make_plan(self.spec, replace(report, rows=tuple(rows)), self.registry, request)
-        return carry_out(plan, self.spec, self.folder, self.registry, request)
+        return run_promotion(plan, self.spec, self.folder, self.registry, request)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_the_same_trial_is_no_reason_to_promote_again(
     with pytest.raises(SystemExit) as caught:
         main(["promote", "--name", "street", *storage])
     assert caught.value.code == 0
-    assert "it is street@champion already, as version 1" in capsys.readouterr().out
+    assert "it already is street@champion, as version 1" in capsys.readouterr().out
     with pytest.raises(SystemExit) as caught:
         main(["models", "street", "--json", *storage])
     assert caught.value.code == 0
@@ -237,4 +237,4 @@ def test_the_same_trial_is_no_reason_to_promote_again(
     with pytest.raises(SystemExit) as caught:
         main(["rollback", "street", *storage])
     assert caught.value.code == 2
-    assert "nothing to go back to" in capsys.readouterr().err
+    assert "nothing to roll back to" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_a_registered_version_has_its_facts_and_no_alias(store: Store) -> None:
 
 def test_notes_become_tags_and_files_of_the_version(store: Store) -> None:
     client: Any = store.registry._client
-    store.registry.note(store.first, {"gate.miou": "passed"}, {"promotion.json": "{}"})
+    store.registry.annotate(store.first, {"gate.miou": "passed"}, {"promotion.json": "{}"})
     assert store.registry.find(ModelRef("first", None, 1)).tags["gate.miou"] == "passed"
     files = {each.path for each in client.list_logged_model_artifacts(store.first.model_id)}
     assert {"MLmodel", "promotion.json"} <= files
@@ -94,12 +94,12 @@ def test_notes_become_tags_and_files_of_the_version(store: Store) -> None:
 def test_each_promotion_keeps_the_one_before_and_a_rollback_changes_places(store: Store) -> None:
     registry = store.registry
     one, two, three = store.versions("street", 3)
-    registry.crown(one, expected=None)
+    registry.set_champion(one, expected=None)
     assert store.aliases("street") == {CHAMPION: 1}
     with pytest.raises(UnknownModelError, match="replaced no other version"):
         registry.roll_back("street")
-    registry.crown(two, expected=one)
-    registry.crown(three, expected=two)
+    registry.set_champion(two, expected=one)
+    registry.set_champion(three, expected=two)
     assert store.aliases("street") == {CHAMPION: 3, PREVIOUS: 2}
     assert registry.roll_back("street") == (3, 2)
     assert store.aliases("street") == {CHAMPION: 2, PREVIOUS: 3}
@@ -108,12 +108,12 @@ def test_each_promotion_keeps_the_one_before_and_a_rollback_changes_places(store
 
 def test_a_promotion_that_compared_with_another_champion_moves_nothing(store: Store) -> None:
     one, two, three = store.versions("stale", 3)
-    store.registry.crown(one, expected=None)
-    store.registry.crown(two, expected=one)
-    with pytest.raises(ChampionMovedError, match="has become version 2"):
-        store.registry.crown(three, expected=one)
+    store.registry.set_champion(one, expected=None)
+    store.registry.set_champion(two, expected=one)
+    with pytest.raises(ChampionMovedError, match="became version 2"):
+        store.registry.set_champion(three, expected=one)
     with pytest.raises(ChampionMovedError):
-        store.registry.crown(three, expected=None)
+        store.registry.set_champion(three, expected=None)
     assert store.aliases("stale") == {CHAMPION: 2, PREVIOUS: 1}
 
 
@@ -129,7 +129,7 @@ Path(gate, number).touch()
 while len(list(Path(gate).iterdir())) < 2:
     pass
 try:
-    registry.crown(mine, expected=one)
+    registry.set_champion(mine, expected=one)
 except ChampionMovedError:
     print("lost")
 else:
@@ -140,7 +140,7 @@ else:
 
 def test_of_two_processes_that_promote_at_once_one_wins(store: Store, tmp_path: Path) -> None:
     one, *_ = store.versions("race", 3)
-    store.registry.crown(one, expected=None)
+    store.registry.set_champion(one, expected=None)
     rivals = [
         subprocess.Popen(
             [sys.executable, "-c", RIVAL, store.uri, str(number), str(tmp_path)],
@@ -157,8 +157,8 @@ def test_of_two_processes_that_promote_at_once_one_wins(store: Store, tmp_path: 
 def test_a_promotion_that_died_between_its_moves_left_a_champion(store: Store) -> None:
     one, two, three = store.versions("crash", 3)
     registry = store.registry
-    registry.crown(one, expected=None)
-    registry.crown(two, expected=one)
+    registry.set_champion(one, expected=None)
+    registry.set_champion(two, expected=one)
 
     class Died(Exception):  # noqa: N818 - it is no error of ours
         pass
@@ -174,7 +174,7 @@ def test_a_promotion_that_died_between_its_moves_left_a_champion(store: Store) -
     client.set_registered_model_alias = die
     try:
         with pytest.raises(Exception, match="move the aliases"):
-            registry.crown(three, expected=two)
+            registry.set_champion(three, expected=two)
     finally:
         client.set_registered_model_alias = real
     assert store.aliases("crash") == {CHAMPION: 2, PREVIOUS: 2}
@@ -182,11 +182,14 @@ def test_a_promotion_that_died_between_its_moves_left_a_champion(store: Store) -
 
 
 def test_what_is_not_there_is_said_with_what_is(store: Store) -> None:
-    with pytest.raises(UnknownModelError, match=r"there is no model nothing@champion.*first"):
+    with pytest.raises(UnknownModelError, match=r"there is no model 'nothing' in .*first"):
         store.registry.find(ModelRef("nothing"))
     with pytest.raises(UnknownModelError, match="there is no model 'nothing'"):
         store.registry.versions("nothing")
-    with pytest.raises(UnknownModelError, match="there is no first/99; 'segsweep models first'"):
+    with pytest.raises(
+        UnknownModelError,
+        match="there is no first/99; list the versions with 'segsweep models first'",
+    ):
         store.registry.find(ModelRef("first", None, 99))
 
 

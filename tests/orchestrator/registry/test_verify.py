@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from orchestrator.registry.verify import ground_of, score
+from orchestrator.registry.verify import score, validation_set
 from orchestrator.spec.parse import load_spec
 from search_spaces.resolution import Resolution
 
@@ -28,7 +28,7 @@ def test_masks_have_the_resolution_that_trials_are_scored_at(
 ) -> None:
     images = ["data.synthetic_train_images=4", "data.synthetic_val_images=2"]
     spec = load_spec(overrides=[f"storage.root={tmp_path}", "teacher=null", *images, *settings])
-    ground = ground_of(spec, SMALL, scored_at)
+    ground = validation_set(spec, SMALL, scored_at)
     assert ground.size == size
     assert np.load(ground.images).shape == (2, 64, 96, 3)
 

@@ -94,7 +94,7 @@ def test_aliases_move_in_it(postgres: str, info: SweepInfo, tmp_path: Path) -> N
         )
     registry = ModelRegistry(postgres)
     first, second = (registry.find(ModelRef("street", None, number)) for number in (1, 2))
-    registry.crown(first, expected=None)
-    registry.crown(second, expected=first)
+    registry.set_champion(first, expected=None)
+    registry.set_champion(second, expected=first)
     assert registry.roll_back("street") == (2, 1)
     assert registry.find(ModelRef("street", "previous")).version == 2
