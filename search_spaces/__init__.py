@@ -1,6 +1,6 @@
-"""What may be tried: domains, conditional search spaces, configurations, presets.
+"""Domains, conditional search spaces, configurations and presets.
 
-A space of one's own takes a line: ``SearchSpace.of(rate=LogFloat(1e-4, 1.0), width=Int(8, 64))``.
+Example: ``SearchSpace.of(rate=LogFloat(1e-4, 1.0), width=Int(8, 64))``.
 """
 
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt

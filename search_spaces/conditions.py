@@ -14,31 +14,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Equals:
-    """True where dimension ``name`` is active and has ``value``."""
+class _OnDimension:
+    """A condition on one dimension, false where that is inactive."""
 
     name: str
-    value: Value
-
-    def holds(self, config: Mapping[str, object]) -> bool:
-        """Whether the condition is true of ``config`` (absent dimension: false)."""
-        return self.name in config and config[self.name] == self.value
 
     @property
     def parents(self) -> frozenset[str]:
         """Names of the dimensions the condition reads."""
         return frozenset({self.name})
 
+
+@dataclass(frozen=True, slots=True)
+class Equals(_OnDimension):
+    """True where dimension ``name`` is active and has ``value``."""
+
+    value: Value
+
+    def holds(self, config: Mapping[str, object]) -> bool:
+        """Whether the condition holds for ``config``."""
+        return self.name in config and config[self.name] == self.value
+
     def __str__(self) -> str:
-        """Return the condition in words."""
+        """Return the condition as text."""
         return f"{self.name} is {word(self.value)}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class OneOf:
+class OneOf(_OnDimension):
     """True where dimension ``name`` is active and has one of ``values``."""
 
-    name: str
     values: tuple[Value, ...]
 
     def __init__(self, name: str, *values: Value) -> None:
@@ -47,44 +52,33 @@ class OneOf:
         object.__setattr__(self, "values", tuple(values))
 
     def holds(self, config: Mapping[str, object]) -> bool:
-        """Whether the condition is true of ``config`` (absent dimension: false)."""
+        """Whether the condition holds for ``config``."""
         return self.name in config and config[self.name] in self.values
 
-    @property
-    def parents(self) -> frozenset[str]:
-        """Names of the dimensions the condition reads."""
-        return frozenset({self.name})
-
     def __str__(self) -> str:
-        """Return the condition in words."""
+        """Return the condition as text."""
         return f"{self.name} is {' or '.join(map(word, self.values))}"
 
 
 @dataclass(frozen=True, slots=True)
-class Above:
+class Above(_OnDimension):
     """True where dimension ``name`` is active and its number is above ``bound``."""
 
-    name: str
     bound: float
 
     def holds(self, config: Mapping[str, object]) -> bool:
-        """Whether the condition is true of ``config`` (absent or no number: false)."""
+        """Whether the condition holds for ``config``; false for a value that is not a number."""
         value = config.get(self.name)
         return isinstance(value, int | float) and value > self.bound
 
-    @property
-    def parents(self) -> frozenset[str]:
-        """Names of the dimensions the condition reads."""
-        return frozenset({self.name})
-
     def __str__(self) -> str:
-        """Return the condition in words."""
+        """Return the condition as text."""
         return f"{self.name} is above {self.bound:g}"
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class AllOf:
-    """True where every one of ``conditions`` is; always true of none."""
+    """True where all of ``conditions`` are; without conditions, always."""
 
     conditions: tuple[Condition, ...]
 
@@ -93,8 +87,8 @@ class AllOf:
         object.__setattr__(self, "conditions", tuple(conditions))
 
     def holds(self, config: Mapping[str, object]) -> bool:
-        """Whether the condition is true of ``config``."""
-        return not self.conditions or all(each.holds(config) for each in self.conditions)
+        """Whether the condition holds for ``config``."""
+        return all(condition.holds(config) for condition in self.conditions)
 
     @property
     def parents(self) -> frozenset[str]:
@@ -102,7 +96,7 @@ class AllOf:
         return frozenset().union(*(condition.parents for condition in self.conditions))
 
     def __str__(self) -> str:
-        """Return the condition in words."""
+        """Return the condition as text."""
         parts = [str(condition) for condition in self.conditions if condition != ALWAYS]
         return " and ".join(parts) or "always"
 
@@ -114,7 +108,7 @@ class Not:
     condition: Condition
 
     def holds(self, config: Mapping[str, object]) -> bool:
-        """Whether the condition is true of ``config``."""
+        """Whether the condition holds for ``config``."""
         return not self.condition.holds(config)
 
     @property
@@ -123,7 +117,7 @@ class Not:
         return self.condition.parents
 
     def __str__(self) -> str:
-        """Return the condition in words."""
+        """Return the condition as text."""
         return f"not ({self.condition})"
 
 

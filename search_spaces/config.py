@@ -1,4 +1,4 @@
-"""One configuration of the segmentation space as a typed value."""
+"""A configuration of the segmentation space as a typed value."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import (
     ARCHS,
     BACKBONES,
+    BUILTIN_ARCHS,
     FIXED_STRIDE,
-    OWN_ARCHS,
     SMALLEST_SIDES,
     STRIDED_ARCHS,
     Arch,
@@ -53,38 +53,38 @@ __all__ = [
     "stride_message",
 ]
 
-SMALL = Resolution(96, 128)
-"""Resolution of a configuration that names none: quick on a CPU."""
+DEFAULT_RESOLUTION = Resolution(96, 128)
+"""Resolution of a configuration without one: fast on a CPU."""
 COMMON = Resolution(256, 256)
-"""A resolution that every network takes, where it is the network alone that matters."""
+"""A resolution that every network supports, for code that only needs the network."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
-    """Everything a trial's result depends on besides data, seed and length of training.
+    """All that determines a trial's result besides data, seed and number of epochs.
 
-    Fields that are not active in a configuration hold None; an active one that is left None is
-    filled from ``search_spaces.fields.FILLED``.
+    An inactive field is None; an active one that is None is filled from
+    ``search_spaces.fields.FILLED``.
 
     Raises:
-        ValueError: a value is impossible; all faults in one message.
+        ValueError: a value is not allowed; all faults in one message.
     """
 
     arch: Arch = "deeplabv3plus"
     """Segmentation architecture."""
     backbone: Backbone = "mobilenet_v3_small"
-    """Feature extractor, by its torchvision name; ``smp/...`` architectures also take those of
-    further libraries, ``timm/NAME`` or ``smp/NAME``."""
+    """Feature extractor: a torchvision name; for ``smp/...`` architectures also ``timm/NAME`` or
+    ``smp/NAME``."""
     last_expansion: bool | None = None
-    """Keep MobileNetV3's last 1x1 expansion layer; None for backbones that have none."""
+    """Keep MobileNetV3's last 1x1 expansion layer; None for other backbones."""
     width: float | None = None
     """Multiplier of a MobileNet's channels, [0.1, 2]; None for other backbones."""
     output_stride: int | None = None
-    """Input side over the side of the deepest feature map: 8, 16 or 32; None where the architecture
-    fixes it."""
+    """Side of the input over that of the deepest feature map: 8, 16 or 32; None where the
+    architecture fixes it."""
     decoder_convs: int | None = None
     """Number of 3x3 convolutions in the DeepLabv3+ decoder, 1 or 2; None elsewhere."""
-    resolution: Resolution = SMALL
+    resolution: Resolution = DEFAULT_RESOLUTION
     """Height and width of the images, pixels."""
     dropout: float = 0.1
     """Dropout probability in the head, [0, 1)."""
@@ -105,22 +105,22 @@ class TrialConfig:
     augmentation: float = 0.5
     """Strength of the random transforms, 0 (none) to 1 (strong)."""
     distill_alpha: float = 0.0
-    """Weight of the soft loss against the hard loss, [0, 1]; 0 without a teacher."""
+    """Weight of the soft loss, [0, 1]; the hard loss has the rest; 0 without a teacher."""
     temperature: float | None = None
-    """Softening of teacher and student logits, > 0; None where ``distill_alpha`` is 0."""
+    """Divisor of teacher and student logits, > 0; None where ``distill_alpha`` is 0."""
     quantization: Quantization = "none"
-    """How the deployed model's numbers are stored."""
+    """Number format of the deployed model."""
     pruning: Pruning = "none"
-    """How weights are removed."""
+    """Pruning method."""
     pruning_ratio: float | None = None
     """Share of channels (structured) or weights (unstructured) removed, (0, 1)."""
     pruning_importance: PruningImportance | None = None
-    """What decides which channels go; None unless ``pruning`` is structured."""
+    """Importance score of channels; None unless ``pruning`` is structured."""
     pruning_when: PruningWhen | None = None
-    """When pruning happens in the training; None where ``pruning`` is none."""
+    """When in the training weights are pruned; None where ``pruning`` is none."""
 
     def __post_init__(self) -> None:
-        """Refuse an impossible value, fill the active fields that were left out."""
+        """Check all fields, then fill the active ones that are None."""
         given = self.to_mapping()
         found = config_faults(given)
         if found:
@@ -131,10 +131,10 @@ class TrialConfig:
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, object]) -> TrialConfig:
-        """Build the typed value from a point of a search space; None counts as not given.
+        """Return the typed value of a point of a search space; None counts as not given.
 
         Raises:
-            ValueError: a name is unknown or a value impossible; all faults in one message.
+            ValueError: a name is unknown or a value not allowed; all faults in one message.
         """
         found = config_faults(config)
         if found:
@@ -147,7 +147,7 @@ class TrialConfig:
         return cls(**values)  # type: ignore[arg-type]
 
     def to_mapping(self) -> dict[str, Value]:
-        """Return the active fields as JSON scalars, the form ``from_mapping`` reads."""
+        """Return the active fields as JSON scalars, as ``from_mapping`` reads them."""
         values = {name: getattr(self, name) for name in FIELD_NAMES}
         values["resolution"] = str(self.resolution)
         return {name: value for name, value in values.items() if value is not None}
@@ -160,14 +160,14 @@ _DEFAULTS: dict[str, object] = {
 
 
 def config_faults(config: Mapping[str, object]) -> list[str]:
-    """Return every fault of ``config`` as ``name: what is wrong``; empty for a sound one."""
+    """Return every fault of ``config`` as ``name: message``; empty for a valid one."""
     return [str(fault) for fault in find_faults(config)]
 
 
 def find_faults(config: Mapping[str, object]) -> list[Fault]:
-    """Return every fault of ``config`` with the field it is in; None counts as not given.
+    """Return every fault of ``config`` with its field; None counts as not given.
 
-    Numbers may be text and whole numbers floats, as they come from YAML or a command line.
+    Numbers may be given as text, and integers as floats, as in YAML and on a command line.
     """
     found: list[Fault] = []
     read: dict[str, Value] = {}
@@ -180,60 +180,60 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
             except ValueError as error:
                 found.append(Fault(name, str(error)))
     broken = {fault.path for fault in found}
-    whole = {**_DEFAULTS, **read}
-    found += _inactive(read, whole, broken)
+    full = {**_DEFAULTS, **read}
+    found += _inactive(read, full, broken)
     return [
         *found,
-        *_pair_fault(whole, broken),
-        *_pruning_fault(whole, broken),
-        *_stride_fault(whole, broken),
-        *_size_fault(whole, broken),
+        *_pair_fault(full, broken),
+        *_pruning_fault(full, broken),
+        *_stride_fault(full, broken),
+        *_size_fault(full, broken),
     ]
 
 
-def _inactive(read: dict[str, Value], whole: dict[str, object], broken: set[str]) -> list[Fault]:
-    """Return the fields that are given where they have no meaning."""
+def _inactive(read: dict[str, Value], full: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return a fault for each field that is given although it is inactive."""
     found = []
     for name, when in ACTIVE_WHERE.items():
-        if name in read and not (when.parents & broken) and not when.holds(whole):
-            here = ", ".join(f"{parent} is {whole.get(parent)}" for parent in sorted(when.parents))
+        if name in read and not (when.parents & broken) and not when.holds(full):
+            here = ", ".join(f"{parent} is {full.get(parent)}" for parent in sorted(when.parents))
             found.append(Fault(name, f"{read[name]!r} applies only where {when}; here {here}"))
     return found
 
 
-def _pair_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
-    """Return the fault of a backbone that the architecture cannot be built on."""
-    message = pair_message(str(whole["arch"]), str(whole["backbone"]))
+def _pair_fault(full: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a backbone that the architecture does not support."""
+    message = pair_message(str(full["arch"]), str(full["backbone"]))
     return [Fault("backbone", message)] if message and not broken & {"arch", "backbone"} else []
 
 
-def _pruning_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
-    """Return the fault of channels that cannot be taken out of the network."""
+def _pruning_fault(full: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a pruning method that the network does not support."""
     names = ("arch", "backbone", "pruning")
-    message = pruning_message(*(str(whole[name]) for name in names))
+    message = pruning_message(*(str(full[name]) for name in names))
     return [Fault("pruning", message)] if message and not broken & set(names) else []
 
 
-def _stride_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
-    """Return the fault of a resolution that the stride of the deepest map does not divide."""
+def _stride_fault(full: dict[str, object], broken: set[str]) -> list[Fault]:
+    """Return the fault of a resolution that is not a multiple of the output stride."""
     if broken & {"resolution", "output_stride"}:
         return []
-    strided = ACTIVE_WHERE["output_stride"].holds(whole)
-    stride = whole.get("output_stride", FILLED["output_stride"]) if strided else FIXED_STRIDE
-    message = stride_message(Resolution.parse(whole["resolution"]), int(str(stride)))
+    strided = ACTIVE_WHERE["output_stride"].holds(full)
+    stride = full.get("output_stride", FILLED["output_stride"]) if strided else FIXED_STRIDE
+    message = stride_message(Resolution.parse(full["resolution"]), int(str(stride)))
     return [Fault("resolution", message)] if message else []
 
 
-def _size_fault(whole: dict[str, object], broken: set[str]) -> list[Fault]:
+def _size_fault(full: dict[str, object], broken: set[str]) -> list[Fault]:
     """Return the fault of a resolution that is too small for the architecture."""
     if broken & {"arch", "resolution"}:
         return []
-    message = size_message(str(whole["arch"]), Resolution.parse(whole["resolution"]))
+    message = size_message(str(full["arch"]), Resolution.parse(full["resolution"]))
     return [Fault("resolution", message)] if message else []
 
 
 def pair_message(arch: str, backbone: str) -> str | None:
-    """Return why an architecture cannot be built on a backbone; None where it can."""
+    """Return why an architecture does not support a backbone; None where it does."""
     if "/" in backbone and "/" not in arch:
         return f"{backbone} comes from a library and goes with an arch smp/... only, not {arch}"
     if backbone == "vgg16" and arch in STRIDED_ARCHS:
@@ -242,19 +242,21 @@ def pair_message(arch: str, backbone: str) -> str | None:
 
 
 def pruning_message(arch: str, backbone: str, pruning: str) -> str | None:
-    """Return why a network cannot be pruned so; None where it can."""
-    if pruning == "structured" and arch not in OWN_ARCHS:
-        return f"structured goes with {', '.join(OWN_ARCHS)} only, not {arch}; take unstructured"
+    """Return why a network does not support a pruning method; None where it does."""
+    if pruning == "structured" and arch not in BUILTIN_ARCHS:
+        return (
+            f"structured goes with {', '.join(BUILTIN_ARCHS)} only, not {arch}; take unstructured"
+        )
     if pruning == "structured" and backbone == "vgg16":
         return (
-            "structured does not go with vgg16, whose mirror unpools each channel at the places of "
-            "the encoder's own; take unstructured, or another backbone"
+            "structured does not go with vgg16, whose decoder unpools each channel by the pooling "
+            "indices of the encoder; take unstructured, or another backbone"
         )
     return None
 
 
 def stride_message(resolution: Resolution, output_stride: int) -> str | None:
-    """Return why the output stride does not fit the resolution; None where it does."""
+    """Return why a resolution does not fit the output stride; None where it does."""
     if resolution.divides_by(output_stride):
         return None
     nearest = " or ".join(map(str, resolution.nearest(output_stride)))

@@ -1,4 +1,4 @@
-"""The number of configurations of a conditional space without walking through them."""
+"""Counts the configurations of a conditional space without enumerating them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
 
 
-def walk(dimensions: tuple[Dimension, ...]) -> tuple[float, dict[str, set[bool]]]:
-    """Return the number of configurations, and for each dimension whether it is active in them.
+def count_configs(dimensions: tuple[Dimension, ...]) -> tuple[float, dict[str, set[bool]]]:
+    """Return the number of configurations, and whether each dimension is active in them.
 
-    Configurations that look the same to all conditions still to come are walked together, so the
-    work grows with the dimensions that conditions read, not with the space.
+    A dimension's set holds True if it is active in some configuration, False if it is inactive in
+    some. Partial configurations that all later conditions read alike are counted together, so the
+    cost grows with the dimensions that conditions read, not with the space.
     """
     states: dict[tuple[tuple[str, Value], ...], float] = {(): 1}
     activity: dict[str, set[bool]] = {}
@@ -38,7 +39,7 @@ def walk(dimensions: tuple[Dimension, ...]) -> tuple[float, dict[str, set[bool]]
 def _branches(
     dimension: Dimension, *, split: bool
 ) -> list[tuple[tuple[tuple[str, Value], ...], float]]:
-    """Return the values of a dimension that conditions can tell apart, each with its number."""
+    """Return the values of a dimension that later conditions distinguish, with their counts."""
     domain = dimension.domain
     if not split:
         return [((), int(domain.size) if math.isfinite(domain.size) else math.inf)]

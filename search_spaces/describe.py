@@ -1,4 +1,4 @@
-"""A search space in words."""
+"""A search space as text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 class SpaceRow(NamedTuple):
-    """One dimension of a space in words."""
+    """One dimension of a space as text."""
 
     name: str
     """The dimension."""
     domain: str
-    """What it may take, such as ``1e-4 to 1e-2, logarithmic``."""
+    """Its values, such as ``1e-4 to 1e-2, logarithmic``."""
     condition: str
-    """Where it is active: ``always``, or such as ``optimizer is sgd``."""
+    """Where it is active: ``always``, or a condition such as ``optimizer is sgd``."""
 
 
 def describe_space(space: SearchSpace) -> list[SpaceRow]:
-    """Return a row for each dimension in the space's order, fixed ones included."""
+    """Return a row per dimension in the space's order, fixed ones included."""
     return [SpaceRow(d.name, str(d.domain), str(d.when)) for d in space]

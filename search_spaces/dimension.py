@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One named dimension, active where ``when`` holds of the dimensions before it."""
+    """One named dimension, active where ``when`` holds for the dimensions before it."""
 
     name: str
     domain: Domain
     when: Condition = ALWAYS
 
     def __post_init__(self) -> None:
-        """Refuse what is no domain, such as a bare list of choices."""
+        """Check the type of the domain, which may be given as a bare list by mistake."""
         if not isinstance(self.domain, Domain):
             raise TypeError(
                 f"dimension {self.name!r} needs a Float, LogFloat, Int, LogInt or Categorical, got "

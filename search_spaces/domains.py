@@ -1,4 +1,4 @@
-"""Domains: the set of values one dimension of a search space may take."""
+"""Domains: the values that one dimension of a search space may take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Value: TypeAlias = str | int | float | bool
-"""A JSON scalar: what one dimension of a configuration holds."""
+"""A JSON scalar, the value of one dimension of a configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class _Reals:
     high: float
 
     def contains(self, value: object) -> bool:
-        """Whether ``value`` is a finite number of the interval."""
+        """Whether ``value`` is a finite number in the interval."""
         return _is_number(value) and self.low <= float(value) <= self.high  # type: ignore[arg-type]
 
     @property
     def size(self) -> float:
-        """Number of distinct values: infinite unless the interval is a point."""
+        """Number of distinct values: inf unless the interval is a point."""
         return math.inf if self.high > self.low else 1.0
 
 
@@ -34,7 +34,7 @@ class _Integers:
     high: int
 
     def contains(self, value: object) -> bool:
-        """Whether ``value`` is an integer (no bool) of the interval."""
+        """Whether ``value`` is an integer (not a bool) in the interval."""
         return _is_integer(value) and self.low <= int(value) <= self.high  # type: ignore[call-overload]
 
     @property
@@ -48,11 +48,11 @@ class Float(_Reals):
     """Real numbers in [low, high], sampled uniformly."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty or unbounded interval."""
+        """Check that the interval is finite and not empty."""
         _check_interval(self.low, self.high)
 
     def __str__(self) -> str:
-        """Return the domain in words."""
+        """Return the domain as text."""
         return f"{self.low:g} to {self.high:g}"
 
     def sample(self, rng: np.random.Generator) -> float:
@@ -65,11 +65,11 @@ class LogFloat(_Reals):
     """Positive real numbers in [low, high], sampled uniformly in the logarithm."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty, unbounded or non-positive interval."""
+        """Check that the interval is finite, positive and not empty."""
         _check_interval(self.low, self.high, positive=True)
 
     def __str__(self) -> str:
-        """Return the domain in words."""
+        """Return the domain as text."""
         return f"{self.low:g} to {self.high:g}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> float:
@@ -83,11 +83,11 @@ class Int(_Integers):
     """Integers in [low, high], both included, sampled uniformly."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty interval."""
+        """Check that the interval is not empty."""
         _check_interval(self.low, self.high)
 
     def __str__(self) -> str:
-        """Return the domain in words."""
+        """Return the domain as text."""
         return f"whole numbers {self.low} to {self.high}"
 
     def sample(self, rng: np.random.Generator) -> int:
@@ -100,11 +100,11 @@ class LogInt(_Integers):
     """Positive integers in [low, high], both included, sampled uniformly in the logarithm."""
 
     def __post_init__(self) -> None:
-        """Refuse an empty or non-positive interval."""
+        """Check that the interval is positive and not empty."""
         _check_interval(self.low, self.high, positive=True)
 
     def __str__(self) -> str:
-        """Return the domain in words."""
+        """Return the domain as text."""
         return f"whole numbers {self.low} to {self.high}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> int:
@@ -115,24 +115,24 @@ class LogInt(_Integers):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Categorical:
-    """A finite set of values in no order that matters; repeated values are refused."""
+    """A finite, unordered set of distinct values."""
 
     choices: tuple[Value, ...]
 
     def __init__(self, *choices: Value | list[Value] | tuple[Value, ...]) -> None:
-        """Keep ``choices``, or those of the one list given, in their order.
+        """Take ``choices``, or the items of a single list.
 
         Raises:
-            ValueError: there is none, one is there twice, or is no text, number or boolean.
+            ValueError: there is no choice, one is repeated, or is not text, number or boolean.
         """
-        alone = choices[0] if len(choices) == 1 else None
-        given = list(alone) if isinstance(alone, list | tuple) else list(choices)
+        single = choices[0] if len(choices) == 1 else None
+        given = list(single) if isinstance(single, list | tuple) else list(choices)
         if not given:
             raise ValueError("a categorical domain needs at least one choice, none was given")
-        strange = [choice for choice in given if not isinstance(choice, str | int | float)]
-        if strange:
+        wrong = [choice for choice in given if not isinstance(choice, str | int | float)]
+        if wrong:
             raise ValueError(
-                f"choices of a categorical domain must be text, numbers or booleans, got {strange}"
+                f"choices of a categorical domain must be text, numbers or booleans, got {wrong}"
             )
         keys = [(type(choice).__name__, choice) for choice in given]
         if len(set(keys)) != len(keys):
@@ -140,7 +140,7 @@ class Categorical:
         object.__setattr__(self, "choices", tuple(given))
 
     def __str__(self) -> str:
-        """Return the domain in words."""
+        """Return the domain as text."""
         return ", ".join(map(word, self.choices))
 
     def sample(self, rng: np.random.Generator) -> Value:
@@ -176,7 +176,7 @@ def values_of(domain: Domain) -> tuple[Value, ...]:
 
 
 def word(value: Value) -> str:
-    """Return ``value`` as it is written in a spec."""
+    """Return ``value`` as written in a spec."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

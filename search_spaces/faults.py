@@ -1,4 +1,4 @@
-"""What is wrong with an input, said with its place."""
+"""Faults of an input with their paths."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input."""
+    """One fault of an input."""
 
     path: str
-    """Dotted place in the input, such as ``space.learning_rate.low``; empty for the whole."""
+    """Dotted path, such as ``space.learning_rate.low``; empty for the whole input."""
     message: str
     """What was given, what is allowed, what to do."""
 
@@ -24,25 +24,25 @@ class Fault:
         return f"{self.path}: {self.message}" if self.path else self.message
 
     def below(self, prefix: str) -> Fault:
-        """Return the same fault with its place below ``prefix``."""
+        """Return the same fault with ``prefix`` before its path."""
         return Fault(join_path(prefix, self.path), self.message)
 
 
 def join_path(prefix: str, path: str) -> str:
-    """Return ``prefix.path``, or the one that is not empty."""
+    """Return ``prefix.path``, or the part that is not empty."""
     return f"{prefix}.{path}" if prefix and path else prefix or path
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` with the nearest known name; empty where none is near."""
+    """Return ``; did you mean 'x'?`` with the closest known name; empty without a close one."""
     near = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_name(name: object, known: Iterable[str], *, kind: str = "name") -> str:
-    """Return the message for ``name`` that is none of ``known``, with the nearest of them.
+    """Return the message for a ``name`` that is not in ``known``, with the closest known name.
 
-    A short list of names is given in full, a long one only where none is near.
+    More than eight known names are listed only if none is close.
     """
     names = tuple(known)
     hint = did_you_mean(name, names)

@@ -1,4 +1,4 @@
-"""What each field of a configuration may hold."""
+"""Allowed values of each field of a configuration."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class ChoiceField:
 
     values: tuple[str, ...] | tuple[int, ...]
     available: tuple[str, ...] | None = None
-    """Those of ``values`` that this version can run; None for all."""
+    """Values that this version implements; None for all."""
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """The allowed values as text."""
         return "one of " + ", ".join(map(str, self.available or self.values))
 
     def read(self, value: object) -> Value:
-        """Return ``value`` as one of the set; a number may be written as text.
+        """Return the equal one of ``values``; a number may be given as text.
 
         Raises:
-            ValueError: it is none of the set, or not available in this version.
+            ValueError: there is none, or it is not available in this version.
         """
         wanted = _number(value) if isinstance(self.values[0], int) else value
         for known in self.values:
@@ -53,12 +53,12 @@ class ChoiceField:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberField:
-    """A number of an interval."""
+    """A number in an interval."""
 
     low: float
-    """Lower bound, allowed itself unless ``open_low``."""
+    """Lower bound, included unless ``open_low``."""
     high: float = math.inf
-    """Upper bound, allowed itself unless ``open_high``."""
+    """Upper bound, included unless ``open_high``."""
     integer: bool = False
     """Only whole numbers."""
     open_low: bool = False
@@ -66,7 +66,7 @@ class NumberField:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """The allowed values as text."""
         kind = "a whole number" if self.integer else "a number"
         if math.isinf(self.high):
             return f"{kind} {'>' if self.open_low else '>='} {self.low:g}"
@@ -77,7 +77,7 @@ class NumberField:
         """Return ``value`` as int or float; it may be text, as YAML 1.1 reads ``1e-4``.
 
         Raises:
-            ValueError: it is no number, not finite or outside the interval.
+            ValueError: it is not a finite number in the interval.
         """
         number = _number(value)
         if number is None or not self._holds(number):
@@ -96,7 +96,7 @@ class FlagField:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """The allowed values as text."""
         return "true or false"
 
     def read(self, value: object) -> Value:
@@ -112,29 +112,29 @@ class ResolutionField:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """The allowed values as text."""
         return "HEIGHTxWIDTH such as 96x128, or one number"
 
     def read(self, value: object) -> Value:
-        """Return ``value`` as ``HEIGHTxWIDTH``; ValueError where it is no resolution."""
+        """Return ``value`` as ``HEIGHTxWIDTH``; ValueError if it is not a resolution."""
         return str(Resolution.parse(value))
 
 
 @dataclass(frozen=True, slots=True)
 class BackboneField:
-    """One of a closed set of names, or a name of a library, ``LIBRARY/NAME``."""
+    """One of a closed set of names, or ``LIBRARY/NAME``."""
 
     values: tuple[str, ...]
     libraries: tuple[str, ...]
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words."""
+        """The allowed values as text."""
         libraries = ", ".join(f"{library}/NAME" for library in self.libraries)
         return f"one of {', '.join(self.values)}, {libraries}"
 
     def read(self, value: object) -> Value:
-        """Return ``value``; ValueError where it is none of the set and of no library."""
+        """Return ``value``; ValueError if it is neither in the set nor of a library."""
         library = "|".join(self.libraries)
         if isinstance(value, str) and (
             value in self.values or re.fullmatch(rf"({library})/[\w.\-]+", value)
@@ -170,15 +170,17 @@ FIELDS: Mapping[str, Field] = {
     "pruning_importance": ChoiceField(names.PRUNING_IMPORTANCES),
     "pruning_when": ChoiceField(names.PRUNING_WHENS),
 }
-"""Every field of a configuration, in the order in which conditions read only earlier ones."""
+"""Every field of a configuration; conditions read only earlier ones."""
 
 _PRUNED = OneOf("pruning", "structured", "unstructured")
 
-_OWN = OneOf("arch", *names.OWN_ARCHS)
+_BUILTIN = OneOf("arch", *names.BUILTIN_ARCHS)
 
 ACTIVE_WHERE: Mapping[str, Condition] = {
-    "last_expansion": AllOf(OneOf("backbone", "mobilenet_v3_large", "mobilenet_v3_small"), _OWN),
-    "width": AllOf(OneOf("backbone", *names.MOBILENETS), _OWN),
+    "last_expansion": AllOf(
+        OneOf("backbone", "mobilenet_v3_large", "mobilenet_v3_small"), _BUILTIN
+    ),
+    "width": AllOf(OneOf("backbone", *names.MOBILENETS), _BUILTIN),
     "output_stride": OneOf("arch", *names.STRIDED_ARCHS),
     "decoder_convs": Equals("arch", "deeplabv3plus"),
     "momentum": Equals("optimizer", "sgd"),
@@ -188,7 +190,7 @@ ACTIVE_WHERE: Mapping[str, Condition] = {
     "pruning_importance": Equals("pruning", "structured"),
     "pruning_when": _PRUNED,
 }
-"""Where a field that is not always active is; a configuration that breaks this is no sound one."""
+"""Where each conditional field is active; a field given elsewhere is a fault."""
 
 FILLED: Mapping[str, Value] = {
     "last_expansion": True,
@@ -202,11 +204,11 @@ FILLED: Mapping[str, Value] = {
     "pruning_importance": "magnitude",
     "pruning_when": "halfway",
 }
-"""What a conditional field holds where it is active and nothing was given."""
+"""Default of each conditional field where it is active."""
 
 
 def without_inactive(values: Mapping[str, object]) -> dict[str, object]:
-    """Return ``values`` without the fields that have no meaning beside the others."""
+    """Return ``values`` without inactive fields."""
     return {
         name: value
         for name, value in values.items()

@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from search_spaces.conditions import Condition
 
 Choice: TypeAlias = Domain | Value | Resolution
-"""What a dimension may take: a domain, or one value that is the same in every configuration."""
+"""A domain, or a single value."""
 
-SOFT = frozenset({"distill_alpha", "temperature"})
-"""Dimensions that there are only with a teacher."""
+DISTILLATION_FIELDS = frozenset({"distill_alpha", "temperature"})
+"""Dimensions that exist only with a teacher."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherIdentity:
-    """What tells a teacher's network from a student's.
+    """The fields that determine a teacher's network.
 
-    A part that the architecture or the backbone has none of holds None; one that is left out holds
-    what a configuration would be filled with.
+    A field that is inactive for the architecture and backbone is None; an active one that is left
+    out has a configuration's default.
     """
 
     arch: str
@@ -49,7 +49,7 @@ class TeacherIdentity:
     backbone: str
     """Feature extractor."""
     output_stride: int | None = None
-    """Input side over the side of the deepest feature map: 8, 16 or 32."""
+    """Side of the input over that of the deepest feature map: 8, 16 or 32."""
     last_expansion: bool | None = None
     """Whether a MobileNetV3 keeps its last expansion layer."""
     width: float | None = None
@@ -58,7 +58,7 @@ class TeacherIdentity:
     """Number of 3x3 convolutions in a DeepLabv3+ decoder."""
 
     def __post_init__(self) -> None:
-        """Fill the parts that were left out, leave out those that the network has none of."""
+        """Fill active fields that are None, and set inactive ones to None."""
         for name in ("output_stride", "last_expansion", "width", "decoder_convs"):
             active = ACTIVE_WHERE[name].holds({"arch": self.arch, "backbone": self.backbone})
             if not active:
@@ -67,18 +67,18 @@ class TeacherIdentity:
                 object.__setattr__(self, name, FILLED[name])
 
     @property
-    def is_this(self) -> Condition:
-        """The condition that a configuration has the teacher's own network."""
+    def is_teacher(self) -> Condition:
+        """The condition that a configuration has the teacher's network."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return AllOf(*(Equals(name, part) for name, part in parts.items() if part is not None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JointChoices:
-    """What each dimension of the joint space may take; the units are those of ``TrialConfig``.
+    """Choices of each dimension of the joint space; units are those of ``TrialConfig``.
 
-    A dimension that is not always active is asked only where it is: ``momentum`` says nothing where
-    the optimizer is AdamW, ``distill_alpha`` nothing without a teacher.
+    A conditional dimension counts only where it is active: ``momentum`` not with AdamW,
+    ``distill_alpha`` not without a teacher.
     """
 
     arch: Choice = "deeplabv3plus"
@@ -107,15 +107,15 @@ class JointChoices:
 
 
 def joint_space(choices: JointChoices, *, teacher: TeacherIdentity | None = None) -> SearchSpace:
-    """Return the conditional space of ``choices``, in which every configuration is a sound one.
+    """Return the conditional space of ``choices``, in which every configuration is valid.
 
-    A dimension with one value stays as a choice of one, so that configurations are whole; one that
-    can never be active is left out. Without a teacher there is no distillation; with one,
-    configurations of the teacher's own network are trained without it.
+    A dimension with one value stays, so that configurations are complete; one that is never active
+    is left out. Without a teacher there is no distillation; with one, configurations of the
+    teacher's network are not distilled.
 
     Raises:
-        ValueError: a value is impossible, or a resolution does not fit an output stride of the
-            space; all faults in one message.
+        ValueError: a value is not allowed, or a resolution is not a multiple of an output stride of
+            the space; all faults in one message.
     """
     found = choices_faults(choices)
     if found:
@@ -124,17 +124,19 @@ def joint_space(choices: JointChoices, *, teacher: TeacherIdentity | None = None
 
 
 def assemble(choices: JointChoices, teacher: TeacherIdentity | None) -> SearchSpace:
-    """Return the space of ``choices`` whose dimensions are sound each by itself.
+    """Return the space of ``choices`` without checks across dimensions.
 
     Raises:
-        ValueError: a dimension is not; resolutions are not held against output strides here.
+        ValueError: a dimension is not valid by itself.
     """
     conditions = dict(ACTIVE_WHERE)
     if teacher is not None:
-        conditions["distill_alpha"] = Not(teacher.is_this)
-    without = frozenset() if teacher is not None else SOFT
+        conditions["distill_alpha"] = Not(teacher.is_teacher)
+    excluded = frozenset() if teacher is not None else DISTILLATION_FIELDS
     domains = {
-        name: sound_domain(name, getattr(choices, name)) for name in FIELDS if name not in without
+        name: checked_domain(name, getattr(choices, name))
+        for name in FIELDS
+        if name not in excluded
     }
     return SearchSpace(
         tuple(
@@ -145,7 +147,7 @@ def assemble(choices: JointChoices, teacher: TeacherIdentity | None) -> SearchSp
 
 
 def _narrowed(when: Condition, domains: Mapping[str, Domain]) -> Condition:
-    """Return ``when`` without those of its parts that every network of the space fulfils."""
+    """Return ``when`` without the parts that hold for every network of the space."""
     if not isinstance(when, AllOf):
         return when
     return AllOf(
@@ -162,12 +164,12 @@ def _narrowed(when: Condition, domains: Mapping[str, Domain]) -> Condition:
 
 
 def choices_faults(choices: JointChoices) -> list[Fault]:
-    """Return every fault of ``choices`` with the dimension it is in; empty for sound ones."""
+    """Return every fault of ``choices`` with its dimension; empty for valid ones."""
     found: list[Fault] = []
     domains: dict[str, Domain] = {}
     for name in FIELDS:
         try:
-            domains[name] = sound_domain(name, getattr(choices, name))
+            domains[name] = checked_domain(name, getattr(choices, name))
         except ValueError as error:
             found.append(Fault(name, str(error)))
     if "arch" in domains and "backbone" in domains:
@@ -182,11 +184,11 @@ def choices_faults(choices: JointChoices) -> list[Fault]:
     return found
 
 
-def sound_domain(name: str, choice: Choice) -> Domain:
-    """Return the domain of dimension ``name``, its values in the form a configuration holds.
+def checked_domain(name: str, choice: Choice) -> Domain:
+    """Return the domain of dimension ``name`` with its values as a configuration has them.
 
     Raises:
-        ValueError: the dimension cannot take a value of ``choice``, or not a range.
+        ValueError: the dimension does not allow a value of ``choice``, or a range.
     """
     field = FIELDS[name]
     if isinstance(choice, Categorical):
@@ -194,7 +196,7 @@ def sound_domain(name: str, choice: Choice) -> Domain:
     if not isinstance(choice, Float | LogFloat | Int | LogInt):
         return Categorical(field.read(choice))
     if not isinstance(field, NumberField):
-        raise ValueError(f"takes no range but {field.allowed}; give a list of them")  # noqa: TRY004
+        raise ValueError(f"takes no range; give a list of items, each {field.allowed}")  # noqa: TRY004
     if field.integer and isinstance(choice, Float | LogFloat):
         raise ValueError(f"takes {field.allowed}; give whole numbers as bounds, not {choice}")
     low, high = field.read(choice.low), field.read(choice.high)
@@ -204,17 +206,17 @@ def sound_domain(name: str, choice: Choice) -> Domain:
 def _pair_faults(archs: Domain, backbones: Domain) -> list[Fault]:
     pairs = product(map(str, values_of(archs)), map(str, values_of(backbones)))
     messages = (pair_message(arch, backbone) for arch, backbone in pairs)
-    return _told("backbone", messages)
+    return _faults_of("backbone", messages)
 
 
 def _pruning_faults(domains: Mapping[str, Domain]) -> list[Fault]:
     parts = (map(str, values_of(domains[name])) for name in ("arch", "backbone", "pruning"))
     messages = dict.fromkeys(pruning_message(*names) for names in product(*parts))
-    return _told("pruning", messages)
+    return _faults_of("pruning", messages)
 
 
 def _strides(archs: Domain, output_strides: Domain) -> list[int]:
-    """Return every stride that a configuration's resolution has to be a multiple of."""
+    """Return every stride of which a configuration's resolution must be a multiple."""
     strided = [ACTIVE_WHERE["output_stride"].holds({"arch": arch}) for arch in values_of(archs)]
     chosen = [int(stride) for stride in values_of(output_strides)] if any(strided) else []
     fixed = [] if all(strided) or FIXED_STRIDE in chosen else [FIXED_STRIDE]
@@ -224,14 +226,14 @@ def _strides(archs: Domain, output_strides: Domain) -> list[int]:
 def _stride_faults(resolutions: Domain, strides: list[int]) -> list[Fault]:
     pairs = product(map(Resolution.parse, values_of(resolutions)), strides)
     messages = (stride_message(resolution, stride) for resolution, stride in pairs)
-    return _told("resolution", messages)
+    return _faults_of("resolution", messages)
 
 
 def _size_faults(archs: Domain, resolutions: Domain) -> list[Fault]:
     pairs = product(map(str, values_of(archs)), map(Resolution.parse, values_of(resolutions)))
     messages = (size_message(arch, resolution) for arch, resolution in pairs)
-    return _told("resolution", messages)
+    return _faults_of("resolution", messages)
 
 
-def _told(dimension: str, messages: Iterable[str | None]) -> list[Fault]:
+def _faults_of(dimension: str, messages: Iterable[str | None]) -> list[Fault]:
     return [Fault(dimension, message) for message in messages if message]

@@ -1,4 +1,4 @@
-"""A search space read from plain values, with every fault named at once."""
+"""Reads a search space from plain values and reports all faults together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from search_spaces.conditions import ALWAYS, AllOf, Not
 from search_spaces.domains import Categorical, Domain, Float, Int, LogFloat, LogInt, word
 from search_spaces.faults import Fault, join_path, unknown_name
 from search_spaces.fields import ACTIVE_WHERE, FIELDS, NumberField, ResolutionField
-from search_spaces.joint import SOFT, JointChoices, assemble, choices_faults, joint_space
+from search_spaces.joint import (
+    DISTILLATION_FIELDS,
+    JointChoices,
+    assemble,
+    choices_faults,
+    joint_space,
+)
 from search_spaces.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -25,17 +31,17 @@ _RANGE_KEYS = ("low", "high", "log")
 def parse_space(
     settings: object, *, teacher: TeacherIdentity | None = None, path: str = "space"
 ) -> tuple[SearchSpace | None, list[Fault]]:
-    """Return the space that ``settings`` describe, or None with all that is wrong with them.
+    """Return the space that ``settings`` describe, or None and all their faults.
 
-    A scalar fixes a dimension, a list is a choice of its items, ``{low: 1, high: 9}`` a range, one
-    with ``log: true`` a logarithmic range. Dimensions left out are those of ``preset`` where that
-    names one, else fixed at a configuration's defaults; null counts as left out. Numbers may be
-    text, as YAML 1.1 reads ``1e-4``.
+    A scalar fixes a dimension, a list is a choice of its items, ``{low: 1, high: 9}`` a range, with
+    ``log: true`` a logarithmic one. Missing dimensions are those of the ``preset``, else fixed at a
+    configuration's defaults; null counts as missing. Numbers may be text, as YAML 1.1 reads
+    ``1e-4``.
 
     Args:
-        settings: A mapping, or the name of a preset alone.
-        teacher: Identity of the teacher's network; None where there is none.
-        path: Place of ``settings``, with which the paths of all faults begin.
+        settings: A mapping, or the name of a preset.
+        teacher: The teacher's network; None without a teacher.
+        path: Path of ``settings``, the prefix of all faults' paths.
     """
     if isinstance(settings, str):
         settings = {"preset": settings}
@@ -56,7 +62,7 @@ def parse_space(
             read[name] = domain
     choices = replace(base, **read)
     found += choices_faults(choices)
-    found += _idle(read, choices, teacher, broken={fault.path.split(".")[0] for fault in found})
+    found += _inactive(read, choices, teacher, broken={fault.path.split(".")[0] for fault in found})
     if found:
         return None, [fault.below(path) for fault in found]
     return joint_space(choices, teacher=teacher), []
@@ -71,7 +77,7 @@ def _read_preset(name: object) -> tuple[JointChoices, list[Fault]]:
 
 
 def _read_domain(name: str, value: object) -> tuple[Domain | None, list[Fault]]:
-    """Return the domain of a dimension, or None with what is wrong."""
+    """Return the domain of a dimension, or None and its faults."""
     if isinstance(value, dict):
         return _read_range(name, value)
     if isinstance(value, list | tuple):
@@ -101,7 +107,7 @@ def _read_list(name: str, items: list[object]) -> tuple[Domain | None, list[Faul
         value, faults = _read_value(name, item, join_path(name, str(place)))
         found += faults
         if value is not None and value in values:
-            found.append(Fault(join_path(name, str(place)), f"{word(value)} is there already"))
+            found.append(Fault(join_path(name, str(place)), f"{word(value)} is repeated"))
         elif value is not None:
             values.append(value)
     return (None, found) if found else (Categorical(*values), [])
@@ -110,7 +116,7 @@ def _read_list(name: str, items: list[object]) -> tuple[Domain | None, list[Faul
 def _read_range(name: str, given: Mapping[Any, object]) -> tuple[Domain | None, list[Fault]]:
     field = FIELDS[name]
     if not isinstance(field, NumberField):
-        return None, [Fault(name, f"takes no range but {field.allowed}; give a list of them")]
+        return None, [Fault(name, f"takes no range; give a list of items, each {field.allowed}")]
     found = [
         Fault(join_path(name, str(key)), unknown_name(key, _RANGE_KEYS, kind="key"))
         for key in given
@@ -137,22 +143,22 @@ def _read_range(name: str, given: Mapping[Any, object]) -> tuple[Domain | None, 
         return None, [Fault(name, str(error))]
 
 
-def _idle(
+def _inactive(
     read: dict[str, Domain],
     choices: JointChoices,
     teacher: TeacherIdentity | None,
     broken: set[str],
 ) -> list[Fault]:
-    """Return the dimensions that were asked for although no configuration can have them."""
+    """Return a fault for each given dimension that is active in no configuration."""
     found = []
     active = assemble(choices, teacher).names
     for name, domain in read.items():
-        if teacher is None and name in SOFT:
+        if teacher is None and name in DISTILLATION_FIELDS:
             if domain != Categorical(0.0):
                 message = "needs a teacher; add a teacher section, or leave this out"
                 found.append(Fault(name, message))
         elif name not in active:
-            when = Not(teacher.is_this) if teacher and name in SOFT else ALWAYS
+            when = Not(teacher.is_teacher) if teacher and name in DISTILLATION_FIELDS else ALWAYS
             when = AllOf(when, ACTIVE_WHERE.get(name, ALWAYS))
             message = f"never applies in this space, only where {when}; leave it out"
             if not when.parents & broken:

@@ -1,4 +1,4 @@
-"""Named choices for the joint space."""
+"""Presets: named choices of the joint space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def demo() -> JointChoices:
-    """Small DeepLabs on small images, quick on two CPU cores."""
+    """Small DeepLabs on small images, fast on two CPU cores."""
     return JointChoices(
         arch=Categorical("deeplabv3plus", "deeplabv3"),
         backbone=Categorical("mobilenet_v3_small", "mobilenet_v3_large", "mobilenet_v2"),
@@ -48,7 +48,7 @@ def camvid() -> JointChoices:
 
 
 def mobile() -> JointChoices:
-    """Every dimension at once, with every backbone a phone can carry."""
+    """Every dimension, with all backbones that are small enough for a phone."""
     return JointChoices(
         arch=Categorical("deeplabv3", "deeplabv3plus", "lraspp"),
         backbone=Categorical(
@@ -76,12 +76,12 @@ def mobile() -> JointChoices:
 def malyshev() -> JointChoices:
     """DeepLabv3 on ResNet-50, ResNet-18 and MobileNetV2, distilled (Malyshev 2025).
 
-    The paper gives AdamW, the step of 0.1 every 30 epochs, dropout and the weighted soft loss; it
-    gives no resolution. 512x512 at output stride 32 comes nearest to its FLOPs of ResNet-50. The
-    ranges are ours. Its ResNet-50 row is the teacher, which is trained without distillation where
-    the sweep's teacher is deeplabv3, resnet50 at output stride 32.
+    The paper states AdamW, the step of 0.1 every 30 epochs, dropout and the weighted soft loss, but
+    no resolution: 512x512 at output stride 32 matches its FLOPs of ResNet-50 best. The ranges are
+    ours. Its ResNet-50 row is the teacher; if the sweep's teacher is deeplabv3 with resnet50 at
+    output stride 32, that network is trained without distillation.
 
-    Its vertical flips are a setting of the training, ``vertical_flips``, which the preset brings.
+    The preset also sets the training's ``vertical_flips``, as in the paper.
 
     Source:
         Malyshev, Comprehensive optimization of DeepLabv3 for mobile devices, Politekhnicheskiy
@@ -106,11 +106,11 @@ def malyshev() -> JointChoices:
 
 
 def kim() -> JointChoices:
-    """DeepLabv3+ on MobileNetV3, whole, without its last expansion or narrower (Kim et al. 2025).
+    """DeepLabv3+ on MobileNetV3, also without its last expansion or narrower (Kim et al. 2025).
 
-    The paper shrinks MobileNetV3-Large by hyperparameters; here that is the width. Two 3x3 decoder
-    convolutions give the paper's saving of 52 % of the parameters. Resolution, widths and training
-    ranges are ours.
+    The paper shrinks MobileNetV3-Large by hyperparameters; here, by the width. Two 3x3 decoder
+    convolutions reproduce the paper's saving of 52 % of the parameters. Resolution, widths and
+    training ranges are ours.
 
     Source:
         Kim et al., Transactions of KIPS 14(11), 919-924, 2025.
@@ -133,9 +133,9 @@ def kim() -> JointChoices:
 def chouti() -> JointChoices:
     """DeepLabv3+ on MobileNetV2 and MobileNetV3 at 224x224 with SGD (Chouti 2024).
 
-    Learning rate, batch size and weight decay come in the report's values for VOC 2012 (1e-3, 10,
-    1e-4) and ADE20K (5e-4, 6, 2e-4); the step of 0.1 every 2 epochs is that of ADE20K. The report
-    says output stride 16; its parameters and MACs are those of 32, so both are tried.
+    Learning rate, batch size and weight decay are the report's for VOC 2012 (1e-3, 10, 1e-4) and
+    ADE20K (5e-4, 6, 2e-4); the step of 0.1 every 2 epochs is that for ADE20K. The report states
+    output stride 16, but its parameters and MACs are those of 32, so both are searched.
 
     Source:
         Chouti, internship report, IIT Hyderabad, 2024.
@@ -160,10 +160,10 @@ def chouti() -> JointChoices:
 def renaud() -> JointChoices:
     """DeconvNet on VGG16 and MobileNetV3-Small at 224x224 (Renaud, Nivelet Etcheberry).
 
-    The report trains with SGD without a schedule (115 epochs) and with Adam on a cosine (150);
-    AdamW without weight decay is Adam. Both optimizers are tried with both schedules. Augmentation
-    of a middle strength is their random crop, mirroring and resizing, with some change of colour
-    on top. Learning rates and batch sizes are ours; early stopping is a setting of the training.
+    The report trains with SGD without a schedule (115 epochs) and with Adam and a cosine schedule
+    (150); AdamW without weight decay is Adam. Both optimizers are searched with both schedules.
+    Augmentation of strength 0.5 is its random crop, mirroring and resizing, plus colour changes.
+    Learning rates and batch sizes are ours; early stopping is a setting of the training.
 
     Source:
         Renaud, Nivelet Etcheberry, project report, POSTECH.
@@ -186,15 +186,15 @@ def renaud() -> JointChoices:
 PRESETS: Mapping[str, Callable[[], JointChoices]] = MappingProxyType(
     {preset.__name__: preset for preset in (demo, camvid, mobile, malyshev, kim, chouti, renaud)}
 )
-"""Each preset by its name."""
+"""Presets by name."""
 
 
 PRESET_TRAINING: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {"malyshev": MappingProxyType({"vertical_flips": True})}
 )
-"""Settings of a spec's ``training`` section that a preset brings, unless the spec has them."""
+"""Defaults that a preset sets in a spec's ``training`` section."""
 
 
 def preset_summaries() -> dict[str, str]:
-    """Return a line on each preset by its name, for help texts and lists."""
+    """Return the first line of each preset's docstring by name, for help texts."""
     return {name: (preset.__doc__ or "").partition("\n")[0] for name, preset in PRESETS.items()}

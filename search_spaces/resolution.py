@@ -8,19 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Height and width in pixels of the images a model is trained, scored and timed on."""
+    """Height and width, in pixels, of the images of training, validation and latency."""
 
     height: int
     width: int
 
     def __post_init__(self) -> None:
-        """Refuse a side that is not a positive number of pixels."""
+        """Check that both sides are positive."""
         if not (self.height > 0 and self.width > 0):
             raise ValueError(f"a resolution needs positive sides, got {self.height}x{self.width}")
 
     @classmethod
     def parse(cls, value: object) -> Resolution:
-        """Read ``224`` or ``"224"`` (a square), ``"96x128"`` or ``[96, 128]`` (height, width).
+        """Return the resolution of ``224``, ``"224"``, ``"96x128"`` or ``[96, 128]``.
+
+        One number is the side of a square; of two, the first is the height.
 
         Raises:
             ValueError: ``value`` is none of these.
@@ -44,10 +46,10 @@ class Resolution:
         return self.height % stride == 0 and self.width % stride == 0
 
     def nearest(self, stride: int) -> tuple[Resolution, ...]:
-        """Return the next smaller and the next larger resolution that ``stride`` divides.
+        """Return the next smaller and the next larger multiple of ``stride``.
 
-        Only the larger one where the smaller would have no pixels; the resolution itself where
-        ``stride`` divides it already.
+        Only the larger one if the smaller would have a side of 0; the resolution itself if it is a
+        multiple already.
         """
         down = (self.height // stride * stride, self.width // stride * stride)
         up = (-(-self.height // stride) * stride, -(-self.width // stride) * stride)
@@ -55,5 +57,5 @@ class Resolution:
         return tuple(Resolution(height, width) for height, width in sides)
 
     def __str__(self) -> str:
-        """Return ``HEIGHTxWIDTH``, the form ``parse`` reads."""
+        """Return ``HEIGHTxWIDTH``, as ``parse`` reads it."""
         return f"{self.height}x{self.width}"

@@ -1,4 +1,4 @@
-"""The joint search space: dimensions, some of which exist only under a condition."""
+"""Conditional search spaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search_spaces.conditions import ALWAYS
-from search_spaces.counting import walk
+from search_spaces.counting import count_configs
 from search_spaces.dimension import Dimension
 from search_spaces.domains import values_of
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["Config", "Dimension", "SearchSpace", "config_digest"]
 
 Config: TypeAlias = "dict[str, Value]"
-"""One point of a space: the active dimensions and their values, in the space's order."""
+"""One point of a space: values of the active dimensions, in the space's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
-    """Dimensions in an order in which every condition reads only earlier ones.
+    """An ordered tuple of dimensions; conditions read only earlier ones.
 
     Example:
         >>> space = SearchSpace.of(optimizer=Categorical("adamw", "sgd"), momentum=Float(0.8, 0.99))
@@ -38,7 +38,7 @@ class SearchSpace:
     dimensions: tuple[Dimension, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a name given twice and a condition on a dimension that is not before it."""
+        """Check that names are unique and conditions read only earlier dimensions."""
         if not all(isinstance(dimension, Dimension) for dimension in self.dimensions):
             raise TypeError(
                 f"a space is made of dimensions, got {self.dimensions!r}; "
@@ -58,20 +58,20 @@ class SearchSpace:
 
     @classmethod
     def of(cls, domains: Mapping[str, Domain] | None = None, /, **more: Domain) -> SearchSpace:
-        """Build an unconditional space from domains by name, in their order.
+        """Return an unconditional space of domains by name, in their order.
 
         Args:
-            domains: Those whose names are no Python names, such as ``lr-decay``, or any.
-            more: Others, as ``name=domain``.
+            domains: Domains by name, which need not be a Python identifier.
+            more: Further domains, as ``name=domain``.
 
         Raises:
-            TypeError: something is no domain.
+            TypeError: a value is not a domain.
         """
         named = {**(domains or {}), **more}
         return cls(tuple(Dimension(name, domain) for name, domain in named.items()))
 
     def where(self, name: str, when: Condition) -> SearchSpace:
-        """Return the same space with the condition of dimension ``name`` replaced.
+        """Return the space with the condition of dimension ``name`` replaced by ``when``.
 
         Raises:
             KeyError: there is no dimension of that name.
@@ -94,7 +94,7 @@ class SearchSpace:
         return iter(self.dimensions)
 
     def __getitem__(self, name: str) -> Dimension:
-        """Return the dimension of that name; KeyError where there is none."""
+        """Return the dimension ``name``; KeyError if there is none."""
         for dimension in self.dimensions:
             if dimension.name == name:
                 return dimension
@@ -102,7 +102,7 @@ class SearchSpace:
 
     @property
     def fixed(self) -> Config:
-        """Dimensions that have one value in every configuration, with that value."""
+        """The value of each dimension that has the same one in every configuration."""
         return {
             d.name: values_of(d.domain)[0] for d in self if d.domain.size == 1 and d.when == ALWAYS
         }
@@ -113,23 +113,22 @@ class SearchSpace:
         return tuple(d.name for d in self.dimensions if d.domain.size > 1)
 
     def sample(self, rng: np.random.Generator) -> Config:
-        """Return one configuration: every active dimension drawn from its domain, in order."""
+        """Return a random configuration."""
         return self.complete({}, rng)
 
     def complete(self, partial: Mapping[str, Value], rng: np.random.Generator) -> Config:
-        """Return a configuration that keeps what it can of ``partial`` and draws the rest.
+        """Return a configuration with the valid values of ``partial``; the others are drawn.
 
-        A value is kept where its dimension is active and its domain holds it. So a mutation is the
-        completion of a configuration without the dimensions to draw anew, a crossover that of two
-        merged ones.
+        A value is valid if its dimension is active and its domain contains it. So a mutation
+        completes a configuration without the mutated dimensions, a crossover two merged ones.
         """
         config: Config = {}
         for dimension in self.dimensions:
             if dimension.when.holds(config):
-                kept = partial.get(dimension.name)
-                if kept is None or not dimension.domain.contains(kept):
-                    kept = dimension.domain.sample(rng)
-                config[dimension.name] = kept
+                value = partial.get(dimension.name)
+                if value is None or not dimension.domain.contains(value):
+                    value = dimension.domain.sample(rng)
+                config[dimension.name] = value
         return config
 
     def points(self) -> Iterator[Config]:
@@ -151,7 +150,7 @@ class SearchSpace:
                 yield from self._points_from(index + 1, {**config, dimension.name: value})
 
     def faults(self, config: Mapping[str, Value]) -> list[str]:
-        """Return what keeps ``config`` from being a point of the space; empty where it is one."""
+        """Return why ``config`` is not a point of the space; empty if it is one."""
         found = [
             f"{name}: unknown dimension; there are {', '.join(self.names)}"
             for name in config
@@ -170,41 +169,41 @@ class SearchSpace:
         return found
 
     def count(self) -> float:
-        """Return the exact number of configurations, conditions considered; may be infinite."""
-        return walk(self.dimensions)[0]
+        """Return the number of configurations, conditions considered; may be inf."""
+        return count_configs(self.dimensions)[0]
 
     @property
     def size(self) -> float:
-        """The same as ``count()``, as domains have it."""
+        """The same as ``count()``, for symmetry with domains."""
         return self.count()
 
     def reduced(self) -> SearchSpace:
-        """Return an equivalent space without what can never matter.
+        """Return an equivalent space without dimensions that are never active.
 
-        Dimensions that are active in no configuration go, unless a condition that stays reads
-        them; conditions that hold in every configuration become ``ALWAYS``.
+        Such a dimension stays if a remaining condition reads it. Conditions that hold in every
+        configuration become ``ALWAYS``.
         """
-        activity = walk(self.dimensions)[1]
-        kept: list[Dimension] = []
+        activity = count_configs(self.dimensions)[1]
+        remaining: list[Dimension] = []
         read: frozenset[str] = frozenset()
         for dimension in reversed(self.dimensions):
             seen = activity[dimension.name]
             if True not in seen and dimension.name not in read:
                 continue
             when = dimension.when if False in seen else ALWAYS
-            kept.append(Dimension(dimension.name, dimension.domain, when))
+            remaining.append(Dimension(dimension.name, dimension.domain, when))
             read |= when.parents
-        return SearchSpace(tuple(reversed(kept)))
+        return SearchSpace(tuple(reversed(remaining)))
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def config_digest(config: Mapping[str, Value]) -> str:
-    """Return 16 hex digits that are equal for equal configurations, whatever their key order.
+    """Return 16 hex digits, equal for equal configurations in any key order.
 
-    Floats are compared at 12 significant digits, and an integral float equals its integer, so that
-    a round trip through text does not make a new configuration.
+    Floats are rounded to 12 significant digits, and an integral float equals its integer, so that a
+    round trip through text keeps the digest.
     """
     canonical = {
         name: _canonical(value) if isinstance(value, float) else value

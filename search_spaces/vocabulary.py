@@ -1,4 +1,4 @@
-"""The closed sets of names that a configuration is written in."""
+"""Names that a configuration may have."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ TorchvisionBackbone: TypeAlias = Literal[
     "resnet50", "resnet18", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "vgg16"
 ]
 Backbone: TypeAlias = str
-"""A ``TorchvisionBackbone``, or for the architectures ``smp/...`` one of a further library too:
-``timm/NAME`` or ``smp/NAME``."""
+"""A ``TorchvisionBackbone``; for ``smp/...`` architectures also ``timm/NAME`` or ``smp/NAME``."""
 OptimizerName: TypeAlias = Literal["adamw", "sgd"]
 ScheduleName: TypeAlias = Literal["constant", "step", "cosine", "poly"]
 Quantization: TypeAlias = Literal["none", "fp16", "dynamic_int8", "ptq_int8", "qat_int8"]
@@ -36,8 +35,8 @@ PruningWhen: TypeAlias = Literal["before", "halfway"]
 ARCHS: tuple[str, ...] = get_args(Arch)
 STRIDED_ARCHS: tuple[str, ...] = ("deeplabv3", "deeplabv3plus", "lraspp")
 """Architectures whose backbone is dilated to keep an output stride."""
-OWN_ARCHS: tuple[str, ...] = (*STRIDED_ARCHS, "deconvnet")
-"""Architectures that need no further library."""
+BUILTIN_ARCHS: tuple[str, ...] = (*STRIDED_ARCHS, "deconvnet")
+"""Architectures built by this package, without a further library."""
 BACKBONES: tuple[str, ...] = get_args(TorchvisionBackbone)
 """Backbones by their torchvision names."""
 MOBILENETS: tuple[str, ...] = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small")
@@ -45,9 +44,10 @@ MOBILENETS: tuple[str, ...] = ("mobilenet_v2", "mobilenet_v3_large", "mobilenet_
 BACKBONE_LIBRARIES: tuple[str, ...] = ("timm", "smp")
 """Libraries that a backbone ``LIBRARY/NAME`` may come from."""
 FIXED_STRIDE = 32
-"""Input side over the deepest map's where an architecture has no output stride to choose."""
+"""Output stride of architectures that do not let it be chosen."""
 SMALLEST_SIDES: dict[str, int] = {"smp/PAN": 128}
-"""Least pixels of a side, where that is told: PAN halves a map at stride 16 three times."""
+"""Smallest side in pixels, for architectures with a limit. PAN halves a map of stride 16 three
+times, which takes 128 pixels."""
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
@@ -58,7 +58,7 @@ OUTPUT_STRIDES: tuple[int, ...] = (8, 16, 32)
 DECODER_CONVS: tuple[int, ...] = (1, 2)
 
 IMPLEMENTED_QUANTIZATION: tuple[str, ...] = ("none", "fp16", "ptq_int8", "qat_int8")
-"""Values of ``quantization`` that this version can run; int8 with dynamic ranges is for matrix
-products, of which these networks have none."""
+"""Values of ``quantization`` that this version implements. Dynamic int8 quantizes matrix products,
+of which these networks have none."""
 IMPLEMENTED_PRUNING: tuple[str, ...] = ("none", "structured", "unstructured")
-"""Values of ``pruning`` that this version can run."""
+"""Values of ``pruning`` that this version implements."""

@@ -99,7 +99,7 @@ def test_what_is_left_out_or_written_otherwise_is_understood(
         ({"arch": "deconvnet", "output_stride": 16}, "applies only where arch is deeplabv3"),
         (
             {"arch": "deconvnet", "backbone": "vgg16", "resolution": 64, "pruning": "structured"},
-            "whose mirror unpools each channel",
+            "whose decoder unpools each channel",
         ),
         ({"arch": "deconvnet", "resolution": 48}, "nearest allowed: 32x32 or 64x64"),
         ({"last_expansion": 1}, "last_expansion: 1 is not true or false"),

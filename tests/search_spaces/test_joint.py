@@ -190,7 +190,11 @@ def test_a_space_counts_its_conditions() -> None:
             "resolution",
             "48x48 does not fit an output stride of 32",
         ),
-        (JointChoices(arch=Float(0, 1)), "arch", "takes no range but one of"),
+        (
+            JointChoices(arch=Float(0, 1)),
+            "arch",
+            "takes no range; give a list of items, each one of",
+        ),
         (JointChoices(batch_size=Float(4, 8)), "batch_size", "whole numbers as bounds"),
         (JointChoices(dropout=Float(0, 1)), "dropout", "1 is not a number in [0, 1)"),
         (JointChoices(learning_rate=Float(0, 1)), "learning_rate", "0 is not a number > 0"),

@@ -17,9 +17,9 @@ import pytest
 from search_spaces.config import TrialConfig, find_faults
 from search_spaces.vocabulary import (
     ARCHS,
+    BUILTIN_ARCHS,
     IMPLEMENTED_PRUNING,
     IMPLEMENTED_QUANTIZATION,
-    OWN_ARCHS,
     SMALLEST_SIDES,
 )
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -57,7 +57,7 @@ def settings(arch: str, pruning: str, quantization: str) -> dict[str, object]:
         "pruning": pruning,
         "quantization": quantization,
     }
-    return found | ({"width": 0.35} if arch in OWN_ARCHS else {})
+    return found | ({"width": 0.35} if arch in BUILTIN_ARCHS else {})
 
 
 def combinations() -> list[Case]:
@@ -73,7 +73,7 @@ def chosen() -> list[Case]:
     if FULL:
         return combinations()
     cheap = [case for case in combinations() if case[0] == CHEAPEST]
-    plain = [(arch, "none", "none", "torch-cpu") for arch in OWN_ARCHS if arch != CHEAPEST]
+    plain = [(arch, "none", "none", "torch-cpu") for arch in BUILTIN_ARCHS if arch != CHEAPEST]
     return pairwise(cheap) + plain
 
 
@@ -96,7 +96,7 @@ def test_the_cases_hold_every_pair_of_the_cheapest_and_every_architecture() -> N
     every = [case for case in combinations() if case[0] == CHEAPEST]
     wanted, found = (set().union(*map(pairs, cases)) for cases in (every, chosen()))
     assert wanted <= found
-    assert {case[0] for case in chosen()} >= set(OWN_ARCHS)
+    assert {case[0] for case in chosen()} >= set(BUILTIN_ARCHS)
 
 
 @pytest.mark.parametrize("case", chosen(), ids="-".join)

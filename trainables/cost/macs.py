@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_spaces.vocabulary import OWN_ARCHS
+from search_spaces.vocabulary import BUILTIN_ARCHS
 from trainables.cost.architectures import dense_costs, pruned_costs
 from trainables.cost.skeleton import no_values, strip
 from trainables.models.build import build_model
@@ -68,7 +68,7 @@ def static_costs(config: TrialConfig, num_classes: int) -> dict[str, int]:
 
 def _params_and_macs(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     architecture, ratio = dense_architecture(config), config.pruning_ratio
-    if config.arch not in OWN_ARCHS:
+    if config.arch not in BUILTIN_ARCHS:
         return _library_costs(architecture, config.resolution, num_classes)
     if config.pruning == "structured" and ratio is not None:
         return pruned_costs(architecture, config.resolution, num_classes, ratio=ratio)

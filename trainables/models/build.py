@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search_spaces.config import pair_message
-from search_spaces.vocabulary import ARCHS, FIXED_STRIDE, OWN_ARCHS
+from search_spaces.vocabulary import ARCHS, BUILTIN_ARCHS, FIXED_STRIDE
 from trainables.models.backbones import FeatureExtractor, build_backbone
 from trainables.models.deconvnet import LightDeconvHead, VggDeconvHead, VggEncoder
 from trainables.models.heads import DeepLabV3Head, DeepLabV3PlusHead, LiteHead
@@ -65,7 +65,7 @@ def build_model(
     if message:
         raise ValueError(message)
     weights = given_weights(weights)
-    if config.arch not in OWN_ARCHS:
+    if config.arch not in BUILTIN_ARCHS:
         return SegmentationModel(*library_parts(config, num_classes, weights))
     encoder = build_encoder(config, weights)
     return SegmentationModel(encoder, build_head(config, encoder, num_classes))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.vocabulary import OWN_ARCHS
+from search_spaces.vocabulary import BUILTIN_ARCHS
 from trainables.models.build import build_model
 from trainables.models.library import LibraryMissingError
 from trainables.models.weights import WeightsError, given_weights
@@ -58,12 +58,12 @@ def check_networks(networks: Iterable[TrialConfig], weights: Weights) -> None:
 
 
 def _may_fail(config: TrialConfig, weights: Weights) -> bool:
-    return weights is not None or config.arch not in OWN_ARCHS
+    return weights is not None or config.arch not in BUILTIN_ARCHS
 
 
 def _key(config: TrialConfig, weights: Weights) -> tuple[object, ...]:
     """Return what two networks are alike in where one can be built if the other can."""
-    if config.arch not in OWN_ARCHS:
+    if config.arch not in BUILTIN_ARCHS:
         return (config.arch, config.backbone)
     return (None if weights is None else config.backbone, config.width)
 

@@ -12,7 +12,7 @@ from search_spaces.config import TrialConfig, find_faults
 from search_spaces.domains import values_of
 from search_spaces.faults import Fault, join_path, unknown_name
 from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED
-from search_spaces.joint import SOFT
+from search_spaces.joint import DISTILLATION_FIELDS
 from search_spaces.resolution import Resolution
 
 if TYPE_CHECKING:
@@ -72,9 +72,13 @@ def whole_config(
         elif _active(name, whole, space):
             whole[name] = _filled(name, space)
     found = find_faults({**whole, **given})
-    if not SOFT & set(space.names):
+    if not DISTILLATION_FIELDS & set(space.names):
         message = "needs a teacher; add a teacher section, or leave this out"
-        found += [Fault(name, message) for name in given if name in SOFT and given[name] != 0]
+        found += [
+            Fault(name, message)
+            for name in given
+            if name in DISTILLATION_FIELDS and given[name] != 0
+        ]
     if found:
         return None, found
     config = TrialConfig.from_mapping(whole).to_mapping()
@@ -144,8 +148,8 @@ def _active(name: str, whole: Mapping[str, Any], space: SearchSpace) -> bool:
     if not ACTIVE_WHERE.get(name, ALWAYS).holds(whole):
         return False
     if name in space.names:
-        return name not in SOFT or space[name].when.holds(whole)
-    return name not in SOFT
+        return name not in DISTILLATION_FIELDS or space[name].when.holds(whole)
+    return name not in DISTILLATION_FIELDS
 
 
 def _filled(name: str, space: SearchSpace) -> object:

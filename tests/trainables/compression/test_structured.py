@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from search_spaces.config import TrialConfig
-from search_spaces.vocabulary import OWN_ARCHS, PRUNING_IMPORTANCES
+from search_spaces.vocabulary import BUILTIN_ARCHS, PRUNING_IMPORTANCES
 from trainables.compression.structured import ROUND_TO, classifiers, prune_channels
 from trainables.models.build import build_model
 
@@ -124,7 +124,7 @@ def test_the_mode_of_every_part_stays_and_gradients_go() -> None:
     "arch",
     [
         pytest.param(arch, marks=[] if arch == "lraspp" else [pytest.mark.slow])
-        for arch in OWN_ARCHS
+        for arch in BUILTIN_ARCHS
     ],
 )
 def test_the_shape_is_known_before_any_training(arch: str) -> None:
@@ -140,7 +140,7 @@ def test_the_shape_is_known_before_any_training(arch: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "mobilenet_v3_large"])
-@pytest.mark.parametrize("arch", OWN_ARCHS)
+@pytest.mark.parametrize("arch", BUILTIN_ARCHS)
 @pytest.mark.parametrize("importance", PRUNING_IMPORTANCES)
 def test_every_architecture_runs_with_half_of_its_channels(
     arch: str, backbone: str, importance: PruningImportance

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from search_spaces.config import Resolution, TrialConfig
-from search_spaces.vocabulary import ARCHS, OWN_ARCHS, SMALLEST_SIDES
+from search_spaces.vocabulary import ARCHS, BUILTIN_ARCHS, SMALLEST_SIDES
 from trainables.cost.macs import count_params, static_costs
 from trainables.models.build import build_model
 from trainables.models.library import LibraryMissingError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from search_spaces.config import Arch, Backbone
 
-LIBRARY_ARCHS = [arch for arch in ARCHS if arch not in OWN_ARCHS]
+LIBRARY_ARCHS = [arch for arch in ARCHS if arch not in BUILTIN_ARCHS]
 pytestmark = pytest.mark.slow  # importing the library takes five seconds
 
 
