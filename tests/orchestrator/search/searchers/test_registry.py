@@ -17,16 +17,6 @@ def test_an_unknown_name_gets_the_known_ones() -> None:
         make_searcher("bayes", PROBLEM)
 
 
-def test_nothing_wanted_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one objective"):
-        SearchProblem(space=SPACE, objectives=())
-
-
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(ValueError, match="-1"):
-        SearchProblem(space=SPACE, objectives=OBJECTIVES, seed=-1)
-
-
 def test_every_name_makes_a_searcher() -> None:
     assert DEFAULT_SEARCHER in searcher_names()
     for name in searcher_names():
