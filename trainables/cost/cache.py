@@ -1,4 +1,4 @@
-"""Cost profiles kept on disk for every process of a node."""
+"""Cost profiles on disk, shared by the processes of a node."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class ProfileCache:
-    """Profiles by signature, one JSON file each, written whole or not at all."""
+    """Profiles by signature, one JSON file each, written atomically."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 
     def get(self, signature: str) -> CostProfile | None:
-        """Return the profile stored under ``signature``; None if there is none that is sound."""
+        """Return the profile stored under ``signature``; None if it is missing or unreadable."""
         try:
             return CostProfile.from_mapping(json.loads(self._file(signature).read_text("utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def put(self, signature: str, profile: CostProfile) -> None:
-        """Store ``profile``, in place of what may be there."""
+        """Store ``profile`` and replace an earlier one."""
         text = json.dumps(profile.to_mapping(), indent=1)
         with tempfile.NamedTemporaryFile(
             "w", dir=self.folder, suffix=".tmp", delete=False, encoding="utf-8"
@@ -42,22 +42,22 @@ class ProfileCache:
         Path(file.name).replace(self._file(signature))
 
     def get_or_make(self, signature: str, make: Callable[[], CostProfile]) -> CostProfile:
-        """Return the profile stored under ``signature``, made and stored first if need be.
+        """Return the profile stored under ``signature``; call ``make`` and store it if missing.
 
-        Processes that ask for the same signature at once make it only once: the others wait. A
-        profile with a disturbed latency is returned, not stored. Never call it
-        inside ``QuietNode.training``: the maker may wait for this very process to stand still.
+        Of several processes that need the same signature one calls ``make``, and the others wait. A
+        profile with a disturbed latency is returned, not stored. Never call this inside
+        ``QuietNode.training``: ``make`` may wait until this process pauses.
         """
-        found = self.get(signature)
-        if found is not None:
-            return found
+        profile = self.get(signature)
+        if profile is not None:
+            return profile
         with FileLock(self.folder / f"{signature}.lock"):
-            found = self.get(signature)
-            if found is None:
-                found = make()
-                if found.sound:
-                    self.put(signature, found)
-        return found
+            profile = self.get(signature)
+            if profile is None:
+                profile = make()
+                if profile.sound:
+                    self.put(signature, profile)
+        return profile
 
     def _file(self, signature: str) -> Path:
         return self.folder / f"{signature}.json"

@@ -1,4 +1,4 @@
-"""The machine a measurement is made on."""
+"""The machine of a measurement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def device_of(target: TargetConfig) -> torch.device:
-    """Return the torch device that ``target`` names; the CPU for runtimes other than torch.
+    """Return the torch device of ``target``; the CPU for runtimes other than torch.
 
     Raises:
         RuntimeError: the target needs a GPU and there is none.
@@ -28,7 +28,7 @@ def device_of(target: TargetConfig) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise RuntimeError(
-            f"target {target.name} needs a CUDA GPU and torch sees none here; run on a node with "
+            f"target {target.name} needs a CUDA GPU and torch finds none; run on a node with "
             "one, or set target.name to torch-cpu"
         )
     return torch.device("cuda", torch.cuda.current_device())
@@ -47,10 +47,10 @@ def device_name(target: TargetConfig) -> str:
 
 
 def runtime_name(target: TargetConfig) -> str:
-    """Return the library that ``target`` runs models with, and its version.
+    """Return name and version of the library that runs models for ``target``.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the library is not installed.
     """
     if target.name == "onnxruntime-cpu":
         return onnxruntime_cpu.version()
@@ -60,9 +60,9 @@ def runtime_name(target: TargetConfig) -> str:
 
 
 def clock_state(target: TargetConfig) -> str:
-    """Return what is known of the clocks: the governor or the GPU's clock and its limit.
+    """Return the CPU's frequency governor or the GPU's clock; ``unknown`` without either.
 
-    A GPU whose clock is not locked (``nvidia-smi --lock-gpu-clocks``) runs as its heat allows.
+    Clocks that are not locked (``nvidia-smi --lock-gpu-clocks``) depend on the temperature.
     """
     if target.name == "torch-cuda" and torch.cuda.is_available():
         return f"SM at {torch.cuda.clock_rate()} MHz"
@@ -73,7 +73,7 @@ def clock_state(target: TargetConfig) -> str:
 
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
-    """Return the processor's model name, or at least its architecture."""
+    """Return the processor's model name; its architecture where the name is unknown."""
     if CPU_INFO.exists():
         for line in CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")

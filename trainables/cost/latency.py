@@ -1,4 +1,4 @@
-"""Latency of a model on the machine at hand."""
+"""Latency of a model on this machine."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyMeasurement:
-    """How long one forward pass takes, with all that the figure depends on.
+    """Time of one forward pass, with everything that the figure depends on.
 
-    Source of the marks of a disturbance: ``trainables.cost.rounds``.
+    ``trainables.cost.rounds`` defines what a disturbance is.
     """
 
     latency_ms: float
     """Median pass of the undisturbed rounds, milliseconds per batch, > 0; lower is better. Where
     ``estimate`` is ``cpu`` the median CPU time of the measuring thread."""
     latency_iqr_ms: float
-    """Distance of the quartiles, milliseconds, >= 0; large where the machine was busy."""
+    """Interquartile range, milliseconds, >= 0; large where the machine was busy."""
     latency_p10_ms: float
-    """A tenth of the passes were as fast as this, milliseconds."""
+    """10th percentile of the passes, milliseconds."""
     latency_p90_ms: float
-    """Nine tenths of the passes were as fast as this, milliseconds."""
+    """90th percentile of the passes, milliseconds."""
     batch_size: int
     """Images per pass, >= 1."""
     threads: int
@@ -57,7 +57,7 @@ class LatencyMeasurement:
     precision: str
     """Type of the weights: fp32, fp16, bf16 or int8."""
     channels_last: bool
-    """Whether tensors lay in NHWC order."""
+    """Whether tensors were in NHWC order."""
     resolution: str
     """HEIGHTxWIDTH of the images, pixels."""
     warmup: int
@@ -65,8 +65,7 @@ class LatencyMeasurement:
     repeats: int
     """Timed passes that the figures are computed from, >= 1."""
     undisturbed: bool
-    """Whether the figure is sound: nothing else used the machine noticeably, and the interval of
-    the median is tight."""
+    """Whether the figure is reliable: little other load, and a tight interval of the median."""
     disturbance: str = ""
     """Why it is not; empty where it is."""
     estimate: Literal["wall", "cpu"] = "wall"
@@ -75,15 +74,15 @@ class LatencyMeasurement:
     """Half-width of the 95 % interval of the median over the median, >= 0; None for fewer than
     three passes."""
     cpu_ms: float | None = None
-    """Median CPU time of the measuring thread in a pass, milliseconds; None where not known."""
+    """Median CPU time of the measuring thread in a pass, milliseconds; None where unknown."""
     switches: float | None = None
-    """Involuntary context switches of the measuring thread a pass; None where not known."""
+    """Involuntary context switches of the measuring thread per pass; None where unknown."""
     other_load: float | None = None
-    """Mean share of the machine's CPUs that other processes used, [0, 1]; None where not known."""
+    """Mean share of the machine's CPUs that other processes used, [0, 1]; None where unknown."""
     rounds: int = 1
     """Rounds that were timed, >= 1."""
     clock: str = "unknown"
-    """What is known of the processor's or the GPU's clock."""
+    """State of the processor's or the GPU's clock, from ``host.clock_state``."""
 
 
 def measure_latency(
@@ -91,15 +90,15 @@ def measure_latency(
 ) -> LatencyMeasurement:
     """Return the latency of ``model`` from image tensor to full-size logits, in evaluation mode.
 
-    A copy is timed, so ``model`` keeps its device, mode and memory order. The number of torch
-    threads is that of the target for the time of the measurement, then what it was before. On the
-    GPU CUDA events are used. Keep the machine quiet meanwhile (``trainables.cost.quiet``).
+    A copy is timed, so ``model`` keeps its device, mode and memory format. Torch uses the target's
+    number of threads during the measurement. On the GPU CUDA events are used. The caller pauses
+    other work meanwhile (``trainables.cost.quiet``).
 
     Args:
-        model: Takes N x 3 x H x W images of its own floating type.
+        model: Takes images [N, 3, H, W] of its own floating type.
         resolution: Height and width of the images.
         target: Device, threads, batch size, warm-up, repeats.
-        channels_last: Lay weights and images in NHWC order, as in the training.
+        channels_last: Store weights and images in NHWC order, as in the training.
 
     Raises:
         RuntimeError: the target needs a GPU and there is none.
@@ -128,7 +127,7 @@ def measure_artifact(
 
     Raises:
         ArtifactError: the runtime cannot load it, or the user's program fails.
-        ValueError: the user's command is missing or not sound.
+        ValueError: the user's command is missing or invalid.
         MissingExtraError: the runtime is not installed.
     """
     if target.name == "command":
@@ -141,7 +140,7 @@ def measure_artifact(
 
 
 def _time(run: Callable[[], object], target: TargetConfig, *, cuda: bool = False) -> Timing:
-    """Return the timing of ``run`` after the warm-up, which takes a third of the budget at most."""
+    """Return the timing of ``run`` after a warm-up of at most a third of the time budget."""
     one_pass = _cuda_pass if cuda else _cpu_pass
     on_thread = target.threads == 1 and not cuda
     with _steady(target.threads), torch.inference_mode():
@@ -163,9 +162,9 @@ def _time(run: Callable[[], object], target: TargetConfig, *, cuda: bool = False
 
 
 def _printed(times: Sequence[float]) -> Timing:
-    """Return the timing that a user's program printed; it is sound unless its passes differ.
+    """Return the timing that a user's program printed; it is reliable unless its passes differ.
 
-    A program may print a median of its own, so fewer than three figures are not judged.
+    A program may print a median of its own, so the interval of fewer than three is not checked.
     """
     if len(times) >= 3:
         return time_in_rounds(lambda: Round(wall_ms=tuple(times)), rounds=1, seconds=1.0)
@@ -219,7 +218,7 @@ def _summarised(
 
 @contextmanager
 def _steady(threads: int) -> Iterator[None]:
-    """Let torch use ``threads`` threads inside, and no garbage collection come between."""
+    """Set torch to ``threads`` threads and disable garbage collection inside."""
     before, collecting = torch.get_num_threads(), gc.isenabled()
     torch.set_num_threads(threads)
     gc.disable()
@@ -239,7 +238,7 @@ def _cpu_pass(run: Callable[[], object]) -> float:
 
 
 def _cuda_pass(run: Callable[[], object]) -> float:
-    """Return the milliseconds of one call on the GPU's own clock."""
+    """Return the milliseconds of one call, by the GPU's clock."""
     torch.cuda.synchronize()
     start, end = _event(), _event()
     start.record()

@@ -1,4 +1,4 @@
-"""A network as a table of its layers, from which others of its kind are counted without a build."""
+"""A network as a table of its layers, from which pruned networks are counted without building."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 Layer: TypeAlias = Convolution | nn.BatchNorm2d
-"""Layers of which is known how large they are, whatever their channels."""
+"""Layers whose size follows from their channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +35,27 @@ class LayerTable:
     taps: Counts
     """Weights between one input and one output: the area of a kernel, 1 for a normalisation."""
     inputs: Counts
-    """Channels that go in."""
+    """Input channels."""
     outputs: Counts
+    """Output channels."""
     by_channel: NDArray[np.bool_]
     """Whether an output depends on one input alone: depthwise layers and normalisations."""
     biased: NDArray[np.bool_]
+    """Whether the layer has a bias."""
 
     @classmethod
     def of(cls, model: nn.Module) -> LayerTable:
         """Return the table of a network.
 
         Raises:
-            TypeError: a layer of some other kind has parameters.
-            ValueError: a layer has groups of channels that are no single ones.
+            TypeError: a layer of another kind has parameters.
+            ValueError: a grouped convolution is not depthwise.
         """
-        found = _layers(model)
-        layers = list(found.values())
+        by_name = _layers(model)
+        layers = list(by_name.values())
         channels = np.array([_channels(layer) for layer in layers])
         return cls(
-            names=tuple(found),
+            names=tuple(by_name),
             taps=np.array([math.prod(getattr(layer, "kernel_size", ())) for layer in layers]),
             inputs=channels[:, 0],
             outputs=channels[:, 1],
@@ -69,7 +71,7 @@ class LayerTable:
         """Return each layer's MACs of one image.
 
         Args:
-            areas: How often each layer's kernel is applied, of ``kernel_areas``.
+            areas: How often each layer's kernel is applied, from ``kernel_areas``.
         """
         return areas * self._weights()
 
@@ -79,26 +81,28 @@ class LayerTable:
 
 @dataclass(frozen=True, slots=True)
 class PrunableTable:
-    """The layers of a dense network, with the channels that pruning takes from each."""
+    """The layers of a dense network, with the channels that pruning removes from each."""
 
     dense: LayerTable
+    """The layers before pruning."""
     groups: tuple[ChannelGroup, ...]
+    """Channels that are pruned together."""
     inputs_of: Counts
-    """Layers x groups: how often the channels of a group go into a layer."""
+    """Layers x groups: how often the channels of a group are inputs of a layer."""
     outputs_of: Counts
-    """Layers x groups: how often they come out of it."""
+    """Layers x groups: how often they are outputs of it."""
 
     @classmethod
     def of(cls, model: nn.Module) -> PrunableTable:
         """Return the table of a dense network in evaluation mode.
 
         Raises:
-            TypeError: a layer of another kind than tables hold has parameters.
-            ValueError: a layer has groups of channels that are no single ones.
+            TypeError: a layer of another kind has parameters.
+            ValueError: a grouped convolution is not depthwise.
             MissingExtraError: Torch-Pruning is not installed.
         """
         dense, groups = LayerTable.of(model), channel_groups(model)
-        row = {name: place for place, name in enumerate(dense.names)}
+        row = {name: i for i, name in enumerate(dense.names)}
         shares = {side: np.zeros((len(row), len(groups)), np.int64) for side in ("in", "out")}
         for column, group in enumerate(groups):
             for name, side in group.layers:
@@ -107,51 +111,51 @@ class PrunableTable:
         return cls(dense, groups, shares["in"], shares["out"])
 
     def left_by(self, ratio: float) -> LayerTable:
-        """Return what is left when ``ratio`` of the channels is gone, [0, 1)."""
-        gone = np.array([group.removed(ratio) for group in self.groups], dtype=np.int64)
+        """Return the layers after pruning ``ratio`` of the channels, [0, 1)."""
+        removed = np.array([group.removed(ratio) for group in self.groups], dtype=np.int64)
         return replace(
             self.dense,
-            inputs=self.dense.inputs - self.inputs_of @ gone,
-            outputs=self.dense.outputs - self.outputs_of @ gone,
+            inputs=self.dense.inputs - self.inputs_of @ removed,
+            outputs=self.dense.outputs - self.outputs_of @ removed,
         )
 
 
 def kernel_areas(
     model: nn.Module, inputs: Sequence[object], names: Sequence[str]
 ) -> tuple[Counts, Any]:
-    """Return how often the kernels of layers are applied when ``model`` is run, and what it makes.
+    """Return how often one forward pass applies the kernel of each layer, and its output.
 
     Args:
-        model: On the meta device; layers without MACs may have been taken out of it.
-        inputs: What it is run on.
-        names: Layers; one that is no convolution, or not there, is applied 0 times.
+        model: On the meta device; layers without MACs may have been removed.
+        inputs: Arguments of the forward pass.
+        names: Layers; 0 for one that is missing or no convolution.
     """
     areas = dict.fromkeys(names, 0)
     handles = [
-        module.register_forward_hook(_noting(name, areas))
+        module.register_forward_hook(_counting(name, areas))
         for name, module in model.named_modules()
         if name in areas and isinstance(module, Convolution)
     ]
     try:
         with torch.no_grad():
-            made = model(*inputs)
+            output = model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
-    return np.array(list(areas.values()), dtype=np.int64), made
+    return np.array(list(areas.values()), dtype=np.int64), output
 
 
-def _noting(name: str, areas: dict[str, int]) -> Hook:
-    def note(layer: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
-        swept = given[0] if isinstance(layer, nn.ConvTranspose2d) else made
-        areas[name] += math.prod(swept.shape[-2:])
+def _counting(name: str, areas: dict[str, int]) -> Hook:
+    def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        applied = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
+        areas[name] += math.prod(applied.shape[-2:])
 
-    return note
+    return count
 
 
 def _layers(model: nn.Module) -> dict[str, Layer]:
     """Return the layers that have parameters of their own, by name."""
-    found: dict[str, Layer] = {}
+    layers: dict[str, Layer] = {}
     for name, module in model.named_modules():
         if next(module.parameters(recurse=False), None) is None:
             continue
@@ -159,8 +163,8 @@ def _layers(model: nn.Module) -> dict[str, Layer]:
             raise TypeError(f"{name} is a {type(module).__name__}")
         if isinstance(module, Convolution) and module.groups > 1 and not _is_by_channel(module):
             raise ValueError(f"{name} has {module.groups} groups of channels")
-        found[name] = module
-    return found
+        layers[name] = module
+    return layers
 
 
 def _channels(layer: Layer) -> tuple[int, int]:

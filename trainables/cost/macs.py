@@ -26,11 +26,11 @@ BITS = {"none": 32, "fp16": 16, "dynamic_int8": 8, "ptq_int8": 8, "qat_int8": 8}
 
 
 def count_macs(model: nn.Module, resolution: Resolution) -> int:
-    """Return the MACs of one forward pass of ``model`` over one image; ``model`` stays untouched.
+    """Return the MACs of one forward pass of ``model`` over one image; ``model`` is not changed.
 
-    Counted are convolutions, transposed ones, linear layers and matrix products, half of what
-    PyTorch calls flops. Normalisation, activations, pooling and interpolation are left out
-    (counters that include them say 1 % more).
+    Convolutions, transposed convolutions, linear layers and matrix products count. MACs are half of
+    what PyTorch calls flops. Normalisation, activations, pooling and interpolation do not count;
+    counters that include them report 1 % more.
 
     Args:
         model: Takes N x 3 x H x W images; on any device.
@@ -51,13 +51,13 @@ def count_params(model: nn.Module) -> int:
 def static_costs(config: TrialConfig, num_classes: int) -> dict[str, int]:
     """Return ``params``, ``macs``, ``flops`` and ``bops`` of one image, before any training.
 
-    Cached on what they depend on. Channels that pruning takes are not counted, single weights are:
-    dense kernels multiply by zeros too. A MAC is two flops. Of BOPs each MAC counts the product of
-    the bits of its two factors: 32 x 32 in float, 16 x 16 in half precision, 8 x 8 in int8.
+    Pruned channels do not count. Single pruned weights do, as dense kernels multiply by zeros too.
+    A MAC is two flops. A MAC's BOPs are the product of the bits of its two factors: 32 x 32 in
+    float, 16 x 16 in half precision, 8 x 8 in int8.
 
     Raises:
         ValueError: the configuration cannot be built.
-        MissingExtraError: channels are to go and Torch-Pruning is not installed.
+        MissingExtraError: channels are pruned and Torch-Pruning is not installed.
 
     Source: van Baalen et al. 2020, "Bayesian Bits", section 2.3, for BOPs.
     """
@@ -79,7 +79,7 @@ def _params_and_macs(config: TrialConfig, num_classes: int) -> tuple[int, int]:
 def _library_costs(
     architecture: TrialConfig, resolution: Resolution, num_classes: int
 ) -> tuple[int, int]:
-    """Return parameters and MACs of a model whose layers nothing is known of."""
+    """Return parameters and MACs of a library's model, whose layers are not tabulated."""
     with no_values():
         model = build_model(architecture, num_classes).eval()
     params = count_params(model)
@@ -95,7 +95,7 @@ def _count(model: Callable[[torch.Tensor], torch.Tensor], resolution: Resolution
 
 
 def _on_meta(model: nn.Module) -> nn.Module:
-    """Return a copy of ``model`` whose tensors have a shape but no values."""
+    """Return a copy of ``model`` on the meta device."""
     tensors: dict[int, object] = {
         id(buffer): buffer.detach().to("meta") for buffer in model.buffers()
     }

@@ -1,4 +1,4 @@
-"""Peak memory of a stretch of work."""
+"""Peak memory of a phase of work."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MemoryMethod: TypeAlias = Literal["cuda-allocated", "rss-high-water-mark", "rss-sampled"]
-"""What was read: PyTorch's allocator on the GPU, the kernel's own mark of the process's resident
-size, or that size looked at every few milliseconds, which can miss a short peak."""
+"""Source of the figure: PyTorch's allocator on the GPU, the kernel's high-water mark of the
+process's resident size, or samples of that size, which can miss a short peak."""
 
 MB = 1e6
 SAMPLE_SECONDS = 0.02
+"""Time between two samples of the resident size, s."""
 CLEAR_REFS = Path("/proc/self/clear_refs")
 STATUS = Path("/proc/self/status")
 RESET_HIGH_WATER_MARK = "5"
+"""Value that resets the mark when written to ``CLEAR_REFS``, see proc_pid_clear_refs(5)."""
 
 
 class PeakMemory:
-    """Context whose ``mb`` says how much memory its body needed at most.
+    """Context whose ``mb`` is the peak memory of its body.
 
-    On a GPU that is all PyTorch had allocated on the device at the peak. On the CPU it is how far
-    the resident size of the whole process rose above what it was at the start; memory that an
-    earlier trial freed is given back to the system first, else it would be used again uncounted.
-    Bodies of one process must not overlap: the marks belong to the device or the process.
+    On a GPU this is the peak of PyTorch's allocations on the device. On the CPU it is the rise of
+    the process's resident size over its value at the start. Memory freed by earlier trials is
+    returned to the system first, else the body would reuse it uncounted. Bodies of one process must
+    not overlap: the marks belong to the device or the process.
 
     Attributes:
         mb: Peak, megabytes of 1e6 bytes, >= 0; None until the body has ended.
-        method: How it was read.
+        method: Source of the figure.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -46,7 +48,7 @@ class PeakMemory:
         self._sampler: _RssSampler | None = None
 
     def __enter__(self) -> Self:
-        """Set the mark to now."""
+        """Reset the mark."""
         self.mb = None
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -79,7 +81,7 @@ class PeakMemory:
 
 
 class _RssSampler(threading.Thread):
-    """Thread that keeps the largest resident size it saw."""
+    """Thread that samples the resident size and keeps the maximum."""
 
     def __init__(self) -> None:
         super().__init__(name="rss-sampler", daemon=True)
@@ -91,7 +93,7 @@ class _RssSampler(threading.Thread):
             self._peak = max(self._peak, _rss())
 
     def stop(self) -> int:
-        """End the thread and return the peak, bytes."""
+        """Stop the thread and return the peak, bytes."""
         self._end.set()
         self.join()
         return max(self._peak, _rss())
@@ -103,10 +105,7 @@ def _rss() -> int:
 
 
 def _reset_high_water_mark() -> bool:
-    """Set the kernel's mark to the present size; whether the kernel allows it.
-
-    Source: proc_pid_clear_refs(5).
-    """
+    """Reset the kernel's mark to the current size; whether the kernel allows it."""
     try:
         CLEAR_REFS.write_text(RESET_HIGH_WATER_MARK, encoding="ascii")
         marked = _high_water_mark()
@@ -116,7 +115,7 @@ def _reset_high_water_mark() -> bool:
 
 
 def _high_water_mark() -> int:
-    """Return the largest resident size since the mark was set, bytes.
+    """Return the largest resident size since the mark was reset, bytes.
 
     Source: ``VmHWM`` in proc_pid_status(5).
     """
@@ -127,7 +126,7 @@ def _high_water_mark() -> int:
 
 
 def _return_free_memory() -> None:
-    """Give memory that nothing uses back to the system, where the C library can (glibc)."""
+    """Return free memory to the system, where the C library can (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

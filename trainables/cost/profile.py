@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class Measuring(Protocol):
-    """Opens a context in which nothing of ours computes beside a measurement."""
+    """Opens a context in which the trainings of this node pause for a measurement."""
 
     def __call__(self, *, pause: bool = True) -> AbstractContextManager[object]:
-        """Return the context; without ``pause`` the trainings of this node go on.
+        """Return the context; without ``pause`` the trainings of this node continue.
 
         Its value is False where trainings could not be paused.
         """
@@ -53,33 +53,32 @@ class CostProfile:
     artifact_bytes: int | None = None
     """Size of the file that the target runs, > 0; None where it runs no file."""
     latency: LatencyMeasurement | None = None
-    """Latency on the target; None where it was not asked for."""
+    """Latency on the target; None where it was not measured."""
 
     def metrics(self) -> dict[str, float]:
         """Return the figures by name: ``params``, ``macs``, ``flops``, ``latency_ms``, ..."""
-        found: dict[str, float] = {"params": self.params, "macs": self.macs, "flops": self.flops}
+        metrics: dict[str, float] = {"params": self.params, "macs": self.macs, "flops": self.flops}
         for name in ("bops", "artifact_bytes"):
             if (value := getattr(self, name)) is not None:
-                found[name] = value
+                metrics[name] = value
         if self.latency is not None:
-            found |= {name: getattr(self.latency, name) for name in LATENCY_METRICS}
-            found[UNDISTURBED] = float(self.latency.undisturbed)
-        return found
+            metrics |= {name: getattr(self.latency, name) for name in LATENCY_METRICS}
+            metrics[UNDISTURBED] = float(self.latency.undisturbed)
+        return metrics
 
     def details(self) -> dict[str, Value]:
-        """Return how the latency was measured: device, runtime, threads, ...; else nothing."""
+        """Return how the latency was measured (device, runtime, threads, ...); else nothing."""
         if self.latency is None:
             return {}
-        found = asdict(self.latency)
         return {
             name: value
-            for name, value in found.items()
+            for name, value in asdict(self.latency).items()
             if name not in LATENCY_METRICS and value is not None
         }
 
     @property
     def sound(self) -> bool:
-        """Whether the profile may be used again: its latency, if any, was undisturbed."""
+        """Whether the profile may be reused: its latency, if any, was undisturbed."""
         return self.latency is None or self.latency.undisturbed
 
     def to_mapping(self) -> dict[str, object]:
@@ -121,7 +120,7 @@ def profile_config(
         num_classes: Channels of the logits, >= 1.
         target: Where latency is measured.
         latency: Measure it; otherwise there is no forward pass.
-        channels_last: Lay tensors in NHWC order for the latency.
+        channels_last: Store tensors in NHWC order for the latency.
         measuring: Opens a context in which the trainings of the node pause
             (``QuietNode.measuring``, ``TrialSession.measuring``); entered for the timing only.
 
@@ -146,12 +145,12 @@ def profile_config(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimedNetwork:
-    """A network that is ready to be timed."""
+    """A network that is ready for latency measurements."""
 
     target: TargetConfig
-    """Where it is timed."""
+    """Where it is measured."""
     run: Callable[[], LatencyMeasurement]
-    """Measures once."""
+    """Measures it once."""
     artifact_bytes: int | None = None
     """Size of the file that the target runs, > 0; None where it runs no file."""
 
@@ -172,7 +171,7 @@ def timed_network(
 ) -> TimedNetwork:
     """Return ``config``'s untrained network as the target runs it: weights change no latency.
 
-    An artifact is written into ``folder``.
+    An artifact is written into ``folder`` where the target runs a file.
 
     Raises:
         ValueError: the configuration cannot be built, or the target cannot run it.
@@ -193,8 +192,8 @@ def timed_network(
             artifact_bytes=None,
         )
     path = folder / f"model.{suffix}"
-    stand_in_model = stand_in(config, num_classes)
-    write_artifact(stand_in_model, config.resolution, path, batch_size=target.batch_size)
+    model = stand_in(config, num_classes)
+    write_artifact(model, config.resolution, path, batch_size=target.batch_size)
     return TimedNetwork(
         target=target,
         run=lambda: measure_artifact(
@@ -205,14 +204,14 @@ def timed_network(
 
 
 def best_measurement(measured: Sequence[LatencyMeasurement]) -> LatencyMeasurement:
-    """Return the one of repeated measurements that counts, of at least one.
+    """Return the measurement to use of at least one repeated measurement.
 
-    That is the median of the undisturbed ones (the lower of two); without any, the smallest, since
-    other work only adds to a latency.
+    That is the (lower) median of the undisturbed ones. Without any it is the smallest, since other
+    load only adds to a latency.
     """
-    ordered = sorted(measured, key=lambda each: each.latency_ms)
-    sound = [each for each in ordered if each.undisturbed]
-    return sound[(len(sound) - 1) // 2] if sound else ordered[0]
+    ordered = sorted(measured, key=lambda measurement: measurement.latency_ms)
+    undisturbed = [measurement for measurement in ordered if measurement.undisturbed]
+    return undisturbed[(len(undisturbed) - 1) // 2] if undisturbed else ordered[0]
 
 
 def _beside_trainings(measured: LatencyMeasurement) -> LatencyMeasurement:

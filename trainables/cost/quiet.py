@@ -1,4 +1,4 @@
-"""Measurements of one node in order of arrival, with our trainings paused meanwhile."""
+"""Latency measurements of one node, first in, first out, while its trainings pause."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ POLL_SECONDS = 0.02
 
 
 def quiet_path() -> Path:
-    """Return the file at which everything of ours on one node meets to measure in quiet."""
+    """Return the lock file that all sweeps and commands on one node share."""
     return Path(tempfile.gettempdir()) / "segsweep" / "quiet"
 
 
 class QuietNode:
     """One process's handle on the lock; all processes of a node give the same ``path``.
 
-    Files are locked with ``flock``, so whatever a dead process held is free at once. ``path`` is
-    shared by every training and exclusive to a measurement. ``path.gate`` is locked before it: a
-    measurement holds the gate until it is done, and trainings check the gate between two steps and
-    pause. Hence a measurement never starves.
+    Files are locked with ``flock``, so the locks of a dead process are released at once. Trainings
+    share the lock of ``path``; a measurement holds it exclusively. ``path.gate`` is locked before
+    ``path``: a measurement holds the gate until it is done, and trainings check the gate between
+    two steps and pause. Hence a measurement never starves.
 
     Measurements take tickets in ``path.queue`` and run one at a time in order of arrival. A
-    measurement waits without a limit for those before it, which have time budgets. It waits for
-    trainings up to a timeout; after it, it runs with them beside it and reports so.
+    measurement waits without a limit for earlier ones, which have time budgets. It waits for
+    trainings up to a timeout; then it runs beside them and reports so.
 
-    With several ranks a trial, only rank 0 takes part, always between two steps: the other ranks
-    wait in their next collective. Call ``yield_if_measuring`` right before a step's first
-    collective, then they pause within milliseconds. No rank waits for a lock inside a collective
-    that another rank waits in, so trials that span nodes cannot block each other.
+    Of a trial with several ranks, only rank 0 locks, always between two steps: the other ranks wait
+    in their next collective. Call ``yield_if_measuring`` right before a step's first collective;
+    then they pause within milliseconds. No rank waits for a lock inside a collective that another
+    rank waits in, so trials on several nodes cannot deadlock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class QuietNode:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Announce that this process computes; waits first while anyone measures."""
+        """Mark this process as training; waits first while a measurement runs."""
         if self._training:
             raise RuntimeError("training() is entered already; leave it before entering it again")
         self._join()
@@ -64,9 +64,9 @@ class QuietNode:
             self._leave()
 
     def yield_if_measuring(self) -> float:
-        """Stand back while anyone measures; return the seconds stood still, 0.0 usually.
+        """Pause while a measurement runs; return the seconds paused, 0.0 usually.
 
-        Costs a few microseconds where nobody measures. Outside of ``training`` it does nothing.
+        Takes a few microseconds without a measurement. Outside of ``training`` it does nothing.
         """
         if not self._training or _try(self._gate, fcntl.LOCK_SH):
             if self._training:
@@ -91,10 +91,10 @@ class QuietNode:
                 a phone: then such measurements wait for each other only.
             timeout_s: Longest wait for the current steps to end, seconds, >= 0; after it the body
                 runs with False.
-            settle_s: Pause after the last training paused, in which ranks that do not take
-                part reach their next collective, seconds, >= 0.
+            settle_s: Delay after the last training paused, in which other ranks than 0 reach their
+                next collective, seconds, >= 0.
         """
-        with self._turn("here" if pause else "elsewhere"):
+        with self._ticket("here" if pause else "elsewhere"):
             if not pause:
                 with _exclusive(self._elsewhere):
                     yield True
@@ -116,7 +116,7 @@ class QuietNode:
                     self._join()
 
     @contextmanager
-    def _turn(self, queue: str) -> Iterator[None]:
+    def _ticket(self, queue: str) -> Iterator[None]:
         """Wait until every earlier ticket of ``queue`` is returned or its process is dead."""
         folder = self._queue / queue
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class QuietNode:
         self._tickets.add(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            hidden.rename(ticket)  # visible only once locked: an unlocked ticket is a dead one
+            hidden.rename(ticket)  # visible once locked: an unlocked ticket has no live process
             while _is_preceded(folder, name):
                 time.sleep(POLL_SECONDS)
             yield
@@ -137,7 +137,7 @@ class QuietNode:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Release everything; the handle is of no use afterwards."""
+        """Release all locks; the handle cannot be used afterwards."""
         for descriptor in (self._node, self._gate, self._elsewhere, *self._tickets):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -161,7 +161,7 @@ _handles: weakref.WeakSet[QuietNode] = weakref.WeakSet()
 
 
 def _close_all() -> None:
-    """Drop what a forked child inherited, lest it hold its dead parent's locks."""
+    """Close the inherited handles in a forked child, else it holds its dead parent's locks."""
     for handle in list(_handles):
         handle.close()
 

@@ -1,4 +1,4 @@
-"""Timing of forward passes in rounds, with the signs of a disturbance."""
+"""Timing of forward passes in rounds, and detection of disturbances."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ AGREEMENT = 0.05
 TIGHT = 0.02
 """Relative half-width of the median's interval at which timing ends."""
 LOOSE = 0.05
-"""Relative half-width above which a median is not a sound result."""
+"""Relative half-width above which a median counts as disturbed."""
 CPU_SHARE = 0.95
 """Least CPU time of the measuring thread over wall time; below it, the thread was waiting."""
 OTHER_LOAD = 0.15
-"""Largest share of the machine's CPUs that other work may use. One busy process beside the
-measurement on two cores (0.5) made single-threaded passes 25 to 40 % longer although wall and CPU
-time agreed: the two virtual cores shared execution units."""
+"""Largest share of the machine's CPUs that other processes may use. On two cores, one busy process
+(0.5) made single-threaded passes 25 to 40 % longer although wall and CPU time agreed: the two
+virtual cores share execution units."""
 SHORTEST_ROUND = 0.2
-"""Least seconds of a round: the system counts CPU time in steps of 10 ms."""
+"""Least duration of a round, s: the system counts CPU time in steps of 10 ms."""
 LONGEST_ROUND = 1.0
-"""Seconds after which a round ends as soon as it has three passes."""
+"""Time after which a round ends as soon as it has three passes, s."""
 GIVE_UP = 1 / 3
 """Share of the time budget after which timing ends if every round was disturbed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """Consecutive passes and what the machine did meanwhile."""
+    """Consecutive passes and the load of the machine meanwhile."""
 
     wall_ms: tuple[float, ...]
     """Duration of each pass, milliseconds, > 0."""
@@ -46,12 +46,12 @@ class Round:
     switches: int | None = None
     """Involuntary context switches of the measuring thread; None where they are not counted."""
     other_load: float | None = None
-    """Share of the machine's CPUs that other processes used, [0, 1]; None where it does not
-    matter (another device)."""
+    """Share of the machine's CPUs that other processes used, [0, 1]; None for a measurement on
+    another device."""
 
     @property
     def disturbance(self) -> str:
-        """Why the wall times of this round are not sound; empty where nothing says so."""
+        """Why the wall times of this round are not reliable; empty where they are."""
         if self.cpu_ms is not None:
             share = sum(self.cpu_ms) / sum(self.wall_ms)
             if not share >= CPU_SHARE:
@@ -66,23 +66,22 @@ class Timing:
     """The result of timing in rounds."""
 
     times_ms: tuple[float, ...]
-    """Times that the figures are computed from, milliseconds: wall times where ``estimate`` is
-    ``wall``, CPU times of the measuring thread where it is ``cpu``."""
+    """Times that the figures are computed from, milliseconds."""
     estimate: Literal["wall", "cpu"]
-    """What ``times_ms`` are."""
+    """Whether these are wall times or CPU times of the measuring thread."""
     rounds: int
     """Rounds timed, >= 1."""
     interval: float
     """Half-width of the 95 % interval of the median over the median, >= 0; infinite for fewer than
     three passes."""
     disturbance: str
-    """Why the figure is not sound; empty where it is."""
+    """Why the figure is not reliable; empty where it is."""
     cpu_ms: float | None
-    """Median CPU time of the measuring thread in a pass, milliseconds; None where not known."""
+    """Median CPU time of the measuring thread in a pass, milliseconds; None where unknown."""
     switches: float | None
-    """Involuntary context switches a pass; None where not known."""
+    """Involuntary context switches per pass; None where unknown."""
     other_load: float | None
-    """Mean share of the machine's CPUs that other processes used, [0, 1]; None where not known."""
+    """Mean share of the machine's CPUs that other processes used, [0, 1]; None where unknown."""
 
 
 def time_in_rounds(
@@ -94,13 +93,13 @@ def time_in_rounds(
 ) -> Timing:
     """Return the pooled times of the undisturbed rounds.
 
-    Other work only adds to a time. So the rounds whose median lies within ``AGREEMENT`` of the
-    smallest are pooled. Timing ends when the pool has two rounds and the interval of its median
-    is within ``TIGHT``, at ``rounds`` or at the end of the time budget, or after a third of it when
-    no round was undisturbed.
+    Other load only adds to a time. So the rounds with a median within ``AGREEMENT`` of the smallest
+    are pooled. Timing ends when the pool has two rounds and the interval of its median is within
+    ``TIGHT``, after ``rounds``, or at the end of the time budget. It ends after ``GIVE_UP`` of the
+    budget when no round was undisturbed.
 
-    Where no round was undisturbed, the CPU times are pooled instead, if there are any: under four
-    busy processes per core wall times were 6 times those of a quiet machine, CPU times 1.3 to 1.6.
+    Where no round was undisturbed, the CPU times are pooled instead, if there are any: with four
+    busy processes per core wall times were 6 times those of an idle machine, CPU times 1.3 to 1.6.
 
     Args:
         timed: Times one round.
@@ -108,13 +107,13 @@ def time_in_rounds(
         seconds: Time budget, > 0; no round begins after it.
         clock: Seconds, monotonic.
     """
-    began = clock()
+    start = clock()
     done = [timed()]
-    while len(done) < rounds and (elapsed := clock() - began) < seconds:
-        clean = [each for each in done if not each.disturbance]
-        if not clean and elapsed >= GIVE_UP * seconds:
+    while len(done) < rounds and (elapsed := clock() - start) < seconds:
+        undisturbed = [each for each in done if not each.disturbance]
+        if not undisturbed and elapsed >= GIVE_UP * seconds:
             break
-        pooled, pool_size = _pool([each.wall_ms for each in clean])
+        pooled, pool_size = _pool([each.wall_ms for each in undisturbed])
         if pool_size >= 2 and relative_interval(pooled) <= TIGHT:
             break
         done.append(timed())
@@ -124,8 +123,8 @@ def time_in_rounds(
 def relative_interval(times: Sequence[float]) -> float:
     """Return the half-width of the 95 % interval of the median, divided by the median.
 
-    The interval is that of order statistics, free of any distribution; with fewer than six values
-    it is their range. Infinite for fewer than three values.
+    The interval is that of order statistics, which assumes no distribution; with fewer than six
+    values it is their range. Infinite for fewer than three values.
     """
     count = len(times)
     if count < 3:
@@ -148,14 +147,14 @@ def time_round(
     """
     wall: list[float] = []
     cpu: list[float] = []
-    busy, switches, began = _busy_seconds(), _switches(), time.perf_counter()
-    own = time.process_time()
-    while not _is_over(len(wall), passes, time.perf_counter() - began):
-        start = time.thread_time_ns()
+    busy, switches, start = _busy_seconds(), _switches(), time.perf_counter()
+    process = time.process_time()
+    while not _is_over(len(wall), passes, time.perf_counter() - start):
+        thread = time.thread_time_ns()
         wall.append(one_pass())
-        cpu.append((time.thread_time_ns() - start) / 1e6)
-    elapsed, own = time.perf_counter() - began, time.process_time() - own
-    other = max(0.0, _busy_seconds() - busy - own) / (elapsed * (psutil.cpu_count() or 1))
+        cpu.append((time.thread_time_ns() - thread) / 1e6)
+    elapsed, process = time.perf_counter() - start, time.process_time() - process
+    other = max(0.0, _busy_seconds() - busy - process) / (elapsed * (psutil.cpu_count() or 1))
     after = _switches()
     return Round(
         wall_ms=tuple(wall),
@@ -172,7 +171,7 @@ def _is_over(done: int, passes: int, elapsed: float) -> bool:
 
 
 def _pool(series: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], int]:
-    """Return the times of the series near the smallest median, and how many series these are."""
+    """Return the times of the series with a median near the smallest, and their number."""
     if not series:
         return (), 0
     medians = [statistics.median(times) for times in series]
@@ -182,10 +181,10 @@ def _pool(series: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], int]:
 
 
 def _summary(done: Sequence[Round]) -> Timing:
-    clean = [each for each in done if not each.disturbance]
+    undisturbed = [each for each in done if not each.disturbance]
     cpu = [each.cpu_ms for each in done if each.cpu_ms is not None]
-    estimate: Literal["wall", "cpu"] = "wall" if clean or len(cpu) < len(done) else "cpu"
-    series = [each.wall_ms for each in clean or done] if estimate == "wall" else cpu
+    estimate: Literal["wall", "cpu"] = "wall" if undisturbed or len(cpu) < len(done) else "cpu"
+    series = [each.wall_ms for each in undisturbed or done] if estimate == "wall" else cpu
     times, _ = _pool(series)
     interval = relative_interval(times)
     loose = f"the median is known to ±{interval:.0%} only" if interval > LOOSE else ""
@@ -199,7 +198,7 @@ def _summary(done: Sequence[Round]) -> Timing:
         estimate=estimate,
         rounds=len(done),
         interval=interval,
-        disturbance=loose if clean else done[-1].disturbance,
+        disturbance=loose if undisturbed else done[-1].disturbance,
         cpu_ms=statistics.median(_pool(cpu)[0]) if cpu else None,
         switches=sum(switches) / passes if switches else None,
         other_load=statistics.fmean(loads) if loads else None,
@@ -210,11 +209,10 @@ def _busy_seconds() -> float:
     """Return the seconds that all CPUs of the machine were busy, including stolen time."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
-    # guest time is part of user time
+    # User time includes guest time.
     return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0))
 
 
 def _switches() -> int | None:
-    # The count by thread exists on Linux alone.
-    thread = getattr(resource, "RUSAGE_THREAD", None)
+    thread = getattr(resource, "RUSAGE_THREAD", None)  # Linux alone
     return None if thread is None else resource.getrusage(thread).ru_nivcsw

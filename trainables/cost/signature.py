@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 MEASUREMENT = 2
-"""Version of the measuring method; 1 did not detect disturbances, so its figures are not reused."""
+"""Version of the measuring method: version 1 did not detect disturbances and is not reused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostInfo:
-    """What latency depends on of the machine."""
+    """The properties of a machine that latency depends on."""
 
     device: str
     """Name of the processor or GPU."""
@@ -33,7 +33,7 @@ class HostInfo:
 
 
 def describe_host(target: TargetConfig) -> HostInfo:
-    """Return this machine as ``target`` sees it.
+    """Return the properties of this machine for ``target``.
 
     Raises:
         RuntimeError: the target needs a GPU and there is none.
@@ -51,11 +51,11 @@ def cost_signature(
     *,
     channels_last: bool = True,
 ) -> str:
-    """Return 32 hex digits, equal where and only where a latency may be used again.
+    """Return 32 hex digits that are equal exactly where a latency may be reused.
 
     The digest covers the model's shape, the target with its threads and batch size, the machine and
-    the library, not the weights or anything of the training. Hence int8 models are alike however
-    their ranges were found, and so are dense ones whichever of their weights are 0.
+    the library. It excludes the weights and everything of the training. Hence int8 models have the
+    same signature for any calibration, and dense ones for any unstructured pruning.
     """
     parts = {
         "measurement": MEASUREMENT,

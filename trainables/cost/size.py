@@ -1,4 +1,4 @@
-"""Size of what is stored of a model."""
+"""Size of a model's files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def artifact_mb(path: Path) -> float:
     """Return the size of a file, or of all files below a folder, megabytes of 1e6 bytes.
 
     Raises:
-        FileNotFoundError: there is nothing at ``path``.
+        FileNotFoundError: ``path`` does not exist.
     """
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / MB

@@ -1,4 +1,4 @@
-"""Networks without values, and without layers that no MAC belongs to."""
+"""Networks on the meta device, without the layers that have no MACs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ELEMENTWISE = (
     nn.Sigmoid,
     nn.SiLU,
 )
-"""Layers that no MAC belongs to, whose output has the shape of their input."""
+"""Layers without MACs whose output has the shape of their input."""
 FILLING = frozenset(
     {
         nn.init.constant_,
@@ -37,20 +37,20 @@ FILLING = frozenset(
         torch.Tensor.zero_,
     }
 )
-"""What gives a new weight its values."""
+"""Functions that initialise weights."""
 
 
 @contextmanager
 def no_values() -> Iterator[None]:
-    """Build networks on the meta device, whose tensors have a shape and nothing else."""
+    """Build networks on the meta device, whose tensors have a shape but no values."""
     with torch.device("meta"), _NoInitialValues():
         yield
 
 
 def strip(model: nn.Module) -> None:
-    """Change ``model`` in place: take out layers that have no MACs and leave the shape as it is.
+    """Remove the layers of ``model`` that have no MACs and keep the shape, in place.
 
-    On the meta device these run as long Python decompositions, two thirds of the time.
+    On the meta device these run as long Python decompositions, two thirds of a forward pass.
     """
     for parent in list(model.modules()):
         for name, child in parent.named_children():
@@ -59,7 +59,7 @@ def strip(model: nn.Module) -> None:
 
 
 class _NoInitialValues(TorchFunctionMode):
-    """Mode in which tensors are not filled: on the meta device that takes time for nothing."""
+    """Mode that skips initialisation, which takes time on the meta device too."""
 
     def __torch_function__(
         self,
@@ -68,7 +68,7 @@ class _NoInitialValues(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        """Return what ``func`` does, or the tensor that it would fill as it is."""
+        """Return the result of ``func``, or the unchanged tensor that it would fill."""
         given = kwargs or {}
         if func in FILLING:
             return args[0] if args else given["tensor"]

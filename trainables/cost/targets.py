@@ -1,4 +1,4 @@
-"""What each target can run."""
+"""The quantizations and artifact formats that each target can run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RUNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Values of ``quantization`` by target.
 
-PyTorch has no int8 kernels for an exported program; XNNPACK's fp16 program is stored in 32 bits and
-falls apart into 19 pieces, so it is neither smaller nor faster.
+PyTorch has no int8 kernels for an exported program. XNNPACK stores an fp16 program in 32 bits and
+partitions it into 19 pieces, so it is neither smaller nor faster.
 """
 _FORMATS: Mapping[str, ArtifactFormat] = MappingProxyType(
     {"onnxruntime-cpu": "onnx", "executorch-xnnpack": "pte"}

@@ -1,4 +1,4 @@
-"""Memory that training a model takes, worked out without training it."""
+"""An estimate of the memory that training a model takes, without training it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 MB = 1e6
 _STATES = {"sgd": 1, "adam": 2, "adamw": 2}
-"""Values that an optimizer keeps of each weight."""
+"""Values per weight in the optimizer's state."""
 _PROBE = 2
-"""Images of the probe; with one, BatchNorm over a pooled image has nothing to normalise."""
+"""Images of the probe; BatchNorm cannot normalise the pooled features of a single image."""
 
 
 def training_memory_mb(config: TrialConfig, num_classes: int, images: int) -> float:
-    """Return what weights, gradients, optimizer and saved activations take, MB of 1e6 bytes.
+    """Return the size of weights, gradients, optimizer and saved activations, MB of 1e6 bytes.
 
-    In 32 bits. Workspaces of the kernels, the allocator's waste, the CUDA context are not in it;
-    what a device really takes is learnt from trials that ran.
+    In 32 bits. It excludes the workspaces of kernels, fragmentation and the CUDA context. Measured
+    peaks of earlier trials replace the estimate where there are some.
 
     Args:
-        config: What is trained.
+        config: The configuration.
         num_classes: Classes of the data set, >= 2.
-        images: Images that go through the model together, >= 1.
+        images: Images per forward pass, >= 1.
 
     Source: ``torch.autograd.graph.saved_tensors_hooks`` on the meta device.
     """
@@ -48,19 +48,17 @@ def _counts(config: TrialConfig, resolution: Resolution, num_classes: int) -> tu
     """Return the number of weights with the bytes saved for the backward pass of one image."""
     with no_values():
         model = build_model(config, num_classes).train()
-    own = {id(parameter) for parameter in model.parameters()}
-    seen: dict[int, int] = {}
-    kept: list[torch.Tensor] = []
+    weights = {id(parameter) for parameter in model.parameters()}
+    saved: dict[int, torch.Tensor] = {}  # by id, which is unique while the tensors are referenced
 
-    def note(tensor: torch.Tensor) -> torch.Tensor:
+    def save(tensor: torch.Tensor) -> torch.Tensor:
         base = tensor if tensor._base is None else tensor._base  # noqa: SLF001 - views share memory
-        if id(base) not in own:
-            seen[id(base)] = base.numel() * base.element_size()
-            kept.append(base)
+        if id(base) not in weights:
+            saved[id(base)] = base
         return tensor
 
-    image = torch.empty(_PROBE, 3, resolution.height, resolution.width, device="meta")
-    with saved_tensors_hooks(note, lambda tensor: tensor):
-        model(image)
-    params = count_params(model)
-    return params, sum(seen.values()) / _PROBE
+    images = torch.empty(_PROBE, 3, resolution.height, resolution.width, device="meta")
+    with saved_tensors_hooks(save, lambda tensor: tensor):
+        model(images)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in saved.values())
+    return count_params(model), size / _PROBE
