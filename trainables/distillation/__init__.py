@@ -1,1 +1,1 @@
-"""Distillation: the teacher, its cached soft labels."""
+"""Distillation: the teacher and its cached soft labels."""

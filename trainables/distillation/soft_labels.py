@@ -1,4 +1,4 @@
-"""A teacher's logits for every training image, computed once for all students."""
+"""A teacher's logits of every training image, computed once for all students."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from trainables.models.build import SegmentationModel
 
 STRIDE = 8
-"""Side of the teacher's images over the side of the logits that are kept."""
+"""Side of the teacher's images over the side of the stored logits."""
 _VERSION = 1
+"""Version of the stored format."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,12 +46,12 @@ class SoftLabelKey:
     split: str
     """Digest of the training images."""
     resolution: Resolution
-    """Height and width the teacher sees."""
+    """Height and width of the teacher's images."""
     stride: int
     """Side of its images over the side of the logits."""
 
     def shape(self, images: int, classes: int) -> tuple[int, int, int, int]:
-        """Return N x C x h x w."""
+        """Return the shape [N, C, h, w] of the logits."""
         height = math.ceil(self.resolution.height / self.stride)
         width = math.ceil(self.resolution.width / self.stride)
         return images, classes, height, width
@@ -77,29 +78,29 @@ def ensure_soft_labels(
     stride: int = STRIDE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Return the folder of the teacher's logits, computed first where they are not there yet.
+    """Return the folder of the teacher's logits, computed first where they are missing.
 
-    They are float16, N x C x h x w, in the order of the training images and seen without
-    augmentation at the teacher's own resolution; a point has the same relative place in them as in
-    an image of any size. Processes that ask at once compute them once.
+    They are float16 [N, C, h, w], in the order of the training images, without augmentation and at
+    the teacher's own resolution. They cover the whole image, so that students of any resolution can
+    interpolate them. Concurrent processes compute them once.
 
     Args:
         teacher: The teacher's checkpoint.
         data: The data set; must have the teacher's classes.
-        cache_dir: Where soft labels are kept.
-        device: Where the teacher runs; None for the CPU.
+        cache_dir: Folder of the soft labels.
+        device: Device of the teacher; None for the CPU.
         stride: Side of the teacher's images over the side of the logits, >= 1.
-        progress: Called with images done and images in all.
+        progress: Called with the number of finished images and of all images.
 
     Raises:
-        TeacherError: the teacher knows other classes, or its logits are not finite.
+        TeacherError: the teacher has other classes, or its logits are not finite.
         CacheError: the cache folder has too little space.
     """
     info, model = load_teacher(teacher)
     layout = open_layout(data, cache_dir)
     if tuple(layout.class_names) != info.class_names:
         raise TeacherError(
-            f"teacher {teacher} knows the classes {', '.join(info.class_names)}, the data set has "
+            f"teacher {teacher} has the classes {', '.join(info.class_names)}, the data set has "
             f"{', '.join(layout.class_names)}; train a teacher on this data set"
         )
     key = SoftLabelKey(
@@ -126,7 +127,7 @@ def ensure_soft_labels(
 def _logits(
     model: SegmentationModel, train: SegmentationDataset, key: SoftLabelKey, compute: Compute
 ) -> Iterator[NDArray[np.float16]]:
-    """Yield the logits of one batch after the other, n x C x h x w."""
+    """Yield the logits of each batch, [n, C, h, w]."""
     size = key.shape(0, 0)[2:]
     placed = compute.place(model)
     placed.eval()

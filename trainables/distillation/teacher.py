@@ -1,4 +1,4 @@
-"""The teacher: a large model, trained like a trial, kept in one file that says what it is."""
+"""The teacher: a large model, trained like a trial, in one file with its description."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from trainables.session.session import TrialSession
 
 FILE = "teacher.safetensors"
-"""Name of the file that a teacher is kept in."""
+"""Name of a teacher's file."""
 _WAIT_SECONDS = 0.5
+"""Time between two attempts to lock a teacher that another process trains, s."""
 
 
 class TeacherError(Exception):
@@ -53,7 +54,7 @@ class TeacherError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherInfo:
-    """What a teacher's file says of it."""
+    """The description in a teacher's file."""
 
     path: str
     """The file."""
@@ -62,13 +63,13 @@ class TeacherInfo:
     config: dict[str, Value]
     """Its configuration; ``arch``, ``backbone``, ``output_stride``, ..."""
     resolution: str
-    """HEIGHTxWIDTH of the images it was trained on."""
+    """HEIGHTxWIDTH of its training images."""
     class_names: tuple[str, ...]
     """Names of its classes by label."""
     miou: float
     """Its mIoU on the validation images, [0, 1]."""
     dataset: str
-    """Digest of the data set it was trained on."""
+    """Digest of its training data set."""
 
 
 def train_teacher(
@@ -81,24 +82,24 @@ def train_teacher(
     resolution: Resolution,
     cache_dir: str | Path,
 ) -> TeacherInfo:
-    """Return the teacher that the settings describe, trained first where there is none yet.
+    """Return the teacher of the settings, trained first where it is missing.
 
-    It is trained as any trial is: with the same loop, messages, early stopping and checkpoints, so
-    that an interrupted training goes on. What is kept lies below ``cache_dir`` under a digest of
-    everything it depends on. Of several sweeps that want the same teacher one trains it, and the
+    It is trained like a trial: with the same loop, messages, early stopping and checkpoints. So an
+    interrupted training resumes. The teacher is stored in ``cache_dir`` under a digest of
+    everything it depends on. Of several sweeps that need the same teacher one trains it, and the
     others wait.
 
     Args:
-        teacher: The settings; a ``checkpoint`` named there is read and nothing is trained.
-        session: Hears of the training.
+        teacher: The settings; their ``checkpoint``, if any, is read instead of a training.
+        session: Receives the messages of the training.
         data: The data set.
         training: Settings shared with the trials.
         target: Where its latency is measured, for comparison with its students'.
-        resolution: What it sees where ``teacher.resolution`` is None.
-        cache_dir: Where teachers and decoded images are kept.
+        resolution: Resolution of its images where ``teacher.resolution`` is None.
+        cache_dir: Folder of teachers and decoded images.
 
     Raises:
-        TeacherError: the training did not come to its end, or the checkpoint cannot be used.
+        TeacherError: the training did not complete, or the checkpoint cannot be used.
         DataError: the data set cannot be used.
     """
     if teacher.checkpoint is not None:
@@ -127,7 +128,7 @@ def train_teacher(
     ranks = Ranks(session.rank, session.world_size)
     try:
         if not ranks.on_first(lambda: _is_usable(path)):
-            with _alone(path.parent.with_suffix(".lock"), session, ranks):
+            with _locked(path.parent.with_suffix(".lock"), session, ranks):
                 if not ranks.on_first(lambda: _is_usable(path)):
                     _train(task, session, ranks)
                     ranks.on_first(lambda: _export(Path(task.output_dir), digest))
@@ -142,12 +143,12 @@ def teacher_config(teacher: TeacherConfig, resolution: Resolution) -> TrialConfi
     Raises:
         ValueError: a setting is impossible.
     """
-    seen = Resolution.parse(teacher.resolution) if teacher.resolution else resolution
+    resolution = Resolution.parse(teacher.resolution) if teacher.resolution else resolution
     values = {
         "arch": teacher.arch,
         "backbone": teacher.backbone,
         "output_stride": teacher.output_stride,
-        "resolution": str(seen),
+        "resolution": str(resolution),
         "batch_size": teacher.batch_size,
         "learning_rate": teacher.learning_rate,
         "optimizer": "adamw",
@@ -157,7 +158,7 @@ def teacher_config(teacher: TeacherConfig, resolution: Resolution) -> TrialConfi
 
 
 def read_teacher(path: Path) -> TeacherInfo:
-    """Return what the teacher's file says of it.
+    """Return the description in a teacher's file.
 
     Raises:
         TeacherError: it is no teacher's file, or its weights or mIoU are not finite.
@@ -197,7 +198,7 @@ def _read(path: Path) -> tuple[TeacherInfo, dict[str, Tensor]]:
         raise TeacherError(str(error)) from error
     except KeyError as error:
         raise TeacherError(
-            f"{path} is a trial's checkpoint and no teacher: its header has no {error}; give a "
+            f"{path} is a trial's checkpoint, not a teacher: its header has no {error}; give a "
             "file that `segsweep teacher train` wrote"
         ) from error
     if not math.isfinite(info.miou):
@@ -206,7 +207,7 @@ def _read(path: Path) -> tuple[TeacherInfo, dict[str, Tensor]]:
 
 
 def _is_usable(path: Path) -> bool:
-    """Whether there is a teacher in ``path``; one that cannot be used is trained again."""
+    """Whether ``path`` is a usable teacher; any other is trained again."""
     try:
         _read(path)
     except TeacherError:
@@ -215,11 +216,11 @@ def _is_usable(path: Path) -> bool:
 
 
 @contextmanager
-def _alone(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
-    """Context that one process at a time is in; the operating system frees it with the process.
+def _locked(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
+    """Hold the lock of ``path``, which the operating system releases when the process ends.
 
     Raises:
-        TeacherError: the session was asked to stop while another one was in it.
+        TeacherError: the session was asked to stop while another process held the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -243,7 +244,7 @@ def _alone(path: Path, session: TrialSession, ranks: Ranks) -> Iterator[None]:
 
 
 def _train(task: TrialTask, session: TrialSession, ranks: Ranks) -> None:
-    """Train; a teacher that failed leaves no weights, its best epoch's neither."""
+    """Train the teacher; a failed training leaves no weights."""
     folder = Path(task.output_dir)
     ranks.on_first(lambda: (folder / FILE).unlink(missing_ok=True))
     done = run_trial(task, session)

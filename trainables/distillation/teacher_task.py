@@ -1,4 +1,4 @@
-"""A teacher and its soft labels, made ready inside a lane."""
+"""The lane task that trains a teacher and computes its soft labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
-    """Return where the teacher and its soft labels are, both made first where there are none.
+    """Return the end of the task; teacher and soft labels are computed where they are missing.
 
     ``artifacts`` of a complete end are the teacher's file and the soft labels' folder; ``metrics``
-    its ``miou``.
+    has its ``miou``.
     """
     ranks = Ranks(session.rank, session.world_size)
     try:
@@ -65,7 +65,7 @@ def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
 
 
 class _Renamed:
-    """A session whose messages carry the lane's name for the task."""
+    """A session whose messages have the ``trial_id`` of the lane's task."""
 
     def __init__(self, session: TrialSession, trial_id: str) -> None:
         self._session = session

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trainables.data.dataset import SegmentationDataset
 
 STEM = "model"
-"""Name of an artifact without its suffix."""
+"""File name of an artifact without its suffix."""
 
 
 def export_trial(
@@ -47,20 +47,19 @@ def export_trial(
 ) -> tuple[Artifact, ...]:
     """Return the artifacts of a finished trial, written into ``out_dir`` with their figures.
 
-    They are made of what the trial's objectives were measured on: the int8 or half-precision
-    program of a quantized trial, else its best weights, pruned channels gone. Beside them
-    ``artifacts.json`` keeps the figures. A ``.pte`` takes one image at a time. Artifacts that are
-    there already, whole and of this very model, are not made again, so that an export that was
-    interrupted goes on.
+    They are exported from the model that the objectives were measured on: the int8 or
+    half-precision program of a quantized trial, else the best weights without pruned channels. The
+    figures are in ``artifacts.json``. A ``.pte`` takes one image at a time. Intact artifacts of the
+    same model are not written again, so that an interrupted export resumes.
 
     Args:
         checkpoint: The trial's ``best.safetensors``, or its folder.
         formats: Any of ``pt2``, ``onnx``, ``pte``.
-        out_dir: Made if it is not there.
+        out_dir: Created if it is missing.
         val: Validation images at the trial's resolution, on which each artifact is compared with
-            the trained model; None does not compare.
-        images: Use so many of them, spread over the set, >= 1; None for all.
-        begin: Told each format that is begun.
+            the trained model; None skips the comparison.
+        images: Number of these images to use, spread over the set, >= 1; None for all.
+        begin: Called with each format before its export.
 
     Raises:
         CheckpointError: the trial's files are missing or torn.
@@ -71,54 +70,53 @@ def export_trial(
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ValueError(f"formats {unknown} are unknown; allowed are {', '.join(FORMATS)}")
     source = file_digest(deployed_file(checkpoint))
-    known = read_artifacts(out_dir)
-    kept = {
+    artifacts = {
         name: artifact
-        for name, artifact in known.items()
+        for name, artifact in read_artifacts(out_dir).items()
         if artifact.source == source
-        and artifact.is_whole()
+        and artifact.is_intact()
         and (val is None or artifact.verification is not None)
     }
-    missing = [name for name in formats if name not in kept]
+    missing = [name for name in formats if name not in artifacts]
     if missing:
         model, config, num_classes = load_deployed(checkpoint)
         out_dir.mkdir(parents=True, exist_ok=True)
         for name in missing:
             begin(name)
-            started = time.monotonic()
-            made = _write(model, config, out_dir / f"{STEM}.{name}", source)
+            start = time.monotonic()
+            artifact = _write(model, config, out_dir / f"{STEM}.{name}", source)
             if val is not None:
                 samples = _samples(val, images)
                 try:
-                    found = verify(open_artifact(made.path), model, samples, num_classes)
+                    verification = verify(open_artifact(artifact.path), model, samples, num_classes)
                 except NotFiniteError as error:
-                    made.path.unlink()
-                    raise ArtifactError(f"{made.path.name} is of no use: {error}") from error
-                made = replace(made, verification=found)
-            kept[name] = replace(made, seconds=time.monotonic() - started)
-            ordered = [kept[each] for each in FORMATS if each in kept]
+                    artifact.path.unlink()
+                    raise ArtifactError(f"{artifact.path.name} is unusable: {error}") from error
+                artifact = replace(artifact, verification=verification)
+            artifacts[name] = replace(artifact, seconds=time.monotonic() - start)
+            ordered = [artifacts[each] for each in FORMATS if each in artifacts]
             write_atomically(out_dir / RECORD, record_text(ordered).encode())
-    return tuple(kept[name] for name in formats)
+    return tuple(artifacts[name] for name in formats)
 
 
 def deployed_file(checkpoint: Path) -> Path:
-    """Return the file of a trial that its artifacts are made from; it may not be there.
+    """Return the file of a trial that its artifacts are exported from.
 
     Args:
         checkpoint: The trial's ``best.safetensors``, or its folder.
 
     Raises:
-        CheckpointError: nothing is there of the trial.
+        CheckpointError: the trial has no model.
     """
     path = checkpoint / BEST_WEIGHTS if checkpoint.is_dir() else checkpoint
     program = path.with_name(PROGRAM)
     if not path.is_file():
-        raise CheckpointError(f"{path} is not there; only a trial that completed has a model")
+        raise CheckpointError(f"{path} does not exist; only a completed trial has a model")
     return program if program.is_file() else path
 
 
 def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
-    """Return what ships of a trial in evaluation mode, its configuration, its number of classes.
+    """Return a trial's deployed model in evaluation mode, its configuration, its class count.
 
     Args:
         checkpoint: The trial's ``best.safetensors``, or its folder.
@@ -135,8 +133,8 @@ def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
         program = path.with_name(PROGRAM)
         if not program.is_file():
             raise CheckpointError(
-                f"{program} is not there: quantization={config.quantization} ships a program that "
-                "a trial writes when it is complete"
+                f"{program} does not exist: quantization={config.quantization} deploys a program, "
+                "which a trial writes when it completes"
             )
         _check_program(program)
         return load_program(program), config, num_classes
@@ -149,12 +147,12 @@ def load_deployed(checkpoint: Path) -> tuple[nn.Module, TrialConfig, int]:
 
 
 def _check_program(program: Path) -> None:
-    """Refuse a program that is not the one the trial wrote down."""
+    """Refuse a program whose digest is not the recorded one."""
     recorded = program.with_name(PROGRAM_DIGEST)
-    found = file_digest(program)
-    if recorded.is_file() and recorded.read_text(encoding="ascii") != found:
+    digest = file_digest(program)
+    if recorded.is_file() and recorded.read_text(encoding="ascii") != digest:
         raise CheckpointError(
-            f"{program} is not the program that was saved: its SHA-256 is {found}, not that in "
+            f"{program} is not the program that was saved: its SHA-256 is {digest}, not that in "
             f"{recorded.name}"
         )
 

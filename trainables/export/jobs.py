@@ -1,4 +1,4 @@
-"""What a process that writes artifacts is asked for."""
+"""Jobs of the export worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "pt2": (),
 }
-"""Libraries beside torch that write and run each format, in the order formats are listed in."""
+"""Libraries besides torch that write and run each format; the order is that of listings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,20 +29,20 @@ class ExportJob:
     folder: str
     """Folder of the trial."""
     formats: tuple[ArtifactFormat, ...]
-    """What is to be there."""
+    """Formats to export."""
     data: DataConfig
     """The data set."""
     cache_dir: str
     """Folder of decoded images."""
     scored_at: str | None
-    """HEIGHTxWIDTH of the validation masks; None takes the trial's own resolution."""
+    """HEIGHTxWIDTH of the validation masks; None for the trial's own resolution."""
     images: int | None
-    """Validation images to compare on, >= 1; None for all."""
+    """Number of validation images for the comparison, >= 1; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CostJob:
-    """The cost of one configuration that no trial may have had; survives pickling."""
+    """The cost of one configuration, with or without a trial; survives pickling."""
 
     config: TrialConfig
     """The configuration."""
@@ -53,18 +53,18 @@ class CostJob:
     cache_dir: str
     """Folder of profiles."""
     channels_last: bool
-    """As in the training."""
+    """Store tensors in NHWC order, as in the training."""
 
 
 Job: TypeAlias = ExportJob | CostJob
 
 
 def installed_formats() -> tuple[ArtifactFormat, ...]:
-    """Return the formats whose libraries are installed; ``pt2`` always is."""
+    """Return the formats whose libraries are installed; ``pt2`` needs none."""
     return tuple(name for name in NEEDS if not missing_libraries([name]))  # type: ignore[misc]
 
 
 def missing_libraries(formats: Sequence[str]) -> tuple[str, ...]:
-    """Return the libraries that ``formats`` need and that are not installed."""
-    wanted = dict.fromkeys(library for name in formats for library in NEEDS[name])
-    return tuple(name for name in wanted if importlib.util.find_spec(name) is None)
+    """Return the libraries of ``formats`` that are not installed."""
+    libraries = dict.fromkeys(library for name in formats for library in NEEDS[name])
+    return tuple(name for name in libraries if importlib.util.find_spec(name) is None)

@@ -1,4 +1,4 @@
-"""Comparison of artifacts with the trained model they were made from."""
+"""Comparison of artifacts with the trained model they were exported from."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model says of one image."""
+class Prediction:
+    """A model's prediction for one image."""
 
     logits: Tensor
-    """1 x C x h x w."""
+    """Logits [1, C, h, w]."""
     classes: Tensor
-    """H x W, at the size of the mask."""
+    """Classes [H, W], at the size of the mask."""
 
 
 def verify(
@@ -34,46 +34,50 @@ def verify(
     samples: Iterable[tuple[Tensor, Tensor]],
     num_classes: int,
 ) -> Verification:
-    """Return how ``artifact`` compares with ``model``, image by image.
+    """Return the comparison of ``artifact`` with ``model`` on ``samples``.
 
     Args:
-        artifact: Takes one image 1 x 3 x H x W, returns logits.
-        model: The same of the model.
-        samples: Images 3 x H x W, normalised, with masks h x w of training ids (255 is ignored).
+        artifact: Takes one image [1, 3, H, W], returns logits.
+        model: As ``artifact``.
+        samples: Normalised images [3, H, W] with masks [h, w] of classes (255 is ignored).
         num_classes: Number of classes C.
 
     Raises:
         ValueError: there are no samples.
         NotFiniteError: the artifact or the model returned a logit that is not finite.
     """
-    ours, theirs = (torch.zeros(num_classes, num_classes, dtype=torch.int64) for _ in range(2))
+    counts, model_counts = (
+        torch.zeros(num_classes, num_classes, dtype=torch.int64) for _ in range(2)
+    )
     images, same, pixels, difference = 0, 0, 0, 0.0
     with torch.inference_mode():
         for image, mask in samples:
-            found = _answer(artifact, image, mask, "artifact")
-            wanted = _answer(model, image, mask, "trained model")
-            difference = max(difference, float((found.logits - wanted.logits).abs().max()))
-            same += int((found.classes == wanted.classes).sum())
+            predicted = _predict(artifact, image, mask, "artifact")
+            expected = _predict(model, image, mask, "trained model")
+            difference = max(difference, float((predicted.logits - expected.logits).abs().max()))
+            same += int((predicted.classes == expected.classes).sum())
             pixels += mask.numel()
-            ours += confusion_matrix(found.classes, mask, num_classes, IGNORE_INDEX)
-            theirs += confusion_matrix(wanted.classes, mask, num_classes, IGNORE_INDEX)
+            counts += confusion_matrix(predicted.classes, mask, num_classes, IGNORE_INDEX)
+            model_counts += confusion_matrix(expected.classes, mask, num_classes, IGNORE_INDEX)
             images += 1
     if not images:
-        raise ValueError("an artifact is verified on validation images, and there are none")
+        raise ValueError("an artifact is verified on at least one validation image, got none")
     return Verification(
         images=images,
         agreement=same / pixels,
-        miou=mean_iou(ours),
-        model_miou=mean_iou(theirs),
+        miou=mean_iou(counts),
+        model_miou=mean_iou(model_counts),
         largest_difference=difference,
     )
 
 
-def _answer(model: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, name: str) -> Answer:
+def _predict(
+    model: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, name: str
+) -> Prediction:
     logits = model(image.unsqueeze(0)).float()
     if not bool(extremes_are_finite(logits)):
         raise NotFiniteError(
-            f"the {name}'s logits are not finite; its number format cannot hold its values, or "
-            "its training diverged: export another trial"
+            f"the {name}'s logits are not finite; its number format cannot represent its values, "
+            "or its training diverged: export another trial"
         )
-    return Answer(logits, resize_logits(logits, mask.shape).argmax(1)[0])
+    return Prediction(logits, resize_logits(logits, mask.shape).argmax(1)[0])

@@ -1,7 +1,7 @@
-"""A process that does export jobs, one after the other.
+"""The process that runs export jobs, one after the other.
 
-Jobs come pickled on standard input, from the process that started this one. Of each it says in
-lines of JSON on standard output what it begins and how it ended. What libraries print goes to
+It reads pickled jobs from standard input, written by its parent process. It writes the progress and
+the result of each job to standard output, as lines of JSON. Output of libraries is redirected to
 standard error.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Do jobs until standard input ends."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    """Run jobs until standard input ends."""
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     while True:
         try:
@@ -30,16 +30,16 @@ def main() -> None:
         except EOFError:
             return
         try:
-            say(answers, done=do(job, answers))
+            write_line(results, done=run_job(job, results))
         except Exception as error:  # noqa: BLE001 - one broken trial must not end the others
-            say(answers, error=str(error) or type(error).__name__, kind=type(error).__name__)
+            write_line(results, error=str(error) or type(error).__name__, kind=type(error).__name__)
 
 
-def do(job: Job, answers: TextIO) -> dict[str, float]:
-    """Do ``job``; return the figures of a cost job, nothing for an export, whose files tell all."""
+def run_job(job: Job, results: TextIO) -> dict[str, float]:
+    """Run ``job``; return the figures of a cost job, nothing for an export, which writes files."""
     match job:
         case ExportJob():
-            export(job, answers)
+            export(job, results)
             return {}
         case CostJob():
             return cost(job)
@@ -47,7 +47,7 @@ def do(job: Job, answers: TextIO) -> dict[str, float]:
             assert_never(job)
 
 
-def export(job: ExportJob, answers: TextIO) -> None:
+def export(job: ExportJob, results: TextIO) -> None:
     """Write and check the artifacts of a trial."""
     from search_spaces.config import Resolution, TrialConfig  # noqa: PLC0415 - torch takes seconds
     from trainables.data.dataset import build_datasets  # noqa: PLC0415
@@ -65,12 +65,12 @@ def export(job: ExportJob, answers: TextIO) -> None:
         folder / FOLDER,
         val=val,
         images=job.images,
-        begin=lambda name: say(answers, begin=name),
+        begin=lambda name: write_line(results, begin=name),
     )
 
 
 def cost(job: CostJob) -> dict[str, float]:
-    """Return the figures of a configuration, measured unless they are known already."""
+    """Return the figures of a configuration, measured unless they are cached."""
     from trainables.compression.deployed import build_pruned  # noqa: PLC0415 - torch takes seconds
     from trainables.cost.cache import ProfileCache  # noqa: PLC0415
     from trainables.cost.profile import profile_config  # noqa: PLC0415
@@ -98,10 +98,10 @@ def cost(job: CostJob) -> dict[str, float]:
     return {**figures, "size_mb": checkpoint_mb(build_pruned(config, job.num_classes))}
 
 
-def say(answers: TextIO, **words: object) -> None:
-    """Write one line of the answer."""
-    answers.write(json.dumps(words) + "\n")
-    answers.flush()
+def write_line(results: TextIO, **values: object) -> None:
+    """Write ``values`` as a line of JSON."""
+    results.write(json.dumps(values) + "\n")
+    results.flush()
 
 
 if __name__ == "__main__":

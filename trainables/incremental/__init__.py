@@ -1,1 +1,1 @@
-"""New classes for a trained model that keeps its old ones."""
+"""Class-incremental training: new classes for a trained model that keeps its old ones."""

@@ -1,4 +1,4 @@
-"""Settings of teaching a trained model further classes."""
+"""Settings of class-incremental training."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 
 class ExtendError(Exception):
-    """A model cannot be extended as asked."""
+    """A model cannot be extended by the given classes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtendConfig:
-    """How a trained model learns new classes without losing the old ones.
+    """How a trained model learns new classes without forgetting the old ones.
 
     Raises:
-        ValueError: a value is impossible; all faults in one message.
+        ValueError: a value is impossible; the message lists all faults.
     """
 
     epochs: int = 10
@@ -24,14 +24,14 @@ class ExtendConfig:
     learning_rate: float = 3e-4
     """Initial learning rate (AdamW, poly schedule), > 0."""
     ewc: float = 10.0
-    """Strength of elastic weight consolidation, >= 0; 0 leaves weights free, and the more it is,
-    the smaller the learning rate has to be."""
+    """Strength of elastic weight consolidation, >= 0; 0 disables it. A larger strength needs a
+    smaller learning rate."""
     fisher_images: int = 32
-    """Old training images that the Fisher information is estimated on, >= 1."""
+    """Old training images for the estimate of the Fisher information, >= 1."""
     exemplars: int = 16
-    """Old training images that are trained on again, >= 0; 0 replays none."""
+    """Old training images that are replayed, >= 0."""
     freeze_norm: bool = True
-    """Keep BatchNorm's running statistics as the old images left them."""
+    """Keep BatchNorm's running statistics of the old images."""
     augmentation: float = 0.3
     """Strength of the random transforms, 0 (none) to 1 (strong)."""
     seed: int = 0

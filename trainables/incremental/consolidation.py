@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: what the old classes need stays where it is."""
+"""Elastic weight consolidation: a penalty on changes of weights that the old classes need."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Consolidation:
-    """A quadratic pull of each weight towards where it was, as strong as it mattered."""
+    """A quadratic penalty on each weight's change, in proportion to its Fisher information."""
 
     anchor: Mapping[str, Tensor]
     """Old values of the weights, by name."""
     fisher: Mapping[str, Tensor]
-    """Fisher information of each, of the same shape, mean 1 over all."""
+    """Fisher information of each weight, of the same shape, mean 1 over all."""
     strength: float
-    """Factor of the whole, >= 0."""
+    """Factor of the penalty, >= 0."""
 
     def penalty(self, model: nn.Module) -> Tensor:
         """Return ``strength / 2 * sum(fisher * (weight - anchor)**2)``, a scalar >= 0.
 
-        Of a weight with rows added in front of its first axis's end, the old rows count.
+        Of a weight with rows added at the end of its first axis, the old rows count.
 
         Source: Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting", equation 3.
         """
@@ -45,14 +45,13 @@ def fisher_information(
 ) -> dict[str, Tensor]:
     """Return the diagonal of the Fisher information of each weight, mean 1 over all weights.
 
-    The mean over images of the squared gradient of the log-likelihood, whose labels are drawn from
-    the model's own predictions, a mean over pixels within an image. Scaled to mean 1, so that a
-    strength means the same for every model. ``model`` is left in evaluation mode, its gradients
-    empty.
+    This is the mean over images of the squared gradient of the log-likelihood, which is a mean over
+    an image's pixels. The labels are drawn from the model's own predictions. The scale makes a
+    strength comparable between models. ``model`` stays in evaluation mode, without gradients.
 
     Args:
-        model: Returns logits N x C x H x W.
-        images: Batches of one image, 1 x 3 x H x W, on the model's device.
+        model: Returns logits [N, C, H, W].
+        images: Batches of one image, [1, 3, H, W], on the model's device.
         generator: Draws the labels; on the CPU.
 
     Raises:
@@ -81,7 +80,7 @@ def fisher_information(
 
 
 def _draw(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a class for each pixel, N x H x W, drawn from the softmax of N x C x H x W logits."""
+    """Return a class per pixel [N, H, W], drawn from the softmax of logits [N, C, H, W]."""
     size, classes = logits.shape, logits.shape[1]
     rows = logits.softmax(1).movedim(1, -1).reshape(-1, classes).cpu()
     drawn = torch.multinomial(rows, 1, generator=generator)

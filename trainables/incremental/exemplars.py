@@ -1,4 +1,4 @@
-"""The few old images that stand for all of them."""
+"""The choice of old images that represent all of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def herd(features: Tensor, count: int) -> list[int]:
-    """Return the rows whose mean follows the mean of all, best first, at most ``count``.
+    """Return at most ``count`` rows whose mean approximates the mean of all, best first.
 
-    Each next row is the one that brings the mean of those chosen nearest to the mean of all; of
-    equally near ones the first.
+    Each next row is the one that brings the mean of the chosen rows nearest to the mean of all; the
+    first of equally near ones.
 
     Args:
-        features: One row per image, N x D.
-        count: Rows wanted, >= 0; all N where there are no more.
+        features: One row per image, [N, D].
+        count: Number of rows, >= 0; at most N are returned.
 
     Source: Rebuffi et al. 2017, "iCaRL: Incremental Classifier and Representation Learning".
     """
@@ -41,9 +41,9 @@ def herd(features: Tensor, count: int) -> list[int]:
 
 
 def image_features(model: SegmentationModel, images: Iterable[Tensor]) -> Tensor:
-    """Return what the model sees in each image: mean and spread of each class's coarse logits.
+    """Return mean and standard deviation of each class's coarse logits per image.
 
-    ``images`` are batches of one image; the result is on the CPU, N x 2C.
+    ``images`` are batches of one image; the result is on the CPU, [N, 2C].
     """
     model.eval()
     rows = []

@@ -1,4 +1,4 @@
-"""A model with room for more classes that predicts the old ones as before."""
+"""A model with further outputs and unchanged logits of the old classes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def expanded(
 ) -> SegmentationModel:
     """Return a copy of ``model`` with ``added`` further outputs, in training mode.
 
-    The old logits stay what they were; the rows of the classifier for new classes start from random
-    weights, drawn from torch's global generator.
+    The old logits do not change. The classifier's rows of the new classes have random weights from
+    torch's global generator.
 
     Raises:
-        ExtendError: the architecture makes its classes in more than a last layer.
+        ExtendError: other layers than the last depend on the number of classes.
     """
     larger = build_model(config, classes + added)
     old, state = model.state_dict(), larger.state_dict()
@@ -35,7 +35,7 @@ def expanded(
             raise ExtendError(
                 f"{config.arch} on {config.backbone} cannot be extended: {name} is "
                 f"{tuple(before.shape)} for {classes} classes and {tuple(values.shape)} for "
-                f"{classes + added}; choose an architecture whose classes come from a last layer"
+                f"{classes + added}; choose an architecture with the classes in the last layer only"
             )
         values[:classes].copy_(before)
     return larger.train()

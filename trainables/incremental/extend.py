@@ -1,4 +1,4 @@
-"""Teaching a trained model further classes."""
+"""Training of a model on further classes."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extension:
-    """What became of a model that learnt new classes."""
+    """The scores of a model that was extended by new classes."""
 
     class_names: tuple[str, ...]
     """All classes by label, the old ones first."""
     old_miou_before: float
     """mIoU over the old classes on the old validation images, before, [0, 1]."""
     old_miou: float
-    """The same afterwards, with the new classes to confuse them with, [0, 1]."""
+    """The same afterwards, when the new classes may be predicted too, [0, 1]."""
     new_miou: float
     """mIoU over the new classes on the new validation images, [0, 1]."""
     exemplars: tuple[int, ...]
-    """Old training images that were trained on again, by their place, best first."""
+    """Indices of the old training images that were replayed, best first."""
 
     @property
     def forgetting(self) -> float:
-        """Old mIoU lost, in [-1, 1]; lower is better."""
+        """Loss of mIoU over the old classes, in [-1, 1]; lower is better."""
         return self.old_miou_before - self.old_miou
 
 
@@ -75,53 +75,53 @@ def extend_model(
     device: torch.device,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Extension:
-    """Return what became of ``trained`` once it learnt ``new_classes``, with files in ``folder``.
+    """Train ``trained`` on ``new_classes``; write the model into ``folder`` and return its scores.
 
-    Pixels of the new images that show an old class train it too, where they are labelled so; those
-    of any other class are ignored. The files are those of a finished trial.
+    Pixels of the new images that are labelled with an old class train it too; those of any other
+    class are ignored. The files are those of a finished trial.
 
     Args:
         trained: The model.
-        old_data: What it was trained on; forgetting is measured on its validation images.
-        new_data: Labelled images with the new classes, which are found by name.
-        new_classes: Names of classes that the model does not know.
-        settings: How it learns.
-        cache_dir: Where decoded images are kept.
-        folder: Where the new model goes.
+        old_data: Its data set; forgetting is measured on the validation images.
+        new_data: Labelled images with the new classes, which are selected by name.
+        new_classes: Names of classes that the model lacks.
+        settings: Settings of the training.
+        cache_dir: Folder of decoded images.
+        folder: Folder of the new model.
         device: Device to train on.
-        on_epoch: Told each epoch's number and mean loss.
+        on_epoch: Called with each epoch's number and mean loss.
 
     Raises:
-        ExtendError: the classes do not fit the model or the data, the model has no such form, the
-            training diverged, or the new validation images show none of the new classes.
+        ExtendError: the classes do not fit the model or the data, the architecture cannot be
+            extended, the training diverged, or the validation images show none of the classes.
         DataError: a data set cannot be used.
     """
     names = (*trained.class_names, *new_classes)
     config = replace(trained.config, distill_alpha=0.0, temperature=None)
-    views = {"seed": settings.seed, "augmentation": settings.augmentation}
-    old = build_datasets(old_data, config.resolution, cache_dir, **views)  # type: ignore[arg-type]
-    new = build_datasets(new_data, config.resolution, cache_dir, **views)  # type: ignore[arg-type]
+    drawn = {"seed": settings.seed, "augmentation": settings.augmentation}
+    old = build_datasets(old_data, config.resolution, cache_dir, **drawn)  # type: ignore[arg-type]
+    new = build_datasets(new_data, config.resolution, cache_dir, **drawn)  # type: ignore[arg-type]
     _check_classes(trained.class_names, new_classes, old[0], new[0])
     run = _Run(settings, Compute.of(device, TrainingConfig()))
     seed_everything("extend", settings.seed)
     model = run.compute.place(cast("SegmentationModel", trained.module))
-    known = Relabelled(trained.class_names, Part(old[1], trained.class_names))
-    before = run.score(model, known, len(trained.class_names))
-    plain = build_datasets(old_data, config.resolution, cache_dir)[0]
-    kept = herd(image_features(model, run.images(plain, len(plain))), settings.exemplars)
-    larger = run.compute.place(expanded(model, config, len(trained.class_names), len(new_classes)))
-    consolidation = run.consolidation(model, plain)
-    samples = Relabelled(names, Part(new[0], names), Part(old[0], names, kept))
-    run.train(larger, config_of(config, settings), samples, consolidation, on_epoch)
-    after = run.score(larger, known, len(names))
-    fresh = run.score(larger, Relabelled(names, Part(new[1], names)), len(names))
     count = len(trained.class_names)
+    old_val = Relabelled(trained.class_names, Part(old[1], trained.class_names))
+    before = run.score(model, old_val, count)
+    plain = build_datasets(old_data, config.resolution, cache_dir)[0]
+    exemplars = herd(image_features(model, run.images(plain, len(plain))), settings.exemplars)
+    larger = run.compute.place(expanded(model, config, count, len(new_classes)))
+    consolidation = run.consolidation(model, plain)
+    samples = Relabelled(names, Part(new[0], names), Part(old[0], names, exemplars))
+    run.train(larger, config_of(config, settings), samples, consolidation, on_epoch)
+    old_scores = run.score(larger, old_val, len(names))
+    new_scores = run.score(larger, Relabelled(names, Part(new[1], names)), len(names))
     extension = Extension(
         class_names=names,
         old_miou_before=_mean(before.iou[:count]),
-        old_miou=_mean(after.iou[:count]),
-        new_miou=_mean(fresh.iou[count:]),
-        exemplars=tuple(kept),
+        old_miou=_mean(old_scores.iou[:count]),
+        new_miou=_mean(new_scores.iou[count:]),
+        exemplars=tuple(exemplars),
     )
     _require_scores(extension)
     _save(larger, trained, extension, settings, folder)
@@ -129,7 +129,7 @@ def extend_model(
 
 
 def config_of(config: TrialConfig, settings: ExtendConfig) -> TrialConfig:
-    """Return the model's configuration as it is trained further: no pull towards zero."""
+    """Return the configuration for further training, without weight decay."""
     return replace(
         config,
         batch_size=settings.batch_size,
@@ -148,14 +148,14 @@ class _Run:
     compute: Compute
 
     def images(self, dataset: SegmentationDataset, count: int) -> Iterator[Tensor]:
-        """Iterate over the first images as batches of one, on the device."""
+        """Yield the first images as batches of one, on the device."""
         for index in range(min(count, len(dataset))):
             yield self.compute.fetch({"image": dataset[index]["image"].unsqueeze(0)}, "image")
 
     def consolidation(
         self, model: SegmentationModel, dataset: SegmentationDataset
     ) -> Consolidation | None:
-        """Return what holds the old weights; None where nothing is to."""
+        """Return the penalty on changes of the old weights; None where ``ewc`` is 0."""
         if not self.settings.ewc > 0:
             return None
         generator = torch.Generator().manual_seed(self.settings.seed)
@@ -196,7 +196,7 @@ class _Run:
                 pixels += valid
             if not math.isfinite(loss):
                 raise ExtendError(
-                    f"the loss is no finite number in epoch {epoch}; lower the learning rate "
+                    f"the loss is not finite in epoch {epoch}; lower the learning rate "
                     f"({self.settings.learning_rate:g}) or ewc ({self.settings.ewc:g})"
                 )
             if on_epoch is not None:
@@ -237,15 +237,15 @@ def _check_classes(
 ) -> None:
     faults = []
     if not added or len(set(added)) != len(added):
-        faults.append(f"the new classes must be some and differ, got {list(added)}")
-    if twice := [name for name in added if name in known]:
-        faults.append(f"the model knows {', '.join(twice)} already")
-    if strange := [name for name in added if name not in new.class_names]:
+        faults.append(f"give at least one new class, each once, got {list(added)}")
+    if present := [name for name in added if name in known]:
+        faults.append(f"the model has {', '.join(present)} already")
+    if missing := [name for name in added if name not in new.class_names]:
         faults.append(
-            f"the new data has no class {', '.join(strange)}; it has {', '.join(new.class_names)}"
+            f"the new data has no class {', '.join(missing)}; it has {', '.join(new.class_names)}"
         )
-    if lost := [name for name in known if name not in old.class_names]:
-        faults.append(f"the old data has no class {', '.join(lost)} that the model knows")
+    if missing := [name for name in known if name not in old.class_names]:
+        faults.append(f"the old data lacks the model's class {', '.join(missing)}")
     if faults:
         raise ExtendError("; ".join(faults))
 
@@ -258,9 +258,9 @@ def _require_scores(extension: Extension) -> None:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean of the numbers among ``values``; NaN where there is none."""
-    found = [value for value in values if not math.isnan(value)]
-    return sum(found) / len(found) if found else math.nan
+    """Return the mean of the values that are not NaN; NaN without any."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def _save(

@@ -1,4 +1,4 @@
-"""Data sets whose labels are those of another list of classes."""
+"""Data sets with the labels of another list of classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def label_table(names: Sequence[str], wanted: Sequence[str]) -> Tensor:
-    """Return, for each label of ``names``, its label in ``wanted``; ignored where it has none.
+    """Return the label in ``wanted`` of each label of ``names``, int64 [256].
 
-    Indexed with 0 to 255, int64; labels that are no class are ignored.
+    Classes that are not in ``wanted``, and labels that are no class, map to the ignored label.
     """
     table = torch.full((256,), IGNORE, dtype=torch.int64)
     for label, name in enumerate(names):
@@ -30,32 +30,32 @@ def label_table(names: Sequence[str], wanted: Sequence[str]) -> Tensor:
 
 
 class Relabelled(Dataset["Sample"]):
-    """The samples of some data sets one after the other, in one list of classes."""
+    """The concatenated samples of several data sets, in one list of classes."""
 
     def __init__(self, class_names: Sequence[str], *parts: Part) -> None:
         self.class_names = tuple(class_names)
         self._parts = parts
-        self._places = [(part, index) for part in parts for index in part.indices]
+        self._samples = [(part, index) for part in parts for index in part.indices]
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the transforms of ``epoch`` from now on."""
+        """Select the random transforms of ``epoch``."""
         for part in self._parts:
             part.dataset.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._samples)
 
     def __getitem__(self, index: int) -> Sample:
         """Return the sample at ``index``, its mask in this data set's classes."""
-        part, place = self._places[index]
-        sample = part.dataset[place]
+        part, position = self._samples[index]
+        sample = part.dataset[position]
         sample["mask"] = part.table[sample["mask"]]
         sample["index"] = index
         return sample
 
 
 class Part:
-    """Some samples of a data set, with the labels they are to have."""
+    """Samples of a data set, with the mapping of their labels."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Part:
         class_names: Sequence[str],
         indices: Sequence[int] | None = None,
     ) -> None:
-        """Take ``indices`` of ``dataset`` (None: all), relabelled by name to ``class_names``."""
+        """Select ``indices`` of ``dataset`` (None: all), relabelled by name to ``class_names``."""
         self.dataset = dataset
         self.table = label_table(dataset.class_names, class_names)
         self.indices = tuple(range(len(dataset)) if indices is None else indices)

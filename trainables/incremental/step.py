@@ -1,4 +1,4 @@
-"""An optimizer step that minds the old weights."""
+"""An optimizer step with elastic weight consolidation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ConsolidatedStep(TrainStep):
-    """A training step whose loss has the consolidation's penalty added."""
+    """A training step with the consolidation's penalty in its loss."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ConsolidatedStep(TrainStep):
         self._consolidation = consolidation
 
     def _loss(self, part: Batch) -> Tensor:
-        """Return the loss summed over valid pixels, the penalty counted once for each."""
+        """Return the loss summed over valid pixels, each with the penalty."""
         loss = super()._loss(part)
         if self._consolidation is None:
             return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ImageFilesError(ValueError):
-    """Paths that cannot be predicted; every fault is in the message."""
+    """Paths that cannot be predicted; the message lists all faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +25,36 @@ class ImageFile:
     path: Path
     """The file."""
     name: str
-    """Path of its results below their folder, without a suffix."""
+    """Path of its results in their folder, without a suffix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The images that paths name."""
+    """The images at the given paths."""
 
     files: tuple[ImageFile, ...]
     """The images, each once."""
     warnings: tuple[str, ...]
-    """Files and folders that were passed over."""
+    """Warnings about skipped files and folders."""
 
 
 def gather_images(paths: Sequence[Path], out: Path) -> Gathered:
-    """Return the images that ``paths`` name, folders searched at any depth, each file once.
+    """Return the images at ``paths`` and in their subfolders, each file once.
 
-    Results of a folder's images keep their place below it. Names that would be the same get the
-    suffix of their file besides. Masks and overlays that lie in ``out``, or in the folder of
-    another prediction, are no images.
+    Results of a folder's images keep their relative path. Results with equal names get the file's
+    suffix as well. Masks and overlays in ``out``, or in the folder of another prediction, are
+    excluded.
 
     Args:
-        paths: Images, and folders of them.
-        out: Folder that the results are written to.
+        paths: Images, and folders of images.
+        out: Folder of the results.
 
     Raises:
         ImageFilesError: a path does not exist or is no image, a folder has none, or a result would
             overwrite an image.
     """
     faults, warnings = list[str](), list[str]()
-    found: dict[Path, str] = {}
+    names: dict[Path, str] = {}
     for path in paths:
         if path.is_dir():
             listing = list_files(path, skip=_results(path, out))
@@ -64,14 +65,14 @@ def gather_images(paths: Sequence[Path], out: Path) -> Gathered:
                 faults.append("; ".join([f"{path} holds no image", *(w.what for w in others)]))
             for image in inside:
                 name = image.relative_to(path).with_suffix("").as_posix()
-                found.setdefault(image.absolute(), name)
+                names.setdefault(image.absolute(), name)
         elif not path.is_file():
             faults.append(f"{path} does not exist")
         elif not is_image(path):
             faults.append(f"{path} is no image by its suffix; convert it to JPEG or PNG")
         else:
-            found.setdefault(path.absolute(), path.stem)
-    files = _with_names(found)
+            names.setdefault(path.absolute(), path.stem)
+    files = _unique(names)
     faults += _overwritten(files, out)
     if faults:
         raise ImageFilesError("; ".join(faults))
@@ -79,9 +80,9 @@ def gather_images(paths: Sequence[Path], out: Path) -> Gathered:
 
 
 def _results(folder: Path, out: Path) -> list[Path]:
-    """Return the folders of results that a search of ``folder`` meets."""
-    shares = (path.parent for path in folder.rglob(SHARES) if (path.parent / MASKS).is_dir())
-    return [place / kind for place in (out, *shares) for kind in (MASKS, OVERLAYS)]
+    """Return the folders of results in ``folder`` and its subfolders."""
+    earlier = (path.parent for path in folder.rglob(SHARES) if (path.parent / MASKS).is_dir())
+    return [results / kind for results in (out, *earlier) for kind in (MASKS, OVERLAYS)]
 
 
 def _overwritten(files: Sequence[ImageFile], out: Path) -> list[str]:
@@ -94,17 +95,17 @@ def _overwritten(files: Sequence[ImageFile], out: Path) -> list[str]:
     ]
 
 
-def _with_names(found: dict[Path, str]) -> tuple[ImageFile, ...]:
-    """Return the files, those of equal names told apart by suffix, then by number."""
-    names = list(found.values())
+def _unique(names: dict[Path, str]) -> tuple[ImageFile, ...]:
+    """Return the files; equal names get the file's suffix, then a number."""
+    counts = Counter(names.values())
     taken: set[str] = set()
     files = []
-    for path, name in found.items():
-        wanted = name if names.count(name) == 1 else f"{name}-{path.suffix.removeprefix('.')}"
-        number, free = 1, wanted
-        while free in taken:
+    for path, name in names.items():
+        base = name if counts[name] == 1 else f"{name}-{path.suffix.removeprefix('.')}"
+        number, unique = 1, base
+        while unique in taken:
             number += 1
-            free = f"{wanted}-{number}"
-        taken.add(free)
-        files.append(ImageFile(path, free))
+            unique = f"{base}-{number}"
+        taken.add(unique)
+        files.append(ImageFile(path, unique))
     return tuple(files)

@@ -1,4 +1,4 @@
-"""Predicted masks as files for people."""
+"""Files of predicted masks: label images, overlays, class shares."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ OPACITY = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What was predicted of one image."""
+    """The prediction for one image."""
 
     name: str
     """Name of its files, without folder and suffix."""
     shares: Mapping[str, float]
-    """Share of the pixels by class name, summing to 1; classes that do not occur are 0."""
+    """Share of the pixels by class name, summing to 1; 0 for absent classes."""
 
 
 def write_outcome(
@@ -40,13 +40,13 @@ def write_outcome(
     mask: NDArray[np.uint8],
     class_names: Sequence[str],
 ) -> Outcome:
-    """Write mask and overlay of one image below ``folder``; return what was predicted.
+    """Write mask and overlay of one image into ``folder``; return the prediction.
 
     The mask is a PNG whose pixel values are the classes, with the classes' colours as its palette.
 
     Args:
-        folder: Made if it is not there.
-        name: Name of the files, which may hold folders.
+        folder: Created if it is missing.
+        name: Name of the files, which may contain folders.
         image: RGB, uint8 [H, W, 3].
         mask: Predicted classes, uint8 [H, W].
         class_names: Names by label.

@@ -1,4 +1,4 @@
-"""A trained model as files that predict without this package."""
+"""Packing of a trained model into files that predict without this package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MB = 10**6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackedModel:
-    """The files of a model that is ready to be deployed."""
+    """The files of a deployable model."""
 
     folder: Path
     """Folder of program, description and predictor."""
@@ -35,20 +35,20 @@ class PackedModel:
     size_mb: float
     """Size of the program, MB (10^6 bytes) as trials report it, > 0."""
     description: Mapping[str, Any]
-    """What ``model.json`` says."""
+    """Content of ``model.json``."""
 
 
 def pack(trained: TrainedModel, folder: Path, facts: Mapping[str, Any]) -> PackedModel:
-    """Write ``trained`` into ``folder`` and return what was written.
+    """Write ``trained`` into ``folder`` and return the packed model.
 
-    The program is a ``torch.export`` archive, which holds plain tensors and a graph in torch's own
-    operators, so nothing is unpickled when it is loaded and int8 models need no further library;
-    the number of images in a batch is free, their size is not.
+    The program is a ``torch.export`` archive of plain tensors and a graph of torch's operators. So
+    nothing is unpickled on load, and int8 models need no further library. The batch size is
+    dynamic, the size of the images is fixed.
 
     Args:
         trained: The model.
-        folder: Made if it is not there.
-        facts: What the description says besides, as JSON types: sweep, trial, costs, ...
+        folder: Created if it is missing.
+        facts: Further entries of the description, as JSON types: sweep, trial, costs, ...
     """
     folder.mkdir(parents=True, exist_ok=True)
     resolution = trained.config.resolution

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 PROGRAM = "program.pt2"
 """Exported program of a packed model: normalised images in, logits out."""
 DESCRIPTION = "model.json"
-"""What a packed model says of itself: classes, resolution, preprocessing, costs."""
+"""Description of a packed model: classes, resolution, preprocessing, costs."""
 MODES = ("resize", "sliding")
 DEFAULT_BATCH = 8
 
 
 class PackedModelError(ValueError):
-    """A packed model is torn, is given what it cannot take, or predicts what is not finite."""
+    """A packed model is torn, an argument is invalid, or a logit is not finite."""
 
 
 class Predictor:
-    """A packed model that is ready to predict; not safe for threads."""
+    """A loaded packed model; not thread-safe."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Predictor:
         description: Mapping[str, Any],
         device: torch.device | None = None,
     ) -> None:
-        """Predict with ``program``, which lies on ``device`` (None: the CPU)."""
+        """Predict with ``program``, which is on ``device`` (None: the CPU)."""
         preprocessing = description["preprocessing"]
         height, width = description["resolution"]
         self.description = dict(description)
@@ -55,21 +55,21 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Predictor:
-        """Return the predictor of the packed model in ``folder``; its digest is checked first.
+        """Return the predictor of the packed model in ``folder``, whose digest is checked.
 
         Raises:
-            PackedModelError: files are missing or not those that were packed.
+            PackedModelError: files are missing or altered.
         """
         try:
             description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
             with (folder / PROGRAM).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError) as error:
             raise PackedModelError(f"{folder} is no packed model: {error}") from error
-        if found != description["program_sha256"]:
+        if digest != description["program_sha256"]:
             raise PackedModelError(
-                f"{folder / PROGRAM} is not the program that was packed: its SHA-256 is {found}, "
-                f"recorded is {description['program_sha256']}; copy the model again"
+                f"{folder / PROGRAM} is not the program that was packed: its SHA-256 is {digest}, "
+                f"expected {description['program_sha256']}; copy the model again"
             )
         program = torch.export.load(folder / PROGRAM).module().to(device)
         return cls(program, description, torch.device(device))
@@ -90,35 +90,35 @@ class Predictor:
             images: RGB images of one size, uint8 [N, H, W, 3].
             mode: ``resize`` stretches an image to the size the model was trained on; ``sliding``
                 moves a window of that size over it and averages where windows overlap.
-            overlap: Least share of a window that the next one covers again, [0, 1).
-            zoom: ``sliding`` only: the image is stretched to so many times the window's sides
-                first, >= 1; 0 leaves it as it is, enlarged where it is smaller than a window.
-            size: Height and width of the masks; None takes those of the images.
-            batch_size: Images or windows in one pass, >= 1.
+            overlap: Least overlap of neighbouring windows over the window's side, [0, 1).
+            zoom: ``sliding`` only: side of the resized image over that of a window, >= 1; 0 keeps
+                the size and enlarges an image that is smaller than a window.
+            size: Height and width of the masks; None for those of the images.
+            batch_size: Images or windows per forward pass, >= 1.
 
         Raises:
             PackedModelError: an argument is impossible, or a logit is not finite.
         """
         self._check(images, mode, overlap, zoom, batch_size)
         target = size or (int(images.shape[1]), int(images.shape[2]))
-        found = []
+        masks = []
         with torch.inference_mode():
             if mode == "resize":
                 for start in range(0, len(images), batch_size):
                     logits = self.logits(images[start : start + batch_size])
-                    found += [_classes(each[None], target) for each in logits]
+                    masks += [_classes(each[None], target) for each in logits]
             else:
-                found = [
+                masks = [
                     _classes(self._slide(image, overlap, zoom, batch_size), target)
                     for image in images
                 ]
-        return np.concatenate(found) if found else np.zeros((0, *target), np.uint8)
+        return np.concatenate(masks) if masks else np.zeros((0, *target), np.uint8)
 
     def logits(self, images: NDArray[np.uint8]) -> Tensor:
         """Return logits [N, C, h, w] of images [N, H, W, 3] stretched to the model's size.
 
         Raises:
-            PackedModelError: a logit is not finite, so that its class would be made up.
+            PackedModelError: a logit is not finite.
         """
         stretched = np.stack([_stretch(image, self.size) for image in images])
         logits = self._program(self.prepare(stretched)).float()
@@ -126,7 +126,7 @@ class Predictor:
         if not bool(low.isfinite() & high.isfinite()):
             raise PackedModelError(
                 "the model's logits are not finite, so it predicts no class; it diverged in "
-                "training, or its number format cannot hold its values: use another model"
+                "training, or its number format cannot represent its values: use another model"
             )
         return logits
 
@@ -138,25 +138,25 @@ class Predictor:
         return normalised.contiguous(memory_format=torch.channels_last)
 
     def run(self, prepared: Tensor) -> Tensor:
-        """Return the program's own answer to a prepared tensor, for timing it."""
+        """Return the program's output for a prepared tensor, for latency measurements."""
         with torch.inference_mode():
             return self._program(prepared)
 
     def _slide(
         self, image: NDArray[np.uint8], overlap: float, zoom: float, batch_size: int
     ) -> Tensor:
-        """Return averaged logits [1, C, H, W] of one image at the size the window moves over."""
+        """Return averaged logits [1, C, H, W] of one image, at the size of its canvas."""
         height, width = self.size
         scaled = _stretch(image, _canvas(image.shape[:2], self.size, zoom))
         rows = window_starts(scaled.shape[0], height, overlap)
         columns = window_starts(scaled.shape[1], width, overlap)
-        places = [(top, left) for top in rows for left in columns]
+        corners = [(top, left) for top in rows for left in columns]
         total = torch.zeros((1, len(self.class_names), *scaled.shape[:2]), device=self.device)
         count = torch.zeros((1, 1, *scaled.shape[:2]), device=self.device)
-        for start in range(0, len(places), batch_size):
-            some = places[start : start + batch_size]
-            windows = [scaled[top : top + height, left : left + width] for top, left in some]
-            for (top, left), logits in zip(some, self.logits(np.stack(windows)), strict=True):
+        for start in range(0, len(corners), batch_size):
+            batch = corners[start : start + batch_size]
+            windows = [scaled[top : top + height, left : left + width] for top, left in batch]
+            for (top, left), logits in zip(batch, self.logits(np.stack(windows)), strict=True):
                 view = (..., slice(top, top + height), slice(left, left + width))
                 total[view] += logits
                 count[view] += 1
@@ -183,20 +183,20 @@ class Predictor:
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
-    """Return where windows begin that cover ``length`` evenly; one at 0 where it is no longer.
+    """Return the starts of evenly spaced windows that cover ``length``; [0] for a single window.
 
-    Neighbours share at least ``overlap`` of a window, and the last one ends at the end.
+    Neighbours overlap by at least ``overlap`` of a window, and the last window ends at ``length``.
     """
-    room = length - window
-    if room <= 0:
+    last = length - window
+    if last <= 0:
         return [0]
     step = max(1, int(window * (1 - overlap)))
-    steps = -(-room // step)
-    return [round(index * room / steps) for index in range(steps + 1)]
+    steps = -(-last // step)
+    return [round(index * last / steps) for index in range(steps + 1)]
 
 
 def _canvas(image: Sequence[int], window: tuple[int, int], zoom: float) -> tuple[int, int]:
-    """Return the size that an image is brought to before windows move over it."""
+    """Return the size (H, W) that an image is resized to before windows move over it."""
     if zoom >= 1:
         return round(window[0] * zoom), round(window[1] * zoom)
     scale = max(1.0, window[0] / image[0], window[1] / image[1])
@@ -215,8 +215,8 @@ def _classes(logits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the best class per pixel [N, H, W] of logits interpolated to ``size``."""
     if tuple(logits.shape[-2:]) != size:
         logits = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
-    found: NDArray[np.uint8] = logits.argmax(1).to(torch.uint8).cpu().numpy()
-    return found
+    classes: NDArray[np.uint8] = logits.argmax(1).to(torch.uint8).cpu().numpy()
+    return classes
 
 
 def _channels(values: Sequence[float], device: torch.device) -> Tensor:

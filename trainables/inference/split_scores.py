@@ -34,9 +34,9 @@ def score_split(
     cache_dir: str | Path,
     session: TrialSession,
 ) -> Scores:
-    """Return the scores of the model that ships of the trial in ``folder``, equal on every rank.
+    """Return the scores of the deployed model of the trial in ``folder``, equal on every rank.
 
-    It is evaluated as the trial was at its end: on the session's device, with masks of
+    The evaluation is that at the end of a trial: on the session's device, with masks of
     ``training.eval_resolution``. So the scores on ``val`` are those that the trial recorded.
 
     Args:
@@ -45,14 +45,14 @@ def score_split(
         data: The data set.
         training: Settings under which the trial was scored.
         cache_dir: Folder of decoded images.
-        session: The ranks that share the images.
+        session: Gives rank, device and stop requests.
 
     Raises:
         CheckpointError: the trial's files cannot be used.
         DataError: the data set cannot be used.
         CacheError: the cache folder cannot take the decoded images.
         ValueError: no pixel of the split is labelled.
-        TrialStoppedError: the session asked for an end.
+        TrialStoppedError: the session asked for a stop.
     """
     ranks = Ranks(session.rank, session.world_size)
     compute = Compute.of(session.device, training)
@@ -84,5 +84,5 @@ def score_split(
     finally:
         ranks.close()
     if not math.isfinite(scores.miou):
-        raise ValueError(f"the mIoU on split {role!r} is no finite number; check its masks")
+        raise ValueError(f"the mIoU on split {role!r} is not finite; check its masks")
     return scores

@@ -1,4 +1,4 @@
-"""The model of a finished trial, rebuilt from its files."""
+"""The model of a finished trial, loaded from its files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedModel:
-    """A model as it ships, with the weights of its best epoch, in evaluation mode on the CPU."""
+    """A deployed model with the weights of its best epoch, in evaluation mode on the CPU."""
 
     module: nn.Module
-    """Takes normalised images N x 3 x H x W, returns logits N x C x H x W."""
+    """Takes normalised images [N, 3, H, W], returns logits [N, C, H, W]."""
     config: TrialConfig
     """Its configuration."""
     class_names: tuple[str, ...]
@@ -37,13 +37,13 @@ class TrainedModel:
     digest: str
     """SHA-256 of the file of weights."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Everything the checkpoint says of itself."""
+    """Metadata of the checkpoint."""
 
 
 def load_trained(folder: Path) -> TrainedModel:
-    """Return what ships of the trial whose files are in ``folder``; their digests must be right.
+    """Return the deployed model of the trial in ``folder``, whose digests are checked.
 
-    That is the network with the channels that pruning left, or the int8 or half-precision program.
+    That is the network without pruned channels, or the int8 or half-precision program.
 
     Raises:
         CheckpointError: files are missing or torn, or do not fit each other.
@@ -61,7 +61,7 @@ def load_trained(folder: Path) -> TrainedModel:
 
 
 def recorded_digest(folder: Path) -> str:
-    """Return the SHA-256 that the trial wrote down for its weights.
+    """Return the SHA-256 that the trial recorded for its weights.
 
     Raises:
         CheckpointError: it cannot be read.
@@ -71,6 +71,6 @@ def recorded_digest(folder: Path) -> str:
         return str(json.loads(path.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} does not say the digest of its weights ({error}); "
-            "only a trial that completed can be used"
+            f"{path} does not contain the digest of the weights ({error}); "
+            "only a completed trial can be used"
         ) from error

@@ -144,5 +144,5 @@ def _missing_formats(job: ExportJob, folder: SweepFolder) -> tuple[ArtifactForma
         if name not in recorded
         or recorded[name].verification is None
         or recorded[name].source != source
-        or not recorded[name].is_whole()
+        or not recorded[name].is_intact()
     )

@@ -66,7 +66,7 @@ def test_its_artifact_is_exported_once(
     assert "artifact onnx of t00000, 1 of 1" in err
     (shown,) = json.loads(out)["t00000"]
     (kept,) = read_artifacts(sweep.trials / "t00000" / FOLDER).values()
-    assert kept.is_whole()
+    assert kept.is_intact()
     assert shown["sha256"] == kept.sha256
     assert shown["verification"]["images"] == 4
     assert shown["verification"]["agreement"] > 0.9

@@ -109,7 +109,7 @@ def test_a_teacher_of_other_classes_is_refused(
     teacher: Path, tiny_data: DataConfig, tmp_path: Path
 ) -> None:
     renamed = replace(tiny_data, class_names=("floor", "wall", "sky"))
-    with pytest.raises(TeacherError, match="knows the classes ground, wall, sky"):
+    with pytest.raises(TeacherError, match="has the classes ground, wall, sky"):
         ensure_soft_labels(teacher, renamed, tmp_path)
 
 

@@ -147,7 +147,7 @@ def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="does not exist"):
         read_teacher(path)
     save_weights(path, {"a": torch.zeros(1)}, {"config": {}})
-    with pytest.raises(TeacherError, match="is a trial's checkpoint and no teacher"):
+    with pytest.raises(TeacherError, match="is a trial's checkpoint, not a teacher"):
         read_teacher(path)
     facts = {
         "config": {"resolution": "32x48"},

@@ -46,7 +46,7 @@ def test_a_pruned_model_comes_back_with_its_few_channels(tmp_path: Path) -> None
 
 def test_a_quantized_trial_that_wrote_no_program_is_not_complete(tmp_path: Path) -> None:
     _save(tmp_path, TrialConfig.from_mapping({**TINY, "quantization": "ptq_int8"}))
-    with pytest.raises(CheckpointError, match=r"deployed\.pt2 is not there"):
+    with pytest.raises(CheckpointError, match=r"deployed\.pt2 does not exist"):
         load_deployed(tmp_path / BEST_WEIGHTS)
 
 
@@ -81,7 +81,7 @@ def test_artifacts_are_written_with_digest_and_size(tmp_path: Path) -> None:
     again = export_trial(tmp_path, ["pt2", "onnx"], tmp_path / "out", begin=begun.append)
     assert begun == ["onnx"]
     assert again[0] == made[0]
-    assert again[1].is_whole()
+    assert again[1].is_intact()
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_an_artifact_whose_logits_are_not_finite_is_removed(
     }
     save_weights(tmp_path / BEST_WEIGHTS, weights, facts)
     _, val = build_datasets(tiny_data, Resolution(32, 64), tiny_cache)
-    with pytest.raises(ArtifactError, match=r"model\.pt2 is of no use: .*logits are not finite"):
+    with pytest.raises(ArtifactError, match=r"model\.pt2 is unusable: .*logits are not finite"):
         export_trial(tmp_path, ["pt2"], tmp_path / "out", val=val)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -43,8 +43,8 @@ def test_a_torn_record_tells_of_nothing(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_was_changed_is_not_whole(tmp_path: Path) -> None:
     made = artifact(tmp_path)
-    assert made.is_whole()
+    assert made.is_intact()
     made.path.write_bytes(b"mode!")
-    assert not made.is_whole()
+    assert not made.is_intact()
     made.path.unlink()
-    assert not made.is_whole()
+    assert not made.is_intact()

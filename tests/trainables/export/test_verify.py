@@ -37,7 +37,7 @@ def test_masks_of_another_size_are_what_counts() -> None:
 
 
 def test_nothing_is_verified_without_images() -> None:
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(ValueError, match="got none"):
         verify(lambda x: x, lambda x: x, [], 2)
 
 

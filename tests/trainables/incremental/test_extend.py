@@ -136,7 +136,7 @@ def test_classes_that_do_not_fit_are_named(place: Path) -> None:
 
 
 def test_an_extension_that_diverges_leaves_no_model(place: Path) -> None:
-    with pytest.raises(ExtendError, match=r"not finite|no finite number"):
+    with pytest.raises(ExtendError, match="not finite"):
         _extend(place, "hot", learning_rate=1e20, ewc=0)
     assert not (place / "hot").exists()
 

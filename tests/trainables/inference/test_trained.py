@@ -47,7 +47,7 @@ def test_files_that_were_changed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not the file that was saved"):
         load_trained(tmp_path)
     (tmp_path / BEST_METADATA).unlink()
-    with pytest.raises(CheckpointError, match="only a trial that completed"):
+    with pytest.raises(CheckpointError, match="only a completed trial"):
         load_trained(tmp_path)
 
 
