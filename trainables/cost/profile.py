@@ -192,8 +192,8 @@ def timed_network(
             artifact_bytes=None,
         )
     path = folder / f"model.{suffix}"
-    model = stand_in(config, num_classes)
-    write_artifact(model, config.resolution, path, batch_size=target.batch_size)
+    untrained = stand_in(config, num_classes)
+    write_artifact(untrained, config.resolution, path, batch_size=target.batch_size)
     return TimedNetwork(
         target=target,
         run=lambda: measure_artifact(
