@@ -1,11 +1,10 @@
-"""How much of a sweep's budget is needed by one who is told every trial's end at its first epoch?
+"""An oracle for learning curves: how much budget a perfect prediction would save.
 
-A bound on what better predictions of learning curves could bring: searcher and scheduler see the
-value after full training, without luck, from the first epoch on, while the hypervolume counts what
-the trials have reached. Simulated sweeps on the benchmarks of ``search_efficiency.py``; the share
-of the budget after which the mean final hypervolume of the best of random, NSGA-II, MO-TPE and
-random + ASHA is reached, median over seeds. One of so many trials as the factor says goes on at a
-rung.
+Searcher and scheduler get the noise-free value after full training from the first epoch on, while
+the hypervolume counts what the trials have reached. Simulated sweeps on the benchmarks of
+``search_efficiency.py``. Printed is the share of the budget after which the mean final hypervolume
+of the best of random, NSGA-II, MO-TPE and random + ASHA is reached, median over seeds. A reduction
+factor of 8 lets one of 8 trials pass a rung.
 
 Run: OMP_NUM_THREADS=1 python -m benchmarks.oracle --seeds 8
 """
@@ -26,12 +25,8 @@ from benchmarks.search_efficiency import (
     summary,
     sweep_options,
 )
-from orchestrator.forecast.simulation.clockwork import Clockwork
-from orchestrator.forecast.simulation.run import benchmark_problem
+from orchestrator.forecast.simulation.run import benchmark_setup, simulate_setup
 from orchestrator.ledger.events import EpochReported, TrialAsked
-from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.registry import make_searcher
-from orchestrator.spec.strategies import DEFAULT_SEARCHER
 
 if TYPE_CHECKING:
     from benchmarks.search_efficiency import Known
@@ -51,8 +46,8 @@ WAYS = {
 _Decider = TypeVar("_Decider", bound="Searcher | Scheduler")
 
 
-class _Told(Generic[_Decider]):
-    """Lets a searcher or a scheduler see what a trial's last epoch reports, without luck."""
+class _Oracle(Generic[_Decider]):
+    """Shows a searcher or a scheduler the noise-free final value in place of each epoch's."""
 
     def __init__(self, decider: _Decider, benchmark: Known) -> None:
         self._decider = decider
@@ -63,17 +58,17 @@ class _Told(Generic[_Decider]):
         if isinstance(event, TrialAsked):
             self._configs[event.trial_id] = event.config
         if isinstance(event, EpochReported):
-            end = float(self._benchmark.final(self._configs[event.trial_id]))
-            event = replace(event, metrics={self._benchmark.objectives[0].name: end})
+            final = float(self._benchmark.final(self._configs[event.trial_id]))
+            event = replace(event, metrics={self._benchmark.objectives[0].name: final})
         self._decider.observe(event)
 
 
-class _ToldSearcher(_Told["Searcher"]):
+class _OracleSearcher(_Oracle["Searcher"]):
     def propose(self, number: int) -> Config | None:
         return self._decider.propose(number)
 
 
-class _ToldScheduler(_Told["Scheduler"]):
+class _OracleScheduler(_Oracle["Scheduler"]):
     def decide(self, trial_id: str) -> Decision:
         return self._decider.decide(trial_id)
 
@@ -81,25 +76,28 @@ class _ToldScheduler(_Told["Scheduler"]):
         return self._decider.promote()
 
 
-def told(benchmark: Known, way: str, seed: int, given: argparse.Namespace) -> SeedResult:
-    """Return one sweep whose searcher and scheduler know the ends."""
+def oracle_sweep(benchmark: Known, way: str, seed: int, given: argparse.Namespace) -> SeedResult:
+    """Return one sweep whose searcher and scheduler know the final values."""
     scheduler, factor = WAYS[way]
-    problem = benchmark_problem(benchmark, seed=seed)
-    if given.untold:
-        problem = replace(problem, reference_point={})
-    rungs = make_scheduler(scheduler, problem, reduction_factor=factor)
-    clockwork = Clockwork(
+    setup = benchmark_setup(
         benchmark,
-        _ToldSearcher(make_searcher(DEFAULT_SEARCHER, problem), benchmark),
-        _ToldScheduler(rungs, benchmark),
+        scheduler=scheduler,
+        reduction_factor=factor,
         seed=seed,
+        with_reference_point=not given.no_reference_point,
     )
-    seconds = given.budget * benchmark.full_training_seconds / given.workers
-    return clockwork.run(workers=given.workers, seconds=seconds)
+    return simulate_setup(
+        benchmark,
+        setup,
+        workers=given.workers,
+        budget=given.budget,
+        searcher=_OracleSearcher(setup.searcher(), benchmark),
+        scheduler=_OracleScheduler(setup.scheduler(), benchmark),
+    )
 
 
 def main() -> None:
-    """Print what the best other method comes to, and each way of knowing the ends."""
+    """Print the best other method's hypervolume, and that of each way with the oracle."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -107,7 +105,7 @@ def main() -> None:
     parser.add_argument("--benchmarks", nargs="+", default=list(BENCHMARKS), choices=BENCHMARKS)
     given = parser.parse_args()
     for name in given.benchmarks:
-        benchmark = load(name, untold=given.untold)
+        benchmark = load(name, given)
         reference = dense_reference(benchmark)
         finals = {
             method: summary(ours(name, method, given), reference, None)["hypervolume"]
@@ -116,7 +114,7 @@ def main() -> None:
         best = max(finals, key=lambda method: finals[method])
         print(f"{name}: best other {best}, {finals[best]:.3f}", flush=True)
         for way in WAYS:
-            results = [told(benchmark, way, seed, given) for seed in range(given.seeds)]
+            results = [oracle_sweep(benchmark, way, seed, given) for seed in range(given.seeds)]
             found = summary(results, reference, finals[best])
             print(f"{name}: {way}: {json.dumps(found)}", flush=True)
 

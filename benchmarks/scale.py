@@ -29,13 +29,11 @@ from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
-from orchestrator.search.gate import CostGate
-from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.runs.store import MlflowStore
 from orchestrator.tracking.runs.writer import MlflowWriter
@@ -157,9 +155,14 @@ def main() -> None:
 def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
     """Run the trials and return what was measured."""
     ledger = Ledger(folder.ledger)
-    problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, known_cost=flops)
-    searcher = Timed(make_searcher(options.searcher, problem))
-    scheduler = Timed(make_scheduler("mo-asha", problem))
+    setup = SweepSetup(
+        problem=SearchProblem(space=SPACE, objectives=OBJECTIVES, known_cost=flops),
+        search=SearchConfig(
+            searcher=options.searcher, scheduler="mo-asha", cost_gate="constraints"
+        ),
+        budget=SweepBudget(trials=options.trials, epochs=1),
+    )
+    searcher, scheduler = Timed(setup.searcher()), Timed(setup.scheduler())
     meter = Meter(max(1, options.trials // 10), [searcher, scheduler])
     info = SweepInfo(
         sweep_id="scale",
@@ -175,15 +178,13 @@ def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
         cursor_path=folder.path / "cursor.json",
     )
     begin = time.time()
-    sweep = Sweep(
-        objectives=OBJECTIVES,
-        budget=SweepBudget(trials=options.trials, epochs=1),
-        searcher=searcher,
-        scheduler=scheduler,
-        gate=CostGate([], flops),
+    sweep = make_sweep(
+        setup,
         journal=ledger,
         clock=lambda: time.time() - begin,
         listeners=[meter] if options.no_mlflow else [meter, writer],
+        searcher=searcher,
+        scheduler=scheduler,
     )
     if not options.no_mlflow:
         writer.start()

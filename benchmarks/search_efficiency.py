@@ -4,8 +4,8 @@ Simulated sweeps on the recorded and synthetic benchmarks, all methods with the 
 and budget. Regret is one minus the hypervolume relative to a dense search without noise, so that
 luck may bring it slightly below zero. Writes the figures as JSON and as a table. Syne Tune takes
 part where --syne-tune names the Python of an environment that has it (see syne_tune_moasha.py).
-With --untold nobody is told a reference point, as no real sweep is, and the hypervolume is measured
-from a tenth beyond the largest costs of the space.
+With --no-reference-point no searcher and no scheduler gets one, as in real sweeps, and the
+hypervolume is measured from a tenth beyond the largest costs of the space.
 
 Run: python benchmarks/search_efficiency.py --seeds 10 --syne-tune syne/bin/python
 """
@@ -111,10 +111,10 @@ def beyond_all_costs(benchmark: Known) -> dict[str, float]:
     return reference
 
 
-def load(name: str, *, untold: bool) -> Known:
-    """Return a benchmark; ``untold`` with the reference point beyond all costs."""
+def load(name: str, given: argparse.Namespace) -> Known:
+    """Return a benchmark, by ``--no-reference-point`` with the reference point beyond all costs."""
     benchmark: Known = load_benchmark(BENCHMARKS[name])  # type: ignore[assignment]
-    if untold:
+    if given.no_reference_point:
         benchmark = copy.copy(benchmark)
         object.__setattr__(benchmark, "reference_point", beyond_all_costs(benchmark))
     return benchmark
@@ -164,13 +164,13 @@ def sweep(seed: int, *, benchmark: Benchmark, method: str, given: argparse.Names
         workers=given.workers,
         budget=given.budget,
         seed=seed,
-        reference_told=not given.untold,
+        with_reference_point=not given.no_reference_point,
     )
 
 
 def ours(name: str, method: str, given: argparse.Namespace) -> list[SeedResult]:
     """Return the sweeps of one of ``METHODS``."""
-    benchmark = load(name, untold=given.untold)
+    benchmark = load(name, given)
     return [
         sweep(seed, benchmark=benchmark, method=method, given=given) for seed in range(given.seeds)
     ]
@@ -198,7 +198,7 @@ def syne_tune(name: str, given: argparse.Namespace) -> list[SeedResult]:
 
 def run(name: str, given: argparse.Namespace) -> dict[str, object]:
     """Return the figures of every method on one benchmark."""
-    reference = dense_reference(load(name, untold=given.untold))
+    reference = dense_reference(load(name, given))
     figures: dict[str, dict[str, float]] = {}
     methods = [*([SYNE_TUNE] if given.syne_tune else []), *given.methods]
     for method in methods:
@@ -222,11 +222,16 @@ def run(name: str, given: argparse.Namespace) -> dict[str, object]:
 
 
 def sweep_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every script that simulates these sweeps may be told of them."""
+    """Add the options that every script with these sweeps has."""
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--budget", type=float, default=30)
-    parser.add_argument("--untold", action="store_true", help="tell nobody a reference point")
+    parser.add_argument(
+        "--no-reference-point",
+        "--untold",
+        action="store_true",
+        help="give searcher and scheduler no reference point",
+    )
 
 
 def main() -> None:
@@ -237,14 +242,16 @@ def main() -> None:
     parser.add_argument("--syne-tune", type=Path, default=None, metavar="PYTHON")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
-    if given.untold and given.syne_tune:
-        parser.error("--untold excludes --syne-tune, which measures from the benchmark's point")
+    if given.no_reference_point and given.syne_tune:
+        parser.error(
+            "--no-reference-point excludes --syne-tune, which measures from the benchmark's point"
+        )
     report = {
         "machine": machine(),
         "seeds": given.seeds,
         "workers": given.workers,
         "budget": given.budget,
-        "untold": given.untold,
+        "no_reference_point": given.no_reference_point,
         "benchmarks": {name: run(name, given) for name in given.benchmarks},
     }
     if given.out is not None:

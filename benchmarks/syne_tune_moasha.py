@@ -20,13 +20,11 @@ from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
 from orchestrator.forecast.simulation.benchmark import objectives_of
-from orchestrator.forecast.simulation.clockwork import Clockwork
 from orchestrator.forecast.simulation.load import load_benchmark
 from orchestrator.forecast.simulation.result import SimulationResult
+from orchestrator.forecast.simulation.run import benchmark_setup, simulate_setup
 from orchestrator.ledger.events import EpochReported, TrialAsked
 from orchestrator.search.schedulers.base import CONTINUE, Decision
-from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
 
 if TYPE_CHECKING:
     from orchestrator.forecast.simulation.benchmark import Benchmark
@@ -80,10 +78,9 @@ class Moasha:
 def simulate_one(benchmark: Benchmark, *, workers: int, budget: float, seed: int) -> SeedResult:
     """Return one sweep."""
     np.random.seed(seed)  # noqa: NPY002 - the one they draw from
-    problem = SearchProblem(space=benchmark.space, objectives=objectives_of(benchmark), seed=seed)
-    searcher = make_searcher("random", problem)
-    return Clockwork(benchmark, searcher, Moasha(benchmark), seed=seed).run(
-        workers=workers, seconds=budget * benchmark.full_training_seconds / workers
+    setup = benchmark_setup(benchmark, searcher="random", scheduler="none", seed=seed)
+    return simulate_setup(
+        benchmark, setup, workers=workers, budget=budget, scheduler=Moasha(benchmark)
     )
 
 

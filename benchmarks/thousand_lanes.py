@@ -14,8 +14,8 @@ import resource
 import time
 
 from orchestrator.forecast.simulation.load import load_benchmark
-from orchestrator.forecast.simulation.occupancy import Overheads
 from orchestrator.forecast.simulation.run import simulate_one
+from orchestrator.lanes.occupancy import Overheads
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 

@@ -19,14 +19,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.search_efficiency import BENCHMARKS, dense_reference
-from orchestrator.forecast.simulation.clockwork import Clockwork
 from orchestrator.forecast.simulation.load import load_benchmark
 from orchestrator.forecast.simulation.parallel import default_jobs, results_in_order
-from orchestrator.forecast.simulation.run import benchmark_problem
+from orchestrator.forecast.simulation.run import benchmark_setup, simulate_setup
 from orchestrator.ledger.events import TrialAsked, TrialEnded
-from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.registry import make_searcher
-from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -34,8 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.forecast.simulation.benchmark import Benchmark
     from orchestrator.forecast.simulation.result import SeedResult
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.base import Searcher
-    from search_spaces.space import Config
+    from orchestrator.sweep.make import SweepSetup
 
 WORKERS = 8
 COMPLETE = frozenset({"complete"})
@@ -50,25 +45,19 @@ KNOWING = {
 """States of the earlier trials that the searcher knows, and the scheduler."""
 
 
-class Recording:
-    """A searcher that keeps what it observes."""
+class Journal:
+    """A listener that keeps the events of a sweep."""
 
-    def __init__(self, inner: Searcher) -> None:
-        self._inner = inner
+    def __init__(self) -> None:
         self.events: list[SweepEvent] = []
 
-    def propose(self, number: int) -> Config | None:
-        """Return what the inner one proposes."""
-        return self._inner.propose(number)
-
-    def observe(self, event: SweepEvent) -> None:
-        """Keep the event and hand it on."""
+    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - none is
+        """Keep the event."""
         self.events.append(event)
-        self._inner.observe(event)
 
     def ended(self, states: Collection[str]) -> tuple[SweepEvent, ...]:
         """Return the events of trials that ended in one of ``states``, as of an earlier sweep."""
-        found = {
+        chosen = {
             event.trial_id
             for event in self.events
             if isinstance(event, TrialEnded) and event.state in states
@@ -76,7 +65,7 @@ class Recording:
         return tuple(
             replace(event, trial_id=f"w{event.trial_id[1:]}")
             for event in self.events
-            if event.trial_id in found
+            if event.trial_id in chosen
         )
 
 
@@ -87,14 +76,23 @@ def sweep(
     budget: float,
     searcher_knows: Sequence[SweepEvent] = (),
     scheduler_knows: Sequence[SweepEvent] = (),
-) -> tuple[SeedResult, Recording]:
-    """Return one sweep of the defaults, with its searcher."""
-    problem = benchmark_problem(benchmark, seed=seed)
-    searcher = Recording(make_searcher(DEFAULT_SEARCHER, replace(problem, earlier=searcher_knows)))
-    scheduler = make_scheduler(DEFAULT_SCHEDULER, replace(problem, earlier=scheduler_knows))
-    seconds = budget * benchmark.full_training_seconds / WORKERS
-    clockwork = Clockwork(benchmark, searcher, scheduler, seed=seed)
-    return clockwork.run(workers=WORKERS, seconds=seconds), searcher
+) -> tuple[SeedResult, Journal]:
+    """Return one sweep of the defaults, with its events."""
+    setup, journal = benchmark_setup(benchmark, seed=seed), Journal()
+    result = simulate_setup(
+        benchmark,
+        setup,
+        workers=WORKERS,
+        budget=budget,
+        searcher=_with_earlier(setup, searcher_knows).searcher(),
+        scheduler=_with_earlier(setup, scheduler_knows).scheduler(),
+        listeners=[journal],
+    )
+    return result, journal
+
+
+def _with_earlier(setup: SweepSetup, events: Sequence[SweepEvent]) -> SweepSetup:
+    return replace(setup, problem=replace(setup.problem, earlier=events))
 
 
 def volumes(seed: int, *, name: str, earlier_budget: float, budget: float) -> dict[str, float]:

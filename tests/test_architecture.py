@@ -152,6 +152,18 @@ def test_a_library_lives_in_its_rooms_alone(library: str, rooms: tuple[str, ...]
     assert {guest for guest in guests if not guest.startswith(rooms)} == set()
 
 
+def test_one_place_makes_sweeps() -> None:
+    makers = [
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) == "Sweep"
+    ]
+    assert makers == ["orchestrator.sweep.make"]
+
+
 def test_no_module_imports_itself_in_a_circle() -> None:
     seen: dict[str, int] = {}
     circle: list[str] = []

@@ -18,11 +18,9 @@ from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.history.warm_start import recorded_warm_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.search.cost_model import StaticCostModel
-from orchestrator.spec.baselines.baseline import names_by_digest
 from orchestrator.spec.resolutions import scored_alike
-from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.sweep.hooks import RunSummary
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.sweep.make import make_sweep, setup_of
 from trainables.cost.quiet import quiet_path
 from trainables.io.claim import latest_driver
 from trainables.io.redaction import expand, redact_ray_token
@@ -30,7 +28,7 @@ from trainables.session.messages import TrialTask
 from trainables.training.seeds import trial_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.folders import SweepFolder
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep.hooks import RunHooks
-    from orchestrator.sweep.sweep import SweepListener
+    from orchestrator.sweep.sweep import Sweep
     from search_spaces.space import Config
 
 CLASSES = "num_classes"
@@ -70,7 +68,10 @@ def run_sweep(
         trouble = _Trouble(hooks.stop_requested)
         hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
         clock = _clock_of(ledger)
-        sweep = _make_sweep(spec, ledger, num_classes, hooks.listeners, clock)
+        setup = setup_of(
+            spec, StaticCostModel(num_classes), earlier=recorded_warm_start(ledger).events
+        )
+        sweep = make_sweep(setup, journal=ledger, clock=clock, listeners=hooks.listeners)
         sweep.replay(event for _, event in ledger.events())
         checks = FinalChecks(
             spec=spec,
@@ -195,29 +196,6 @@ def _following(
 def _clock_of(ledger: Ledger) -> SweepClock:
     last = max((event.seconds for _, event in ledger.events()), default=0.0)
     return SweepClock(sweep_start(ledger), at_least=last)
-
-
-def _make_sweep(
-    spec: SweepSpec,
-    ledger: Ledger,
-    num_classes: int,
-    listeners: Iterable[SweepListener],
-    clock: SweepClock,
-) -> Sweep:
-    costs = StaticCostModel(num_classes)
-    problem = problem_of(spec, costs, earlier=recorded_warm_start(ledger).events)
-    return Sweep(
-        objectives=spec.objectives,
-        budget=spec.budget,
-        searcher=searcher_of(spec, problem),
-        scheduler=scheduler_of(spec, problem),
-        gate=gate_of(spec, costs, spec.objectives),
-        journal=ledger,
-        clock=clock,
-        workers_per_trial=spec.resources.train_workers,
-        listeners=listeners,
-        baselines=names_by_digest(spec.baselines),
-    )
 
 
 def _task_maker(

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.forecast.plan import Forecast, Range
-from orchestrator.forecast.simulation.clockwork import Clockwork
+from orchestrator.forecast.simulation.outcome import OutcomeRecorder
 from orchestrator.forecast.simulation.parallel import results_in_order
+from orchestrator.forecast.simulation.training import BenchmarkTrainings
 from orchestrator.forecast.world import World
-from orchestrator.ledger.events import EpochReported, TrialStarted
-from orchestrator.spec.baselines.baseline import names_by_digest
-from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
-from orchestrator.sweep.stagnation import Stagnation
+from orchestrator.lanes.simulated import SimulatedLanes
+from orchestrator.sweep.make import make_sweep, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,17 +22,16 @@ if TYPE_CHECKING:
     from orchestrator.forecast.beliefs import Beliefs
     from orchestrator.forecast.simulation.result import SeedResult
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.base import Searcher
     from orchestrator.spec.objectives import Objective
     from orchestrator.spec.sweep_spec import SweepSpec
-    from search_spaces.space import Config
 
     Watched = Callable[[Iterable["SimulatedSweep"], int], Iterable["SimulatedSweep"]]
 
 INTERVAL = (0.1, 0.5, 0.9)
 POINTS = 12
 """Points of the hypervolume's curve."""
-FOREVER = 1e12
+LEARNED = "miou"
+"""The metric that the curves of a world return."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,30 +41,8 @@ class SimulatedSweep:
     result: SeedResult
     epochs: int
     """Epochs, over all trials."""
-    lane_seconds: float
-    """Time in which lanes were busy, summed over them."""
-
-
-class _Watch:
-    """A searcher that also adds up the time on the lanes."""
-
-    def __init__(self, inner: Searcher) -> None:
-        self._inner = inner
-        self._since: dict[str, float] = {}
-        self.busy = 0.0
-        self.epochs = 0
-
-    def propose(self, number: int) -> Config | None:
-        return self._inner.propose(number)
-
-    def observe(self, event: SweepEvent) -> None:
-        self._inner.observe(event)
-        if isinstance(event, TrialStarted):
-            self._since[event.trial_id] = event.seconds
-        elif isinstance(event, EpochReported):
-            self.busy += event.seconds - self._since[event.trial_id]
-            self._since[event.trial_id] = event.seconds
-            self.epochs += 1
+    worker_seconds: float
+    """Time in which lanes were busy, summed over them and their workers, seconds."""
 
 
 def forecast(
@@ -81,9 +57,9 @@ def forecast(
     jobs: int = 1,
     watched: Watched | None = None,
 ) -> Forecast:
-    """Return what ``simulations`` sweeps did, each in a world of its own.
+    """Return the figures of ``simulations`` sweeps of ``spec``, each with a world of its own.
 
-    The searcher, the scheduler, the cost gate and the limits of the budget are those of ``spec``.
+    Every sweep is made and driven as a real one, on virtual lanes.
 
     Args:
         spec: What is planned.
@@ -109,7 +85,6 @@ def forecast(
     sweeps = results_in_order(simulate, seeds, jobs=jobs)
     done = list(sweeps if watched is None else watched(sweeps, simulations))
     results = [each.result for each in done]
-    workers = spec.resources.train_workers
     shares = [(place + 1) / POINTS for place in range(POINTS)]
     return Forecast(
         simulations=simulations,
@@ -118,7 +93,7 @@ def forecast(
         stopped=_range(each.stopped for each in results),
         epochs=_range(each.epochs for each in done),
         seconds=_range(each.virtual_seconds for each in results),
-        device_hours=_range(each.lane_seconds * workers / 3600 for each in done),
+        device_hours=_range(each.worker_seconds / 3600 for each in done),
         hypervolume=_range(each.hypervolume for each in results),
         curve=tuple(
             (share, _range(each.hypervolume_at(share * each.virtual_seconds) for each in results))
@@ -138,25 +113,16 @@ def _simulate(
     earlier: Sequence[SweepEvent],
 ) -> SimulatedSweep:
     world = World(beliefs, objectives, reference_point, seed=seed)
-    problem = problem_of(spec, world.known, objectives=world.objectives, seed=seed, earlier=earlier)
-    watch = _Watch(searcher_of(spec, problem))
-    hours = spec.budget.device_hours
-    lane_seconds = FOREVER if hours is None else hours * 3600 / spec.resources.train_workers
-    patience = spec.budget.stagnation_trials
-    clockwork = Clockwork(
-        world,
-        watch,
-        scheduler_of(spec, problem),
-        seed=seed,
-        gate=gate_of(spec, world.known, world.objectives),
-        stagnation=Stagnation(
-            world.objectives, patience=patience, unseen=names_by_digest(spec.baselines)
-        ),
+    setup = setup_of(spec, world.known, objectives=world.objectives, seed=seed, earlier=earlier)
+    virtual = SimulatedLanes(BenchmarkTrainings(world, seed=seed, learned=LEARNED), lanes=lanes)
+    outcome = OutcomeRecorder(world.objectives, world.reference_point)
+    sweep = make_sweep(setup, journal=[], clock=virtual.clock, listeners=[virtual, outcome])
+    seconds = virtual.run(sweep)
+    return SimulatedSweep(
+        result=outcome.result(seconds, virtual.occupancy),
+        epochs=outcome.epochs,
+        worker_seconds=sweep.worker_seconds,
     )
-    result = clockwork.run(
-        workers=lanes, seconds=lane_seconds / lanes, max_trials=spec.budget.trials
-    )
-    return SimulatedSweep(result=result, epochs=watch.epochs, lane_seconds=watch.busy)
 
 
 def _range(values: Iterable[float]) -> Range:

@@ -52,24 +52,26 @@ class World:
         self.reference_point = reference_point
         self.max_epochs = beliefs.setting.epochs
         self.full_training_seconds = 1.0
-        self._known: dict[str, dict[str, float]] = {}
 
     @property
     def space(self) -> SearchSpace:
         """What may be tried."""
         return self._beliefs.space
 
+    @property
+    def measurement_seconds(self) -> float:
+        """Time of a trial on its lane besides the epochs, seconds."""
+        return self._beliefs.other_seconds
+
     def known(self, config: Config) -> dict[str, float]:
-        """Return the static costs with the latency as it may be."""
-        digest = config_digest(config)
-        if digest not in self._known:
-            costs = dict(self._beliefs.static(config))
-            luck = self._luck(digest, 1).standard_normal() * self._beliefs.latency.noise
-            costs["latency_ms"] = math.exp(
-                float(np.dot(self._latency, cost_row(costs["macs"]))) + luck
-            )
-            self._known[digest] = costs
-        return self._known[digest]
+        """Return the static costs."""
+        return dict(self._beliefs.static(config))
+
+    def measured(self, config: Config) -> dict[str, float]:
+        """Return the latency that the trial measures."""
+        noise = self._luck(config_digest(config), 1).standard_normal() * self._beliefs.latency.noise
+        row = cost_row(self._beliefs.static(config)["macs"])
+        return {"latency_ms": math.exp(float(np.dot(self._latency, row)) + noise)}
 
     def curve(self, config: Config, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the mIoU after each epoch and the seconds to there, the rest of a trial first."""

@@ -26,10 +26,10 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Journal(Protocol):
-    """Where events go; the ledger on disk, or a list in a simulation."""
+    """Where events are recorded: the ledger on disk, or a list in a simulation."""
 
-    def append(self, event: SweepEvent) -> int:
-        """Keep ``event`` for good before returning its sequence number, from 1."""
+    def append(self, event: SweepEvent, /) -> object:
+        """Record ``event``; it is durable when this returns."""
 
 
 class LedgerError(Exception):

@@ -226,7 +226,9 @@ def _profiled(record: TrialRecord, event: TrialProfiled) -> TrialRecord:
 
 
 def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
-    before = tuple(entry for entry in record.history if entry[0] < event.epoch)
+    before = record.history
+    if before and before[-1][0] >= event.epoch:
+        before = tuple(entry for entry in before if entry[0] < event.epoch)
     own = {k: v for k, v in event.metrics.items() if not k.startswith(SYSTEM_PREFIX)}
     return replace(
         record,

@@ -115,7 +115,9 @@ class SweepState:
         self.counted = 0
         """Those of them that count towards the budget."""
         self.rejected_in_a_row = 0
-        """Proposals that the cost gate rejected since the last first start of a trial."""
+        """Proposals that static costs ruled out since the last first start of a trial."""
+        self.infeasible_in_a_row = 0
+        """Trials that measured costs ruled out since the last epoch of any trial."""
         self.worker_seconds = 0.0
         """Training time of ended attempts, summed over lanes and their workers, seconds."""
 
@@ -134,6 +136,7 @@ class SweepState:
                 self._start(self.open[event.trial_id], event)
             case EpochReported():
                 self.open[event.trial_id].epoch = event.epoch
+                self.infeasible_in_a_row = 0
             case TrialJudged():
                 if event.rung < self._epochs:
                     self._judge(self.open[event.trial_id], event)
@@ -173,4 +176,7 @@ class SweepState:
         del self.open[event.trial_id]
         if event.state == "infeasible" and trial.epoch == 0:
             self.counted -= 1
-            self.rejected_in_a_row += not trial.attempt
+            if trial.attempt:
+                self.infeasible_in_a_row += 1
+            else:
+                self.rejected_in_a_row += 1

@@ -15,6 +15,7 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.ledger.finite import finite_event, finite_only, nonfinite_text
+from orchestrator.ledger.records import RecordBook
 from orchestrator.search.schedulers.base import CONTINUE, Decision, judgement
 from orchestrator.sweep.stagnation import Stagnation
 from orchestrator.sweep.state import Step, SweepState, TrialStatus
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from trainables.session.messages import Interruption, TrialState
 
 MAX_REJECTED_IN_A_ROW = 500
-"""Proposals in a row that the cost gate rejects before the space counts as exhausted."""
+"""Proposals, or trials with measured costs, that the cost gate rules out in a row before the space
+counts as exhausted."""
 
 
 class SweepListener(Protocol):
@@ -83,6 +85,7 @@ class Sweep:
         )
         self._state = SweepState(epochs=budget.epochs, workers_per_trial=workers_per_trial)
         self._open = self._state.open
+        self._records = RecordBook()
         self._waiting: list[str] = []
         self._exhausted = False
         self._stopped = False
@@ -95,6 +98,7 @@ class Sweep:
         """
         last: SweepEvent | None = None
         for event in map(finite_event, events):
+            self._records.observe(event)
             for listener in self._listeners:
                 listener.on_event(event, replayed=True)
             if isinstance(event, TrialExamined):
@@ -106,7 +110,7 @@ class Sweep:
         for trial in self._state.with_status(TrialStatus.PAUSING):
             trial.step(Step.RELEASE)
         for trial in self._state.with_status(TrialStatus.STOPPING):
-            self.ended(trial.asked.trial_id, "stopped", trial.reason, {})
+            self._stop(trial.asked.trial_id, trial.reason)
         self._waiting = [trial_id for trial_id, trial in self._open.items() if not trial.is_paused]
 
     def request_stop(self) -> None:
@@ -119,6 +123,11 @@ class Sweep:
         return tuple(self._open)
 
     @property
+    def worker_seconds(self) -> float:
+        """Time of ended attempts, summed over lanes and their workers; what device-hours limit."""
+        return self._state.worker_seconds
+
+    @property
     def proposes(self) -> bool:
         """Whether ``next_trial`` may still return a trial."""
         if self._stopped:
@@ -129,7 +138,14 @@ class Sweep:
             return False
         if self._scheduler.promote() is not None:
             return True
-        return not self._exhausted and self._state.counted < self._budget.trials
+        return not self._is_exhausted and self._state.counted < self._budget.trials
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """Whether nothing feasible is expected any more; a resumed sweep comes to the same."""
+        state = self._state
+        rejected = max(state.rejected_in_a_row, state.infeasible_in_a_row)
+        return self._exhausted or rejected >= MAX_REJECTED_IN_A_ROW
 
     @property
     def _out_of_hours(self) -> bool:
@@ -152,9 +168,7 @@ class Sweep:
 
     def _new_trial(self) -> tuple[TrialAsked, int] | None:
         """Start the first proposal that the cost gate accepts."""
-        while self._state.rejected_in_a_row < MAX_REJECTED_IN_A_ROW:
-            if not self.proposes:
-                return None
+        while self.proposes:
             number = self._state.asked
             config = self._searcher.propose(number)
             if config is None:
@@ -175,7 +189,6 @@ class Sweep:
             if verdict is None:
                 return self._start(trial_id)
             self.ended(trial_id, "infeasible", verdict, dict(known))
-        self._exhausted = True
         return None
 
     def profiled(
@@ -290,7 +303,7 @@ class Sweep:
         for trial in self._state.with_status(TrialStatus.ASKED, TrialStatus.RUNNING):
             self.ended(trial.asked.trial_id, "preempted", reason, {})
         for trial in self._state.with_status(TrialStatus.STOPPING):
-            self.ended(trial.asked.trial_id, "stopped", trial.reason, {})
+            self._stop(trial.asked.trial_id, trial.reason)
 
     def settle(self) -> None:
         """End the paused trials as stopped if no other trial is open and none may be promoted."""
@@ -298,7 +311,12 @@ class Sweep:
             return
         for trial_id, trial in list(self._open.items()):
             trial.step(Step.RELEASE)
-            self.ended(trial_id, "stopped", f"{trial.reason}; not taken up again", {})
+            self._stop(trial_id, f"{trial.reason}; not taken up again")
+
+    def _stop(self, trial_id: str, reason: str) -> None:
+        """End a trial as stopped with its last metrics, as its lane would."""
+        record = self._records.get(trial_id)
+        self.ended(trial_id, "stopped", reason, {} if record is None else record.metrics)
 
     def _decide_on(self, last: SweepEvent | None) -> None:
         """Make the decision that ``last``, the last event of an earlier driver, asks for."""
@@ -349,6 +367,7 @@ class Sweep:
 
     def _record(self, event: SweepEvent) -> None:
         self._journal.append(event)
+        self._records.observe(event)
         self._apply(event)
         for listener in self._listeners:
             listener.on_event(event)

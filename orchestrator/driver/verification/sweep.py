@@ -11,7 +11,7 @@ from orchestrator.ledger.history.warm_start import recorded_warm_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.parse import load_spec
-from orchestrator.sweep.deciders import problem_of, scheduler_of, searcher_of
+from orchestrator.sweep.make import setup_of
 from orchestrator.tracking.inspection import read_tracked
 from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
 from orchestrator.tracking.runs.cursor import load_cursor
@@ -46,12 +46,12 @@ def verify_sweep(
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
         costs = StaticCostModel(_num_classes(ledger))
-        problem = problem_of(spec, costs, earlier=recorded_warm_start(ledger).events)
+        setup = setup_of(spec, costs, earlier=recorded_warm_start(ledger).events)
         found = verify_events(
             events,
             epochs=spec.budget.epochs,
-            scheduler=lambda: scheduler_of(spec, problem),
-            searcher=lambda: searcher_of(spec, problem),
+            scheduler=setup.scheduler,
+            searcher=setup.searcher,
             propose=propose,
         )
     if any(finding.place == "ledger" for finding in found):

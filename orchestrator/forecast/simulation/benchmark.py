@@ -12,7 +12,7 @@ import numpy as np
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -37,7 +37,11 @@ class BenchmarkError(ValueError):
 
 @runtime_checkable
 class Benchmark(Protocol):
-    """A search space whose trials need not be trained: their learning curves can be asked for.
+    """A search space whose learning curves are computed instead of trained.
+
+    Costs that a real sweep measures after a trial has started, such as a latency, come from an
+    optional method ``measured(config)``; its time is an optional attribute ``measurement_seconds``,
+    part of the first epoch's. Searcher and cost gate see them as measurements of that trial.
 
     Example:
         >>> class Toy:
@@ -61,7 +65,7 @@ class Benchmark(Protocol):
 
     @property
     def objectives(self) -> ObjectivesLike:
-        """Names and directions: the first is learned over epochs, the others are known before."""
+        """Names and directions: the first is learned over epochs, the others are costs."""
 
     @property
     def max_epochs(self) -> int:
@@ -76,7 +80,7 @@ class Benchmark(Protocol):
         """Seconds that one unit of the budget stands for, > 0."""
 
     def known(self, config: Config) -> Mapping[str, float]:
-        """Return the objectives of ``config`` that are known before training."""
+        """Return the costs of ``config`` that need no measurement."""
 
     def curve(self, config: Config, seed: int) -> tuple[ArrayLike, ArrayLike]:
         """Return two arrays over epochs: the learned objective, the cumulative seconds.
@@ -135,15 +139,31 @@ def blamed(what: str, error: Exception) -> BenchmarkError:
 
 
 def known_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
-    """Return what ``benchmark`` knows of ``config`` before training.
+    """Return the static costs of ``config``.
 
     Raises:
-        BenchmarkError: it raises an error, or tells something that is no number.
+        BenchmarkError: ``known`` raises an error, or returns a value that is no number.
     """
+    return _costs(benchmark.known, "known", config)
+
+
+def measured_of(benchmark: Benchmark, config: Config) -> dict[str, float]:
+    """Return the costs of ``config`` that are measured after its trial has started, if any.
+
+    Raises:
+        BenchmarkError: ``measured`` raises an error, or returns a value that is no number.
+    """
+    method = getattr(benchmark, "measured", None)
+    return {} if method is None else _costs(method, "measured", config)
+
+
+def _costs(
+    method: Callable[[Config], Mapping[str, float]], name: str, config: Config
+) -> dict[str, float]:
     try:
-        return {name: float(value) for name, value in benchmark.known(config).items()}
+        return {metric: float(value) for metric, value in method(config).items()}
     except Exception as error:
-        raise blamed(f"known() of {config}", error) from error
+        raise blamed(f"{name}() of {config}", error) from error
 
 
 def curve_of(

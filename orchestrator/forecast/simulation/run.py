@@ -1,27 +1,134 @@
-"""Simulated sweeps by the names of their parts."""
+"""Simulated sweeps of benchmarks."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.forecast.simulation.benchmark import BenchmarkError, known_of, objectives_of
-from orchestrator.forecast.simulation.clockwork import Clockwork
 from orchestrator.forecast.simulation.load import loaded_benchmark
-from orchestrator.forecast.simulation.occupancy import FREE
+from orchestrator.forecast.simulation.outcome import OutcomeRecorder
 from orchestrator.forecast.simulation.result import SimulationResult
-from orchestrator.search.schedulers.registry import make_scheduler
+from orchestrator.forecast.simulation.training import BenchmarkTrainings
+from orchestrator.lanes.occupancy import FREE
+from orchestrator.lanes.simulated import SimulatedLanes
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.forecast.simulation.benchmark import Benchmark
-    from orchestrator.forecast.simulation.occupancy import Overheads
     from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.lanes.occupancy import Overheads
+    from orchestrator.search.schedulers.base import Scheduler
+    from orchestrator.search.searchers.base import Searcher
+    from orchestrator.sweep.sweep import SweepListener
+
+
+def benchmark_setup(
+    benchmark: Benchmark,
+    *,
+    searcher: str = DEFAULT_SEARCHER,
+    scheduler: str = DEFAULT_SCHEDULER,
+    seed: int = 0,
+    grace_period: int = 1,
+    reduction_factor: float = 3,
+    max_trials: int | None = None,
+    with_reference_point: bool = True,
+) -> SweepSetup:
+    """Return the set-up of a sweep of ``benchmark``, without constraints.
+
+    Args:
+        benchmark: What is searched.
+        searcher: One of ``searcher_names()``.
+        scheduler: One of ``scheduler_names()``.
+        seed: Seed of the proposals, >= 0.
+        grace_period: Epochs of the first rung, >= 1.
+        reduction_factor: One of so many trials passes a rung, > 1.
+        max_trials: Trials that may be started, >= 1; None without a limit.
+        with_reference_point: Whether searcher and scheduler get the benchmark's reference point;
+            real sweeps have none.
+
+    Raises:
+        ValueError: The benchmark breaks the protocol, or the seed is negative.
+    """
+    return SweepSetup(
+        problem=SearchProblem(
+            space=benchmark.space,
+            objectives=objectives_of(benchmark),
+            seed=seed,
+            max_epochs=benchmark.max_epochs,
+            known_cost=partial(known_of, benchmark),
+            reference_point=dict(benchmark.reference_point) if with_reference_point else {},
+        ),
+        search=SearchConfig(
+            searcher=searcher,
+            scheduler=scheduler,
+            grace_period=grace_period,
+            reduction_factor=reduction_factor,
+            cost_gate="constraints",
+        ),
+        budget=SweepBudget(
+            trials=sys.maxsize if max_trials is None else max_trials, epochs=benchmark.max_epochs
+        ),
+    )
+
+
+def simulate_setup(
+    benchmark: Benchmark,
+    setup: SweepSetup,
+    *,
+    workers: int = 8,
+    budget: float = math.inf,
+    overheads: Overheads = FREE,
+    searcher: Searcher | None = None,
+    scheduler: Scheduler | None = None,
+    listeners: Sequence[SweepListener] = (),
+) -> SeedResult:
+    """Return one simulated sweep.
+
+    Args:
+        benchmark: What is searched; the noise of its curves has the seed of the set-up's problem.
+        setup: How it is searched.
+        workers: Lanes, >= 1.
+        budget: Lane time in full trainings, summed over the lanes, > 0: the sweep is cut after
+            ``budget * full_training_seconds / workers`` virtual seconds.
+        overheads: What a trial costs besides its training; nothing by default.
+        searcher: In place of the set-up's.
+        scheduler: In place of the set-up's.
+        listeners: Receive every event.
+
+    Raises:
+        ValueError: A name is unknown, a number is out of its range, or the benchmark breaks the
+            protocol.
+    """
+    if not workers >= 1:
+        raise ValueError(f"a sweep needs at least 1 worker, got {workers}")
+    if not budget > 0:
+        raise ValueError(f"the budget must be above 0 full trainings, got {budget}")
+    if not benchmark.full_training_seconds > 0:
+        raise BenchmarkError(
+            f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
+        )
+    trainings = BenchmarkTrainings(benchmark, seed=setup.problem.seed)
+    lanes = SimulatedLanes(trainings, lanes=workers, overheads=overheads)
+    outcome = OutcomeRecorder(setup.problem.objectives, benchmark.reference_point)
+    sweep = make_sweep(
+        setup,
+        journal=[],
+        clock=lanes.clock,
+        listeners=[lanes, outcome, *listeners],
+        searcher=searcher,
+        scheduler=scheduler,
+    )
+    seconds = lanes.run(sweep, until=budget * benchmark.full_training_seconds / workers)
+    return outcome.result(seconds, lanes.occupancy)
 
 
 def simulate_one(
@@ -36,57 +143,23 @@ def simulate_one(
     reduction_factor: float = 3,
     max_trials: int | None = None,
     overheads: Overheads = FREE,
-    reference_told: bool = True,
+    with_reference_point: bool = True,
 ) -> SeedResult:
-    """Return one simulated sweep.
+    """Return one simulated sweep by the names of its searcher and scheduler.
 
-    Args:
-        benchmark: what is searched.
-        searcher: one of ``searcher_names()``.
-        scheduler: one of ``scheduler_names()``.
-        workers: lanes, >= 1.
-        budget: lane time in full trainings, summed over the lanes, > 0: each lane runs for
-            ``budget * full_training_seconds / workers`` virtual seconds.
-        seed: seed of the proposals and of the curves' noise, >= 0.
-        grace_period: epochs of the first rung, >= 1.
-        reduction_factor: one of so many trials passes a rung, > 1.
-        max_trials: trials that may be started, >= 1; None without a limit.
-        overheads: what a trial costs besides its training; nothing by default.
-        reference_told: tell searcher and scheduler the benchmark's reference point; real sweeps are
-            told none.
-
-    Raises:
-        ValueError: a name is unknown, a number is out of its range, or the benchmark breaks the
-            protocol.
+    The arguments, and what is raised, are those of ``benchmark_setup`` and ``simulate_setup``.
     """
-    if not workers >= 1:
-        raise ValueError(f"a sweep needs at least 1 worker, got {workers}")
-    if not budget > 0:
-        raise ValueError(f"the budget must be above 0 full trainings, got {budget}")
-    if not benchmark.full_training_seconds > 0:
-        raise BenchmarkError(
-            f"full_training_seconds must be above 0, got {benchmark.full_training_seconds}"
-        )
-    problem = benchmark_problem(benchmark, seed=seed)
-    if not reference_told:
-        problem = replace(problem, reference_point={})
-    clockwork = Clockwork(
+    setup = benchmark_setup(
         benchmark,
-        make_searcher(searcher, problem),
-        make_scheduler(
-            scheduler,
-            problem,
-            grace_period=grace_period,
-            reduction_factor=reduction_factor,
-        ),
+        searcher=searcher,
+        scheduler=scheduler,
         seed=seed,
-        overheads=overheads,
-    )
-    return clockwork.run(
-        workers=workers,
-        seconds=budget * benchmark.full_training_seconds / workers,
+        grace_period=grace_period,
+        reduction_factor=reduction_factor,
         max_trials=max_trials,
+        with_reference_point=with_reference_point,
     )
+    return simulate_setup(benchmark, setup, workers=workers, budget=budget, overheads=overheads)
 
 
 def simulate_named(
@@ -111,22 +184,6 @@ def simulate_named(
         budget=budget,
         seed=seed,
         overheads=overheads,
-    )
-
-
-def benchmark_problem(benchmark: Benchmark, *, seed: int) -> SearchProblem:
-    """Return what a sweep of ``benchmark`` searches.
-
-    Raises:
-        ValueError: the benchmark breaks the protocol, or the seed is negative.
-    """
-    return SearchProblem(
-        space=benchmark.space,
-        objectives=objectives_of(benchmark),
-        seed=seed,
-        max_epochs=benchmark.max_epochs,
-        known_cost=partial(known_of, benchmark),
-        reference_point=dict(benchmark.reference_point),
     )
 
 

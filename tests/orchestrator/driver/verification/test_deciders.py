@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 
 def test_another_judgement_than_the_scheduler_makes_is_found(
-    virtual_sweep: Callable[..., Any],
+    simulated_sweep: Callable[..., Any],
 ) -> None:
-    lanes = virtual_sweep()
+    lanes = simulated_sweep()
     lanes.run()
     tape = list(lanes.tape)
-    assert scheduler_findings(tape, lanes.make_scheduler()) == []
+    assert scheduler_findings(tape, lanes.setup.scheduler()) == []
     index = next(i for i, e in enumerate(tape) if isinstance(e, TrialJudged) and e.of > 1)
     other = replace(tape[index], rank=tape[index].of + 1)
-    found = scheduler_findings([*tape[:index], other, *tape[index + 1 :]], lanes.make_scheduler())
+    found = scheduler_findings([*tape[:index], other, *tape[index + 1 :]], lanes.setup.scheduler())
     assert [each.subject for each in found] == [other.trial_id]
-    found = scheduler_findings([*tape[:index], *tape[index + 1 :]], lanes.make_scheduler())
+    found = scheduler_findings([*tape[:index], *tape[index + 1 :]], lanes.setup.scheduler())
     assert "never judged" in found[0].message
-    assert scheduler_findings(tape[:index], lanes.make_scheduler()) == []
+    assert scheduler_findings(tape[:index], lanes.setup.scheduler()) == []
 
 
 def test_another_proposal_than_the_searcher_makes_is_found(
-    virtual_sweep: Callable[..., Any],
+    simulated_sweep: Callable[..., Any],
 ) -> None:
-    lanes = virtual_sweep()
+    lanes = simulated_sweep()
     lanes.run()
     assert searcher_findings(lanes.tape, lanes.make_searcher(), propose=True) == []
     index = [i for i, event in enumerate(lanes.tape) if isinstance(event, TrialAsked)][-1]

@@ -70,9 +70,9 @@ def test_a_preempted_trial_may_start_again() -> None:
 @settings(max_examples=30)
 @given(data=st.data())
 def test_no_event_can_be_doubled_or_moved_to_the_front_unnoticed(
-    virtual_sweep: Callable[..., Any], data: st.DataObject
+    simulated_sweep: Callable[..., Any], data: st.DataObject
 ) -> None:
-    lanes = virtual_sweep(trials=6)
+    lanes = simulated_sweep(trials=6)
     lanes.run()
     tape = [event for event in lanes.tape if type(event).__name__ != "TrialJudged"]
     assert story_findings(tape, epochs=9) == []
@@ -85,9 +85,9 @@ def test_no_event_can_be_doubled_or_moved_to_the_front_unnoticed(
 
 @given(data=st.data())
 def test_no_epoch_can_be_lost_unnoticed(
-    virtual_sweep: Callable[..., Any], data: st.DataObject
+    simulated_sweep: Callable[..., Any], data: st.DataObject
 ) -> None:
-    lanes = virtual_sweep(trials=6)
+    lanes = simulated_sweep(trials=6)
     lanes.run()
     inner = [
         index

@@ -2,26 +2,27 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from orchestrator.forecast.simulation import Benchmark, simulate
 from orchestrator.forecast.simulation.benchmark import BenchmarkError, objectives_of
-from orchestrator.forecast.simulation.run import simulate_one
+from orchestrator.forecast.simulation.run import (
+    benchmark_setup,
+    simulate_one,
+    simulate_setup,
+)
 from orchestrator.forecast.simulation.synthetic import backbones, crossing, rugged
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialProfiled
 from orchestrator.search.pareto import hypervolume
-from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, LogFloat, LogInt
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from orchestrator.search.searchers.problem import SearchProblem
+    from orchestrator.ledger.events import SweepEvent
     from search_spaces.space import Config
 
 
@@ -128,27 +129,64 @@ def test_the_result_is_json_in_the_documented_form() -> None:
     }
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_searcher_and_scheduler_know_the_reference_point_only_where_they_are_told(
-    *, told: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[SearchProblem] = []
+@pytest.mark.parametrize("known", [True, False])
+def test_searcher_and_scheduler_get_the_reference_point_only_on_request(*, known: bool) -> None:
+    setup = benchmark_setup(Toy(), with_reference_point=known)
+    assert setup.problem.reference_point == (Toy.reference_point if known else {})
+    result = simulate_one(Toy(), searcher="random", workers=2, budget=2, with_reference_point=known)
+    assert result.hypervolume > 0
 
-    def watched(make: Callable[..., object], name: str) -> None:
-        def made(kind: str, problem: SearchProblem, **options: Any) -> object:
-            asked.append(problem)
-            return make(kind, problem, **options)
 
-        monkeypatch.setattr(f"orchestrator.forecast.simulation.run.{name}", made)
+def test_a_benchmark_may_have_costs_that_are_measured() -> None:
+    class Measured(Toy):
+        objectives = (*Toy.objectives, ("latency_ms", "minimize"))  # type: ignore[assignment]
+        reference_point = {**Toy.reference_point, "latency_ms": 9.0}  # noqa: RUF012
+        measurement_seconds = 4.0
 
-    watched(make_searcher, "make_searcher")
-    watched(make_scheduler, "make_scheduler")
-    found = simulate_one(Toy(), searcher="random", workers=2, budget=2, reference_told=told)
-    assert [problem.reference_point for problem in asked] == [
-        Toy.reference_point if told else {},
-        Toy.reference_point if told else {},
+        def measured(self, config: Config) -> dict[str, float]:
+            return {"latency_ms": 1 + math.log10(float(config["rate"]) * 1e4)}
+
+    events: list[SweepEvent] = []
+    benchmark = Measured()
+
+    class Listener:
+        def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+            assert not replayed
+            events.append(event)
+
+    setup = benchmark_setup(benchmark, searcher="random", max_trials=8)
+    result = simulate_setup(benchmark, setup, workers=2, listeners=[Listener()])
+    assert result.completed + result.stopped == result.started == 8
+    assert result.hypervolume > 0
+    asked = {event.trial_id: event for event in events if isinstance(event, TrialAsked)}
+    assert all(set(event.known) == {"params"} for event in asked.values())
+    costs = [event for event in events if isinstance(event, TrialProfiled)]
+    assert [event.metrics for event in costs] == [
+        benchmark.measured(asked[event.trial_id].config) for event in costs
     ]
-    assert found.hypervolume > 0
+    assert costs[0].seconds == 4
+    assert next(e for e in events if isinstance(e, EpochReported)).seconds == 10
+
+
+def test_a_measurement_is_part_of_the_first_epoch() -> None:
+    class Slow(Toy):
+        measurement_seconds = 11.0
+
+        def measured(self, config: Config) -> dict[str, float]:
+            del config
+            return {"latency_ms": 1.0}
+
+    with pytest.raises(BenchmarkError, match=r"part of the first epoch's 10 s, got 11"):
+        simulate_one(Slow(), searcher="random")
+
+
+def test_a_benchmark_that_lacks_a_cost_is_refused() -> None:
+    class Lacking(Toy):
+        objectives = (*Toy.objectives, ("latency_ms", "minimize"))  # type: ignore[assignment]
+        reference_point = {**Toy.reference_point, "latency_ms": 9.0}  # noqa: RUF012
+
+    with pytest.raises(BenchmarkError, match=r"every objective but error, .* lack latency_ms"):
+        simulate_one(Lacking(), searcher="random")
 
 
 def test_errors_of_a_benchmarks_own_code_are_told_with_their_place() -> None:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.forecast.simulation.occupancy import (
+from orchestrator.forecast.simulation.run import simulate_one
+from orchestrator.forecast.simulation.synthetic import crossing
+from orchestrator.lanes.occupancy import (
     DECISIONS,
     HANDOVER,
     NO_TRIAL,
     Occupancy,
     Overheads,
 )
-from orchestrator.forecast.simulation.run import simulate_one
-from orchestrator.forecast.simulation.synthetic import crossing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

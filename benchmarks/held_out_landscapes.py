@@ -6,7 +6,7 @@ operations as tabular NAS benchmarks have them, Hartmann's function in six dimen
 that fades over the epochs, the same with one epoch. Simulated sweeps of 8 lanes with a budget of 30
 full trainings, or as told; hypervolume relative to a dense search.
 
-Run: OMP_NUM_THREADS=1 python -m benchmarks.unseen_landscapes --seeds 10 --jobs 2
+Run: OMP_NUM_THREADS=1 python -m benchmarks.held_out_landscapes --seeds 10 --jobs 2
 """
 
 from __future__ import annotations
