@@ -112,7 +112,7 @@ def actors(folder: Path) -> dict[str, object]:
     experiment = _experiment(folder)
     survived, deaths = [], {}
     experiment.start()
-    for title in ("LaneTrial", "TrainController", "Switchboard"):
+    for title in ("LaneTrial", "TrainController", "TrialBroker"):
         at = experiment.count("epoch")
         wait_for(lambda: experiment.count("epoch") > at or experiment.ended(), 300)  # noqa: B023
         os.kill(next(iter(experiment.processes(f"ray::{title}"))), signal.SIGKILL)

@@ -23,7 +23,7 @@ import psutil
 
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.lanes.ray_tune.run import run_trials
+from orchestrator.lanes.ray_tune.session import TuneSession
 from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
@@ -192,14 +192,14 @@ def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
         plan = LanePlan(lanes=options.lanes, cpus_per_worker=0.1, max_trials=10**9)
         storage, quiet = folder.path / "ray", str(folder.path / "quiet")
         with LanePool(plan, storage=str(storage), quiet_path=quiet, runner=one_step) as pool:  # type: ignore[arg-type]
-            run_trials(
+            TuneSession(
                 sweep,
-                pool.switchboard,
+                pool.broker,
                 lanes=lambda: options.lanes,
                 make_task=lambda asked: task_of(asked, folder),
                 stop_requested=lambda: False,
                 storage=storage,
-            )
+            ).run()
             trained = time.time() - begin
     written = options.no_mlflow or writer.close(timeout=3600)
     everything = time.time() - begin

@@ -31,7 +31,7 @@ from ray.train.torch import TorchTrainer
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.lane_trial import config_of
-from orchestrator.lanes.ray_tune.run import QUIET, lane_trainable
+from orchestrator.lanes.ray_tune.session import TUNE_SETTINGS, lane_trainable
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.session.messages import TrialDone, TrialTask
 from trainables.trial import run_trial
@@ -155,7 +155,7 @@ def lanes(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
     with LanePool(plan, storage=storage, quiet_path=str(folder / "quiet"), runner=run) as pool:
         packed = [config_of(task, _TICKET)["task"] for task in todo]
         space = {"task": tune.grid_search(packed), "ticket": _TICKET}
-        return through_tune(lane_trainable(pool.switchboard), space, folder, reuse=True)
+        return through_tune(lane_trainable(pool.broker), space, folder, reuse=True)
 
 
 def plain(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    os.environ.update(QUIET)
+    os.environ.update(TUNE_SETTINGS)
     results: dict[str, Any] = {
         "cores": os.cpu_count(),
         "machine": platform.machine(),

@@ -94,7 +94,9 @@ class _Trial:
 
     @property
     def claim(self) -> Claim | None:
-        return None if self.task.turn is None else Claim(self.folder, self.task.turn)
+        return (
+            None if self.task.fencing_token is None else Claim(self.folder, self.task.fencing_token)
+        )
 
     def run(self) -> str:
         """Run the trial to its end; return a note on it, usually empty."""

@@ -8,7 +8,7 @@ import socket
 from cluster.telemetry.readings import list_gpus, visible_gpus
 
 
-def whereabouts() -> dict[str, object]:
+def worker_location() -> dict[str, object]:
     """Return ``node``, ``pid`` and ``gpus``, the identities of the GPUs this process may use."""
     return {
         "node": socket.gethostname(),

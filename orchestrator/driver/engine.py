@@ -10,7 +10,7 @@ from cluster.start.connection import connected, survey
 from orchestrator.driver.final_checks import FinalChecks
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
-from orchestrator.lanes.ray_tune.run import run_trials
+from orchestrator.lanes.ray_tune.session import TuneSession
 from orchestrator.lanes.sizing import LaneSizing
 from orchestrator.lanes.teacher import prepare_teacher
 from orchestrator.ledger.clock import SweepClock, sweep_start
@@ -156,14 +156,14 @@ def _run_on(
         try:
             soft_labels = prepare_teacher(spec, pool, hooks) if sweep.proposes else None
             if sweep.proposes and not hooks.stop_requested():
-                run_trials(
+                TuneSession(
                     sweep,
-                    pool.switchboard,
+                    pool.broker,
                     lanes=lambda: pool.size,
                     make_task=_task_maker(spec, folder, soft_labels, sizing.need_mb),
                     stop_requested=lambda: hooks.stop_requested() or pool.lost,
                     storage=storage,
-                )
+                ).run()
             sweep.settle()
         finally:
             interrupted = bool(sweep.open_trials) or sweep.proposes

@@ -90,7 +90,7 @@ def test_actors_that_are_killed_are_replaced_or_end_the_driver_in_words(folder: 
     found = cluster_faults.actors(folder)
     assert found["findings"] == []
     assert found["survived"] == ["LaneTrial", "TrainController"]
-    assert found["exit codes of the others"] == {"Switchboard": 2}
+    assert found["exit codes of the others"] == {"TrialBroker": 2}
     assert found["tracebacks"] == 0
     assert found["exit code at the end"] == 0
     assert found["epochs"] == 8

@@ -247,7 +247,7 @@ def test_a_network_fault_is_raised_and_ends_no_trial(
     make_task: Callable[..., TrialTask],
 ) -> None:
     def gone(_: object) -> None:
-        raise ConnectionResetError("the switchboard is gone")
+        raise ConnectionResetError("the trial broker is gone")
 
     with pytest.raises(ConnectionResetError):
         run_trial(make_task(), LocalSession(on_message=gone))
@@ -269,7 +269,7 @@ def test_an_earlier_process_changes_nothing_of_a_trial_resumed_elsewhere(
         asked += 1
         if asked == 5:  # two steps and one of validation an epoch: after the second one's first
             assert (folder / LAST).exists()
-            task = make_task(epochs=3, turn=(2, 1), resume=True)
+            task = make_task(epochs=3, fencing_token=(2, 1), resume=True)
             session = LocalSession()
             assert run_trial(task, session).state == "complete"
             heard = [each.epoch for each in session.messages if isinstance(each, EpochDone)]
@@ -278,7 +278,7 @@ def test_an_earlier_process_changes_nothing_of_a_trial_resumed_elsewhere(
         return False
 
     with pytest.raises(ClaimLostError, match="goes on elsewhere"):
-        run_trial(make_task(epochs=3, turn=(1, 1)), LocalSession(stop=stands_still))
+        run_trial(make_task(epochs=3, fencing_token=(1, 1)), LocalSession(stop=stands_still))
     assert asked >= 5
     assert contents() == after
 

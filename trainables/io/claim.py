@@ -1,4 +1,4 @@
-"""Which of several processes may write into a trial's folder: the one that claimed it last."""
+"""Fencing tokens of trial folders: only the process with the latest token may write."""
 
 from __future__ import annotations
 
@@ -18,51 +18,51 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLAIM = "claim.json"
-"""File in a trial's folder that says whose it is."""
+"""File in a trial's folder with its latest fencing token."""
 PATIENCE_SECONDS = 30.0
-"""How long a claim waits for a writer that stands still in the middle of renaming a file."""
+"""How long a claim waits for a writer that is blocked in the middle of a change, seconds."""
 _POLL_SECONDS = 0.02
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 _LOG = logging.getLogger(__name__)
 
-Turn: TypeAlias = "tuple[int, int]"
-"""Number of the sweep's driver, then of its hand-outs of trials, each from 1; later is larger."""
+FencingToken: TypeAlias = "tuple[int, int]"
+"""Number of the sweep's driver, then of its assignments of trials, each from 1; later is larger."""
 
 
 class ClaimLostError(RuntimeError):
-    """A trial's folder belongs to a later turn, so this process may write there no more."""
+    """A trial's folder has a later fencing token, so this process may not write there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One turn at a trial's folder.
+    """The claim of one process on a trial's folder.
 
-    A process whose driver was killed, or whose machine was cut off, may live on while another one
-    goes on with its trial. Every change in the folder holds the claim's file locked and looks whose
-    turn it is; taking the turn locks it alone. So once ``take`` has returned, whatever had an
-    earlier turn changes nothing there, however long it stood still. Where the file system has no
-    locks, a change that is under way while the turn is taken may still come through.
+    A process whose driver was killed, or whose node lost its network, may keep running while
+    another process resumes its trial. Every change in the folder holds a shared lock on the claim's
+    file and compares tokens; ``take`` holds an exclusive lock. Once ``take`` has returned, no
+    process with an earlier token changes the folder, however long it was blocked. On a file system
+    without locks, a change that is in progress during ``take`` may still be written.
 
     Source: fencing tokens (M. Kleppmann, How to do distributed locking, 2016).
     """
 
     folder: Path
-    turn: Turn
+    token: FencingToken
 
     def take(self, patience_s: float = PATIENCE_SECONDS) -> None:
-        """Make the folder this turn's.
+        """Write this token into the folder.
 
         Raises:
-            ClaimLostError: a later turn has it.
+            ClaimLostError: the folder has a later token.
             OSError: the folder cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.folder / CLAIM, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if not _locked(handle, fcntl.LOCK_EX, patience_s):
-                _LOG.warning("%s: a writer stands still; its turn is taken all the same", self)
-            self._refuse_later(_turn_of(handle))
-            text = json.dumps({"driver": self.turn[0], "turn": self.turn[1]}).encode()
+                _LOG.warning("%s: a writer is blocked; claimed without its lock", self)
+            self._refuse_later(_token_of(handle))
+            text = json.dumps({"driver": self.token[0], "turn": self.token[1]}).encode()
             os.pwrite(handle, text, 0)
             os.ftruncate(handle, len(text))
             os.fsync(handle)
@@ -71,46 +71,46 @@ class Claim:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Context in whose body nobody else takes the folder.
+        """Context in whose body no other process claims the folder.
 
         Raises:
-            ClaimLostError: somebody else has it.
+            ClaimLostError: the folder has another token, or none.
         """
         try:
             handle = os.open(self.folder / CLAIM, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise self._lost("nobody's") from None
+            raise self._lost("no fencing token") from None
         try:
             _locked(handle, fcntl.LOCK_SH, PATIENCE_SECONDS)
-            found = _turn_of(handle)
-            if found != self.turn:
-                raise self._lost(f"that of turn {found}")
+            token = _token_of(handle)
+            if token != self.token:
+                raise self._lost(f"fencing token {token}")
             yield
         finally:
             os.close(handle)
 
-    def _refuse_later(self, found: Turn | None) -> None:
-        if found is not None and found > self.turn:
-            raise self._lost(f"that of turn {found}")
+    def _refuse_later(self, token: FencingToken | None) -> None:
+        if token is not None and token > self.token:
+            raise self._lost(f"fencing token {token}")
 
-    def _lost(self, whose: str) -> ClaimLostError:
+    def _lost(self, token: str) -> ClaimLostError:
         return ClaimLostError(
-            f"{self.folder} is {whose}, not that of turn {self.turn} any more: the trial goes on "
-            "elsewhere"
+            f"{self.folder} has {token}, this process has {self.token}: the trial was resumed by "
+            "another process"
         )
 
 
 def latest_driver(trials: Path) -> int:
     """Return the largest number of a driver that claimed a folder in ``trials``; 0 without any."""
-    found = 0
+    latest = 0
     for path in trials.glob(f"*/{CLAIM}"):
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                found = max(found, (_turn_of(handle) or (0, 0))[0])
+                latest = max(latest, (_token_of(handle) or (0, 0))[0])
             finally:
                 os.close(handle)
-    return found
+    return latest
 
 
 _current: ContextVar[Claim | None] = ContextVar("claim", default=None)
@@ -118,20 +118,20 @@ _current: ContextVar[Claim | None] = ContextVar("claim", default=None)
 
 @contextmanager
 def writing_under(claim: Claim | None) -> Iterator[None]:
-    """Context in whose body files below the claim's folder change under ``claim`` alone."""
-    token = _current.set(claim)
+    """Context in whose body changes below the claim's folder require ``claim`` to be the latest."""
+    before = _current.set(claim)
     try:
         yield
     finally:
-        _current.reset(token)
+        _current.reset(before)
 
 
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
-    """Context around a change at ``path``, which is refused where its folder is another's.
+    """Context around a change at ``path``; raises where the claim on its folder was lost.
 
     Raises:
-        ClaimLostError: this process writes under a claim on the folder, and somebody else has it.
+        ClaimLostError: the folder has another token than the claim of ``writing_under``.
     """
     claim = _current.get()
     if claim is None or claim.folder not in (path, *path.parents):
@@ -141,23 +141,23 @@ def changing(path: Path) -> Iterator[None]:
         yield
 
 
-def _turn_of(handle: int) -> Turn | None:
-    """Return whose turn the file says it is; None where it says nothing, or half of it."""
+def _token_of(handle: int) -> FencingToken | None:
+    """Return the token in a claim's file; None where it is empty or was written in part."""
     with suppress(ValueError, KeyError, TypeError):
-        found = json.loads(os.pread(handle, 200, 0))
-        return int(found["driver"]), int(found["turn"])
+        content = json.loads(os.pread(handle, 200, 0))
+        return int(content["driver"]), int(content["turn"])
     return None
 
 
 def _locked(handle: int, kind: int, patience_s: float) -> bool:
-    """Lock a file in time; whether that was done, or cannot be done on this file system."""
+    """Lock a file in time; also True where the file system has no locks."""
     end = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in _BUSY:
-                return True  # no locks here: whoever changes something still looks whose turn it is
+                return True  # without locks, changes still compare tokens
             if time.monotonic() >= end:
                 return False
             time.sleep(_POLL_SECONDS)

@@ -1,33 +1,32 @@
-"""A trial's view of the lane it runs on."""
+"""The session of a trial on a lane."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import ray
 import torch
-import torch.distributed as dist
 
-from trainables.lane.agreement import gather
 from trainables.session.messages import EpochDone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from trainables.cost.quiet import QuietNode
-    from trainables.lane.notices import Notices
-    from trainables.lane.setup import LaneSetup
+    from trainables.lane.preemption import PreemptionNotices
+    from trainables.lane.ray_worker import BrokerClient
     from trainables.session.messages import LaneTask, TrialDone, TrialMessage
-    from trainables.session.session import LaneWatch
+    from trainables.session.ranks import Ranks
+    from trainables.session.session import DeviceMonitor
 
 
 class LeaveLane(BaseException):
-    """Ends a trial in mid-step without a word on how it went.
+    """Ends a trial in the middle of a step, without a result.
 
     Attributes:
-        unfit: Why devices are not to be used any more, by their identity.
+        unfit: Reason for each unfit device, by its identity.
     """
 
     def __init__(self, unfit: dict[str, str]) -> None:
@@ -35,46 +34,46 @@ class LeaveLane(BaseException):
         self.unfit = unfit
 
 
+def _never() -> bool:
+    return False
+
+
 class LaneSession:
-    """The trial's view of its lane; a ``TrialSession``."""
+    """The session of one trial on one rank of a lane; a ``TrialSession``."""
 
     def __init__(
         self,
-        setup: LaneSetup,
         task: LaneTask,
+        broker: BrokerClient,
         *,
-        rank: int,
-        world_size: int,
+        ranks: Ranks,
         device: torch.device,
-        group: dist.ProcessGroup | None,
         quiet: QuietNode,
-        notices: Notices,
-        watch: LaneWatch | None = None,
+        notices: PreemptionNotices,
+        energy: Callable[[int | None], float | None] | None = None,
+        monitor: DeviceMonitor | None = None,
     ) -> None:
-        self.rank = rank
-        self.world_size = world_size
+        self.rank = ranks.rank
+        self.world_size = ranks.world_size
         self.device = device
-        self._setup = setup
-        self._group = group
+        self._broker = broker
+        self._ranks = ranks
         self._quiet = quiet
         self._notices = notices
-        self._watch = watch
+        self._energy = energy
+        self._monitor = monitor
         self._training = ExitStack()
         self._in_training = False
-        self._sent: Any = None
-        self._cancelled = (
-            setup.switchboard.wait_cancelled.remote(task.trial_id) if rank == 0 else None
-        )
+        self._is_cancelled = broker.cancellation(task.trial_id) if self.rank == 0 else _never
         self._stop = False
 
     def report(self, message: TrialMessage) -> None:
-        """Hand ``message`` to the switchboard, from rank 0 only; all ranks report each epoch."""
-        if isinstance(message, EpochDone) and self._watch is not None:
-            figures = self._watch.combine(gather(self._watch.take(), self._group))
+        """Send ``message`` to the trial broker, from rank 0 alone; all ranks report each epoch."""
+        if isinstance(message, EpochDone) and self._monitor is not None:
+            figures = self._monitor.combine(self._ranks.gather(self._monitor.take()))
             message = replace(message, metrics={**message.metrics, **figures})
         if self.rank == 0:
-            self._see_sent()  # Ray keeps no order among calls of an asynchronous actor
-            self._sent = self._setup.switchboard.emit.remote(self._setup.lane, message)
+            self._broker.emit(message)
 
     def synchronize(self) -> None:
         """Broadcast rank 0's stop request and poll for a preemption notice on all ranks.
@@ -86,49 +85,42 @@ class LaneSession:
             LeaveLane: a device of this rank is unfit.
         """
         if self.rank == 0:
-            self._stand_back()
-        unfit = {} if self._watch is None else self._watch.unfit()
-        if unfit:  # the other ranks wait for this one until Ray ends them all
+            self._wait_for_measurements()
+        unfit = {} if self._monitor is None else self._monitor.unfit()
+        if unfit:  # the other ranks block in the broadcast until Ray ends them all
             self._training.close()
             raise LeaveLane(unfit)
-        if self._cancelled is not None and not self._stop:
-            self._stop = bool(ray.wait([self._cancelled], timeout=0)[0])
-        ask = self._notices.due()
-        if self._group is not None:
-            flags = torch.tensor([self._stop, ask], dtype=torch.uint8)
-            dist.broadcast(flags, src=0, group=self._group)
-            self._stop, ask = (bool(flag) for flag in flags.tolist())
-        if ask:
-            self._notices.ask()
+        self._stop = self._stop or self._is_cancelled()
+        poll = self._notices.is_due()
+        if self.world_size > 1:
+            flags = torch.tensor([self._stop, poll], dtype=torch.uint8)
+            self._stop, poll = (bool(flag) for flag in self._ranks.broadcast(flags).tolist())
+        if poll:
+            self._notices.poll()
 
     def should_stop(self) -> bool:
         """Whether the trial was cancelled, as of the last ``synchronize``; equal on all ranks."""
         return self._stop
 
     def preemption_noticed(self) -> bool:
-        """Whether Ray said that a machine of this lane goes; equal on all ranks."""
-        return self._notices.heard
+        """Whether a node of this lane has a preemption notice; equal on all ranks."""
+        return self._notices.received
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[bool]:
-        """Wait for a turn to measure; the value is whether the node's trainings paused in time."""
+        """Wait for the node's earlier measurements; the value is whether its trainings paused."""
         return self._quiet.measuring(pause=pause)
 
     def energy_joules(self) -> float | None:
-        """Return what this rank's device has used since it was first asked, J; None: unknown."""
-        return None if self._setup.energy is None else self._setup.energy(self.device.index)
+        """Return the energy counter of this rank's device, J; None where it has none."""
+        return None if self._energy is None else self._energy(self.device.index)
 
     def close(self, done: TrialDone) -> None:
-        """Report the end and wait until the switchboard has heard everything."""
+        """Report the end and wait until every message is delivered."""
         self._training.close()
         self.report(done)
-        self._see_sent()
+        self._broker.flush()
 
-    def _see_sent(self) -> None:
-        """Wait until the switchboard has the message before, if there was one."""
-        if self._sent is not None:
-            ray.get(self._sent)
-
-    def _stand_back(self) -> None:
+    def _wait_for_measurements(self) -> None:
         if not self._in_training:
             self._training.enter_context(self._quiet.training())
             self._in_training = True

@@ -1,4 +1,4 @@
-"""The loop of a warm Ray Train worker through which trials pass."""
+"""The loop of a warm Ray Train worker that runs one trial after the other."""
 
 from __future__ import annotations
 
@@ -7,143 +7,131 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-import ray
-import ray.train
-import ray.train.torch
 import torch
-import torch.distributed as dist
 
 from trainables.cost.quiet import QuietNode
-from trainables.lane.agreement import control_group, gather
-from trainables.lane.notices import Notices
+from trainables.lane.preemption import PreemptionNotices
+from trainables.lane.ray_worker import (
+    BrokerClient,
+    is_preemption_noticed,
+    rank_and_world_size,
+    worker_device,
+)
 from trainables.lane.session import LaneSession, LeaveLane
 from trainables.session.messages import FinalCheckTask, TeacherTask, TrialDone, TrialTask
+from trainables.session.ranks import Ranks
 
 if TYPE_CHECKING:
     from trainables.lane.setup import LaneSetup, TrialRunner
     from trainables.session.messages import LaneTask
-    from trainables.session.session import LaneWatch, TrialSession
+    from trainables.session.session import DeviceMonitor, TrialSession
 
 _IDLE_SECONDS = 20.0
-"""How often an idle lane's ranks meet, well under the process group's timeout."""
+"""How often the ranks of an idle lane synchronize, well under the process group's timeout."""
 
 
 class UnfitLaneError(RuntimeError):
-    """A device of the lane is not to be used any more."""
+    """A device of the lane is unfit to train on."""
 
 
 def lane_loop(setup: dict[str, LaneSetup]) -> None:
-    """Run trials from the switchboard until told to close, or until the lane is worn out."""
+    """Run trials from the trial broker until it closes the lane, or the lane is recycled."""
     _Lane(setup["setup"]).run()
 
 
 class _Lane:
     def __init__(self, setup: LaneSetup) -> None:
-        context = ray.train.get_context()
         self._setup = setup
-        self._rank = context.get_world_rank()
-        self._world = context.get_world_size()
-        self._group = control_group() if self._world > 1 else None
-        self._runner = setup.runner or _real_runner()
+        self._broker = BrokerClient(setup.broker, setup.lane)
+        self._ranks = Ranks(*rank_and_world_size())
+        self._runner = setup.runner or _training_runner()
         self._quiet = QuietNode(Path(setup.quiet_path))
-        self._notices = Notices(setup, self._rank)
-        self._resting_mb: float | None = None
-        self._watch: LaneWatch | None = None if setup.watch is None else setup.watch()
+        self._notices = PreemptionNotices(is_preemption_noticed, self._report_notice)
+        self._idle_mb: float | None = None
+        self._monitor: DeviceMonitor | None = None if setup.monitor is None else setup.monitor()
 
     def run(self) -> None:
-        """Run trials until told to close, or until the lane is worn out.
+        """Run trials until the trial broker closes the lane, or the lane is recycled.
 
         Raises:
-            UnfitLaneError: a device of the lane is not to be used any more.
+            UnfitLaneError: a device of the lane is unfit; it was reported to the trial broker.
         """
         try:
             self._run()
         except LeaveLane as leaving:
-            ray.get(self._setup.switchboard.ban.remote(leaving.unfit))
+            self._broker.ban(leaving.unfit)
             raise UnfitLaneError(str(leaving)) from None
         finally:
-            if self._watch is not None:
-                self._watch.close()
+            if self._monitor is not None:
+                self._monitor.close()
 
     def _run(self) -> None:
-        device = ray.train.torch.get_device()
-        self._enter(device)
+        device = worker_device()
+        if device.type == "cuda" and self._setup.memory_fraction is not None:
+            torch.cuda.set_per_process_memory_fraction(self._setup.memory_fraction, device)
+        self._announce()
         gc.collect()
-        gc.freeze()  # what is loaded by now stays; collecting after a trial looks at the rest alone
+        gc.freeze()  # loaded modules stay; collections after a trial then skip them
         for _ in range(self._setup.max_trials):
-            task = self._receive()
+            task = self._next_task()
             if task is None:
                 return
             session = LaneSession(
-                self._setup,
                 task,
-                rank=self._rank,
-                world_size=self._world,
+                self._broker,
+                ranks=self._ranks,
                 device=device,
-                group=self._group,
                 quiet=self._quiet,
                 notices=self._notices,
-                watch=self._watch,
+                energy=self._setup.energy,
+                monitor=self._monitor,
             )
             done = self._runner(task, session)
             session.close(done)
             out_of_memory = done.state == "infeasible" and device.type == "cuda"
             del session, done
-            if self._agree_worn() or out_of_memory or self._notices.heard:
+            outgrown = any(self._ranks.gather(self._is_outgrown()))
+            if outgrown or out_of_memory or self._notices.received:
                 return
 
-    def _enter(self, device: torch.device) -> None:
-        """Keep to the lane's share of the GPU; say where the lane is."""
-        if device.type == "cuda" and self._setup.memory_fraction is not None:
-            torch.cuda.set_per_process_memory_fraction(self._setup.memory_fraction, device)
-        if self._setup.place is None:
+    def _announce(self) -> None:
+        """Report the location of rank 0 with the GPUs of all ranks."""
+        if self._setup.location is None:
             return
-        own = self._setup.place()
-        gathered = gather(own.get("gpus"), self._group)
-        devices = list(dict.fromkeys(device for each in gathered for device in each or ()))
-        if self._rank == 0:
-            node = ray.get_runtime_context().get_node_id()
-            place = {"node_id": node, **own, "gpus": devices}
-            ray.get(self._setup.switchboard.announce.remote(self._setup.lane, place))
+        location = self._setup.location()
+        gpus = self._ranks.gather(location.get("gpus"))
+        if self._ranks.rank == 0:
+            devices = [gpu for rank in gpus if isinstance(rank, list) for gpu in rank]
+            self._broker.announce({**location, "gpus": list(dict.fromkeys(devices))})
 
-    def _receive(self) -> LaneTask | None:
+    def _next_task(self) -> LaneTask | None:
         while True:
-            order = None
-            if self._rank == 0:
-                setup = self._setup
-                order = ray.get(
-                    setup.switchboard.take.remote(setup.lane, _IDLE_SECONDS, setup.memory_mb)
-                )
-            order = self._share(order)
+            order = self._ranks.on_first(
+                lambda: self._broker.take(_IDLE_SECONDS, self._setup.memory_mb)
+            )
             if order == "idle":
-                self._notices.ask()
-            if order == "close" or self._notices.heard:
+                self._notices.poll()
+            if order == "close" or self._notices.received:
                 return None
             if isinstance(order, TrialTask | TeacherTask | FinalCheckTask):
                 return order
 
-    def _agree_worn(self) -> bool:
-        return any(gather(self._worn(), self._group))
+    def _report_notice(self) -> None:
+        if self._ranks.rank == 0:
+            self._broker.notice_received()
 
-    def _worn(self) -> bool:
+    def _is_outgrown(self) -> bool:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        resident = psutil.Process().memory_info().rss / 2**20
-        if self._resting_mb is None:
-            self._resting_mb = resident
-        return bool(resident - self._resting_mb > self._setup.max_growth_mb)
-
-    def _share(self, value: object) -> object:
-        if self._group is None:
-            return value
-        box = [value]
-        dist.broadcast_object_list(box, src=0, group=self._group)
-        return box[0]
+        resident_mb = psutil.Process().memory_info().rss / 2**20
+        if self._idle_mb is None:
+            self._idle_mb = resident_mb
+        return bool(resident_mb - self._idle_mb > self._setup.max_growth_mb)
 
 
-def _real_runner() -> TrialRunner:
-    # A lane that runs something else need not load the models.
+def _training_runner() -> TrialRunner:
+    # Imported here: a lane with a runner of its own need not load the models.
     from trainables.distillation.teacher_task import run_teacher  # noqa: PLC0415
     from trainables.lane.final_check import run_final_check  # noqa: PLC0415
     from trainables.trial import run_trial  # noqa: PLC0415

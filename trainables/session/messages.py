@@ -60,8 +60,9 @@ class TrialTask:
     """Go on from the last checkpoint in ``output_dir`` if there is a sound one."""
     memory_mb: float | None = None
     """Device memory that the training takes at most, as far as is known, MB of 1e6 bytes."""
-    turn: tuple[int, int] | None = None
-    """Turn at its folder, by which later ones shut it out; None where nobody else may write."""
+    fencing_token: tuple[int, int] | None = None
+    """Driver and assignment, from 1: only the latest may write into ``output_dir``, see ``Claim``.
+    None where no other process may write there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

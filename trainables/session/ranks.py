@@ -1,4 +1,4 @@
-"""What the ranks of one trial tell each other besides gradients."""
+"""Collectives of the ranks of one trial or lane, besides those for gradients."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _WEIGHT: tuple[Blame, ...] = ("storage", "infrastructure", "own")
-"""Of several failures at once the first of these is taken for the cause."""
+"""Where ranks fail with different blames, the first of these is raised."""
 
 
 class PeerFailedError(BlamedError):
-    """Another rank of the trial could not go on, so this one does not either."""
+    """Another rank failed."""
 
 
 class Ranks:
-    """Small collectives on the CPU, which never wait for a GPU's queue; trivial for one rank.
+    """Small collectives on the CPU, which do not wait for GPU streams; no-ops for one rank.
 
     Every method but ``close`` is called by all ranks in the same order.
     """
 
     def __init__(self, rank: int, world_size: int) -> None:
-        """Join the other ranks; the default process group must exist where there are any.
+        """Create a Gloo group; with several ranks the default process group must exist.
 
         Raises:
-            RuntimeError: there are several ranks and no process group joins them.
+            RuntimeError: there are several ranks and no default process group.
         """
         self.rank = rank
         self.world_size = world_size
@@ -57,12 +57,12 @@ class Ranks:
         return float(self.sum(torch.tensor([value], dtype=torch.float64))[0])
 
     def agree(self, error: Exception | None = None, value: float = 0.0) -> float:
-        """Return the sum of ``value`` over the ranks, none of which has an ``error``.
+        """Return the sum of ``value`` over ranks; raise on all of them where one has an ``error``.
 
         Raises:
             Exception: ``error`` itself, on the rank that has one.
-            DoesNotFitError: on the ranks without one, where another's memory does not suffice.
-            PeerFailedError: on the ranks without one, where another failed otherwise.
+            DoesNotFitError: on the other ranks, where the failed ranks ran out of memory.
+            PeerFailedError: on the other ranks, where one failed otherwise.
         """
         if self._group is None:
             if error is not None:
@@ -75,7 +75,7 @@ class Ranks:
         return float(total)
 
     def everywhere(self, work: Callable[[], T]) -> T:
-        """Return what ``work``, done on every rank without talking to the others, returned here.
+        """Return this rank's result of ``work``, which every rank runs without collectives.
 
         Raises:
             Exception: as ``agree``, where it failed on any rank.
@@ -83,13 +83,13 @@ class Ranks:
         error: Exception | None = None
         try:
             result = work()
-        except Exception as failure:  # noqa: BLE001 - the others must learn of every failure
+        except Exception as failure:  # noqa: BLE001 - every failure is raised on all ranks
             error = failure
         self.agree(error)
         return result
 
     def on_first(self, work: Callable[[], T]) -> T:
-        """Return on every rank what ``work`` returned on rank 0, which alone does it.
+        """Return rank 0's result of ``work`` on every rank; the other ranks do not run it.
 
         Raises:
             Exception: as ``agree``, where it failed.
@@ -100,8 +100,14 @@ class Ranks:
         dist.broadcast_object_list(values, src=0, group=self._group)
         return cast("T", values[0])
 
+    def broadcast(self, values: Tensor) -> Tensor:
+        """Return rank 0's CPU tensor of equal shape and type on all ranks; changes ``values``."""
+        if self._group is not None:
+            dist.broadcast(values, src=0, group=self._group)
+        return values
+
     def gather(self, value: T) -> list[T]:
-        """Return every rank's ``value``, in order of ranks; it is pickled on the way."""
+        """Return every rank's ``value``, which is pickled, in order of ranks."""
         if self._group is None:
             return [value]
         values: list[T] = [value] * self.world_size
@@ -109,7 +115,7 @@ class Ranks:
         return values
 
     def average_buffers(self, model: nn.Module) -> None:
-        """Give every rank the mean of BatchNorm's running statistics over all ranks."""
+        """Replace BatchNorm's running statistics by their mean over all ranks."""
         buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
         if self._group is None or not buffers:
             return
@@ -121,30 +127,30 @@ class Ranks:
                 buffer.copy_(part.reshape(buffer.shape))
 
     def close(self) -> None:
-        """Give the collectives' resources back."""
+        """Destroy the Gloo group."""
         if self._group is not None:
             dist.destroy_process_group(self._group)
             self._group = None
 
     def _raise_together(self, error: Exception | None) -> None:
         mine = None if error is None else (_blame(error), _describe(error))
-        told: list[tuple[Blame, str] | None] = [None] * self.world_size
-        dist.all_gather_object(told, mine, group=self._group)
+        gathered: list[tuple[Blame, str] | None] = [None] * self.world_size
+        dist.all_gather_object(gathered, mine, group=self._group)
         if error is not None:
             raise error
-        failures = [(rank, failure) for rank, failure in enumerate(told) if failure is not None]
+        failures = [(rank, failure) for rank, failure in enumerate(gathered) if failure is not None]
         text = "; ".join(f"rank {rank}: {failure[1]}" for rank, failure in failures)
         blames = {failure[0] for _, failure in failures}
         if blames == {"memory"}:
             raise DoesNotFitError(text)
-        worst: Blame = next((each for each in _WEIGHT if each in blames), "own")
+        worst: Blame = next((weighted for weighted in _WEIGHT if weighted in blames), "own")
         raise PeerFailedError(text, worst)
 
 
 def _blame(error: Exception) -> Blame:
-    """Return ``memory`` where not even one image fits; running out of it otherwise is a bug."""
-    found = blame(error)
-    return "own" if found == "memory" and not isinstance(error, DoesNotFitError) else found
+    """Return ``memory`` only where one image does not fit; other memory errors are bugs."""
+    kind = blame(error)
+    return "own" if kind == "memory" and not isinstance(error, DoesNotFitError) else kind
 
 
 def _describe(error: Exception) -> str:

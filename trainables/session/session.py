@@ -44,7 +44,7 @@ class TrialSession(Protocol):
 
 
 @runtime_checkable
-class HearsPreemption(Protocol):
+class ReceivesNotices(Protocol):
     """What a session may offer besides, where machines are taken away with a notice."""
 
     def preemption_noticed(self) -> bool:
@@ -62,7 +62,7 @@ class MetersEnergy(Protocol):
         """Energy this rank's device has used since a fixed moment, J; None: not known."""
 
 
-class LaneWatch(Protocol):
+class DeviceMonitor(Protocol):
     """Watches the devices of a lane."""
 
     def take(self) -> dict[str, float]:

@@ -14,7 +14,7 @@ from trainables.compression.quantization import FrozenProgram, QuantizationAware
 from trainables.compression.stages import stages
 from trainables.compression.unstructured import bake_masks
 from trainables.formats.program import save_program
-from trainables.session.session import HearsPreemption
+from trainables.session.session import ReceivesNotices
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
 from trainables.training.checkpoint import BEST_WEIGHTS, load_weights, save_best
 from trainables.training.checkpoint_interval import CheckpointInterval
@@ -262,7 +262,7 @@ class Trainer:
     def _is_save_due(self) -> bool:
         """Whether to save in the middle of an epoch, which happens after a preemption notice."""
         session = self._session
-        noticed = isinstance(session, HearsPreemption) and session.preemption_noticed()
+        noticed = isinstance(session, ReceivesNotices) and session.preemption_noticed()
         return noticed and self._ranks.on_first(self._interval.is_due_after_notice)
 
     def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:

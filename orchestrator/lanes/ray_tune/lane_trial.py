@@ -1,4 +1,4 @@
-"""The Tune trial: an actor between Tune and a lane."""
+"""The Tune trainable: relays messages between a lane and Tune."""
 
 from __future__ import annotations
 
@@ -16,73 +16,73 @@ if TYPE_CHECKING:
 
 
 class LaneTrial(tune.Trainable):
-    """A Tune trial that passes through a lane; its actor holds no model and is reused.
+    """A Tune trial that runs on a lane; its actor holds no model and is reused.
 
-    Tasks are text to Tune, which keeps every configuration as JSON too, and messages bytes, as it
-    copies and keeps every result. An actor that takes the place of one that was lost begins with
-    the last messages that may not have reached the driver. The end of an actor ends no trial:
-    whoever wants that tells the switchboard.
+    Tasks are text, as Tune writes every configuration as JSON. Messages are bytes, as Tune copies
+    and keeps every result. The successor of a dead actor starts with the last messages that may not
+    have reached the driver. The end of an actor does not end its trial: ``TrialBroker.cancel`` does
+    that.
     """
 
-    def setup(self, config: dict[str, Any], switchboard: Any = None, run: int = 1) -> None:  # noqa: ANN401
-        """Begin the first trial of this actor."""
-        self._switchboard = switchboard
+    def setup(self, config: dict[str, Any], broker: Any = None, run: int = 1) -> None:  # noqa: ANN401
+        """Start the first trial of this actor."""
+        self._broker = broker
         self._run = run
         self._stepped = False
-        self._begin(config)
+        self._start_trial(config)
 
     def step(self) -> dict[str, Any]:
         """Return the trial's next messages as one Tune result."""
         if not self._stepped:
-            self._switchboard.actor_up.remote(self._run)
+            self._broker.actor_started.remote(self._run)
             self._stepped = True
-        self._heard, messages = ray.get(self._next())
+        self._received, messages = ray.get(self._next())
         return {
             "messages": pickle.dumps(messages),
-            "number": self._heard,
+            "number": self._received,
             "done": isinstance(messages[-1], TrialDone),
         }
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin the actor's next trial."""
-        self._begin(new_config)
+        """Start the actor's next trial."""
+        self._start_trial(new_config)
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Leave nothing: the lanes' workers write the checkpoints."""
+        """Write nothing: the lanes' workers write the checkpoints."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Take nothing: the lanes' workers read the checkpoints."""
+        """Read nothing: the lanes' workers read the checkpoints."""
 
-    def _begin(self, config: dict[str, Any]) -> None:
+    def _start_trial(self, config: dict[str, Any]) -> None:
         self._task = task_of(config)
         self._ticket = ticket_of(config)
-        self._heard = -1
+        self._received = -1
 
     def _next(self) -> Any:  # noqa: ANN401 - Ray's references have no types here
-        """Ask for the trial's next messages, in one call with its submission where it is new."""
-        if self._heard < 0:
-            return self._switchboard.first_messages.remote(self._task, self._ticket, self._run)
+        """Request the trial's next messages; the first request also submits the trial."""
+        if self._received < 0:
+            return self._broker.first_messages.remote(self._task, self._ticket, self._run)
         trial_id = self._task.trial_id
-        return self._switchboard.messages_after.remote(trial_id, self._heard, self._run)
+        return self._broker.messages_after.remote(trial_id, self._received, self._run)
 
 
 def config_of(task: TrialTask, ticket: str) -> dict[str, Any]:
-    """Return the configuration of a Tune trial that ``task`` is for.
+    """Return the configuration of the Tune trial of ``task``.
 
-    One that goes on with it, after Tune was lost, has the same ``ticket``.
+    A Tune trial that continues it in another Tune run has the same ``ticket``.
     """
     return {"task": b64encode(pickle.dumps(task)).decode(), "ticket": ticket}
 
 
 def task_of(config: dict[str, Any]) -> TrialTask:
-    """Return the task that the search adapter put into a Tune trial's configuration."""
+    """Return the task in a Tune trial's configuration."""
     task: TrialTask = pickle.loads(b64decode(config["task"]))  # noqa: S301 - our own driver wrote it
     return task
 
 
 def ticket_of(config: dict[str, Any]) -> str:
-    """Return what tells the same trial's Tune trials from those of an earlier attempt."""
+    """Return the identity of an attempt at a trial, equal in all Tune runs that continue it."""
     return str(config["ticket"])
 
 

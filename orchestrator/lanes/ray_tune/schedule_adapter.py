@@ -1,4 +1,4 @@
-"""Ray Tune's scheduler: the sweep's record and its decisions."""
+"""Ray Tune's scheduler: passes results to the sweep and its decisions to the lanes."""
 
 from __future__ import annotations
 
@@ -18,54 +18,55 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 MOST_TRIALS_AT_ONCE = 4096
-"""More lanes than these are not filled; below, their number decides, which may change."""
-_FORGOTTEN_AT_ONCE = 32
-"""Ends that are recorded before the switchboard is told, in one call for all of them."""
+"""Tune's limit of concurrent trials; below it, the search adapter limits them to the lanes."""
+_ENDS_PER_CALL = 32
+"""Recorded ends that are deleted in the trial broker by one call."""
 
 
 class ScheduleAdapter(Unsaved, FIFOScheduler):
-    """Hands Tune's results to the sweep; a stop or pause goes to the lane, which then lets go."""
+    """Passes Tune's results to the sweep; a stop or pause cancels the trial on its lane."""
 
     def __init__(
         self,
         sweep: Sweep,
-        switchboard: Any,  # noqa: ANN401 - a Ray actor handle
+        broker: Any,  # noqa: ANN401 - a Ray actor handle
         first_error: FirstError,
-        heard: dict[str, int],
+        received: dict[str, int],
     ) -> None:
+        """Create the adapter of one Tune run; ``received`` maps tickets to message numbers."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._first_error = first_error
         self._sweep = sweep
-        self._switchboard = switchboard
-        self._keeping = False
-        self._heard = heard
+        self._broker = broker
+        self._is_cache_enlarged = False
+        self._received = received
         self._recorded: list[tuple[str, str]] = []
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
         """Let Tune keep every actor for reuse.
 
-        By itself it keeps one, or as many as trials wait: of two actors that are free in one step
-        the other would end, and a process start for the next trial.
+        By default it keeps one, or one for each pending trial. Of two actors that become free in
+        one step it would end the other, and start a process for the next trial.
         """
         super().on_trial_add(tune_controller, trial)
-        if not self._keeping:
-            self._keeping = True
+        if not self._is_cache_enlarged:
+            self._is_cache_enlarged = True
             cache = tune_controller._actor_cache  # noqa: SLF001 - there is no setting for it
             cache.increase_max(trial.placement_group_factory, by=MOST_TRIALS_AT_ONCE)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401
-        """Record messages, each once; the answer to Tune is always to go on."""
+        """Record messages, each once; always return CONTINUE."""
         del tune_controller
-        self._hear(trial, result)
+        self._receive(trial, result)
         return str(TrialScheduler.CONTINUE)
 
-    def _hear(self, trial: Any, result: dict[str, Any]) -> TrialDone | None:  # noqa: ANN401
-        """Record what of ``result`` was not yet heard; return the trial's end if it is in it."""
+    def _receive(self, trial: Any, result: dict[str, Any]) -> TrialDone | None:  # noqa: ANN401
+        """Record the new messages of ``result``; return the trial's end if it is the last one."""
         ticket = ticket_of(trial.config)
         message = None
         for number, message in messages_of(result):
-            if number > self._heard.get(ticket, -1):
-                self._heard[ticket] = number
+            if number > self._received.get(ticket, -1):
+                self._received[ticket] = number
                 self._first_error.guard(partial(self._record, message), None)
         return message if isinstance(message, TrialDone) else None
 
@@ -85,34 +86,33 @@ class ScheduleAdapter(Unsaved, FIFOScheduler):
                 self._end(message)
                 return
         if decision.action != "continue":
-            self._switchboard.cancel.remote(message.trial_id)
+            self._broker.cancel.remote(message.trial_id)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
-        """Record the last messages, the end among them."""
+        """Record the last messages with the end."""
         del tune_controller
-        end = self._hear(trial, result)
+        end = self._receive(trial, result)
         ticket = ticket_of(trial.config)
-        self._heard.pop(ticket, None)
+        self._received.pop(ticket, None)
         if end is not None:
             self._recorded.append((end.trial_id, ticket))
-        if len(self._recorded) >= _FORGOTTEN_AT_ONCE:
-            self._switchboard.forget.remote(self._recorded)
+        if len(self._recorded) >= _ENDS_PER_CALL:
+            self._broker.forget.remote(self._recorded)
             self._recorded = []
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ANN401
-        """Record a trial whose Tune actor could not be kept alive as preempted.
+        """Record a trial as preempted once Tune restarts its actor no more.
 
-        The actor holds no model, so whatever ended it is no fault of the configuration. Tune tells
-        of an actor that it starts anew too, after it has noted the error: that one attaches to the
-        trial, which runs on.
+        The actor holds no model, so its death is not the configuration's fault. Tune also calls
+        this before it restarts an actor, which then attaches to the running trial.
         """
         del tune_controller
         trial_id = task_of(trial.config).trial_id
         if trial.status == trial.ERROR and trial.should_recover():
-            _LOG.warning("the actor that passes on %s died, another one takes over", trial_id)
+            _LOG.warning("the Tune actor of %s died and is restarted", trial_id)
             return
-        self._switchboard.cancel.remote(trial_id)
-        reason = f"Ray Tune gave it up: {trial.error_file}"
+        self._broker.cancel.remote(trial_id)
+        reason = f"its Ray Tune actors died too often: {trial.error_file}"
         self._end(TrialDone(trial_id=trial_id, state="preempted", reason=reason, metrics={}))
 
     def _end(self, done: TrialDone) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SearchAdapter(Unsaved, TuneSearcher):
-    """Gives Tune the sweep's next trial."""
+    """Returns the sweep's next trial to Tune."""
 
     def __init__(
         self,
@@ -31,60 +31,71 @@ class SearchAdapter(Unsaved, TuneSearcher):
         lanes: Callable[[], int],
         *,
         first_error: FirstError,
-        again: Iterable[dict[str, Any]] = (),
-        most: int = sys.maxsize,
-        want_actors: Callable[[int], object] = lambda _: None,
+        unfinished: Iterable[dict[str, Any]] = (),
+        max_trials: int = sys.maxsize,
+        expect_actors: Callable[[int], object] = lambda _: None,
     ) -> None:
+        """Create the adapter of one Tune run.
+
+        Args:
+            sweep: Proposes trials.
+            make_task: Returns the task of a trial.
+            lanes: Returns the number of lanes now.
+            first_error: Keeps an error of the sweep.
+            unfinished: Configurations that an earlier Tune run did not end; they come first.
+            max_trials: Trials of the run, >= 1.
+            expect_actors: Called with the number of actors that the run needs, when it grows.
+        """
         super().__init__(metric=None, mode=None)
         self._first_error = first_error
-        self._left = most
-        self._want_actors = want_actors
-        self._wanted = 0
+        self._remaining = max_trials
+        self._expect_actors = expect_actors
+        self._expected_actors = 0
         self._lanes = lanes
         self._open: dict[str, dict[str, Any]] = {}
-        self._again = deque(again)
+        self._unfinished = deque(unfinished)
         self._sweep = sweep
         self._make_task = make_task
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """Return the next trial's task; FINISHED when the sweep proposes nothing more.
+        """Return the next trial's configuration.
 
-        None while as many trials run as there are lanes now. FINISHED, too, after the most trials
-        that one run of Tune is to have. Those come first that an earlier run of Tune could not end.
+        None while every lane runs a trial. FINISHED when the sweep proposes no more, or the run has
+        its maximum of trials.
         """
         if self.is_full:
             return TuneSearcher.FINISHED
-        finished: dict[str, Any] | str | None = TuneSearcher.FINISHED
-        return self._first_error.guard(partial(self._next, trial_id), finished)
+        default: dict[str, Any] | str | None = TuneSearcher.FINISHED
+        return self._first_error.guard(partial(self._next, trial_id), default)
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         if len(self._open) >= max(1, self._lanes()):
             return None
-        if self._again:
-            config = self._again.popleft()
+        if self._unfinished:
+            config = self._unfinished.popleft()
         else:
-            found = self._sweep.next_trial()
-            if found is None:
+            proposal = self._sweep.next_trial()
+            if proposal is None:
                 return None if self._sweep.proposes else TuneSearcher.FINISHED
-            asked, attempt = found
+            asked, attempt = proposal
             task = replace(self._make_task(asked), resume=attempt > 1)
             config = config_of(task, trial_id)
         self._open[trial_id] = config
-        self._left -= 1
-        if len(self._open) > self._wanted:
-            self._wanted = len(self._open)
-            self._want_actors(self._wanted)
+        self._remaining -= 1
+        if len(self._open) > self._expected_actors:
+            self._expected_actors = len(self._open)
+            self._expect_actors(self._expected_actors)
         return config
 
     @property
     def unfinished(self) -> list[dict[str, Any]]:
-        """Configurations of the trials that are not over, for another run of Tune."""
-        return [*self._open.values(), *self._again]
+        """Configurations of the trials that have not ended, for another Tune run."""
+        return [*self._open.values(), *self._unfinished]
 
     @property
     def is_full(self) -> bool:
-        """Whether it gave out as many trials as it was to."""
-        return self._left <= 0
+        """Whether the run has its maximum of trials."""
+        return self._remaining <= 0
 
     def on_trial_complete(
         self,
@@ -92,12 +103,12 @@ class SearchAdapter(Unsaved, TuneSearcher):
         result: dict[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
     ) -> None:
-        """Count it no more; the schedule adapter records ends."""
+        """Free its lane; the schedule adapter records the end."""
         del result, error
         self._open.pop(trial_id, None)
 
     def save(self, checkpoint_path: str) -> None:
-        """Leave nothing: the ledger holds the state."""
+        """Write nothing: the ledger holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Take nothing: the ledger holds the state."""
+        """Read nothing: the ledger holds the state."""

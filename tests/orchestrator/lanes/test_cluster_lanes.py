@@ -76,15 +76,13 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 def lanes_up(pool: LanePool) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ray.get(pool.switchboard.lanes.remote())
+    found: list[dict[str, Any]] = ray.get(pool.broker.lanes.remote())
     return found
 
 
 def end_of(pool: LanePool, trial_id: str) -> TrialDone:
     while True:
-        message: TrialMessage = ray.get(
-            pool.switchboard.next_message.remote(trial_id), timeout=PATIENCE
-        )
+        message: TrialMessage = ray.get(pool.broker.next_message.remote(trial_id), timeout=PATIENCE)
         if isinstance(message, TrialDone):
             return message
 
@@ -104,7 +102,7 @@ def test_lanes_of_two_wait_for_room_without_holding_half_of_it(tmp_path: Path) -
         try:
             names = [f"t{number}" for number in range(6)]
             for name in names[:3]:
-                ray.get(pool.switchboard.submit.remote(task(name, tmp_path)))
+                ray.get(pool.broker.submit.remote(task(name, tmp_path)))
             first = [end_of(pool, name) for name in names[:3]]
             assert [done.state for done in first] == ["complete"] * 3
             assert {done.metrics["ranks"] for done in first} == {2.0}
@@ -112,7 +110,7 @@ def test_lanes_of_two_wait_for_room_without_holding_half_of_it(tmp_path: Path) -
             ray.kill(tenant)
             wait_until(lambda: len(lanes_up(pool)) == 2)  # four hold two, and no third
             for name in names[3:]:
-                ray.get(pool.switchboard.submit.remote(task(name, tmp_path)))
+                ray.get(pool.broker.submit.remote(task(name, tmp_path)))
             assert [end_of(pool, name).state for name in names[3:]] == ["complete"] * 3
             assert len(lanes_up(pool)) == 2
             assert pool.faults == []
@@ -190,13 +188,13 @@ def test_a_sick_gpu_is_taken_out_and_its_trial_goes_on_elsewhere(tmp_path: Path)
             storage=str(tmp_path / "ray"),
             quiet_path=str(tmp_path / "quiet"),
             runner=long_steps,  # type: ignore[arg-type] # trials alone are given to it
-            place=place,
-            watch=Watch(sick),
+            location=place,
+            monitor=Watch(sick),
         )
         try:
             wait_until(lambda: len(lanes_up(pool)) == 2)
-            ray.get(pool.switchboard.submit.remote(task("t0", tmp_path)))
-            first = ray.get(pool.switchboard.next_message.remote("t0"), timeout=PATIENCE)
+            ray.get(pool.broker.submit.remote(task("t0", tmp_path)))
+            first = ray.get(pool.broker.next_message.remote("t0"), timeout=PATIENCE)
             assert isinstance(first, EpochDone)
             assert first.metrics["system/gpu_power_usage_watts"] == 100.0
             (before,) = [lane for lane in lanes_up(pool) if lane["trial"] == "t0"]
@@ -209,14 +207,14 @@ def test_a_sick_gpu_is_taken_out_and_its_trial_goes_on_elsewhere(tmp_path: Path)
             (sound,) = out
             assert out == {sound: None}
 
-            ray.get(pool.switchboard.submit.remote(task("t1", tmp_path)))
+            ray.get(pool.broker.submit.remote(task("t1", tmp_path)))
             assert isinstance(
-                ray.get(pool.switchboard.next_message.remote("t1"), timeout=PATIENCE), EpochDone
+                ray.get(pool.broker.next_message.remote("t1"), timeout=PATIENCE), EpochDone
             )
             sick.write_text(f"{before['gpus'][0]} {sound}")
             last = end_of(pool, "t1")
             assert last.state == "preempted"
-            assert "every lane's device is taken out" in last.reason
+            assert "the device of every lane is banned" in last.reason
         finally:
             pool.close()
 
@@ -229,12 +227,12 @@ def test_every_ranks_gpu_is_watched(tmp_path: Path) -> None:
             storage=str(tmp_path / "ray"),
             quiet_path=str(tmp_path / "quiet"),
             runner=long_steps,  # type: ignore[arg-type] # trials alone are given to it
-            place=place,
-            watch=Watch(sick),
+            location=place,
+            monitor=Watch(sick),
         )
         try:
-            ray.get(pool.switchboard.submit.remote(task("t0", tmp_path)))
-            first = ray.get(pool.switchboard.next_message.remote("t0"), timeout=PATIENCE)
+            ray.get(pool.broker.submit.remote(task("t0", tmp_path)))
+            first = ray.get(pool.broker.next_message.remote("t0"), timeout=PATIENCE)
             assert isinstance(first, EpochDone)
             assert first.metrics["system/gpu_power_usage_watts"] == 200.0
             (lane,) = lanes_up(pool)

@@ -79,7 +79,7 @@ def pool_of(folder: Path, workers: int, max_trials: int = 200) -> LanePool:
 def run(pool: LanePool, one: TrialTask, cancel_on: type | None = None) -> TrialDone:
     def hear(message: TrialMessage) -> None:
         if cancel_on is not None and isinstance(message, cancel_on):
-            ray.get(pool.switchboard.cancel.remote(one.trial_id))
+            ray.get(pool.broker.cancel.remote(one.trial_id))
 
     return pool.run(one, on_message=hear, stop_requested=lambda: False)
 
@@ -125,8 +125,8 @@ def test_a_lane_is_recycled_after_its_trials(tmp_path: Path) -> None:
 def test_closing_ends_what_runs(tmp_path: Path) -> None:
     pool = pool_of(tmp_path, 1)
     long = task("long-1", tmp_path)
-    ray.get(pool.switchboard.submit.remote(long))
-    message = ray.get(pool.switchboard.next_message.remote("long-1"))
+    ray.get(pool.broker.submit.remote(long))
+    message = ray.get(pool.broker.next_message.remote("long-1"))
     assert isinstance(message, EpochDone)
     begin = time.monotonic()
     pool.close()

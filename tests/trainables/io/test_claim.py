@@ -79,7 +79,7 @@ def test_whoever_was_shut_out_changes_nothing(folder: Path, change: str) -> None
     with writing_under(late):
         save_last(folder, {"late": 0})
     before = contents(folder)
-    with writing_under(early), pytest.raises(ClaimLostError, match="turn"):
+    with writing_under(early), pytest.raises(ClaimLostError, match="fencing token"):
         CHANGES[change](folder)
     assert contents(folder) == before
     with writing_under(late):
@@ -96,7 +96,7 @@ def test_one_that_is_shut_out_writes_no_traceback_either(folder: Path) -> None:
     assert not (folder / TRACEBACK).exists()
 
 
-def test_an_earlier_turn_does_not_take_the_folder_back(folder: Path) -> None:
+def test_an_earlier_token_does_not_claim_the_folder_again(folder: Path) -> None:
     Claim(folder, (2, 1)).take()
     for earlier in ((1, 9), (1, 1)):
         with pytest.raises(ClaimLostError):
@@ -142,7 +142,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_a_change_that_is_under_way_comes_before_the_next_turn(
+def test_a_change_in_progress_completes_before_the_next_claim(
     folder: Path, holder: subprocess.Popen[bytes]
 ) -> None:
     taking = threading.Thread(target=Claim(folder, (2, 1)).take)

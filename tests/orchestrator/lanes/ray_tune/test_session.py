@@ -17,8 +17,8 @@ from ray.exceptions import OutOfMemoryError
 
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.lanes.ray_tune import run
 from orchestrator.lanes.ray_tune.lane_trial import LaneTrial
+from orchestrator.lanes.ray_tune.session import TuneSession
 from orchestrator.ledger.events import EpochReported, TrialEnded
 from orchestrator.search.gate import CostGate
 from orchestrator.search.schedulers.registry import make_scheduler
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.ray
 
-LANES, TRIALS, CHAPTER = 2, 50, 20
+LANES, TRIALS, RUN = 2, 50, 20
 SLOW_TRIALS, SLOW_EPOCHS, KILLS = 3, 8, 5
 MANY_EPOCHS = 100
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
@@ -101,7 +101,15 @@ def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
     return sweep, tape
 
 
-def run_on_lanes(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epochs: int) -> None:
+def run_on_lanes(
+    tmp_path: Path,
+    sweep: Sweep,
+    runner: Any,
+    *,
+    lanes: int,
+    epochs: int,
+    trials_per_run: int = 5000,
+) -> None:
     def task(asked: TrialAsked) -> TrialTask:
         return TrialTask(
             sweep_id="s",
@@ -122,14 +130,16 @@ def run_on_lanes(tmp_path: Path, sweep: Sweep, runner: Any, *, lanes: int, epoch
         quiet_path=str(tmp_path / "quiet"),
         runner=runner,
     ) as pool:
-        run.run_trials(
+        TuneSession(
             sweep,
-            pool.switchboard,
+            pool.broker,
             lanes=lambda: lanes,
             make_task=task,
             stop_requested=lambda: False,
             storage=tmp_path / "tune",
-        )
+            trials_per_run=trials_per_run,
+            trials_per_lane=1,
+        ).run()
 
 
 def trial_actors() -> list[dict[str, Any]]:
@@ -161,18 +171,14 @@ def killing_actors(kills: int) -> Iterator[list[int]]:
         killer.join()
 
 
-def test_actors_are_reused_by_trials_shorter_than_their_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In several runs of Tune one after the other, every trial ends once, and few actors start."""
-    monkeypatch.setattr(run, "_CHAPTER", CHAPTER)
-    monkeypatch.setattr(run, "_CHAPTER_PER_LANE", 1)
+def test_actors_are_reused_by_trials_shorter_than_their_start(tmp_path: Path) -> None:
+    """In consecutive Tune runs every trial ends once, and few actors start."""
     sweep, tape = a_sweep(TRIALS, epochs=1)
     with connected():
-        run_on_lanes(tmp_path, sweep, at_once, lanes=LANES, epochs=1)
+        run_on_lanes(tmp_path, sweep, at_once, lanes=LANES, epochs=1, trials_per_run=RUN)
         actors = trial_actors()
     assert sorted(tape.ended) == [f"t{number:05d}" for number in range(TRIALS)]
-    runs = -(-TRIALS // CHAPTER)
+    runs = -(-TRIALS // RUN)
     assert runs <= len(actors) <= LANES * runs, actors
 
 
@@ -216,7 +222,7 @@ def test_trials_go_on_where_ray_ends_their_actors_for_want_of_memory(
     with connected(), killing_actors(1):
         run_on_lanes(tmp_path, sweep, slowly, lanes=2, epochs=SLOW_EPOCHS)
     assert lost
-    assert "6 worker(s) were killed; the sweep goes on" in caplog.text
+    assert "6 worker(s) were killed; the sweep continues" in caplog.text
     assert "a page more" not in caplog.text
     trials = [f"t{number:05d}" for number in range(SLOW_TRIALS)]
     assert sorted(tape.ended) == trials
