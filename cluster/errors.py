@@ -1,7 +1,7 @@
-"""What keeps a driver from a Ray cluster."""
+"""Errors of the connection to Ray."""
 
 from __future__ import annotations
 
 
 class ClusterError(RuntimeError):
-    """No Ray could be started or reached."""
+    """Ray could not be started or reached, or its connection was lost."""

@@ -1,4 +1,4 @@
-"""The start of a local Ray on a machine that may be busy."""
+"""The start of a local Ray, also on a busy machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private import parameter, ray_constants, services, utils
+from ray._private import parameter, ray_constants, services, utils, worker
 
 from cluster.errors import ClusterError
 from cluster.start.ports import reserved_ports
@@ -25,54 +25,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PATIENCE = (60.0, 180.0)
-"""How long each attempt waits for the raylet to register, s. At a load of 20 on two cores it took
-up to 40 s; a raylet that ends is noticed at once."""
+_TIMEOUTS_SECONDS = (60.0, 180.0)
+"""How long each attempt waits for the raylet to register. At a load of 20 on two cores it took up
+to 40 s; the exit of a raylet is detected at once."""
 _POLL_SECONDS = 5
-"""How long one request for the node may wait before the raylet is looked at again, s."""
+"""How long one request for the node may wait before the raylet's exit is checked again."""
 _ENVIRONMENT = {
     "RAY_raylet_start_wait_time_s": str(_POLL_SECONDS),
     "RAY_gcs_server_port_wait_time_s": "60",
     "RAY_agent_register_timeout_ms": "300000",
 }
-"""Ray waits 30 s for its agents otherwise, which a busy machine exceeds."""
+"""By default Ray waits 30 s for its agents, which a busy machine exceeds."""
 _OWN_SESSION = tuple(filter(None, [shutil.which("setsid")]))
-"""Command that runs another one, as the same process, in a new session; macOS has none."""
+"""Command that runs another one in a new session, as the same process; macOS lacks it."""
 _LAST_LINES = 8
 _STACK = re.compile(r"\+0x[0-9a-f]+\)|^\*\*\* |^- |^The raylet fate shares")
 
 
 class RayletEndedError(Exception):
-    """The raylet ended, or did not register, during the start."""
+    """The raylet exited, or did not register, during the start."""
 
 
 def start_ray(arguments: dict[str, Any]) -> None:
-    """Start a Ray that belongs to this process and connect to it.
+    """Start a Ray that this process owns and connect to it.
 
-    It listens on the loopback interface alone. Where its raylet ends or does not register in time,
-    all its processes are ended and a second attempt takes other ports and waits longer.
+    It listens on the loopback interface only. Where its raylet exits or does not register in time,
+    all its processes are killed. A second attempt takes other ports and a longer timeout.
 
     Args:
-        arguments: Of ``ray.init``.
+        arguments: Arguments of ``ray.init``.
 
     Raises:
-        ClusterError: both attempts failed; the raylet's last lines are in the message.
+        ClusterError: both attempts failed; the message has the last lines of the raylet's log.
     """
     folder = ray_folder()
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     failures: list[str] = []
     session = ""
-    for patience in _PATIENCE:
+    for timeout_s in _TIMEOUTS_SECONDS:
         session = f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}"  # noqa: DTZ005
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
-            with _session(session, patience) as metrics_export_port:
+            with _session(session, timeout_s) as metrics_export_port:
                 ray.init(
                     **arguments, _temp_dir=str(folder), _metrics_export_port=metrics_export_port
                 )
         except Exception as error:  # noqa: BLE001 - Ray raises bare exceptions here
-            failures.append(f"after {time.monotonic() - begun:.0f} s: {first_line(error)}")
+            failures.append(f"after {time.monotonic() - start:.0f} s: {first_line(error)}")
             _clean_up(session)
         except BaseException:
             _clean_up(session)
@@ -85,19 +85,19 @@ def start_ray(arguments: dict[str, Any]) -> None:
             [
                 f"a local Ray cannot be started: {'; then '.join(failures)}",
                 *(f"  {line}" for line in last_lines(logs)),
-                f"these are the last lines of Ray's own log; all of its logs are in {logs}",
+                f"these are the last lines of Ray's log; all of its logs are in {logs}",
             ]
         )
     )
 
 
 @contextmanager
-def _session(session: str, patience: float) -> Iterator[int]:
-    """Context in which ``ray.init`` starts Ray under that name; yields a port for its metrics.
+def _session(session: str, timeout_s: float) -> Iterator[int]:
+    """Context in which ``ray.init`` starts the named session; yields a port for its metrics.
 
-    A raylet that is not given the ports of its agents waits 15 s for the agents to report them and
-    then ends itself. ``ray.init`` has no argument for three of these ports, and hands none of them
-    to the raylet for the fourth, which the dashboard agent opens last.
+    Without the ports of its agents, a raylet waits 15 s for the agents to report them and then
+    exits. ``ray.init`` has no argument for three of these ports. It does not pass the fourth, the
+    listen port of the dashboard agent, to the raylet.
     """
     with ExitStack() as stack:
         agents, runtime_env, listen, metrics = stack.enter_context(reserved_ports(4))
@@ -108,11 +108,11 @@ def _session(session: str, patience: float) -> Iterator[int]:
             runtime_env_agent_port=runtime_env,
             dashboard_agent_listen_port=listen,
         )
-        watch = _Watch(listen_port=listen, patience=patience)
+        starter = _RayletStarter(listen_port=listen, timeout_s=timeout_s)
         stack.enter_context(_replaced(parameter, "RayParams", settings))
-        stack.enter_context(_replaced(services, "start_ray_process", watch.start))
-        stack.enter_context(_replaced(services, "get_node", watch.get_node))
-        # Ray listens on the loopback interface alone on macOS and Windows by this constant
+        stack.enter_context(_replaced(services, "start_ray_process", starter.start))
+        stack.enter_context(_replaced(services, "get_node", starter.get_node))
+        # By this constant Ray listens on the loopback interface only on macOS and Windows.
         stack.enter_context(_replaced(ray_constants, "ENABLE_RAY_CLUSTER", False))
         stack.enter_context(quiet_start())
         yield metrics
@@ -120,30 +120,30 @@ def _session(session: str, patience: float) -> Iterator[int]:
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Context in which ``ray.init`` warns of nothing and leaves SIGTERM to its caller.
+    """Context in which ``ray.init`` emits no warnings and installs no SIGTERM handler.
 
-    Ray would exit at SIGTERM from then on, without a message.
+    Ray's handler would exit without a message.
     """
     with _replaced(utils, "set_sigterm_handler", lambda _: None), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-class _Watch:
-    """Starts Ray's processes, and asks for the node as long as its raylet lives."""
+class _RayletStarter:
+    """Starts Ray's processes, and requests the node's entry while its raylet runs."""
 
-    def __init__(self, *, listen_port: int, patience: float) -> None:
+    def __init__(self, *, listen_port: int, timeout_s: float) -> None:
         self._listen_port = listen_port
-        self._patience = patience
-        self._deadline = time.monotonic() + patience
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
         self._start: Any = services.start_ray_process
         self._get_node: Any = services.get_node
         self._raylet: Any = None
 
     def start(self, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:  # noqa: ANN401
-        """Start a process of Ray in a session of its own, so that a SIGTERM to ours spares it.
+        """Start a process of Ray in a new session, which signals to our group do not reach.
 
-        The raylet is given the port that Ray leaves out.
+        The raylet gets the port that Ray does not pass.
         """
         command = [*_OWN_SESSION, *command]
         if process_type != ray_constants.PROCESS_TYPE_RAYLET:
@@ -153,10 +153,10 @@ class _Watch:
         return self._raylet
 
     def get_node(self, gcs_address: str, node_id: str) -> Any:  # noqa: ANN401 - Ray's mapping
-        """Return Ray's entry of the node.
+        """Return Ray's entry of the node, once it has registered.
 
         Raises:
-            RayletEndedError: the raylet ended, or the deadline passed.
+            RayletEndedError: the raylet exited, or the timeout passed.
         """
         while True:
             if self._raylet is not None and self._raylet.process.poll() is not None:
@@ -166,7 +166,7 @@ class _Watch:
             except RuntimeError:
                 if time.monotonic() > self._deadline:
                     raise RayletEndedError(
-                        f"its raylet did not register within {self._patience:.0f} s"
+                        f"its raylet did not register within {self._timeout_s:.0f} s"
                     ) from None
 
 
@@ -178,6 +178,14 @@ def _replaced(module: Any, name: str, value: object) -> Iterator[None]:  # noqa:
         yield
     finally:
         setattr(module, name, before)
+
+
+def started_pids() -> list[int]:
+    """Return the processes that ``ray.init`` started here; Ray has no public list of them."""
+    node: Any = worker._global_node  # noqa: SLF001 - as above
+    if node is None:
+        return []
+    return [info.process.pid for infos in node.all_processes.values() for info in infos]
 
 
 def _clean_up(session: str) -> None:
@@ -192,7 +200,7 @@ def first_line(error: BaseException) -> str:
 
 
 def last_lines(logs: Path) -> list[str]:
-    """Return the last lines of the raylet's log, or the GCS's, without stacks and advice."""
+    """Return the last lines of the raylet's or the GCS's log, without stack traces and hints."""
     for name in ("raylet.err", "raylet.out", "gcs_server.err", "gcs_server.out"):
         with suppress(OSError), (logs / name).open(encoding="utf-8", errors="replace") as file:
             lines = deque(

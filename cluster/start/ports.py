@@ -1,4 +1,4 @@
-"""Free ports for the agents of a Ray that is started here."""
+"""Free ports for the agents of a local Ray."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reserved_ports(count: int, host: str = "127.0.0.1") -> Iterator[tuple[int, ...]]:
-    """Yield free ports of ``host``, all different, which no other reservation gets meanwhile.
+    """Yield distinct free ports of ``host`` that no other reservation gets in the block.
 
     Each port stays bound without listening. A server that sets ``SO_REUSEADDR``, as Ray's agents
-    do, can still listen on it; the operating system gives it to no process that asks for any port.
+    do, can still listen on it. The operating system does not assign it to a bind of port 0.
 
     Args:
         count: Number of ports, >= 1.
-        host: Address that the servers will listen on.
+        host: Address on which the servers will listen.
     """
     with ExitStack() as sockets:
         bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in bound:
-            each.bind((host, 0))
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        yield tuple(int(each.getsockname()[1]) for each in bound)
+        for server in bound:
+            server.bind((host, 0))
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield tuple(int(server.getsockname()[1]) for server in bound)

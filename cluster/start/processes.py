@@ -1,69 +1,63 @@
-"""The processes of a Ray that this process started, so that none of them outlives it."""
+"""Ends the processes of a local Ray, so that none of them outlives this process."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
-from ray._private import worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-_LEAVING_SECONDS = 10.0
-"""How long they may take to end by themselves."""
+EXIT_SECONDS = 10.0
+"""How long processes may take to exit before they are killed."""
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def outlived_by_none() -> Iterator[None]:
-    """End what is left of the local Ray a while after the block that shuts it down.
+def killed_afterwards(
+    pids: Callable[[], Iterable[int]], *, timeout_s: float = EXIT_SECONDS
+) -> Iterator[None]:
+    """Kill the process trees of ``pids``, as of now, that the block and the timeout leave alive.
 
-    Now and then a worker of Ray stands still at its own end, with all the memory that it has.
+    A worker of Ray occasionally hangs at its exit and keeps its memory.
     """
-    ours = _of_local_ray()
+    processes = process_trees(pids())
     yield
-    _, left = psutil.wait_procs(ours, timeout=_LEAVING_SECONDS)
-    for process in left:
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
-            _LOG.info("process %d of Ray did not end and is killed", process.pid)
+            _LOG.info("process %d of Ray did not exit and is killed", process.pid)
             process.kill()
-    psutil.wait_procs(left, timeout=_LEAVING_SECONDS)
+    psutil.wait_procs(alive, timeout=EXIT_SECONDS)
 
 
-def _of_local_ray() -> list[psutil.Process]:
-    """Return the processes that ``ray.init`` started here, with all that these started."""
-    node: Any = worker._global_node  # noqa: SLF001 - there is no other way to learn of them
-    if node is None:
-        return []
-    found: dict[int, psutil.Process] = {}
-    for started in node.all_processes.values():
-        for each in started:
-            with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(each.process.pid)
-                found |= {one.pid: one for one in (process, *process.children(recursive=True))}
-    return list(found.values())
+def process_trees(pids: Iterable[int]) -> list[psutil.Process]:
+    """Return the processes of ``pids`` with all their descendants."""
+    processes: dict[int, psutil.Process] = {}
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            processes |= {one.pid: one for one in (root, *root.children(recursive=True))}
+    return list(processes.values())
 
 
 def end_session(session: str) -> None:
-    """Kill the processes that this process started for that session of Ray, and theirs."""
-    found: dict[int, psutil.Process] = {}
-    for each in _children_of(session):
-        with suppress(psutil.NoSuchProcess):
-            found |= {one.pid: one for one in (each, *each.children(recursive=True))}
-    for process in found.values():
+    """Kill the children of this process that belong to a Ray session, with their descendants."""
+    processes = process_trees(_children_of(session))
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(found.values(), timeout=_LEAVING_SECONDS)
+    psutil.wait_procs(processes, timeout=EXIT_SECONDS)
 
 
-def _children_of(session: str) -> list[psutil.Process]:
-    """Return the children of this process whose command line has the session; no dead one has."""
-    found = []
-    for each in psutil.Process().children():
+def _children_of(session: str) -> list[int]:
+    """Return the children of this process with the session in their command line."""
+    pids = []
+    for process in psutil.Process().children():
         with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if any(session in word for word in each.cmdline()):
-                found.append(each)
-    return found
+            if any(session in word for word in process.cmdline()):
+                pids.append(process.pid)
+    return pids

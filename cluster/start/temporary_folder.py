@@ -1,4 +1,4 @@
-"""The temporary folder that a local Ray keeps its sockets, logs and spilled objects in."""
+"""The temporary folder of a local Ray: its sockets, logs and spilled objects."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = "RAY_TMPDIR"
-"""Environment variable that names the folder; no other folder is tried where it is set."""
+"""Environment variable with the folder; where it is set, no other folder is tried."""
 _SOCKET_BYTES = 107
 """Longest path of a Unix socket, bytes (``sun_path`` of Linux without the final zero)."""
 _SESSION = "/ray/session_2026-01-31_12-00-00_000000_4194304/sockets/plasma_store"
-"""The longest path that Ray puts below the folder; 4194304 is Linux's largest process id."""
+"""Longest path that Ray creates below the folder; 4194304 is Linux's largest process id."""
 LONGEST = _SOCKET_BYTES - len(_SESSION)
 """Longest path of the folder, bytes."""
 _LEAST_FREE = 64 * 2**20
-"""Space that the logs of a start need, bytes; a session without trials wrote 3 MiB."""
+"""Space for the logs of a start, bytes; a session without trials wrote 3 MiB."""
 _PROBE_BYTES = 2**16
 
 
 def ray_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for Ray's sessions: ``ray`` below the first usable temporary folder.
 
-    That is the folder of ``RAY_TMPDIR`` alone where it is set. Otherwise the folder of ``TMPDIR``
-    comes first, then ``/tmp`` and ``/var/tmp``.
+    Where ``RAY_TMPDIR`` is set, only its folder is tried; else ``TMPDIR``, ``/tmp``, ``/var/tmp``.
 
     Raises:
-        ClusterError: no folder can be used; each is named with the reason.
+        ClusterError: no folder is usable; the message has the reason of each.
     """
-    named = environment.get(VARIABLE)
-    places = [named] if named else [environment.get("TMPDIR"), "/tmp", "/var/tmp"]  # noqa: S108
+    chosen = environment.get(VARIABLE)
+    candidates = [chosen] if chosen else [environment.get("TMPDIR"), "/tmp", "/var/tmp"]  # noqa: S108
     faults = {}
-    for place in filter(None, places):
-        folder = Path(place).expanduser().absolute()
+    for candidate in filter(None, candidates):
+        folder = Path(candidate).expanduser().absolute()
         fault = folder_fault(folder)
         if fault is None:
             return folder / "ray"
@@ -53,7 +52,7 @@ def ray_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def folder_fault(folder: Path) -> str | None:
-    """Return why Ray cannot keep its sessions below ``folder``, as a predicate; None if it can."""
+    """Return why Ray cannot use ``folder``, as the predicate of a sentence; None where it can."""
     length = len(os.fsencode(folder))
     if length > LONGEST:
         return (
@@ -71,7 +70,7 @@ def folder_fault(folder: Path) -> str | None:
 
 
 def _probe(folder: Path) -> None:
-    """Write a file and bind a Unix socket below ``folder``; an OSError says why that fails."""
+    """Write a file and bind a Unix socket below ``folder``; raise the OSError of a failure."""
     with tempfile.TemporaryDirectory(prefix="probe-", dir=folder) as name:
         with (Path(name) / "file").open("wb") as file:
             file.write(bytes(_PROBE_BYTES))

@@ -6,7 +6,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cluster.start.connection import connected, survey
+from cluster.start.cluster_state import survey
+from cluster.start.connection import connected
 from orchestrator.driver.final_checks import FinalChecks
 from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool

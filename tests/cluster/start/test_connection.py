@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import psutil
@@ -11,20 +12,21 @@ import pytest
 import ray
 
 from cluster.errors import ClusterError
-from cluster.start import processes
 from cluster.start.connection import connected
+from cluster.start.local_ray import started_pids
+from cluster.start.processes import killed_afterwards, process_trees
 
 pytestmark = pytest.mark.ray
 
 
-def test_a_ray_that_is_lost_is_said_so() -> None:
+def test_a_lost_ray_is_reported() -> None:
     from ray.exceptions import ActorDiedError
 
     with pytest.raises(ClusterError, match=r"Ray was lost \(ActorDiedError"), connected():
         raise ActorDiedError
 
 
-def test_a_ray_of_this_machine_is_not_seen_from_others() -> None:
+def test_a_local_ray_listens_on_loopback_only() -> None:
     with connected():
         actor: Any = ray.remote(Idle).remote()
         ray.get(actor.wait.remote())
@@ -42,11 +44,12 @@ def test_a_ray_of_this_machine_is_not_seen_from_others() -> None:
 
 class Idle:
     def wait(self) -> None:
-        """Be there."""
+        """Return at once."""
 
 
-def test_no_process_outlives_a_ray_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_LEAVING_SECONDS", 2.0)
+def test_no_process_outlives_a_local_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = partial(killed_afterwards, timeout_s=2.0)
+    monkeypatch.setattr("cluster.start.connection.killed_afterwards", short)
 
     def linger() -> int:
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -56,13 +59,15 @@ def test_no_process_outlives_a_ray_of_this_machine(monkeypatch: pytest.MonkeyPat
         task = ray.remote(num_cpus=0)(linger)
         stays = psutil.Process(ray.get(task.remote()))
         assert stays.is_running()
-        before = processes._of_local_ray()
+        before = process_trees(started_pids())
         assert stays in before
     assert not [process for process in before if process.is_running()]
 
 
-def test_a_cluster_that_is_gone_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray leaves the address of a killed cluster noted, and would wait for it."""
+def test_the_address_of_a_killed_cluster_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ray keeps the address of a killed cluster, and would wait for it."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{unused.getsockname()[1]}"

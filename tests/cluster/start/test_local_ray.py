@@ -29,7 +29,7 @@ RAYLET = """\
 """
 
 
-def test_the_last_lines_are_the_raylets_without_its_stack(tmp_path: Path) -> None:
+def test_last_lines_are_the_raylets_without_its_stack_trace(tmp_path: Path) -> None:
     (tmp_path / "raylet.err").write_text(RAYLET)
     (tmp_path / "raylet.out").write_text("other\n")
     assert last_lines(tmp_path) == RAYLET.splitlines()[:1]
@@ -42,15 +42,15 @@ def test_the_last_lines_are_few(tmp_path: Path) -> None:
     assert lines[-1].startswith("line 999")
 
 
-def test_without_a_raylet_the_last_lines_are_the_control_stores(tmp_path: Path) -> None:
+def test_without_a_raylets_log_last_lines_are_the_gcs_ones(tmp_path: Path) -> None:
     (tmp_path / "raylet.err").touch()
     (tmp_path / "gcs_server.out").write_text("cannot bind\n")
     assert last_lines(tmp_path) == ["cannot bind"]
     assert last_lines(tmp_path / "none") == []
 
 
-def test_rays_internals_that_a_start_replaces_are_there() -> None:
-    """They are listed in docs/internals.md; a new Ray may have others."""
+def test_internals_of_ray_that_a_start_replaces_exist() -> None:
+    """docs/internals.md lists them; another version of Ray may lack them."""
     import inspect
 
     from ray._private import node, parameter, ray_constants, services, worker
@@ -81,16 +81,16 @@ def test_rays_internals_that_a_start_replaces_are_there() -> None:
 def _taken_port(monkeypatch: pytest.MonkeyPatch, port: int, *, attempts: int) -> None:
     """Give the raylet a port of its own that is in use, so many times: it then ends itself."""
     left = attempts
-    plain: Any = local_ray._Watch.start
+    plain: Any = local_ray._RayletStarter.start
 
-    def wrong(watch: Any, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:
+    def wrong(starter: Any, command: list[str], process_type: str, *rest: Any, **named: Any) -> Any:
         nonlocal left
         if process_type == "raylet" and left > 0:
             left -= 1
             command = [*command, f"--node_manager_port={port}"]
-        return plain(watch, command, process_type, *rest, **named)
+        return plain(starter, command, process_type, *rest, **named)
 
-    monkeypatch.setattr(local_ray._Watch, "start", wrong)
+    monkeypatch.setattr(local_ray._RayletStarter, "start", wrong)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def _of_ray() -> list[str]:
 
 
 @pytest.mark.ray
-def test_the_agents_of_a_local_ray_have_the_ports_that_were_reserved() -> None:
+def test_the_agents_of_a_local_ray_use_the_reserved_ports() -> None:
     from ray._private import worker
 
     before = signal.getsignal(signal.SIGTERM)
@@ -139,7 +139,7 @@ def test_the_agents_of_a_local_ray_have_the_ports_that_were_reserved() -> None:
 
 
 @pytest.mark.ray
-def test_a_raylet_that_ends_is_started_a_second_time(
+def test_a_raylet_that_exits_is_started_a_second_time(
     monkeypatch: pytest.MonkeyPatch, port_in_use: int
 ) -> None:
     _taken_port(monkeypatch, port_in_use, attempts=1)
@@ -151,7 +151,7 @@ def test_a_raylet_that_ends_is_started_a_second_time(
 
 
 @pytest.mark.ray
-def test_a_raylet_that_ends_twice_is_reported_in_its_own_words(
+def test_a_raylet_that_exits_twice_is_reported_with_its_log(
     monkeypatch: pytest.MonkeyPatch, port_in_use: int
 ) -> None:
     begun = time.monotonic()
