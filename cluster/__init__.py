@@ -1,1 +1,1 @@
-"""Where processes run: resources, telemetry, local and remote back-ends."""
+"""Where processes run: capacity, telemetry, local Ray, jobs on remote clusters."""

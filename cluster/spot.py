@@ -1,8 +1,8 @@
-"""Tells Ray that this node is going to be taken away, once its cloud says so.
+"""Drains this Ray node when its cloud sends a preemption notice.
 
     python -m cluster.spot aws          # beside `ray start`, on every spot node
 
-Ray's trials then save their state at once and go on elsewhere; what asks for a node gets another.
+Trials then save a checkpoint at once and resume on another node; an autoscaler replaces the node.
 """
 
 from __future__ import annotations
@@ -22,54 +22,54 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
 _TTL = "21600"
 AWS = "http://169.254.169.254"
 GCP = "http://metadata.google.internal"
 GCP_SECONDS = 30.0
-"""What Google Cloud gives a machine between the notice and its end."""
+"""Time between Google Cloud's notice and the end of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A node is going to be taken away."""
+    """A preemption notice."""
 
     seconds: float
-    """Time until then, >= 0."""
+    """Time until the preemption, >= 0."""
     message: str
-    """In the cloud's words."""
+    """The cloud's message."""
 
 
 def aws_notice(service: str = AWS, now: Callable[[], float] = time.time) -> Notice | None:
-    """Return what EC2 says of this spot instance; None while it may stay.
+    """Return EC2's notice for this spot instance; None without one.
 
     Raises:
-        OSError: the metadata service does not answer.
+        OSError: the metadata service does not respond.
 
     Source: Amazon EC2 User Guide, "Spot Instance interruption notices".
     """
     ttl = {"X-aws-ec2-metadata-token-ttl-seconds": _TTL}
-    token = _ask(f"{service}/latest/api/token", ttl, method="PUT")
+    token = _request(f"{service}/latest/api/token", ttl, method="PUT")
     header = {"X-aws-ec2-metadata-token": token or ""}
-    told = _ask(f"{service}/latest/meta-data/spot/instance-action", header)
-    if told is None:
+    text = _request(f"{service}/latest/meta-data/spot/instance-action", header)
+    if text is None:
         return None
-    action = json.loads(told)
+    action = json.loads(text)
     at = datetime.strptime(action["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return Notice(max(0.0, at.timestamp() - now()), f"EC2 will {action['action']} it")
 
 
 def gcp_notice(service: str = GCP) -> Notice | None:
-    """Return what Google Cloud says of this spot machine; None while it may stay.
+    """Return Google Cloud's notice for this spot VM; None without one.
 
     Raises:
-        OSError: the metadata service does not answer.
+        OSError: the metadata service does not respond.
 
     Source: Google Cloud documentation, "Spot VMs", preemption process.
     """
-    place = f"{service}/computeMetadata/v1/instance/preempted"
-    if _ask(place, {"Metadata-Flavor": "Google"}) == "TRUE":
+    url = f"{service}/computeMetadata/v1/instance/preempted"
+    if _request(url, {"Metadata-Flavor": "Google"}) == "TRUE":
         return Notice(GCP_SECONDS, "Compute Engine preempts it")
     return None
 
@@ -78,56 +78,56 @@ CLOUDS: Mapping[str, Callable[[], Notice | None]] = {"aws": aws_notice, "gcp": g
 
 
 def wait_for_notice(
-    look: Callable[[], Notice | None], pause: Callable[[], None], say: Callable[[str], None]
+    poll: Callable[[], Notice | None], pause: Callable[[], None], log: Callable[[str], None]
 ) -> Notice:
-    """Return the notice when it comes; a service that does not answer is asked again."""
-    away = False
+    """Poll until there is a notice and return it; log the first of consecutive errors."""
+    failing = False
     while True:
         try:
-            found = look()
-            away = False
+            notice = poll()
+            failing = False
         except (OSError, ValueError, KeyError) as error:
-            found = None
-            if not away:
-                say(f"the cloud does not say whether this node stays: {error}")
-            away = True
-        if found is not None:
-            return found
+            notice = None
+            if not failing:
+                log(f"the metadata service cannot be read: {error}")
+            failing = True
+        if notice is not None:
+            return notice
         pause()
 
 
 def drain_command(notice: Notice, node_id: str | None) -> list[str]:
-    """Return the command that tells Ray; None for the node is this one."""
+    """Return the command that drains a node; None for this node."""
     ray = str(Path(sys.executable).with_name("ray"))
-    found = [ray, "drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION"]
-    found += ["--reason-message", notice.message]
-    found += ["--deadline-remaining-seconds", str(max(1, round(notice.seconds)))]
-    return found if node_id is None else [*found, "--node-id", node_id]
+    command = [ray, "drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION"]
+    command += ["--reason-message", notice.message]
+    command += ["--deadline-remaining-seconds", str(max(1, round(notice.seconds)))]
+    return command if node_id is None else [*command, "--node-id", node_id]
 
 
 def main() -> None:
-    """Wait for the notice, tell Ray, end."""
+    """Wait for a notice, then drain the node."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("cloud", choices=sorted(CLOUDS))
-    options.add_argument("--node-id", help="Ray's identity of the node; this one without.")
+    options.add_argument("--node-id", help="Ray's identity of the node; default: this one.")
     chosen = options.parse_args()
-    notice = wait_for_notice(CLOUDS[chosen.cloud], lambda: time.sleep(LOOK_SECONDS), _say)
-    _say(f"{notice.message} in {notice.seconds:.0f} s")
+    notice = wait_for_notice(CLOUDS[chosen.cloud], lambda: time.sleep(POLL_SECONDS), _log)
+    _log(f"{notice.message} in {notice.seconds:.0f} s")
     command = drain_command(notice, chosen.node_id)
     sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - Ray's own program
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
-def _ask(url: str, headers: Mapping[str, str], method: str = "GET") -> str | None:
-    """Return what the metadata service answers; None where it has nothing of that name."""
+def _request(url: str, headers: Mapping[str, str], method: str = "GET") -> str | None:
+    """Return the response of the metadata service; None for an unknown path."""
     request = urllib.request.Request(url, headers=dict(headers), method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
-            return str(answer.read().decode()).strip()
+        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:  # noqa: S310
+            return str(response.read().decode()).strip()
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None

@@ -1,4 +1,4 @@
-"""A cluster at one moment: its nodes, their GPUs, the sweeps with their lanes."""
+"""A snapshot of a cluster: its nodes, their GPUs, its sweeps and their lanes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class GpuView:
     """One GPU."""
 
     uuid: str
-    """Identity that lasts across reboots."""
+    """NVIDIA's identity of the GPU, stable across reboots."""
     name: str
     """Product name."""
     memory_total_mb: float | None = None
     """Memory of the device, megabytes of 1e6 bytes."""
     sample: Mapping[str, Any] | None = None
-    """What it tells now, see ``GpuSample``; None where it does not answer."""
+    """Its latest ``GpuSample``; None where it does not respond."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +32,20 @@ class NodeView:
     address: str
     """Its address in the cluster's network."""
     cpus: float
-    """CPU cores that lanes may have."""
+    """CPU cores, >= 0."""
     cpus_free: float
-    """Of them those that nothing holds."""
+    """Unused CPU cores, >= 0."""
     gpus: tuple[GpuView, ...] = ()
     """Its GPUs."""
     gpus_free: float = 0.0
-    """GPUs that nothing holds; shares count as such."""
+    """Unused GPUs, shares included, >= 0."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Its labels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepView:
-    """One sweep that is driven on the cluster."""
+    """One sweep that runs on the cluster."""
 
     sweep_id: str
     """Identity of the sweep."""
@@ -67,15 +67,15 @@ class ClusterView:
         return asdict(self)
 
     @classmethod
-    def from_mapping(cls, told: Mapping[str, Any]) -> ClusterView:
-        """Return the view that ``to_mapping`` wrote down."""
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> ClusterView:
+        """Return the view of a mapping from ``to_mapping``."""
         return cls(
             nodes=tuple(
                 NodeView(**{**node, "gpus": tuple(GpuView(**gpu) for gpu in node["gpus"])})
-                for node in told["nodes"]
+                for node in mapping["nodes"]
             ),
             sweeps=tuple(
                 SweepView(sweep_id=sweep["sweep_id"], lanes=tuple(sweep["lanes"]))
-                for sweep in told["sweeps"]
+                for sweep in mapping["sweeps"]
             ),
         )

@@ -1,4 +1,4 @@
-"""How much device memory a training needs, learnt from trainings that ran."""
+"""Device memory of trainings, predicted from trainings that ran, and sizes of lanes for it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 UNKNOWN_FACTOR, UNKNOWN_UPPER = 1.2, 2.0
-"""Measured over worked out, expected and at most, where nothing was measured yet: on a CPU eight
-models between 130 and 1080 MB gave 1.04 to 1.46."""
+"""Ratio of measured to estimated memory, expected and upper bound, before any measurement. Eight
+models of 130 to 1080 MB on a CPU had ratios of 1.04 to 1.46."""
 COVERAGE = 0.9
+"""Share of trainings that stay below the upper bound."""
 FEW_SLACK = 1.25
-"""What the largest factor seen is stretched by where too few were seen for the coverage."""
+"""Factor on the largest ratio where there are too few measurements for the coverage."""
 CONTEXT_MB = 700.0
-"""Memory that each process takes of a GPU for its CUDA context, MB of 1e6 bytes, about."""
+"""Device memory of a process's CUDA context, MB of 1e6 bytes, approximately."""
 MOST_SHARES = 8
+"""Lanes that share one GPU at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryModel:
-    """From the memory that is worked out for a training to the memory that it takes."""
+    """Predicts the memory of a training from its estimate."""
 
     factor: float = UNKNOWN_FACTOR
-    """Expected memory over the worked out one, > 0."""
+    """Expected memory over the estimate, > 0."""
     upper_factor: float = UNKNOWN_UPPER
-    """As above, at most: nine of ten trainings take no more; >= ``factor``."""
+    """Upper bound of nine in ten trainings over the estimate, >= ``factor``."""
     profiles: int = 0
-    """Trainings it was learnt from, >= 0."""
+    """Trainings that it was fitted to, >= 0."""
 
-    def expected_mb(self, worked_out_mb: float) -> float:
-        """Return the memory that is expected, MB."""
-        return worked_out_mb * self.factor
+    def expected_mb(self, estimated_mb: float) -> float:
+        """Return the expected memory, MB."""
+        return estimated_mb * self.factor
 
-    def upper_mb(self, worked_out_mb: float) -> float:
-        """Return the memory that nine of ten such trainings stay below, MB."""
-        return worked_out_mb * self.upper_factor
+    def upper_mb(self, estimated_mb: float) -> float:
+        """Return the upper bound of nine in ten trainings, MB."""
+        return estimated_mb * self.upper_factor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,22 +48,24 @@ class LaneSize:
     """One size of lanes on the GPUs of a cluster."""
 
     share: float
-    """GPUs of each rank: 1, or one of so many equal parts of a GPU."""
+    """GPUs of each rank: 1, or 1 over the number of lanes that share a GPU."""
     memory_mb: float
     """Memory that a trial on it may take, MB of 1e6 bytes, > 0."""
     gpus: int
-    """GPUs that are given to lanes of the size, >= 1."""
+    """GPUs for lanes of this size, >= 1."""
 
 
 def learn(profiles: Iterable[tuple[float, float]]) -> MemoryModel:
-    """Return the model of pairs of worked out and measured memory, MB.
+    """Return the model of pairs of estimated and measured memory, MB.
 
-    The error bar is that of split conformal prediction on the ratio: where trainings to come are
-    like those measured, nine of ten stay below. Pairs that are not positive are left out.
+    The upper bound is that of split conformal prediction on the ratio: it holds for nine in ten
+    trainings that are exchangeable with the measured ones. Pairs that are not positive are ignored.
 
     Source: Vovk, Gammerman, Shafer 2005, "Algorithmic Learning in a Random World", section 4.2.
     """
-    ratios = sorted(seen / told for told, seen in profiles if told > 0 and seen > 0)
+    ratios = sorted(
+        measured / estimated for estimated, measured in profiles if estimated > 0 and measured > 0
+    )
     if not ratios:
         return MemoryModel()
     place = math.ceil((len(ratios) + 1) * COVERAGE)
@@ -75,15 +79,14 @@ def size_lanes(
     """Return the sizes of lanes for trainings of a search space, the smallest first.
 
     The small size is the smallest part of a GPU on which the share ``fitting`` of the trainings
-    fits. Where others need more and there are several GPUs, some of these are left whole for them:
-    as many as their share of the work asks for, one at least. On a single GPU the size is that on
-    which all fit.
+    fits. Where others need more and there are several GPUs, some GPUs get larger lanes: in
+    proportion to the work of those trainings, at least one. On a single GPU all trainings fit.
 
     Args:
-        needs_mb: Memory that sample trainings take at most, MB, >= 1 of them.
+        needs_mb: Upper bounds of the memory of sample trainings, MB, at least one.
         gpus: GPUs of the cluster, >= 1.
         gpu_memory_mb: Memory of the smallest of them, MB, > 0.
-        fitting: Share of the trainings that the small size is for, (0, 1].
+        fitting: Share of the trainings that fit on the small size, (0, 1].
     """
     ordered = sorted(needs_mb)
     sizes = {parts: gpu_memory_mb / parts - CONTEXT_MB for parts in range(1, MOST_SHARES + 1)}

@@ -1,4 +1,4 @@
-"""What the nodes of a cluster offer."""
+"""Nodes of a cluster and their resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MB = 1e6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """One machine that lanes may be on."""
+    """One node of a cluster."""
 
     node_id: str
     """Identity of the node, unique in the cluster."""
@@ -32,7 +32,7 @@ class Node:
     """The node's labels."""
 
     def suits(self, gpu_type: str | None, labels: Mapping[str, str]) -> bool:
-        """Whether the node has the type of GPU and all of the labels that are asked for."""
+        """Whether the node has the required type of GPU and all required labels."""
         if gpu_type is not None and gpu_type != self.gpu_type:
             return False
         return all(self.labels.get(name) == value for name, value in labels.items())
@@ -41,7 +41,7 @@ class Node:
 def node_of(
     node_id: str, resources: Mapping[str, float], labels: Mapping[str, str] | None = None
 ) -> Node:
-    """Return the node of Ray's words on it: its resources with its labels."""
+    """Return a node from Ray's resources and labels of it."""
     types = sorted(
         name.removeprefix(_TYPE_PREFIX) for name in resources if name.startswith(_TYPE_PREFIX)
     )
@@ -56,11 +56,11 @@ def node_of(
     )
 
 
-def nodes_of(answers: Iterable[Mapping[str, Any]]) -> tuple[Node, ...]:
-    """Return the nodes that are alive of ``ray.nodes()``'s answer, in order of their identity."""
-    found = [
-        node_of(each["NodeID"], each["Resources"], each.get("Labels"))
-        for each in answers
-        if each["Alive"]
+def nodes_of(entries: Iterable[Mapping[str, Any]]) -> tuple[Node, ...]:
+    """Return the nodes of ``ray.nodes()`` that are alive, in order of their identity."""
+    nodes = [
+        node_of(entry["NodeID"], entry["Resources"], entry.get("Labels"))
+        for entry in entries
+        if entry["Alive"]
     ]
-    return tuple(sorted(found, key=lambda node: node.node_id))
+    return tuple(sorted(nodes, key=lambda node: node.node_id))

@@ -1,4 +1,4 @@
-"""Which lanes go onto which nodes."""
+"""Bin packing of lanes onto nodes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
 
 _GRAIN = 10_000
-"""Parts of a CPU, a GPU or a megabyte that are told apart, as many as Ray tells apart."""
+"""Units in a CPU, a GPU or a megabyte; Ray's resolution of fractional resources."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaneShape:
-    """What one lane holds."""
+    """The resources of one lane."""
 
     name: str
     """Name of the shape."""
     workers: int = 1
-    """Ray Train ranks of the lane, >= 1, placed together or not at all."""
+    """Ray Train ranks of the lane, >= 1, placed all or none."""
     cpus: float = 1.0
     """CPU cores of each rank, > 0."""
     gpus: float = 0.0
@@ -30,63 +30,63 @@ class LaneShape:
     memory_mb: float = 0.0
     """Host memory of each rank, megabytes of 1e6 bytes, >= 0."""
     gpu_type: str | None = None
-    """Type of GPU it needs; None takes any."""
+    """Required type of GPU; None takes any."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels that its nodes must have."""
+    """Required labels of its nodes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
-    """How many lanes of one shape are wanted."""
+    """The requested number of lanes of one shape."""
 
     shape: LaneShape
     """The shape."""
     at_least: int = 1
-    """Lanes without which the plan is no use, >= 0."""
+    """Minimum of lanes, >= 0."""
     at_most: int | None = None
-    """Lanes that are enough, >= ``at_least``; None takes what fits."""
+    """Maximum of lanes, >= ``at_least``; None takes all that fit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanePlace:
-    """One lane on its nodes."""
+    """The placement of one lane."""
 
     shape: str
     """Name of the lane's shape."""
     nodes: tuple[str, ...]
     """Node of each rank."""
     gpus: tuple[tuple[int, ...], ...]
-    """GPUs of each rank on its node, by their number there; empty without."""
+    """Indices of each rank's GPUs on its node; empty without GPUs."""
 
 
 def pack(nodes: Iterable[Node], demands: Sequence[Demand]) -> tuple[LanePlace, ...] | None:
-    """Return where lanes go; None where not even the fewest of each shape fit.
+    """Return the placement of lanes; None where the minimum of the shapes does not fit.
 
-    First each shape gets its fewest lanes, the shape that is hardest to place before the others;
-    then the shapes take turns, in the order given, until nothing fits. The same nodes give the same
-    plan in whatever order they come.
+    First each shape gets its minimum, the hardest to place first. Then one lane of each shape is
+    added in turn, in the order given, until none fits. The result does not depend on the order of
+    ``nodes``.
     """
     free = [_Free(node) for node in sorted(nodes, key=lambda node: node.node_id)]
     placed: list[LanePlace] = []
     counts = {demand.shape.name: 0 for demand in demands}
-    for demand in sorted(demands, key=lambda each: _hardness(each.shape), reverse=True):
+    for demand in sorted(demands, key=lambda demand: _hardness(demand.shape), reverse=True):
         for _ in range(demand.at_least):
-            found = _place(demand.shape, free)
-            if found is None:
+            place = _place(demand.shape, free)
+            if place is None:
                 return None
             counts[demand.shape.name] += 1
-            placed.append(found)
+            placed.append(place)
     open_demands = list(demands)
     while open_demands:
         for demand in tuple(open_demands):
             name = demand.shape.name
             enough = demand.at_most is not None and counts[name] >= demand.at_most
-            found = None if enough else _place(demand.shape, free)
-            if found is None:
+            place = None if enough else _place(demand.shape, free)
+            if place is None:
                 open_demands.remove(demand)
                 continue
             counts[name] += 1
-            placed.append(found)
+            placed.append(place)
     return tuple(placed)
 
 
@@ -97,7 +97,7 @@ def room(nodes: Iterable[Node], shape: LaneShape) -> int:
 
 
 class _Free:
-    """What is left of a node, in whole grains."""
+    """The unused resources of a node, in whole grains."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -106,7 +106,7 @@ class _Free:
         self.gpus = [_GRAIN] * node.gpus
 
     def take(self, shape: LaneShape) -> tuple[int, ...] | None:
-        """Take one rank's part and return its GPUs; None, and nothing taken, where it is short."""
+        """Take one rank's resources and return its GPUs; None, and take nothing, if they lack."""
         if not self.node.suits(shape.gpu_type, shape.labels):
             return None
         cpus, memory = _grains(shape.cpus), _grains(shape.memory_mb)
@@ -132,7 +132,7 @@ class _Free:
             self.gpus[index] += min(_GRAIN, _grains(shape.gpus))
 
     def _choose(self, gpus: float) -> tuple[int, ...] | None:
-        """Return the GPUs of a rank: whole ones, or the fullest that has the share left."""
+        """Return the GPUs of a rank: unused ones, or the fullest with the share free."""
         if not gpus > 0:
             return ()
         if gpus < 1:
@@ -145,7 +145,7 @@ class _Free:
 
 
 def _place(shape: LaneShape, free: Sequence[_Free]) -> LanePlace | None:
-    """Place all ranks of a lane, on as few nodes as a first fit gives; None and nothing taken."""
+    """Place all ranks of a lane by first fit; None, and take nothing, where they do not fit."""
     taken: list[tuple[_Free, tuple[int, ...]]] = []
     for node in free:
         while len(taken) < shape.workers:

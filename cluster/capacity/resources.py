@@ -1,4 +1,4 @@
-"""How many lanes fit on the machines at hand."""
+"""Resources of lanes, and how many lanes fit on the available nodes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
 
 Packing: TypeAlias = Literal["fixed", "memory"]
-"""Shares of a GPU as they are given, or worked out from the memory that trainings need."""
+"""Shares of a GPU as given, or computed from the memory of trainings."""
 
 
 class ResourceError(ValueError):
-    """The lanes asked for do not fit on the machines at hand."""
+    """The requested lanes do not fit on the available nodes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a lane holds while trials pass through it, with the number of lanes."""
+    """The number of lanes and the resources of each."""
 
     lanes: Annotated[int, Ge(1)] | None = None
     """Trials trained at the same time; None fills the cluster."""
@@ -51,14 +51,14 @@ class Resources:
 
 
 def gpus_per_worker(resources: Resources, *, available_gpus: float) -> float:
-    """Return the GPUs of each rank, >= 0, with None settled by what is available."""
+    """Return the GPUs of each rank, >= 0; where unset, from the available GPUs."""
     if resources.gpus_per_worker is not None:
         return resources.gpus_per_worker
     return 1.0 if available_gpus >= 1 else 0.0
 
 
 def lane_shape(resources: Resources, *, available_gpus: float, name: str = "lane") -> LaneShape:
-    """Return what one lane holds, with what is left open settled by what is available."""
+    """Return the resources of one lane; where GPUs are unset, from the available GPUs."""
     return LaneShape(
         name=name,
         workers=resources.train_workers,
@@ -71,21 +71,21 @@ def lane_shape(resources: Resources, *, available_gpus: float, name: str = "lane
 
 
 def lanes_on(
-    resources: Resources, shape: LaneShape, nodes: Sequence[Node], *, more_to_come: bool = False
+    resources: Resources, shape: LaneShape, nodes: Sequence[Node], *, may_grow: bool = False
 ) -> int:
     """Return the number of lanes of ``shape`` to start on these nodes, >= 1.
 
     Args:
-        resources: What is wanted of each lane.
-        shape: What each takes.
-        nodes: The nodes there are.
-        more_to_come: Whether nodes may join; as many lanes as ``resources.lanes`` says are then
-            started whatever fits now, and wait for room.
+        resources: The requested lanes.
+        shape: The resources of each.
+        nodes: The nodes now.
+        may_grow: Whether nodes may join; ``resources.lanes`` lanes are then started in any case,
+            and wait for nodes.
 
     Raises:
-        ResourceError: Not one lane fits, or fewer than ``resources.lanes`` do.
+        ResourceError: no lane fits, or fewer than ``resources.lanes``.
     """
-    if more_to_come and resources.lanes is not None:
+    if may_grow and resources.lanes is not None:
         return resources.lanes
     fitting = room(nodes, shape)
     wanted = 1 if resources.lanes is None else resources.lanes
@@ -104,7 +104,7 @@ def lanes_on(
         f"that suit{constraint or ' them'} ({offers or 'none'}): room for {fitting}; lower "
         f"resources.lanes, resources.train_workers, resources.cpus_per_worker or "
         f"resources.gpus_per_worker"
-        + ("; or name resources.lanes, which then wait for nodes" if more_to_come else "")
+        + ("; or set resources.lanes: those lanes then wait for nodes" if may_grow else "")
     )
 
 
@@ -112,12 +112,12 @@ def plan_lanes(resources: Resources, *, available_cpus: float, available_gpus: f
     """Return the number of lanes to start, >= 1.
 
     Args:
-        resources: What is wanted of each lane.
+        resources: The requested lanes.
         available_cpus: CPU cores of the whole cluster.
         available_gpus: GPUs of the whole cluster.
 
     Raises:
-        ResourceError: Not one lane fits, or fewer than ``resources.lanes`` do.
+        ResourceError: no lane fits, or fewer than ``resources.lanes``.
     """
     gpus = gpus_per_worker(resources, available_gpus=available_gpus)
     workers = min(
@@ -138,7 +138,7 @@ def plan_lanes(resources: Resources, *, available_cpus: float, available_gpus: f
 
 
 def _workers_on_gpus(each: float, available: float) -> int:
-    """Ranks that fit on the GPUs; a share of a GPU never spans two of them."""
+    """Return how many ranks fit on the GPUs; a share of a GPU never spans two of them."""
     if not each > 0:
         return 2**31
     if each < 1:
@@ -147,5 +147,5 @@ def _workers_on_gpus(each: float, available: float) -> int:
 
 
 def _whole(value: float) -> int:
-    """Round down, forgiving the last digits of a division such as 0.3 / 0.1."""
+    """Round down, with a tolerance for divisions such as 0.3 / 0.1."""
     return math.floor(value + 1e-9)

@@ -1,4 +1,4 @@
-"""What is sent to a cluster to be run there, as one value."""
+"""A job of a cluster: its request and its state."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JobState: TypeAlias = Literal["pending", "running", "stopped", "succeeded", "failed"]
-"""Where a job stands; the last three are ends."""
+"""State of a job; the last three are final."""
 
 ENDS: frozenset[JobState] = frozenset({"stopped", "succeeded", "failed"})
-"""States that a job does not leave."""
+"""Final states."""
 
 STOP_SECONDS = 120
-"""Time a job gets between the wish to stop and its being killed, seconds."""
+"""Time between a stop request and the kill of the job, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobRequest:
-    """A command with all that it needs on a cluster."""
+    """A command with its files, environment and resources."""
 
     job_id: str
     """Identity of the job, unique on the cluster."""
     command: str
     """Command line, run in the packed folder."""
     working_dir: str | None
-    """Local folder that is packed and unpacked on every node; None sends no files."""
+    """Local folder that is uploaded to every node; None uploads no files."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of every process of the job."""
     image: str | None = None
-    """Container image that the processes of the job run in; None: as the nodes are."""
+    """Container image of the job's processes; None for the environment of the nodes."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """What the job is found by."""
+    """Metadata by which the job is found."""
     cpus: float = 0.0
-    """CPU cores kept for the command itself, >= 0."""
+    """CPU cores reserved for the command itself, >= 0."""
 
     def runtime_env(self) -> dict[str, object]:
-        """Return Ray's description of the environment of the job's processes."""
+        """Return Ray's ``runtime_env`` of the job's processes."""
         stop = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
-        found: dict[str, object] = {"env_vars": {**stop, **self.environment}}
+        runtime_env: dict[str, object] = {"env_vars": {**stop, **self.environment}}
         if self.working_dir is not None:
-            found["working_dir"] = self.working_dir
+            runtime_env["working_dir"] = self.working_dir
         if self.image is not None:
-            found["image_uri"] = self.image
-        return found
+            runtime_env["image_uri"] = self.image
+        return runtime_env
 
     def shown(self) -> dict[str, object]:
-        """Return the request as JSON types, with the variables' values left out."""
+        """Return the request as JSON types, without the values of variables."""
         return {
             "job_id": self.job_id,
             "command": self.command,
@@ -62,20 +62,20 @@ class JobRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job as its cluster knows it."""
+    """A job that was submitted to a cluster."""
 
     job_id: str
     """Identity of the job."""
     state: JobState
-    """Where it stands."""
+    """Its state."""
     message: str
     """Ray's message on the state; a failed job's holds the end of its log or a traceback."""
     labels: Mapping[str, str]
-    """What the job is found by."""
+    """Metadata by which the job is found."""
     started: float | None
-    """When, seconds since 1970; None before."""
+    """Time of its start, seconds since 1970; None before."""
     ended: float | None
-    """When, seconds since 1970; None before."""
+    """Time of its end, seconds since 1970; None before."""
     command: str = ""
     """Its entrypoint."""
     error_type: str | None = None
@@ -83,11 +83,11 @@ class Job:
     node: str | None = None
     """Address of the node that runs the command; None where it is not known."""
     image: str | None = None
-    """Container image of its processes; None: as the nodes are."""
+    """Container image of its processes; None for the environment of the nodes."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of its processes; values may be secret."""
 
     @property
     def over(self) -> bool:
-        """Whether it has come to an end."""
+        """Whether its state is final."""
         return self.state in ENDS

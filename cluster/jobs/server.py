@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 
 _ADDRESS_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
-_TALKATIVE = (
+_VERBOSE_LOGGERS = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
     "ray._private.runtime_env.packaging",
 )
-"""Loggers that tell of every upload."""
+"""Loggers of every upload."""
 _RECONNECT_SECONDS = 2.0
 _RECONNECTS = 30
-"""Attempts in a row to hear a job again; a minute of a head that does not answer."""
+"""Attempts in a row to reconnect; a minute of a head node that does not respond."""
 
 
 class UnknownJobError(ValueError):
@@ -50,31 +50,31 @@ class JobServer:
         """Connect to ``address``, such as ``http://head:8265``.
 
         Raises:
-            ClusterError: nothing answers there, it wants a token, or its Ray is another one.
+            ClusterError: no server responds, it requires a token, or its version of Ray differs.
         """
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ClusterError(
-                f"{address} is no address of a Jobs server; give http://HEAD:8265, where HEAD is "
-                "the head node and 8265 the port of its dashboard"
+                f"{address} is not the address of a Jobs server; give http://HEAD:8265, where HEAD "
+                "is the head node and 8265 its dashboard port"
             )
         self.address = address.rstrip("/")
-        for name in _TALKATIVE:
+        for name in _VERBOSE_LOGGERS:
             logging.getLogger(name).setLevel(logging.ERROR)
         with _own_address(), _explained(self.address):
             self._client = JobSubmissionClient(self.address)
-            theirs = str(self._get("/api/version")["ray_version"])
-        if theirs != ray.__version__:
+            version = str(self._get("/api/version")["ray_version"])
+        if version != ray.__version__:
             raise ClusterError(
-                f"the cluster at {self.address} has Ray {theirs}, this machine has Ray "
-                f"{ray.__version__}; install the same one on both"
+                f"the cluster at {self.address} has Ray {version}, this machine has Ray "
+                f"{ray.__version__}; install the same version on both"
             )
 
     def submit(self, request: JobRequest) -> None:
         """Send ``request``; its files are packed and uploaded first.
 
         Raises:
-            ClusterError: the cluster did not take it.
+            ClusterError: the cluster rejected it.
         """
         with _explained(self.address):
             self._client.submit_job(
@@ -86,37 +86,37 @@ class JobServer:
             )
 
     def jobs(self) -> list[Job]:
-        """Return all jobs that were submitted, the one begun last first."""
+        """Return all submitted jobs, the one started last first."""
         with _explained(self.address):
-            found = [_job(each) for each in self._client.list_jobs() if each.submission_id]
-        return sorted(found, key=lambda job: (job.started or 0.0, job.job_id), reverse=True)
+            jobs = [_job(info) for info in self._client.list_jobs() if info.submission_id]
+        return sorted(jobs, key=lambda job: (job.started or 0.0, job.job_id), reverse=True)
 
     def job(self, job_id: str) -> Job:
-        """Return the job as it is now.
+        """Return the job in its current state.
 
         Raises:
-            UnknownJobError: there is none of that name.
+            UnknownJobError: there is no such job.
         """
         with _explained(self.address, job_id):
             return _job(self._client.get_job_info(job_id))
 
     def logs(self, job_id: str) -> str:
-        """Return all that the job has written."""
+        """Return the whole log of the job."""
         with _explained(self.address, job_id):
             return str(self._client.get_job_logs(job_id))
 
     def stop(self, job_id: str) -> bool:
-        """Ask the job to stop; return whether it was running."""
+        """Request the stop of the job; return whether it was running."""
         with _explained(self.address, job_id):
             return bool(self._client.stop_job(job_id))
 
     def nodes(self) -> list[Node]:
         """Return the nodes that are alive."""
         with _explained(self.address):
-            found = self._get("/api/v0/nodes?detail=1&limit=10000")["data"]["result"]["result"]
+            nodes = self._get("/api/v0/nodes?detail=1&limit=10000")["data"]["result"]["result"]
         return [
             node_of(node["node_id"], node["resources_total"], node["labels"])
-            for node in found
+            for node in nodes
             if node["state"] == "ALIVE"
         ]
 
@@ -127,42 +127,40 @@ class JobServer:
         *,
         pause: Callable[[float], None] = time.sleep,
     ) -> Job:
-        """Hand what the job writes to ``write`` until its end; return it as it ended.
+        """Pass the job's log to ``write`` until its end; return the ended job.
 
-        A connection that breaks is made anew, and nothing is written twice.
+        It reconnects after a broken connection, and writes nothing twice.
 
         Args:
             job_id: The job.
-            write: Takes a piece of text, newlines included.
-            pause: Waits for so many seconds.
+            write: Receives a piece of text, with newlines.
+            pause: Sleeps for so many seconds.
         """
-        seen, broken = 0, 0
+        written, failures = 0, 0
         while True:
             try:
-                skip = seen
+                skip = written
                 for piece in self.pieces(job_id):
                     fresh = piece[skip:] if skip < len(piece) else ""
                     skip = max(0, skip - len(piece))
-                    seen += len(fresh)
-                    broken = 0
+                    written += len(fresh)
+                    failures = 0
                     if fresh:
                         write(fresh)
                 job = self.job(job_id)
                 if job.over:
-                    rest = self.logs(job_id)[seen:]
+                    rest = self.logs(job_id)[written:]
                     if rest:
                         write(rest)
                     return job
             except (ClusterError, aiohttp.ClientError, RuntimeError, OSError) as error:
-                broken += 1
-                if broken > _RECONNECTS:
-                    raise ClusterError(
-                        f"{self.address} does not answer any more: {error}"
-                    ) from error
+                failures += 1
+                if failures > _RECONNECTS:
+                    raise ClusterError(f"{self.address} no longer responds: {error}") from error
             pause(_RECONNECT_SECONDS)
 
     def pieces(self, job_id: str) -> Iterator[str]:
-        """Yield what the job has written from its beginning on, as long as it runs."""
+        """Yield the log of the job from its start, while it runs."""
         with asyncio.Runner() as runner:
             source = self._client.tail_job_logs(job_id)
             while True:
@@ -172,9 +170,9 @@ class JobServer:
                 yield piece
 
     def _get(self, path: str) -> dict[str, Any]:
-        answer = self._client._do_request("GET", path)  # noqa: SLF001 - it knows the token
-        answer.raise_for_status()
-        return cast("dict[str, Any]", answer.json())
+        response = self._client._do_request("GET", path)  # noqa: SLF001 - it sends the token
+        response.raise_for_status()
+        return cast("dict[str, Any]", response.json())
 
 
 async def _next(source: Any) -> str | None:  # noqa: ANN401 - Ray's generator
@@ -207,23 +205,23 @@ def _seconds(milliseconds: int | None) -> float | None:
 
 @contextmanager
 def _own_address() -> Iterator[None]:
-    """Hide the variables that would take the place of the address that was given."""
-    kept = {name: os.environ.pop(name) for name in _ADDRESS_VARIABLES if name in os.environ}
+    """Hide the environment variables that override the given address."""
+    hidden = {name: os.environ.pop(name) for name in _ADDRESS_VARIABLES if name in os.environ}
     try:
         yield
     finally:
-        os.environ.update(kept)
+        os.environ.update(hidden)
 
 
 @contextmanager
 def _explained(address: str, job_id: str | None = None) -> Iterator[None]:
-    """Turn what Ray raises into an error that says what to do; a token is in none of them."""
+    """Translate Ray's errors into ones with advice; no message has a token."""
     try:
         yield
     except AuthenticationError as error:
         raise ClusterError(
-            f"the cluster at {address} wants a token: put the head's token (there: 'ray "
-            "get-auth-token') into the file ~/.ray/auth_token, or name its file in "
+            f"the cluster at {address} requires a token: put the head's token (there: 'ray "
+            "get-auth-token') into the file ~/.ray/auth_token, or set "
             "RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token"
         ) from error
     except (RuntimeError, ConnectionError, OSError, ValueError) as error:

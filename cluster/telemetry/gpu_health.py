@@ -1,4 +1,4 @@
-"""Whether a GPU is fit to train on."""
+"""Judges from samples whether a GPU is fit to train on."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
     from cluster.telemetry.gpu_sample import GpuSample
 
 Verdict: TypeAlias = Literal["fit", "suspect", "sick"]
-"""Fit to train on, to be watched, or to be taken out: its trial goes on elsewhere."""
+"""Fit to train on; suspect, which changes nothing; or sick: its trial moves to another lane."""
 
 THERMAL_SECONDS = 120.0
-"""How long a GPU may be slowed down by its heat before it is taken out."""
+"""How long a GPU may be throttled by its temperature before it is banned."""
 LOST_SAMPLES = 3
-"""Samples in a row without an answer after which a GPU counts as lost from the bus."""
+"""Samples in a row without a response after which a GPU counts as lost from the bus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """What is thought of a GPU and why."""
+    """The verdict on a GPU and its reason."""
 
     uuid: str
     """Identity of the GPU."""
     verdict: Verdict
-    """Whether it is fit."""
+    """The verdict."""
     reason: str = ""
-    """Why it is not; empty where it is fit."""
+    """Why it is not fit; empty where it is."""
 
 
 def judge(uuid: str, samples: Sequence[GpuSample | None]) -> Health:
-    """Return what is to be thought of a GPU whose samples these are, the oldest first.
+    """Return the verdict on a GPU from its samples, the oldest first.
 
-    A sample of None is one that the device did not answer. Sick is a GPU that is lost from the bus,
-    that counted an uncorrected ECC error since the first sample, that waits for rows to be remapped
-    after one, or that its heat has slowed down for long without a pause. Figures that a device does
-    not tell say nothing against it, nor do errors from before the first sample.
+    A sample of None means that the device did not respond. A GPU is sick if it is lost from the
+    bus, had an uncorrected ECC error since the first sample, has rows with pending remapping, or
+    was throttled by its temperature without a pause. Values that a device does not report, and
+    errors before the first sample, are ignored.
 
     Source: NVIDIA, "GPU Debug Guidelines" (XID 48, 63, 64, 74, 79: reset or replace the GPU).
     """

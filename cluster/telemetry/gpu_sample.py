@@ -1,4 +1,4 @@
-"""One moment of a GPU, with all that tells how it fares."""
+"""Samples of a GPU: load, power, clocks, temperature, errors."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _REASONS = {
     "hw_power_brake": "nvmlClocksThrottleReasonHwPowerBrakeSlowdown",
     "sw_power_cap": "nvmlClocksEventReasonSwPowerCap",
 }
-"""Names of NVML's reasons for clocks below what was asked, with the constants that hold them."""
+"""Names of the reasons for reduced clocks, and NVML's constants for them."""
 THERMAL = frozenset({"sw_thermal", "hw_thermal"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuSample:
-    """A GPU at one moment; None where the device does not tell."""
+    """One sample; None for values that the device does not report."""
 
     uuid: str
-    """Identity that lasts across reboots."""
+    """NVIDIA's identity of the GPU, stable across reboots."""
     at: float
-    """When, seconds on the clock of the sampler."""
+    """Time on the clock of the sampler, seconds."""
     utilization: float | None = None
-    """Share of the last moments in which a kernel ran, [0, 1]."""
+    """Share of NVML's sample period in which a kernel ran, [0, 1]."""
     memory_used_mb: float | None = None
-    """Memory in use by anyone, megabytes of 1e6 bytes."""
+    """Memory in use by all processes, MB of 1e6 bytes."""
     power_w: float | None = None
     """Power draw, watts."""
     temperature_c: float | None = None
@@ -43,15 +43,15 @@ class GpuSample:
     clock_mhz: float | None = None
     """Clock of the multiprocessors, MHz."""
     throttled_by: tuple[str, ...] | None = None
-    """Why clocks are lower than asked for; empty where they are not."""
+    """Reasons for reduced clocks; empty without."""
     ecc_uncorrected: int | None = None
     """Uncorrected memory errors since the driver was loaded, >= 0."""
     remap_pending: bool | None = None
-    """Whether rows of its memory wait for a reset to be replaced."""
+    """Whether memory rows are remapped at the next reset."""
 
     @property
     def slowed_by_heat(self) -> bool:
-        """Whether its temperature holds its clocks down."""
+        """Whether its temperature throttles it."""
         return bool(THERMAL & set(self.throttled_by or ()))
 
     def to_mapping(self) -> dict[str, object]:
@@ -64,9 +64,9 @@ def sample_gpus(
     nvml: Any = pynvml,  # noqa: ANN401 (a module)
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[GpuSample | None, ...]:
-    """Return a sample of each GPU, in order; None for one that does not answer.
+    """Return a sample of each GPU, in order; None for one that does not respond.
 
-    Without a driver none does.
+    Without a driver all are None.
     """
     with open_session(nvml) as answers:
         if not answers:
@@ -106,7 +106,7 @@ def _sample(uuid: str, nvml: Any, at: float) -> GpuSample | None:  # noqa: ANN40
 
 
 def throttle_reasons(bits: int, nvml: Any = pynvml) -> tuple[str, ...]:  # noqa: ANN401 (a module)
-    """Return the names of the reasons that NVML's bits hold, of those that slow a GPU down."""
+    """Return the names of the throttling reasons in NVML's bit mask."""
     return tuple(
         name for name, constant in _REASONS.items() if bits & int(getattr(nvml, constant, 0))
     )

@@ -1,4 +1,4 @@
-"""Readings of a node's GPUs through NVIDIA's management library."""
+"""Readings of a node's GPUs through NVML, NVIDIA's management library."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _noticed = threading.Event()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuReading:
-    """One GPU at one moment; None where the device does not answer."""
+    """One GPU; None for values that the device does not report."""
 
     index: int
-    """Number of the GPU on its node, from 0, whatever CUDA_VISIBLE_DEVICES says."""
+    """Index of the GPU on its node, from 0, not affected by CUDA_VISIBLE_DEVICES."""
     uuid: str
-    """Identity that lasts across reboots."""
+    """NVIDIA's identity of the GPU, stable across reboots."""
     name: str
     """Product name."""
     memory_total_mb: float | None
-    """Memory of the device, megabytes of 1e6 bytes."""
+    """Memory of the device, MB of 1e6 bytes."""
     memory_used_mb: float | None
-    """Memory in use by anyone, megabytes of 1e6 bytes."""
+    """Memory in use by all processes, MB of 1e6 bytes."""
     utilization: float | None
-    """Share of the last moments in which a kernel ran, [0, 1]."""
+    """Share of NVML's sample period in which a kernel ran, [0, 1]."""
     power_w: float | None
     """Power draw, watts."""
     temperature_c: float | None
@@ -42,7 +42,7 @@ class GpuReading:
 
 
 def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a module)
-    """Return a reading of every GPU of this node; empty where there is no driver."""
+    """Return a reading of every GPU of this node; empty without a driver."""
     with open_session(nvml) as answers:
         if not answers:
             return ()
@@ -50,7 +50,7 @@ def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a 
 
 
 def unavailable_reason(nvml: Any = pynvml) -> str | None:  # noqa: ANN401 (a module)
-    """Return why this node has no GPU telemetry, in NVIDIA's words; None where it has."""
+    """Return NVML's error where this node has no GPU telemetry, else None."""
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
@@ -60,17 +60,17 @@ def unavailable_reason(nvml: Any = pynvml) -> str | None:  # noqa: ANN401 (a mod
 
 
 def visible_gpus(environment: Mapping[str, str], gpus: Sequence[GpuReading]) -> tuple[str, ...]:
-    """Return the uuids of those ``gpus`` a process with ``environment`` may use, in its order.
+    """Return the uuids of the ``gpus`` that a process with ``environment`` sees, in its order.
 
-    CUDA_VISIBLE_DEVICES holds indices, uuids or beginnings of uuids; like CUDA, stop at the first
-    that names no device. Where it is not set all are visible.
+    CUDA_VISIBLE_DEVICES holds indices, uuids or prefixes of uuids. Like CUDA, entries after the
+    first invalid one are ignored. All GPUs are visible where it is not set.
 
     Source: CUDA C++ Programming Guide, "CUDA Environment Variables".
     """
     text = environment.get("CUDA_VISIBLE_DEVICES")
     if text is None:
         return tuple(gpu.uuid for gpu in gpus)
-    found: list[str] = []
+    uuids: list[str] = []
     for entry in text.split(","):
         name = entry.strip()
         matches = [
@@ -80,13 +80,13 @@ def visible_gpus(environment: Mapping[str, str], gpus: Sequence[GpuReading]) -> 
         ]
         if len(matches) != 1:
             break
-        found += matches
-    return tuple(found)
+        uuids += matches
+    return tuple(uuids)
 
 
 @contextmanager
 def open_session(nvml: Any) -> Iterator[bool]:  # noqa: ANN401 (a module)
-    """Keep the library open inside; yields whether it answers."""
+    """Context in which NVML is initialized; yields whether that succeeded."""
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
@@ -124,7 +124,7 @@ def _read(nvml: Any, index: int) -> GpuReading:  # noqa: ANN401 (a module)
 
 
 def ask(question: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (ctypes values)
-    """Return the answer; None where the device has none (not supported, lost, no permission)."""
+    """Return NVML's result; None after its errors (not supported, lost, no permission)."""
     try:
         return question(*arguments)
     except pynvml.NVMLError:
@@ -132,19 +132,19 @@ def ask(question: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN40
 
 
 def energy_counter(device_index: int | None, nvml: Any = pynvml) -> float | None:  # noqa: ANN401
-    """Return the energy the CUDA device of that index has used since its driver was loaded, J.
+    """Return the energy of a CUDA device since its driver was loaded, J.
 
-    None for the CPU (None), without a driver, or where the GPU has no counter. The index counts
-    the devices this process sees.
+    None for the CPU (``None``), without a driver, or where the GPU has no counter. The index counts
+    the devices that this process sees.
     """
     if device_index is None:
         return None
     with open_session(nvml) as answers:
         if not answers:
             return None
-        seen = visible_gpus(os.environ, list_gpus(nvml))
-        if device_index >= len(seen):
+        visible = visible_gpus(os.environ, list_gpus(nvml))
+        if device_index >= len(visible):
             return None
-        handle = ask(nvml.nvmlDeviceGetHandleByUUID, seen[device_index])
+        handle = ask(nvml.nvmlDeviceGetHandleByUUID, visible[device_index])
         used = None if handle is None else ask(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
         return None if used is None else float(used) / 1000.0

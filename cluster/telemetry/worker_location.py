@@ -1,4 +1,4 @@
-"""Where a process runs: its node with the GPUs it may use."""
+"""The location of a worker: its node and its GPUs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.telemetry.readings import list_gpus, visible_gpus
 
 
 def worker_location() -> dict[str, object]:
-    """Return ``node``, ``pid`` and ``gpus``, the identities of the GPUs this process may use."""
+    """Return ``node``, ``pid`` and ``gpus``, the identities of this process's visible GPUs."""
     return {
         "node": socket.gethostname(),
         "pid": os.getpid(),

@@ -136,7 +136,7 @@ def _run_on(
     driver: int,
 ) -> RunSummary:
     nodes = survey()
-    plans = sizing.plans(nodes, more_to_come=not local)
+    plans = sizing.plans(nodes, may_grow=not local)
     fitting = sum(sizing.counts(plans, nodes))
     waiting = sum(plan.lanes for plan in plans) - fitting
     hooks.stage(

@@ -1,4 +1,4 @@
-"""Keeps the number of lanes at what the cluster has room for."""
+"""Adapts the number of lanes to the nodes of the cluster."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _LOG = logging.getLogger(__name__)
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 
 
 class Elastic:
-    """Context in whose body lanes are added as nodes come, and not counted on as nodes go."""
+    """Context in which lanes are added as nodes join, and the expected number falls with losses."""
 
     def __init__(
         self,
         room: Callable[[], Sequence[int]],
         resize: Callable[[Sequence[int]], None],
         *,
-        seconds: float = LOOK_SECONDS,
+        seconds: float = POLL_SECONDS,
     ) -> None:
-        """Ask ``room`` for the lanes of each plan that fit now, hand changes to ``resize``.
+        """Poll ``room`` in a thread and pass its changes to ``resize``.
 
         Args:
-            room: Looks at the cluster; where it raises, nothing changes.
-            resize: Makes it so.
-            seconds: Time between two looks, > 0.
+            room: Returns how many lanes of each plan fit now; after an error nothing changes.
+            resize: Sets the number of lanes of each plan.
+            seconds: Time between two polls, > 0.
         """
         self._room = room
         self._resize = resize
@@ -37,16 +37,16 @@ class Elastic:
         self._last: list[int] | None = None
         self._thread = threading.Thread(target=self._run, name="elastic", daemon=True)
 
-    def look(self) -> None:
-        """Look once."""
+    def poll(self) -> None:
+        """Poll once."""
         try:
-            found = list(self._room())
-        except Exception as error:  # noqa: BLE001 - a head that is away is asked again later
-            _LOG.warning("the cluster does not say what it has: %s", error)
+            lanes = list(self._room())
+        except Exception as error:  # noqa: BLE001 - the head node may answer at the next poll
+            _LOG.warning("the resources of the cluster cannot be read: %s", error)
             return
-        if found != self._last:
-            self._resize(found)
-            self._last = found
+        if lanes != self._last:
+            self._resize(lanes)
+            self._last = lanes
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -58,4 +58,4 @@ class Elastic:
 
     def _run(self) -> None:
         while not self._end.wait(self._seconds):
-            self.look()
+            self.poll()

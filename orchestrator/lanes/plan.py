@@ -1,4 +1,4 @@
-"""How many lanes there are, each with what it holds."""
+"""The number of lanes of one size and their resources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanePlan:
-    """How many lanes there are and what each holds."""
+    """The number of lanes of one size and the resources of each."""
 
     lanes: int
     """Warm worker groups, >= 1; as many trials run at once."""
@@ -24,13 +24,13 @@ class LanePlan:
     max_trials: int = 200
     """Trials after which a lane is recycled, >= 1."""
     memory_mb: float | None = None
-    """Device memory that a trial on a lane may take, MB of 1e6 bytes; None: whatever there is."""
+    """Device memory that a trial on a lane may take, MB of 1e6 bytes; None sets no limit."""
     host_memory_mb: float = 0.0
-    """Host memory that is kept for each rank, MB of 1e6 bytes, >= 0; 0 keeps none."""
+    """Host memory that each rank reserves, MB of 1e6 bytes, >= 0."""
     gpu_type: str | None = None
-    """Type of GPU that its nodes must have; None takes any."""
+    """Required type of GPU; None takes any."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels that its nodes must have."""
+    """Required labels of its nodes."""
 
     def __str__(self) -> str:
         share = f", {self.gpus_per_worker:g} GPU each" if self.gpus_per_worker else ""
@@ -38,15 +38,15 @@ class LanePlan:
 
     @property
     def memory_fraction(self) -> float | None:
-        """Share of its GPU's memory that each rank is held to; None where the GPU is its own."""
+        """Share of a GPU's memory that each rank may allocate; None for whole GPUs."""
         return self.gpus_per_worker if 0 < self.gpus_per_worker < 1 else None
 
     @property
     def resources(self) -> dict[str, float]:
-        """What each rank asks of Ray."""
-        found = {"CPU": self.cpus_per_worker}
+        """Resources that each rank requests from Ray."""
+        resources = {"CPU": self.cpus_per_worker}
         if self.gpus_per_worker > 0:
-            found["GPU"] = self.gpus_per_worker
+            resources["GPU"] = self.gpus_per_worker
         if self.host_memory_mb > 0:
-            found["memory"] = self.host_memory_mb * 1e6
-        return found
+            resources["memory"] = self.host_memory_mb * 1e6
+        return resources

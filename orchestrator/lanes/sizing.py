@@ -1,4 +1,4 @@
-"""The lanes that a sweep gets on the nodes of a cluster."""
+"""Sizes and numbers of a sweep's lanes on the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -23,45 +23,45 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
 SAMPLES = 24
-"""Configurations whose memory the sizes of lanes are worked out from."""
+"""Random configurations whose memory determines the sizes of lanes."""
 
 
 class LaneSizing:
-    """The lanes of one sweep: how large, how many, which a configuration needs."""
+    """The lanes of one sweep: sizes, numbers, and the memory that a configuration needs."""
 
     def __init__(self, spec: SweepSpec, num_classes: int) -> None:
-        """Learn from earlier sweeps what memory trainings take, where the spec packs by it."""
+        """Fit the memory model to earlier sweeps, where the spec packs by memory."""
         self._spec = spec
         self._need: Callable[[Config], float] | None = None
         self.model = MemoryModel()
         if spec.resources.packing == "memory":
-            self._need = worked_out_needs(spec, num_classes)
+            self._need = estimated_needs(spec, num_classes)
             self.model = memory_model(spec, self._need)
 
     def need_mb(self, config: Config) -> float | None:
-        """Return the memory that a configuration takes at most, MB; None where none is packed."""
+        """Return the most memory that a configuration takes, MB; None without memory packing."""
         return None if self._need is None else self.model.upper_mb(self._need(config))
 
-    def plans(self, nodes: Sequence[Node], *, more_to_come: bool = False) -> tuple[LanePlan, ...]:
-        """Return the lanes to begin with; see ``lane_plans``."""
+    def plans(self, nodes: Sequence[Node], *, may_grow: bool = False) -> tuple[LanePlan, ...]:
+        """Return the lanes to start; see ``lane_plans``."""
         if self._need is None or not any(node.gpu_memory_mb for node in nodes):
-            return lane_plans(self._spec, nodes, more_to_come=more_to_come)
+            return lane_plans(self._spec, nodes, may_grow=may_grow)
         rng = np.random.default_rng(self._spec.search.seed)
-        drawn = [self._spec.space.sample(rng) for _ in range(SAMPLES)]
-        drawn += [dict(each.config) for each in self._spec.baselines]
+        configs = [self._spec.space.sample(rng) for _ in range(SAMPLES)]
+        configs += [dict(baseline.config) for baseline in self._spec.baselines]
         return lane_plans(
             self._spec,
             nodes,
-            [self.model.upper_mb(self._need(config)) for config in drawn],
-            more_to_come=more_to_come,
+            [self.model.upper_mb(self._need(config)) for config in configs],
+            may_grow=may_grow,
         )
 
     def counts(self, plans: Sequence[LanePlan], nodes: Sequence[Node]) -> list[int]:
-        """Return how many lanes of each plan there is room for now; see ``lane_counts``."""
+        """Return how many lanes of each plan fit now; see ``lane_counts``."""
         if len(plans) > 1:
-            now = {plan.gpus_per_worker: plan.lanes for plan in self.plans(nodes)}
-            if set(now) == {plan.gpus_per_worker for plan in plans}:
-                return [now[plan.gpus_per_worker] for plan in plans]
+            lanes = {plan.gpus_per_worker: plan.lanes for plan in self.plans(nodes)}
+            if set(lanes) == {plan.gpus_per_worker for plan in plans}:
+                return [lanes[plan.gpus_per_worker] for plan in plans]
         return lane_counts(plans, nodes, self._spec.resources.lanes)
 
 
@@ -70,26 +70,25 @@ def lane_plans(
     nodes: Sequence[Node],
     needs_mb: Sequence[float] = (),
     *,
-    more_to_come: bool = False,
+    may_grow: bool = False,
 ) -> tuple[LanePlan, ...]:
-    """Return the lanes that ``spec`` gets on these nodes, the smallest first.
+    """Return the lanes of ``spec`` on these nodes, the smallest first.
 
     Args:
-        spec: What is run.
+        spec: The sweep.
         nodes: The nodes of the cluster.
-        needs_mb: Device memory that sample configurations take at most, MB; used where the spec
-            packs by memory.
-        more_to_come: Whether nodes may join; see ``lanes_on``.
+        needs_mb: Most device memory of sample configurations, MB; for packing by memory.
+        may_grow: Whether nodes may join; see ``lanes_on``.
 
     Raises:
-        ResourceError: not one lane fits, or fewer than the spec asks for.
+        ResourceError: no lane fits, or fewer than the spec requests.
     """
     resources = spec.resources
     shape = lane_shape(resources, available_gpus=sum(node.gpus for node in nodes))
     suitable = [node for node in nodes if node.suits(shape.gpu_type, shape.labels)]
     memories = [node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb]
     if resources.packing == "fixed" or not needs_mb or not memories:
-        lanes = lanes_on(resources, shape, nodes, more_to_come=more_to_come)
+        lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
         return (_plan(shape, lanes, memory_mb=None),)
     sizes = size_lanes(
         needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=min(memories)
@@ -103,7 +102,7 @@ def lane_plans(
     ]
     places = pack(nodes, demands)
     if places is None:
-        lanes = lanes_on(resources, shape, nodes, more_to_come=more_to_come)
+        lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
         return (_plan(shape, lanes, memory_mb=None),)
     return tuple(
         _plan(
@@ -119,9 +118,9 @@ def lane_counts(plans: Sequence[LanePlan], nodes: Sequence[Node], most: int | No
     """Return how many lanes of each plan fit on the nodes as they are now.
 
     Args:
-        plans: The lanes that the sweep began with.
+        plans: The lanes with which the sweep started.
         nodes: The nodes of the cluster now.
-        most: Lanes that the spec asks for; None takes what fits.
+        most: Lanes that the spec requests; None takes all that fit.
     """
     demands = [
         Demand(shape=_shape(plan, str(number)), at_least=0, at_most=most)
@@ -132,7 +131,7 @@ def lane_counts(plans: Sequence[LanePlan], nodes: Sequence[Node], most: int | No
 
 
 def memory_model(spec: SweepSpec, need: Callable[[Config], float]) -> MemoryModel:
-    """Return what the trials of earlier sweeps in the storage folder say about memory."""
+    """Return the memory model of the trials of earlier sweeps in the storage folder."""
     return learn(
         (need(past.config), past.costs["peak_memory_mb"])
         for past in stored_trainings(spec)
@@ -140,8 +139,8 @@ def memory_model(spec: SweepSpec, need: Callable[[Config], float]) -> MemoryMode
     )
 
 
-def worked_out_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], float]:
-    """Return a function from a configuration to the memory that is worked out for a rank, MB."""
+def estimated_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], float]:
+    """Return a function from a configuration to the estimated memory of a rank, MB."""
 
     def need(config: Config) -> float:
         typed = TrialConfig.from_mapping(config)

@@ -1,4 +1,4 @@
-"""The teacher's soft labels, made on a lane before the first student trains."""
+"""Prepares the teacher's soft labels on a lane before the first student trains."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ if TYPE_CHECKING:
     from trainables.session.messages import TrialMessage
 
 TEACHER = "teacher"
-"""Name under which a lane trains the teacher."""
+"""Identity of the teacher's task."""
 
 
 class TeacherFailedError(RuntimeError):
-    """The teacher could not be trained, so no student can be."""
+    """The teacher could not be trained, so no student can train."""
 
 
 def prepare_teacher(spec: SweepSpec, pool: LanePool, hooks: RunHooks) -> str | None:
-    """Return the folder of the soft labels, made on a lane where there are none; None without."""
+    """Return the folder of the soft labels; None without a teacher, or after a stop request.
+
+    A lane trains the teacher and writes the labels, where they do not exist.
+
+    Raises:
+        TeacherFailedError: the training failed.
+    """
     if spec.teacher is None:
         return None
     epochs = spec.teacher.epochs
-    hooks.stage("making the teacher ready")
+    hooks.stage("preparing the teacher")
 
     def follow(message: TrialMessage) -> None:
         if isinstance(message, EpochDone):

@@ -1,1 +1,1 @@
-"""Lanes: groups of warm workers, each of which runs one trial after the other."""
+"""Lanes: groups of warm Ray Train workers that run one trial after the other."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def run_final_check(task: FinalCheckTask, session: TrialSession) -> TrialDone:
-    """Return what the check found; its figures are the ``metrics`` of a complete end.
+    """Return the end of the check, with its results as metrics.
 
-    Called by every rank. What the trial's files or the data do wrong ends the check as ``failed``
-    with the reason; what a device, the network or another process does wrong is raised, and the
-    check starts again on another lane.
+    Called by every rank. A fault of the trial's files or of the data ends the check as ``failed``.
+    A fault of a device, the network or another process is raised; the check then starts again on
+    another lane.
     """
     try:
         metrics = _metrics(task, session)

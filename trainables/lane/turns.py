@@ -1,4 +1,4 @@
-"""Latencies of several trials, measured by turns on one node."""
+"""Latencies of several trials, measured in turns on one node."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from trainables.session.session import TrialSession
 
 TURNS = 3
-"""Measurements of each trial. By turns, a slow minute of the machine affects all trials alike."""
+"""Measurements of each trial. In turns, a slow minute of the node affects all trials alike."""
 
 
 def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
     """Measure every configuration of ``task`` in each of three turns and report each trial.
 
-    A trial is reported with the figures of its best measurement, or with the reason why it could
-    not be measured. A sound figure replaces the one in the profile cache. Only rank 0 measures.
+    A trial is reported with its best measurement, or with the reason of a failure. An undisturbed
+    latency replaces the one in the profile cache. Only rank 0 measures.
 
     Raises:
         TrialStoppedError: the session asked to stop.
@@ -43,43 +43,45 @@ def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
     check_stop(session)
     if session.rank != 0:
         return
-    # A trial's time budget is shared by its turns.
+    # The turns share a trial's time budget.
     target = replace(task.target, seconds=task.target.seconds / TURNS)
     networks, failed = dict[str, TimedNetwork](), dict[str, str]()
-    found: dict[str, list[LatencyMeasurement]] = {trial_id: [] for trial_id in task.configs}
+    latencies: dict[str, list[LatencyMeasurement]] = {trial_id: [] for trial_id in task.configs}
     with tempfile.TemporaryDirectory(prefix="segsweep-turns-") as folder:
         for trial_id, config in task.configs.items():
             try:
-                place = Path(folder) / trial_id
-                place.mkdir()
+                trial_folder = Path(folder) / trial_id
+                trial_folder.mkdir()
                 networks[trial_id] = timed_network(
                     TrialConfig.from_mapping(config),
                     task.num_classes,
                     target,
-                    place,
+                    trial_folder,
                     channels_last=task.training.channels_last,
                 )
-            except Exception as error:  # noqa: BLE001 - one network must not end the others
+            except Exception as error:  # noqa: BLE001 - a network that fails must not end the others
                 failed[trial_id] = describe_error(error)
         for _ in range(TURNS):
             for trial_id in list(networks):
-                if session.world_size == 1:  # with more ranks the question is a collective
+                if session.world_size == 1:  # with more ranks it is a collective
                     check_stop(session)
                 try:
-                    found[trial_id].append(networks[trial_id].measure(session.measuring))
+                    latencies[trial_id].append(networks[trial_id].measure(session.measuring))
                 except Exception as error:  # noqa: BLE001 - as above
                     failed[trial_id] = describe_error(error)
                     del networks[trial_id]
     for trial_id, reason in failed.items():
         _report(session, task, trial_id, {}, {REASON: reason})
     for trial_id in networks:
-        profile = _keep(task, trial_id, best_measurement(found[trial_id]))
-        latencies = {k: v for k, v in profile.metrics().items() if k.startswith("latency_")}
-        _report(session, task, trial_id, latencies, profile.details())
+        profile = _cached_profile(task, trial_id, best_measurement(latencies[trial_id]))
+        metrics = {k: v for k, v in profile.metrics().items() if k.startswith("latency_")}
+        _report(session, task, trial_id, metrics, profile.details())
 
 
-def _keep(task: FinalCheckTask, trial_id: str, latency: LatencyMeasurement) -> CostProfile:
-    """Return the profile with ``latency``, cached where that is sound."""
+def _cached_profile(
+    task: FinalCheckTask, trial_id: str, latency: LatencyMeasurement
+) -> CostProfile:
+    """Return the profile with ``latency``; write it to the cache where it was undisturbed."""
     config, order = TrialConfig.from_mapping(task.configs[trial_id]), task.training.channels_last
     static = profile_config(config, task.num_classes, task.target, latency=False)
     host = describe_host(task.target)
@@ -100,5 +102,5 @@ def _report(
     metrics: dict[str, float],
     details: dict[str, Value],
 ) -> None:
-    named: dict[str, Value] = {**details, TRIAL: trial_id}
-    session.report(Profiled(trial_id=task.trial_id, metrics=metrics, details=named))
+    details = {**details, TRIAL: trial_id}
+    session.report(Profiled(trial_id=task.trial_id, metrics=metrics, details=details))

@@ -1,4 +1,4 @@
-"""Whose fault it is that a trial could not go on."""
+"""Classifies the causes of failed trials."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from trainables.session.memory import is_out_of_memory
 
 Blame: TypeAlias = Literal["own", "memory", "storage", "infrastructure"]
 """``own``: the configuration, the code or the data; ``memory``: it does not fit; ``storage``: the
-disk is full or not to be written; ``infrastructure``: a process, device or network failed."""
+disk is full or read-only; ``infrastructure``: a process, device or network failed."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _BROKEN = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO})
 _CLASSES = ("ray.exceptions.", "torch.distributed.", "torch._C._distributed_c10d.")
-"""Beginnings of the full names of exceptions that no configuration causes; ``DistBackendError`` and
-its like are in the last two."""
+"""Prefixes of the full names of exceptions that no configuration causes; ``DistBackendError`` and
+related ones are in the last two."""
 _TEXTS = (
     "uncorrectable ecc",
     "device is lost",
@@ -47,18 +47,18 @@ class BlamedError(RuntimeError):
 
 
 def blame(error: BaseException) -> Blame:
-    """Return whose fault ``error``, or what it was raised from, is.
+    """Return the cause of ``error``, read from it and from the errors that it was raised from.
 
-    A cause or context that is not the configuration's own outweighs the error that hides it.
+    The first cause in that chain other than ``own`` is returned.
     """
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        found = _blame_of_one(one)
-        if found != "own":
-            return found
-        one = one.__cause__ or one.__context__
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        kind = _blame_of_one(current)
+        if kind != "own":
+            return kind
+        current = current.__cause__ or current.__context__
     return "own"
 
 
@@ -75,8 +75,8 @@ def _blame_of_one(error: BaseException) -> Blame:
 def _is_storage(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
-    text = str(error).lower()  # torch and libraries in other languages tell it in words alone
-    return isinstance(error, RuntimeError | OSError) and any(each in text for each in _FULL_TEXTS)
+    text = str(error).lower()  # torch and native libraries raise no OSError
+    return isinstance(error, RuntimeError | OSError) and any(part in text for part in _FULL_TEXTS)
 
 
 def _is_infrastructure(error: BaseException) -> bool:
@@ -89,4 +89,4 @@ def _is_infrastructure(error: BaseException) -> bool:
     ):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(each in text for each in _TEXTS)
+    return isinstance(error, RuntimeError) and any(part in text for part in _TEXTS)

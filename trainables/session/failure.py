@@ -1,4 +1,4 @@
-"""An exception in words that a table and a reader can use."""
+"""One-line descriptions and traceback files of exceptions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _HERE = Path(__file__).parents[1]
 
 
 def describe_error(error: Exception) -> str:
-    """Return type, message and place of ``error`` in one line.
+    """Return the type, message and place of ``error`` in one line.
 
-    The place is the innermost one in this package's own code, where there is one: a line deep in a
-    library says little about what was asked of it.
+    The place is the innermost frame in this package, where there is one: a frame deep in a library
+    does not show which call was wrong.
     """
     message = redact(" ".join(str(error).split())) or "no message"
     frames = traceback.extract_tb(error.__traceback__)
@@ -29,7 +29,7 @@ def describe_error(error: Exception) -> str:
 
 
 def write_traceback(folder: Path, error: Exception) -> bool:
-    """Write the traceback of ``error`` into ``folder``; whether that could be done."""
+    """Write the traceback of ``error`` into ``folder``; return whether that succeeded."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = redact("".join(traceback.format_exception(error)))

@@ -1,4 +1,4 @@
-"""A trial's session in the process that calls it, without any cluster."""
+"""A trial's session in the calling process, without a cluster."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _never() -> bool:
 
 @dataclass(kw_only=True)
 class LocalSession:
-    """Rank 0 of 1: keeps what the trial says; a ``TrialSession``."""
+    """Rank 0 of 1, which keeps all messages; a ``TrialSession``."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Device to train on."""
     on_message: Callable[[TrialMessage], None] | None = None
-    """Told every message as it comes; None tells nobody."""
+    """Called with each message; None calls nothing."""
     stop: Callable[[], bool] = _never
-    """Asked before every step whether the trial is to end."""
+    """Called by each ``synchronize``: whether the trial must end."""
     messages: list[TrialMessage] = field(default_factory=list)
-    """Everything reported so far."""
+    """All messages so far."""
     rank: int = 0
     """Rank of this process."""
     world_size: int = 1
@@ -38,7 +38,7 @@ class LocalSession:
     _stopped: bool = field(default=False, init=False)
 
     def report(self, message: TrialMessage) -> None:
-        """Keep ``message`` and hand it on."""
+        """Keep ``message`` and pass it to ``on_message``."""
         self.messages.append(message)
         if self.on_message is not None:
             self.on_message(message)
@@ -52,5 +52,5 @@ class LocalSession:
         return self._stopped
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Return at once: nothing of ours runs beside."""
+        """Return at once: no other training of ours runs here."""
         return nullcontext()

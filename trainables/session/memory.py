@@ -1,4 +1,4 @@
-"""Micro-batches: the largest parts of a batch that fit into memory."""
+"""Micro-batches: gradient accumulation in as few parts as fit into memory."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class DoesNotFitError(RuntimeError):
 
 
 class MicroBatches:
-    """How many parts a batch is computed in; more whenever memory does not suffice, never fewer."""
+    """Number of micro-batches of a batch; it doubles when memory runs out, and never falls."""
 
     def __init__(self, parts: int = 1) -> None:
-        """Begin with ``parts`` >= 1."""
+        """Start with ``parts`` >= 1."""
         self.parts = parts
 
     def run(self, attempt: Callable[[int], T], *, size: int) -> T:
         """Return ``attempt(parts)`` with the first number of parts that fits into memory.
 
         Args:
-            attempt: Computes a batch from its beginning in so many parts; raises torch's error when
-                out of memory.
+            attempt: Computes a whole batch in so many parts; raises torch's error when memory runs
+                out.
             size: Images in the batch, >= 1; no part is smaller than one image.
 
         Raises:
-            DoesNotFitError: parts of one image do not fit either.
+            DoesNotFitError: parts of one image do not fit.
         """
         while True:
             try:
@@ -53,14 +53,14 @@ class MicroBatches:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory of the host or of a device ran out."""
+    """Whether memory of the host or of a device ran out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
 
 
 def release_memory() -> None:
-    """Give back what nothing refers to any more, on the host and on the device."""
+    """Free unreferenced memory on the host and on the device."""
     gc.collect()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""What a running trial says to whoever started it."""
+"""Tasks of lanes and the messages of their trials."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ if TYPE_CHECKING:
     from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 
 TrialState: TypeAlias = Literal["complete", "stopped", "infeasible", "preempted", "failed"]
-"""How a trial ended: trained to its end, stopped early, broke a constraint or did not fit, lost its
-worker, or raised."""
+"""How a trial ended: trained all epochs; stopped early; broke a constraint or did not fit; lost its
+lane; raised an error."""
 
 
 Interruption: TypeAlias = Literal["notice", "preemption", "node", "worker"]
-"""What came over a trial's lane: its machine was said to go; a machine that was said to go, or was
-taken back, went; a machine was lost, or a device taken out; a process ended. The trial runs on
-after the first."""
+"""What happened to a trial's lane. ``notice``: a preemption notice was received, and the trial
+continues; ``preemption``: a node was preempted; ``node``: a node was lost, or a device banned;
+``worker``: a process died."""
 
 
 TRIAL = "trial_id"
-"""Key of the details of a latency check's message: the trial that the figures belong to."""
+"""Key of the details of a latency check's message: the trial of the metrics."""
 REASON = "reason"
 """Key of the details of a latency check's message: why the trial could not be measured."""
 UNDISTURBED = "latency_undisturbed"
-"""Metric that is 1 where ``latency_ms`` is sound and 0 where it was measured under disturbance."""
+"""Metric that is 1 where ``latency_ms`` was measured undisturbed, else 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialTask:
-    """Everything a train worker needs to run one trial; survives pickling."""
+    """The task of training one trial; survives pickling."""
 
     sweep_id: str
     """Sweep the trial belongs to."""
@@ -39,7 +39,7 @@ class TrialTask:
     config: dict[str, Value]
     """Point of the search space."""
     seed: int
-    """Seed of everything random in the trial."""
+    """Seed of all random generators of the trial."""
     epochs: int
     """Epochs to train, >= 1."""
     data: DataConfig
@@ -55,11 +55,11 @@ class TrialTask:
     soft_labels: str | None = None
     """Folder of the teacher's cached logits; None without a teacher."""
     measured: dict[str, float] = field(default_factory=dict)
-    """Costs measured before under the same signature, so that they are not measured again."""
+    """Costs that were measured under the same signature; they are not measured again."""
     resume: bool = False
-    """Go on from the last checkpoint in ``output_dir`` if there is a sound one."""
+    """Whether to resume from the last valid checkpoint in ``output_dir``, if there is one."""
     memory_mb: float | None = None
-    """Device memory that the training takes at most, as far as is known, MB of 1e6 bytes."""
+    """Upper bound of the training's device memory, MB of 1e6 bytes; None where it is unknown."""
     fencing_token: tuple[int, int] | None = None
     """Driver and assignment, from 1: only the latest may write into ``output_dir``, see ``Claim``.
     None where no other process may write there."""
@@ -67,10 +67,10 @@ class TrialTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherTask:
-    """Everything a train worker needs to train a teacher, or to find one, with its soft labels."""
+    """The task of training a teacher, or finding a trained one, and writing its soft labels."""
 
     trial_id: str
-    """Name under which its messages come."""
+    """Identity of its messages."""
     teacher: TeacherConfig
     """The teacher's settings."""
     data: DataConfig
@@ -80,28 +80,28 @@ class TeacherTask:
     target: TargetConfig
     """Where its latency is measured."""
     resolution: str
-    """HEIGHTxWIDTH it sees where its settings do not say."""
+    """HEIGHTxWIDTH of its input where its settings have none."""
     cache_dir: str
     """Folder of decoded images, teachers and soft labels."""
     resume: bool = True
-    """An interrupted training of a teacher always goes on."""
+    """An interrupted teacher always resumes."""
 
 
 FinalCheckKind: TypeAlias = Literal["latency", "test"]
-"""What is found of complete trials after the search: ``latency``, their latencies measured again by
-turns; ``test``, a trial's score on the test split."""
+"""What is measured of complete trials after the search: ``latency``, their latencies again, in
+rounds; ``test``, a trial's score on the test split."""
 FINAL_CHECK_KINDS: tuple[FinalCheckKind, ...] = get_args(FinalCheckKind)
 """In the order in which they run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinalCheckTask:
-    """Everything a train worker needs to examine a complete trial after the search."""
+    """The task of checking complete trials after the search."""
 
     trial_id: str
-    """Name of the task, by which its messages are known; no trial's own."""
+    """Identity of the task's messages; differs from every trial's."""
     kind: FinalCheckKind
-    """What is found."""
+    """What is measured."""
     folder: str
     """Folder of the trial's checkpoint."""
     data: DataConfig
@@ -113,35 +113,35 @@ class FinalCheckTask:
     cache_dir: str
     """Folder of decoded images and profiles."""
     configs: dict[str, dict[str, Value]] = field(default_factory=dict)
-    """``latency`` only: configuration of each trial that is measured, by its identity."""
+    """``latency`` only: configurations of the measured trials, by identity."""
     num_classes: int = 0
     """``latency`` only: classes of the data set, >= 2."""
     resume: bool = True
-    """A check holds no state; one whose lane died starts again."""
+    """A check has no state; after the loss of its lane it starts again."""
 
 
 LaneTask: TypeAlias = TrialTask | TeacherTask | FinalCheckTask
-"""What a lane can be given."""
+"""Any task of a lane."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profiled:
-    """The cost of the trial's model, known before its first epoch."""
+    """The costs of the trial's model, measured before its first epoch."""
 
     trial_id: str
     metrics: dict[str, float]
     """``macs``, ``flops``, ``params``, ``latency_ms``, ``latency_iqr_ms``, ..."""
     details: dict[str, Value]
-    """How it was measured: device, runtime, precision, threads, batch size, repeats."""
+    """Device, runtime, precision, threads, batch size and repeats of the measurement."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochDone:
-    """One epoch trained and scored on the validation images."""
+    """An epoch was trained and scored on the validation split."""
 
     trial_id: str
     epoch: int
-    """Epochs finished, from 1."""
+    """Number of trained epochs, from 1."""
     metrics: dict[str, float]
     """``train_loss``, ``val_loss``, ``miou``, ``pixel_accuracy``, ``learning_rate``,
     ``epoch_seconds``, ..."""
@@ -149,37 +149,37 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialDone:
-    """The trial's end, the last thing it says."""
+    """The trial's end, its last message."""
 
     trial_id: str
     state: TrialState
     reason: str
-    """Why, for every state but complete; may be empty there."""
+    """Why it ended so; empty only for ``complete``."""
     metrics: dict[str, float]
-    """Final figures of the best checkpoint: objectives, sizes, memory, energy, seconds."""
+    """Metrics of the best checkpoint: objectives, sizes, memory, energy, seconds."""
     artifacts: tuple[str, ...] = ()
     """Files for the tracker, relative to the trial's folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restored:
-    """The trial goes on from a state; what was trained after it is trained once more."""
+    """The trial resumes from a checkpoint; training after it is repeated."""
 
     trial_id: str
     epoch: int
-    """Whole epochs in the state, 0 where there is none."""
+    """Whole epochs in the checkpoint, 0 without one."""
     trained_seconds: float
-    """Seconds of training in the state, those of an epoch that is not whole with them."""
+    """Seconds of training in the checkpoint, including those of a partial epoch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interrupted:
-    """The lane of the trial is lost, or will be."""
+    """The lane of the trial was lost, or will be preempted."""
 
     trial_id: str
     cause: Interruption
     reason: str
-    """What was said of it; may be empty for a notice."""
+    """Ray's message; empty for a notice."""
 
 
 TrialMessage: TypeAlias = Profiled | EpochDone | Restored | Interrupted | TrialDone

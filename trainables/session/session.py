@@ -1,4 +1,4 @@
-"""The seam between a trial and the process group that runs it."""
+"""The interface between a trial and the process group that runs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TrialSession(Protocol):
-    """What a trial may ask of its surroundings; every rank holds one."""
+    """What a trial may call while it runs; every rank holds one."""
 
     rank: int
     """Rank of this process, 0 first."""
@@ -24,7 +24,7 @@ class TrialSession(Protocol):
     """Device of this rank."""
 
     def report(self, message: TrialMessage) -> None:
-        """Hand ``message`` on; only rank 0's is passed, the others' are dropped."""
+        """Send ``message``; messages of ranks other than 0 are dropped."""
 
     def synchronize(self) -> None:
         """Receive stop requests and preemption notices; agree on them with the other ranks.
@@ -36,7 +36,7 @@ class TrialSession(Protocol):
         """Whether a stop was requested by the last ``synchronize``; equal on all ranks."""
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[object]:
-        """Wait for a turn to measure a latency, and pause the trainings of this node meanwhile.
+        """Wait for earlier measurements of this node, and pause its trainings in the block.
 
         Without ``pause``, for a measurement on another device, the trainings continue. The value is
         False where trainings did not pause in time, else True or None.
@@ -45,7 +45,7 @@ class TrialSession(Protocol):
 
 @runtime_checkable
 class ReceivesNotices(Protocol):
-    """What a session may offer besides, where machines are taken away with a notice."""
+    """Optional part of a session, where nodes are preempted with a notice."""
 
     def preemption_noticed(self) -> bool:
         """Whether a notice was received by the last ``synchronize``; equal on all ranks.
@@ -56,23 +56,23 @@ class ReceivesNotices(Protocol):
 
 @runtime_checkable
 class MetersEnergy(Protocol):
-    """What a session may offer besides, where the devices tell how much energy they use."""
+    """Optional part of a session, where devices have energy counters."""
 
     def energy_joules(self) -> float | None:
-        """Energy this rank's device has used since a fixed moment, J; None: not known."""
+        """Return the energy counter of this rank's device, J; None where it has none."""
 
 
 class DeviceMonitor(Protocol):
-    """Watches the devices of a lane."""
+    """Monitors the devices of a lane."""
 
     def take(self) -> dict[str, float]:
-        """Return figures of the devices since the last call, by the names they are kept under."""
+        """Return metrics of the devices since the last call, by their MLflow names."""
 
     def combine(self, figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        """Return the figures of a lane from what ``take`` returned on each of its ranks."""
+        """Return the metrics of a lane from the results of ``take`` on its ranks."""
 
     def unfit(self) -> dict[str, str]:
-        """Return why devices of the lane are not to be used any more, by their identity."""
+        """Return the reason for each device that is unfit to train on, by its identity."""
 
     def close(self) -> None:
-        """End it."""
+        """Stop monitoring."""

@@ -60,7 +60,7 @@ def test_a_lane_of_two_gpus_adds_power_and_averages_load() -> None:
     assert summarize([]) == {}
 
 
-def test_a_monitor_tells_each_stretch_once_and_takes_a_lost_gpu_out() -> None:
+def test_a_monitor_reports_each_interval_once_and_a_lost_gpu_as_unfit() -> None:
     clock = count()
     answers = iter([50.0, 150.0, 150.0, 150.0, None, None, None])
 
@@ -70,16 +70,16 @@ def test_a_monitor_tells_each_stretch_once_and_takes_a_lost_gpu_out() -> None:
 
     monitor = LaneMonitor(sample=sample, uuids=["GPU-a"], seconds=1e6)
     try:
-        monitor.look()
-        monitor.look()
+        monitor.poll()
+        monitor.poll()
         first = monitor.take()
         idle = (50 + 150 + 150) / 3
         assert first["system/gpu_energy_above_idle_joules"] == pytest.approx(1.5 * (150 - idle))
-        monitor.look()
+        monitor.poll()
         assert monitor.take()["system/gpu_energy_above_idle_joules"] == pytest.approx(150 - idle)
         assert monitor.unfit() == {}
         for _ in range(3):
-            monitor.look()
+            monitor.poll()
         assert monitor.unfit() == {"GPU-a": "lost: no answer to 3 questions"}
     finally:
         monitor.close()

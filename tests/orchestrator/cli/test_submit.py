@@ -92,7 +92,7 @@ def test_what_is_missing_is_said(
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("head:8265", "is no address of a Jobs server"),
+        ("head:8265", "is not the address of a Jobs server"),
         ("http://127.0.0.1:9", "http://127.0.0.1:9"),
     ],
 )

@@ -22,7 +22,7 @@ def test_lanes_follow_what_there_is_room_for() -> None:
 
     elastic = Elastic(room, lambda lanes: made.append(list(lanes)))
     for _ in range(6):
-        elastic.look()
+        elastic.poll()
     assert made == [[2], [3], [1], [2]]
 
 

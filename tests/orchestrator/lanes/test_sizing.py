@@ -30,11 +30,11 @@ def test_lanes_are_counted_node_by_node(tmp_path: Path) -> None:
     wanted = spec(tmp_path, "resources.cpus_per_worker=2", "resources.lanes=3")
     with pytest.raises(ResourceError, match="room for 2"):
         lane_plans(wanted, nodes)
-    (waiting,) = lane_plans(wanted, nodes, more_to_come=True)
+    (waiting,) = lane_plans(wanted, nodes, may_grow=True)
     assert waiting.lanes == 3
     assert lane_counts([waiting], nodes, 3) == [2]
-    with pytest.raises(ResourceError, match="which then wait for nodes"):
-        lane_plans(spec(tmp_path, "resources.cpus_per_worker=8"), nodes, more_to_come=True)
+    with pytest.raises(ResourceError, match="those lanes then wait for nodes"):
+        lane_plans(spec(tmp_path, "resources.cpus_per_worker=8"), nodes, may_grow=True)
 
 
 def test_labels_and_types_choose_the_nodes(tmp_path: Path) -> None:

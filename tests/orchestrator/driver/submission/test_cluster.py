@@ -133,7 +133,7 @@ def test_a_wrong_token_is_said_and_no_token_is_shown(nodes: FourNodes) -> None:
     )
     answer = wrong.segsweep("status")
     assert answer.returncode == 2
-    assert "wants a token" in answer.stderr
+    assert "requires a token" in answer.stderr
     assert "f" * 40 not in answer.stderr + answer.stdout
 
 
