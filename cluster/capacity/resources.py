@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping  # noqa: TC003 - the spec's reader looks the type up
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, MinLen
 
+from cluster.capacity.nodes import Node
 from cluster.capacity.packing import LaneShape, room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from cluster.capacity.nodes import Node
 
 Packing: TypeAlias = Literal["fixed", "memory"]
 """Shares of a GPU as given, or computed from the memory of trainings."""
@@ -109,43 +107,12 @@ def lanes_on(
 
 
 def plan_lanes(resources: Resources, *, available_cpus: float, available_gpus: float) -> int:
-    """Return the number of lanes to start, >= 1.
-
-    Args:
-        resources: The requested lanes.
-        available_cpus: CPU cores of the whole cluster.
-        available_gpus: GPUs of the whole cluster.
-
-    Raises:
-        ResourceError: no lane fits, or fewer than ``resources.lanes``.
-    """
-    gpus = gpus_per_worker(resources, available_gpus=available_gpus)
-    workers = min(
-        _whole(available_cpus / resources.cpus_per_worker),
-        _workers_on_gpus(gpus, available_gpus),
+    """Return the number of lanes on one node with these CPUs and GPUs; see ``lanes_on``."""
+    node = Node(
+        node_id="",
+        cpus=available_cpus,
+        gpus=int(available_gpus),
+        gpu_type=resources.gpu_type,
+        labels=resources.node_labels,
     )
-    fitting = workers // resources.train_workers
-    wanted = 1 if resources.lanes is None else resources.lanes
-    if fitting < wanted:
-        raise ResourceError(
-            f"{wanted} lane(s) of {resources.train_workers} train worker(s) with "
-            f"{resources.cpus_per_worker:g} CPU(s) and {gpus:g} GPU(s) each do not fit on "
-            f"{available_cpus:g} CPU(s) and {available_gpus:g} GPU(s): room for {fitting}; lower "
-            f"resources.lanes, resources.train_workers, resources.cpus_per_worker or "
-            f"resources.gpus_per_worker"
-        )
-    return fitting if resources.lanes is None else resources.lanes
-
-
-def _workers_on_gpus(each: float, available: float) -> int:
-    """Return how many ranks fit on the GPUs; a share of a GPU never spans two of them."""
-    if not each > 0:
-        return 2**31
-    if each < 1:
-        return _whole(available) * _whole(1 / each)
-    return _whole(available / each)
-
-
-def _whole(value: float) -> int:
-    """Round down, with a tolerance for divisions such as 0.3 / 0.1."""
-    return math.floor(value + 1e-9)
+    return lanes_on(resources, lane_shape(resources, available_gpus=available_gpus), [node])

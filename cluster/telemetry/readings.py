@@ -21,7 +21,7 @@ _noticed = threading.Event()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuReading:
-    """One GPU; None for values that the device does not report."""
+    """One GPU of this node."""
 
     index: int
     """Index of the GPU on its node, from 0, not affected by CUDA_VISIBLE_DEVICES."""
@@ -30,19 +30,11 @@ class GpuReading:
     name: str
     """Product name."""
     memory_total_mb: float | None
-    """Memory of the device, MB of 1e6 bytes."""
-    memory_used_mb: float | None
-    """Memory in use by all processes, MB of 1e6 bytes."""
-    utilization: float | None
-    """Share of NVML's sample period in which a kernel ran, [0, 1]."""
-    power_w: float | None
-    """Power draw, watts."""
-    temperature_c: float | None
-    """Temperature, degrees Celsius."""
+    """Memory of the device, MB of 1e6 bytes; None where it does not respond."""
 
 
 def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a module)
-    """Return a reading of every GPU of this node; empty without a driver."""
+    """Return every GPU of this node; empty without a driver."""
     with open_session(nvml) as answers:
         if not answers:
             return ()
@@ -108,18 +100,11 @@ def _count(nvml: Any) -> int:  # noqa: ANN401 (a module)
 def _read(nvml: Any, index: int) -> GpuReading:  # noqa: ANN401 (a module)
     gpu = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = ask(nvml.nvmlDeviceGetMemoryInfo, gpu)
-    load = ask(nvml.nvmlDeviceGetUtilizationRates, gpu)
-    power = ask(nvml.nvmlDeviceGetPowerUsage, gpu)
-    heat = ask(nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
     return GpuReading(
         index=index,
         uuid=str(nvml.nvmlDeviceGetUUID(gpu)),
         name=str(nvml.nvmlDeviceGetName(gpu)),
         memory_total_mb=None if memory is None else memory.total / MB,
-        memory_used_mb=None if memory is None else memory.used / MB,
-        utilization=None if load is None else load.gpu / 100,
-        power_w=None if power is None else power / 1e3,
-        temperature_c=None if heat is None else float(heat),
     )
 
 
