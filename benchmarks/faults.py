@@ -95,6 +95,7 @@ def stops(folder: Path, *, count: int, seed: int = 0) -> dict[str, object]:
     import ray
     from ray.util.placement_group import placement_group_table
 
+    from cluster.capacity.packing import LaneShape
     from cluster.start.connection import connected
     from orchestrator.lanes.pool import LanePlan, LanePool
     from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -145,7 +146,7 @@ def stops(folder: Path, *, count: int, seed: int = 0) -> dict[str, object]:
         return sum(group["state"] != "REMOVED" for group in table.values())
 
     with connected() as _:
-        plan = LanePlan(lanes=1, train_workers=2, cpus_per_worker=0.5, max_trials=10_000)
+        plan = LanePlan(lanes=1, shape=LaneShape(workers=2, cpus=0.5), max_trials=10_000)
         with LanePool(
             [plan], storage=str(folder / "ray"), quiet_path=str(folder / "quiet")
         ) as pool:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.session import TuneSession
@@ -189,7 +190,7 @@ def measure(options: argparse.Namespace, folder: SweepFolder) -> dict[str, Any]:
     if not options.no_mlflow:
         writer.start()
     with connected():
-        plan = LanePlan(lanes=options.lanes, cpus_per_worker=0.1, max_trials=10**9)
+        plan = LanePlan(lanes=options.lanes, shape=LaneShape(cpus=0.1), max_trials=10**9)
         storage, quiet = folder.path / "ray", str(folder.path / "quiet")
         with LanePool(plan, storage=str(storage), quiet_path=quiet, runner=one_step) as pool:  # type: ignore[arg-type]
             TuneSession(

@@ -28,6 +28,7 @@ import torch
 from ray import train, tune
 from ray.train.torch import TorchTrainer
 
+from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.lane_trial import config_of
@@ -150,7 +151,7 @@ def through_tune(
 
 def lanes(todo: list[TrialTask], folder: Path, workers: int) -> list[float]:
     """Time trials that pass through one warm lane under Tune."""
-    plan = LanePlan(lanes=1, train_workers=workers)
+    plan = LanePlan(lanes=1, shape=LaneShape(workers=workers))
     storage = str(folder / "lanes")
     with LanePool(plan, storage=storage, quiet_path=str(folder / "quiet"), runner=run) as pool:
         packed = [config_of(task, _TICKET)["task"] for task in todo]

@@ -19,7 +19,7 @@ _GRAIN = 10_000
 class LaneShape:
     """The resources of one lane."""
 
-    name: str
+    name: str = "lane"
     """Name of the shape."""
     workers: int = 1
     """Ray Train ranks of the lane, >= 1, placed all or none."""

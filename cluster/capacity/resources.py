@@ -55,10 +55,9 @@ def gpus_per_worker(resources: Resources, *, available_gpus: float) -> float:
     return 1.0 if available_gpus >= 1 else 0.0
 
 
-def lane_shape(resources: Resources, *, available_gpus: float, name: str = "lane") -> LaneShape:
+def lane_shape(resources: Resources, *, available_gpus: float) -> LaneShape:
     """Return the resources of one lane; where GPUs are unset, from the available GPUs."""
     return LaneShape(
-        name=name,
         workers=resources.train_workers,
         cpus=resources.cpus_per_worker,
         gpus=gpus_per_worker(resources, available_gpus=available_gpus),

@@ -204,7 +204,7 @@ class LanePool:
                 ray.get(self.broker.preempt_queued.remote(reason))
 
     def _fit(self, lane: str, plan: LanePlan) -> None:
-        gpu = plan.gpus_per_worker > 0
+        gpu = plan.shape.gpus > 0
         setup = LaneSetup(
             lane=lane,
             broker=self.broker,
@@ -222,11 +222,11 @@ class LanePool:
             train_loop_config={"setup": setup},
             torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
             scaling_config=ScalingConfig(  # type: ignore[call-arg] # typed as that of Train v1
-                num_workers=plan.train_workers,
+                num_workers=plan.shape.workers,
                 use_gpu=gpu,
                 resources_per_worker=plan.resources,
-                accelerator_type=plan.gpu_type,
-                label_selector=dict(plan.labels) or None,
+                accelerator_type=plan.shape.gpu_type,
+                label_selector=dict(plan.shape.labels) or None,
             ),
             run_config=RunConfig(
                 name=lane,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cluster.capacity.memory import MemoryModel, learn, size_lanes
-from cluster.capacity.packing import Demand, LaneShape, pack
+from cluster.capacity.packing import Demand, pack
 from cluster.capacity.resources import lane_shape, lanes_on
 from orchestrator.lanes.plan import LanePlan
 from orchestrator.ledger.history.trainings import stored_trainings
@@ -59,9 +59,9 @@ class LaneSizing:
     def counts(self, plans: Sequence[LanePlan], nodes: Sequence[Node]) -> list[int]:
         """Return how many lanes of each plan fit now; see ``lane_counts``."""
         if len(plans) > 1:
-            lanes = {plan.gpus_per_worker: plan.lanes for plan in self.plans(nodes)}
-            if set(lanes) == {plan.gpus_per_worker for plan in plans}:
-                return [lanes[plan.gpus_per_worker] for plan in plans]
+            lanes = {plan.shape.gpus: plan.lanes for plan in self.plans(nodes)}
+            if set(lanes) == {plan.shape.gpus for plan in plans}:
+                return [lanes[plan.shape.gpus] for plan in plans]
         return lane_counts(plans, nodes, self._spec.resources.lanes)
 
 
@@ -89,7 +89,7 @@ def lane_plans(
     memories = [node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb]
     if resources.packing == "fixed" or not needs_mb or not memories:
         lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
-        return (_plan(shape, lanes, memory_mb=None),)
+        return (LanePlan(lanes=lanes, shape=shape),)
     sizes = size_lanes(
         needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=min(memories)
     )
@@ -103,11 +103,11 @@ def lane_plans(
     places = pack(nodes, demands)
     if places is None:
         lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
-        return (_plan(shape, lanes, memory_mb=None),)
+        return (LanePlan(lanes=lanes, shape=shape),)
     return tuple(
-        _plan(
-            demand.shape,
-            sum(place.shape == demand.shape.name for place in places),
+        LanePlan(
+            lanes=sum(place.shape == demand.shape.name for place in places),
+            shape=demand.shape,
             memory_mb=size.memory_mb,
         )
         for demand, size in zip(demands, sizes, strict=True)
@@ -123,7 +123,7 @@ def lane_counts(plans: Sequence[LanePlan], nodes: Sequence[Node], most: int | No
         most: Lanes that the spec requests; None takes all that fit.
     """
     demands = [
-        Demand(shape=_shape(plan, str(number)), at_least=0, at_most=most)
+        Demand(shape=replace(plan.shape, name=str(number)), at_least=0, at_most=most)
         for number, plan in enumerate(plans)
     ]
     places = pack(nodes, demands) or ()
@@ -148,28 +148,3 @@ def estimated_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], flo
         return training_memory_mb(typed, num_classes, images)
 
     return need
-
-
-def _plan(shape: LaneShape, lanes: int, *, memory_mb: float | None) -> LanePlan:
-    return LanePlan(
-        lanes=lanes,
-        train_workers=shape.workers,
-        cpus_per_worker=shape.cpus,
-        gpus_per_worker=shape.gpus,
-        memory_mb=memory_mb,
-        host_memory_mb=shape.memory_mb,
-        gpu_type=shape.gpu_type,
-        labels=shape.labels,
-    )
-
-
-def _shape(plan: LanePlan, name: str) -> LaneShape:
-    return LaneShape(
-        name=name,
-        workers=plan.train_workers,
-        cpus=plan.cpus_per_worker,
-        gpus=plan.gpus_per_worker,
-        memory_mb=plan.host_memory_mb,
-        gpu_type=plan.gpu_type,
-        labels=plan.labels,
-    )

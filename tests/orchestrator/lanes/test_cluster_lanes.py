@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import ray
 
+from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from cluster.telemetry.gpu_sample import GpuSample
 from cluster.telemetry.lane_monitor import LaneMonitor
@@ -92,7 +93,7 @@ def test_lanes_of_two_wait_for_room_without_holding_half_of_it(tmp_path: Path) -
     with cluster_of(4):
         tenant: Any = ray.remote(num_cpus=1)(_Tenant).remote()
         ray.get(tenant.here.remote())
-        plan = LanePlan(lanes=3, train_workers=2, cpus_per_worker=1)
+        plan = LanePlan(lanes=3, shape=LaneShape(workers=2, cpus=1))
         pool = LanePool(
             plan,
             storage=str(tmp_path / "ray"),
@@ -184,7 +185,7 @@ def test_a_sick_gpu_is_taken_out_and_its_trial_goes_on_elsewhere(tmp_path: Path)
     sick = tmp_path / "sick"
     with cluster_of(2):
         pool = LanePool(
-            LanePlan(lanes=2, cpus_per_worker=1),
+            LanePlan(lanes=2, shape=LaneShape(cpus=1)),
             storage=str(tmp_path / "ray"),
             quiet_path=str(tmp_path / "quiet"),
             runner=long_steps,  # type: ignore[arg-type] # trials alone are given to it
@@ -223,7 +224,7 @@ def test_every_ranks_gpu_is_watched(tmp_path: Path) -> None:
     sick = tmp_path / "sick"
     with cluster_of(2):
         pool = LanePool(
-            LanePlan(lanes=1, train_workers=2, cpus_per_worker=1),
+            LanePlan(lanes=1, shape=LaneShape(workers=2, cpus=1)),
             storage=str(tmp_path / "ray"),
             quiet_path=str(tmp_path / "quiet"),
             runner=long_steps,  # type: ignore[arg-type] # trials alone are given to it

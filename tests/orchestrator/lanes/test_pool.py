@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import ray
 
+from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -67,7 +68,7 @@ def task(trial_id: str, folder: Path) -> TrialTask:
 
 
 def pool_of(folder: Path, workers: int, max_trials: int = 200) -> LanePool:
-    plan = LanePlan(lanes=1, train_workers=workers, cpus_per_worker=0.5, max_trials=max_trials)
+    plan = LanePlan(lanes=1, shape=LaneShape(workers=workers, cpus=0.5), max_trials=max_trials)
     return LanePool(
         plan,
         storage=str(folder / "ray"),

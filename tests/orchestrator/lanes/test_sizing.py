@@ -47,7 +47,7 @@ def test_labels_and_types_choose_the_nodes(tmp_path: Path) -> None:
     assert [plan.lanes for plan in lane_plans(labelled, nodes)] == [4]
     typed = spec(tmp_path, "resources.gpu_type=H100")
     (plan,) = lane_plans(typed, nodes)
-    assert (plan.lanes, plan.gpus_per_worker, plan.gpu_type) == (8, 1.0, "H100")
+    assert (plan.lanes, plan.shape.gpus, plan.shape.gpu_type) == (8, 1.0, "H100")
     with pytest.raises(ResourceError, match=r"0 of 3 node.* gpu_type=L4"):
         lane_plans(spec(tmp_path, "resources.gpu_type=L4"), nodes)
 
@@ -62,8 +62,8 @@ def test_a_share_of_a_gpu_is_held_to_its_share_of_the_memory(tmp_path: Path) -> 
 def test_lanes_by_memory_come_in_two_sizes(tmp_path: Path) -> None:
     packed = spec(tmp_path, "resources.packing=memory")
     small, large = lane_plans(packed, [BOX], [3_000.0] * 9 + [30_000.0])
-    assert (small.gpus_per_worker, small.lanes) == (1 / 8, 48)
-    assert (large.gpus_per_worker, large.lanes) == (1 / 2, 4)
+    assert (small.shape.gpus, small.lanes) == (1 / 8, 48)
+    assert (large.shape.gpus, large.lanes) == (1 / 2, 4)
     assert small.memory_mb is not None
     assert large.memory_mb is not None
     assert 3_000 <= small.memory_mb < 30_000 <= large.memory_mb

@@ -15,6 +15,7 @@ from ray._private import state
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError
 
+from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.lane_trial import LaneTrial
@@ -125,7 +126,7 @@ def run_on_lanes(
         )
 
     with LanePool(
-        LanePlan(lanes=lanes, cpus_per_worker=0.1, max_trials=10**6),
+        LanePlan(lanes=lanes, shape=LaneShape(cpus=0.1), max_trials=10**6),
         storage=str(tmp_path / "ray"),
         quiet_path=str(tmp_path / "quiet"),
         runner=runner,
