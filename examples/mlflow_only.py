@@ -24,7 +24,7 @@ def print_front(max_latency_ms: float) -> None:
         output_format="list",
     )
     if not sweeps:
-        raise SystemExit("there is no sweep in this store")
+        raise SystemExit("no sweep in this store")
     latest = sweeps[0]
     front = mlflow.search_runs(
         [latest.info.experiment_id],
@@ -42,7 +42,7 @@ def print_front(max_latency_ms: float) -> None:
 
 
 def main() -> None:
-    """Do both."""
+    """Print the front, then write the mask of one image."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", help="MLflow tracking address")
     parser.add_argument("model", help="registered model")

@@ -1,4 +1,4 @@
-"""A sweep described, run and read in Python.
+"""Describe a sweep, run it and read its front in Python.
 
 Run: python examples/python_api.py
 """
@@ -20,7 +20,7 @@ from trainables.config import DataConfig, TargetConfig
 
 
 def small_sweep() -> SweepSpec:
-    """Return a sweep of minutes over generated street scenes."""
+    """Return a sweep over generated street scenes; it takes minutes."""
     choices = JointChoices(
         backbone=Categorical("mobilenet_v3_small", "mobilenet_v2"),
         resolution=Categorical("64x96", "96x128"),
@@ -46,7 +46,7 @@ def main() -> None:
         if row.test_miou is not None:  # with DataConfig(test_split=...)
             values += f", test mIoU {row.test_miou:.4g}"
         sys.stdout.write(f"{row.trial_id}: {values}; {dict(row.config)}\n")
-    sys.stdout.write(f"everything is in {launched.folder.path}\n")
+    sys.stdout.write(f"files: {launched.folder.path}\n")
 
 
 if __name__ == "__main__":
