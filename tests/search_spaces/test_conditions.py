@@ -37,10 +37,10 @@ def test_a_condition_holds(condition: Condition, config: dict[str, Value], holds
         (ALWAYS, "always"),
     ],
 )
-def test_a_condition_in_words(condition: Condition, words: str) -> None:
+def test_a_condition_as_text(condition: Condition, words: str) -> None:
     assert str(condition) == words
 
 
-def test_a_condition_names_what_it_reads() -> None:
+def test_a_condition_names_its_parents() -> None:
     assert Not(BOTH).parents == {"a", "b"}
     assert ALWAYS.parents == frozenset()

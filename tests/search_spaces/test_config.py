@@ -26,17 +26,17 @@ COMBINATIONS = st.fixed_dictionaries(
 )
 
 
-def test_the_table_of_fields_is_that_of_the_configuration() -> None:
+def test_the_fields_are_those_of_the_configuration() -> None:
     assert tuple(FIELDS) == FIELD_NAMES
     assert set(FILLED) == set(ACTIVE_WHERE)
 
 
-def test_the_default_configuration_is_sound() -> None:
+def test_the_default_configuration_is_valid() -> None:
     assert config_faults(TrialConfig().to_mapping()) == []
 
 
 @given(COMBINATIONS)
-def test_a_configuration_survives_the_round_trip(mapping: dict[str, object]) -> None:
+def test_a_configuration_survives_a_round_trip(mapping: dict[str, object]) -> None:
     config = TrialConfig.from_mapping(mapping)
     assert TrialConfig.from_mapping(config.to_mapping()) == config
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301
@@ -77,7 +77,7 @@ def test_a_field_holds_a_value_exactly_where_it_is_active(mapping: dict[str, obj
         ({"momentum": None}, "momentum", None),
     ],
 )
-def test_what_is_left_out_or_written_otherwise_is_understood(
+def test_missing_and_differently_written_values_are_read(
     given: dict[str, object], field: str, value: object
 ) -> None:
     found = getattr(TrialConfig.from_mapping(given), field)
@@ -134,7 +134,7 @@ def test_what_is_left_out_or_written_otherwise_is_understood(
         ),
     ],
 )
-def test_a_fault_says_what_was_given_and_what_is_allowed(
+def test_a_fault_has_the_given_and_the_allowed_values(
     given: dict[str, object], expected: str
 ) -> None:
     found = config_faults(given)
@@ -151,28 +151,18 @@ def test_all_faults_are_named_at_once() -> None:
     assert sorted(names) == sorted(config)
 
 
-def test_a_broken_parent_does_not_blame_the_dimension_below_it() -> None:
+def test_an_invalid_parent_hides_faults_of_its_children() -> None:
     assert [f.split(":")[0] for f in config_faults({"optimizer": "sdg", "momentum": 0.9})] == [
         "optimizer"
     ]
 
 
-def test_the_constructor_refuses_what_the_parser_refuses() -> None:
+def test_the_constructor_and_the_parser_refuse_alike() -> None:
     with pytest.raises(ValueError, match=r"momentum: 0\.9 applies only"):
         TrialConfig(optimizer="adamw", momentum=0.9)
 
 
-@given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([8, 16, 32]))
-def test_the_nearest_resolutions_fit_and_enclose(height: int, width: int, stride: int) -> None:
-    resolution = Resolution(height, width)
-    nearest = resolution.nearest(stride)
-    assert all(near.divides_by(stride) for near in nearest)
-    assert all(abs(near.height - height) < stride for near in nearest)
-    assert all(abs(near.width - width) < stride for near in nearest)
-    assert (nearest == (resolution,)) == resolution.divides_by(stride)
-
-
-def test_channels_are_taken_out_of_our_own_architectures_only() -> None:
+def test_only_builtin_architectures_are_pruned_by_channels() -> None:
     config = {"arch": "smp/Unet", "backbone": "resnet18"}
     assert config_faults({**config, "pruning": "unstructured"}) == []
     (fault,) = config_faults({**config, "pruning": "structured"})

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
 
 
-def test_a_categorical_tells_one_from_true() -> None:
+def test_one_and_true_are_different_choices() -> None:
     assert Categorical(1, 2).contains(1)
     assert not Categorical(1, 2).contains(True)
 
@@ -27,7 +27,7 @@ def test_a_log_domain_needs_positive_bounds() -> None:
 
 
 @pytest.mark.parametrize("given", [["a", "b"], ("a", "b")])
-def test_a_list_of_choices_is_its_choices(given: list[Value]) -> None:
+def test_a_single_list_holds_the_choices(given: list[Value]) -> None:
     assert Categorical(given) == Categorical("a", "b")
     assert Categorical(given).choices == ("a", "b")
 
@@ -42,6 +42,6 @@ def test_a_list_of_choices_is_its_choices(given: list[Value]) -> None:
         (("a", "a"), "must differ"),
     ],
 )
-def test_what_is_no_choice_is_refused(choices: tuple[Value, ...], message: str) -> None:
+def test_invalid_choices_are_refused(choices: tuple[Value, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Categorical(*choices)

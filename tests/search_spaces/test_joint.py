@@ -53,7 +53,7 @@ CHOICES = st.builds(
 
 
 @given(CHOICES, st.sampled_from([None, TEACHER]), SEEDS)
-def test_every_drawn_configuration_is_sound_and_whole(
+def test_every_sample_is_a_valid_complete_configuration(
     choices: JointChoices, teacher: TeacherIdentity | None, seed: int
 ) -> None:
     config = joint_space(choices, teacher=teacher).sample(np.random.default_rng(seed))
@@ -75,7 +75,7 @@ def test_a_dimension_is_absent_exactly_where_its_condition_is_false(seed: int) -
 
 
 @given(SEEDS)
-def test_configurations_keep_their_digest_through_the_typed_value(seed: int) -> None:
+def test_the_typed_value_keeps_the_digest(seed: int) -> None:
     config = joint_space(EVERYTHING, teacher=TEACHER).sample(np.random.default_rng(seed))
     again = TrialConfig.from_mapping(config).to_mapping()
     if "distill_alpha" not in config:
@@ -83,7 +83,7 @@ def test_configurations_keep_their_digest_through_the_typed_value(seed: int) -> 
     assert config_digest(again) == config_digest(config)
 
 
-def test_choices_name_every_field_with_the_value_of_a_configuration_left_alone() -> None:
+def test_choices_default_to_the_default_configuration() -> None:
     assert tuple(f.name for f in dataclasses.fields(JointChoices)) == FIELD_NAMES
     (config,) = joint_space(JointChoices()).points()
     assert TrialConfig.from_mapping(config) == TrialConfig()
@@ -91,7 +91,7 @@ def test_choices_name_every_field_with_the_value_of_a_configuration_left_alone()
     assert {name: getattr(defaults, name) for name in FILLED} == FILLED
 
 
-def test_one_value_is_no_dimension_to_search() -> None:
+def test_a_dimension_with_one_value_is_not_searched() -> None:
     space = joint_space(JointChoices(batch_size=Categorical(4, 8), dropout=Float(0.2, 0.2)))
     assert space.searched == ("batch_size",)
     assert space.fixed["dropout"] == 0.2
@@ -110,7 +110,7 @@ def test_without_a_teacher_there_is_no_distillation() -> None:
     assert "temperature" not in joint_space(no_soft, teacher=TEACHER).names
 
 
-def test_a_teacher_is_told_from_the_same_backbone_cut_short() -> None:
+def test_a_teacher_differs_from_a_network_without_last_expansion() -> None:
     teacher = TeacherIdentity(arch="deeplabv3plus", backbone="mobilenet_v3_large", output_stride=16)
     choices = JointChoices(
         backbone="mobilenet_v3_large", last_expansion=Categorical(True, False), decoder_convs=1
@@ -119,7 +119,7 @@ def test_a_teacher_is_told_from_the_same_backbone_cut_short() -> None:
     assert {p["last_expansion"]: "distill_alpha" in p for p in points} == {True: False, False: True}
 
 
-def test_a_teacher_without_an_output_stride_is_told_by_what_it_has() -> None:
+def test_a_teacher_without_an_output_stride_is_recognized() -> None:
     teacher = TeacherIdentity(arch="deconvnet", backbone="resnet18", output_stride=16)
     assert (teacher.output_stride, teacher.width, teacher.decoder_convs) == (None, None, None)
     choices = JointChoices(
@@ -134,7 +134,7 @@ def test_a_space_of_the_teacher_alone_has_no_distillation() -> None:
     assert "distill_alpha" not in joint_space(choices, teacher=TEACHER).names
 
 
-def test_pruning_has_dimensions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pruning_adds_its_dimensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FIELDS, "pruning", ChoiceField(PRUNINGS))
     choices = JointChoices(
         pruning=Categorical(*PRUNINGS),
@@ -153,7 +153,7 @@ def test_pruning_has_dimensions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert all("pruning_when" in p for p in by_kind["structured"])
 
 
-def test_a_space_counts_its_conditions() -> None:
+def test_the_count_considers_conditions() -> None:
     choices = JointChoices(
         arch=Categorical("deeplabv3", "deeplabv3plus"),
         backbone=Categorical("resnet18", "mobilenet_v3_small"),
@@ -211,7 +211,7 @@ def test_a_space_counts_its_conditions() -> None:
         ),
     ],
 )
-def test_an_impossible_choice_is_named(choices: JointChoices, path: str, expected: str) -> None:
+def test_an_invalid_choice_is_named(choices: JointChoices, path: str, expected: str) -> None:
     (fault,) = choices_faults(choices)
     assert fault.path == path
     assert expected in fault.message
@@ -219,7 +219,7 @@ def test_an_impossible_choice_is_named(choices: JointChoices, path: str, expecte
         joint_space(choices)
 
 
-def test_resolutions_are_written_one_way() -> None:
+def test_resolutions_are_normalized() -> None:
     choices = JointChoices(resolution=Categorical(64, "96x128", "32"))
     assert joint_space(choices)["resolution"].domain == Categorical("64x64", "96x128", "32x32")
     fixed = JointChoices(resolution=Resolution(96, 128))

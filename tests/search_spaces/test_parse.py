@@ -56,7 +56,7 @@ def test_every_form_of_a_domain_is_read() -> None:
 
 @settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
-def test_what_is_drawn_from_a_parsed_space_is_sound(seed: int) -> None:
+def test_samples_of_a_parsed_space_are_valid(seed: int) -> None:
     space, _ = parse_space(yaml.safe_load(SPEC), teacher=TEACHER)
     assert space is not None
     config = space.sample(np.random.default_rng(seed))
@@ -65,7 +65,7 @@ def test_what_is_drawn_from_a_parsed_space_is_sound(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_base_that_other_keys_override(name: str) -> None:
+def test_other_keys_override_a_preset(name: str) -> None:
     alone, found = parse_space(name)
     assert found == []
     assert alone == joint_space(PRESETS[name]()) == parse_space({"preset": name})[0]
@@ -78,14 +78,14 @@ def test_a_preset_is_a_base_that_other_keys_override(name: str) -> None:
     assert space["backbone"] == alone["backbone"]
 
 
-def test_a_preset_loses_what_an_override_makes_idle() -> None:
+def test_an_override_removes_inactive_dimensions_of_a_preset() -> None:
     space, found = parse_space({"preset": "mobile", "optimizer": "adamw"})
     assert found == []
     assert space is not None
     assert "momentum" not in space.names
 
 
-def test_nothing_given_is_the_default_configuration() -> None:
+def test_empty_settings_are_the_default_configuration() -> None:
     space, found = parse_space({"dropout": None})
     assert found == []
     assert space is not None
@@ -137,13 +137,13 @@ def test_nothing_given_is_the_default_configuration() -> None:
         ("dropout: [[0.1]]", "space.dropout.0", "[0.1] is not a number"),
     ],
 )
-def test_bad_input_is_named_with_its_place(text: str, path: str, expected: str) -> None:
+def test_invalid_input_is_named_with_its_path(text: str, path: str, expected: str) -> None:
     found = faults_of(text)
     assert list(found) == [path]
     assert expected in found[path]
 
 
-def test_all_faults_come_together() -> None:
+def test_all_faults_are_reported_together() -> None:
     text = """
     preset: nothing
     archh: deeplabv3
@@ -166,7 +166,7 @@ def test_all_faults_come_together() -> None:
     }
 
 
-def test_a_broken_parent_does_not_blame_what_depends_on_it() -> None:
+def test_an_invalid_parent_hides_faults_of_its_children() -> None:
     assert list(faults_of("{optimizer: sdg, momentum: 0.9}")) == ["space.optimizer"]
 
 
@@ -174,7 +174,7 @@ def test_no_distillation_needs_no_teacher() -> None:
     assert faults_of("distill_alpha: 0") == {}
 
 
-def test_a_temperature_without_soft_loss_is_idle() -> None:
+def test_a_temperature_without_soft_loss_is_a_fault() -> None:
     found = faults_of("{distill_alpha: 0, temperature: 3}", teacher=TEACHER)
     assert "distill_alpha is above 0" in found["space.temperature"]
 
@@ -190,7 +190,7 @@ def test_faults_begin_with_the_path_given() -> None:
     assert [fault.path for fault in found] == ["sweep.space.dropout"]
 
 
-def test_a_space_is_told_in_words() -> None:
+def test_a_space_is_described_as_text() -> None:
     space, _ = parse_space(yaml.safe_load(SPEC), teacher=TEACHER)
     assert space is not None
     rows = {row.name: (row.domain, row.condition) for row in describe_space(space)}

@@ -13,7 +13,7 @@ TEACHER = TeacherIdentity(arch="deeplabv3", backbone="resnet50", output_stride=3
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("teacher", [None, TEACHER])
-def test_a_preset_draws_sound_configurations(name: str, teacher: TeacherIdentity | None) -> None:
+def test_samples_of_a_preset_are_valid(name: str, teacher: TeacherIdentity | None) -> None:
     assert choices_faults(PRESETS[name]()) == []
     space = joint_space(PRESETS[name](), teacher=teacher)
     rng = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def test_a_preset_draws_sound_configurations(name: str, teacher: TeacherIdentity
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_says_what_it_is_in_a_line(name: str) -> None:
+def test_a_preset_has_a_one_line_summary(name: str) -> None:
     summary = preset_summaries()[name]
     assert summary.endswith(".")
     assert 20 < len(summary) < 100
@@ -48,7 +48,7 @@ def test_the_report_of_chouti_is_a_finite_space() -> None:
     assert math.isinf(joint_space(PRESETS["mobile"]()).count())
 
 
-def test_malyshev_trains_his_teacher_without_distillation() -> None:
+def test_malyshev_does_not_distill_the_teacher() -> None:
     space = joint_space(PRESETS["malyshev"](), teacher=TEACHER)
     rng = np.random.default_rng(0)
     configs = [space.sample(rng) for _ in range(60)]

@@ -75,9 +75,7 @@ def test_a_sample_is_a_point(space: SearchSpace, seed: int) -> None:
 
 @settings(max_examples=60)
 @given(finite_spaces(), SEEDS, SEEDS)
-def test_a_completion_is_a_point_that_keeps_a_point(
-    space: SearchSpace, first: int, second: int
-) -> None:
+def test_completing_a_point_returns_it(space: SearchSpace, first: int, second: int) -> None:
     config = space.sample(np.random.default_rng(first))
     rng = np.random.default_rng(second)
     assert space.complete(config, rng) == config
@@ -94,7 +92,7 @@ def test_an_interval_makes_a_space_infinite_only_where_it_is_reached() -> None:
         list(space.points())
 
 
-def test_a_condition_on_an_interval_is_seen_on_both_sides() -> None:
+def test_a_condition_on_an_interval_may_hold_or_not() -> None:
     space = SearchSpace.of(alpha=Float(0.0, 1.0), temperature=Categorical(1, 2))
     space = space.where("temperature", Above("alpha", 0.0))
     assert space.reduced() == space
@@ -103,13 +101,13 @@ def test_a_condition_on_an_interval_is_seen_on_both_sides() -> None:
     assert surely.reduced()["temperature"].when == ALWAYS
 
 
-def test_a_count_does_not_walk_the_whole_space() -> None:
+def test_a_large_space_is_counted_without_enumeration() -> None:
     domains = {f"d{i}": Categorical(*range(10)) for i in range(60)}
     space = SearchSpace.of(**domains).where("d9", Equals("d3", 1))
     assert space.count() == 10**58 * (10 + 9)
 
 
-def test_faults_name_missing_unknown_and_foreign_values() -> None:
+def test_faults_name_missing_unknown_and_invalid_values() -> None:
     space = SearchSpace.of(optimizer=Categorical("adamw", "sgd"), momentum=Float(0.8, 0.99))
     space = space.where("momentum", Equals("optimizer", "sgd"))
     assert space.faults({"optimizer": "sgd"}) == ["momentum: missing, its condition holds"]
@@ -125,13 +123,13 @@ def test_faults_name_missing_unknown_and_foreign_values() -> None:
         (Dimension("a", Int(0, 1), Equals("b", 1)), Dimension("b", Int(0, 1))),
     ],
 )
-def test_a_space_refuses_twice_and_out_of_order(dimensions: tuple[Dimension, ...]) -> None:
+def test_repeated_and_unordered_dimensions_are_refused(dimensions: tuple[Dimension, ...]) -> None:
     with pytest.raises(ValueError, match="'a'"):
         SearchSpace(dimensions)
 
 
 @given(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), st.data())
-def test_a_digest_ignores_order_and_the_trip_through_text(
+def test_the_digest_ignores_key_order_and_a_round_trip_as_text(
     config: Config, data: st.DataObject
 ) -> None:
     shuffled = dict(data.draw(st.permutations(list(config.items()))))
@@ -140,20 +138,20 @@ def test_a_digest_ignores_order_and_the_trip_through_text(
     assert re.fullmatch("[0-9a-f]{16}", config_digest(config))
 
 
-def test_a_digest_tells_values_and_names_apart() -> None:
+def test_digests_differ_by_value_and_name() -> None:
     configs: list[Config] = [{"a": 1}, {"a": 2}, {"a": True}, {"a": "1"}, {"b": 1}, {}]
     assert len({config_digest(config) for config in configs}) == len(configs)
     assert config_digest({"a": 8.0}) == config_digest({"a": 8})
     assert config_digest({"a": 0.1 + 0.2}) == config_digest({"a": 0.3})
 
 
-def test_a_space_is_made_of_names_that_python_has_not() -> None:
+def test_dimension_names_need_not_be_identifiers() -> None:
     space = SearchSpace.of({"weight-decay": Float(0.0, 1.0)}, rate=Float(0.0, 1.0))
     assert space.names == ("weight-decay", "rate")
     assert SearchSpace.of({"rate": Float(0.0, 1.0)}) == SearchSpace.of(rate=Float(0.0, 1.0))
 
 
-def test_what_is_no_domain_is_refused_at_once() -> None:
+def test_anything_but_a_domain_is_refused() -> None:
     with pytest.raises(TypeError, match=r"'rate' needs a Float, .*, got \[1, 2\]"):
         SearchSpace.of(rate=[1, 2])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"SearchSpace\.of\(name=domain"):

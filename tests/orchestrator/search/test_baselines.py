@@ -1,4 +1,4 @@
-"""Baselines come first, are never stopped, change nothing else; resumed sweeps agree."""
+"""Baselines are proposed first and never stopped; resumed sweeps equal uninterrupted ones."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def sweep_of(
 
 
 def run(sweep: Sweep, *, lanes: int = 2, most: int | None = None) -> None:
-    """Train trials ``lanes`` at a time, an epoch each in turn; leave after ``most`` epochs."""
+    """Train trials ``lanes`` at a time, one epoch at a time; return after ``most`` epochs."""
     live: dict[str, tuple[Config, int]] = {}
     done: dict[str, int] = {}
     steps = itertools.count()
@@ -145,23 +145,23 @@ def asked(tape: Tape) -> list[Config]:
 
 @pytest.mark.parametrize("searcher", searcher_names())
 @pytest.mark.parametrize("scheduler", scheduler_names())
-def test_baselines_come_first_and_are_trained_to_their_end(searcher: str, scheduler: str) -> None:
+def test_baselines_are_proposed_first_and_fully_trained(searcher: str, scheduler: str) -> None:
     tape = Tape()
     run(sweep_of(tape, searcher=searcher, scheduler=scheduler, trials=20))
     configs = asked(tape)
-    assert configs[:3] == [each.config for each in ALL]
+    assert configs[:3] == [baseline.config for baseline in ALL]
     assert len({config_digest(config) for config in configs}) == len(configs)
     first = {"t00000", "t00001", "t00002"}
     assert not [e for e in tape if isinstance(e, TrialJudged) and e.trial_id in first]
     ends = {event.trial_id: event.state for event in tape if isinstance(event, TrialEnded)}
     assert {ends[trial_id] for trial_id in first} == {"complete"}
     if scheduler != "none":
-        assert "stopped" in ends.values()  # the others are judged as ever
+        assert "stopped" in ends.values()
 
 
 @pytest.mark.parametrize("searcher", searcher_names())
 @pytest.mark.parametrize("scheduler", scheduler_names())
-def test_a_replay_proposes_and_judges_the_same(searcher: str, scheduler: str) -> None:
+def test_a_replay_proposes_and_decides_the_same(searcher: str, scheduler: str) -> None:
     tape = Tape()
     run(sweep_of(tape, searcher=searcher, scheduler=scheduler))
     assert not searcher_findings(tape, searcher_of(searcher, ALL, 12), propose=True)
@@ -182,20 +182,20 @@ def test_a_resumed_sweep_tries_each_baseline_once(cut: int, searcher: str) -> No
     assert asked(tape) == asked(whole)
 
 
-@given(st.lists(st.sampled_from(ALL), unique_by=lambda each: each.name), st.integers(0, 9))
-def test_an_inner_searcher_is_told_of_points_of_its_space_alone(
+@given(st.lists(st.sampled_from(ALL), unique_by=lambda baseline: baseline.name), st.integers(0, 9))
+def test_the_wrapped_searcher_observes_only_points_of_its_space(
     baselines: list[Baseline], more: int
 ) -> None:
-    told: list[SweepEvent] = []
+    observed: list[SweepEvent] = []
 
-    class Listening:
+    class Recording:
         def propose(self, number: int) -> Config | None:
             return {"kind": "a", "x": number / 100}
 
         def observe(self, event: SweepEvent) -> None:
-            told.append(event)
+            observed.append(event)
 
-    searcher = BaselinesFirst(Listening(), baselines, SPACE)
+    searcher = BaselinesFirst(Recording(), baselines, SPACE)
     for number in range(len(baselines) + more):
         trial_id = f"t{number}"
         config = searcher.propose(number)
@@ -204,13 +204,13 @@ def test_an_inner_searcher_is_told_of_points_of_its_space_alone(
         searcher.observe(TrialAsked(trial_id=trial_id, number=number, config=config))
         searcher.observe(TrialStarted(trial_id=trial_id))
         searcher.observe(EpochReported(trial_id=trial_id, epoch=1, metrics={"miou": 0.5}))
-    inside = [each for each in baselines if each is not OUTSIDE]
-    seen = [event.config for event in told if isinstance(event, TrialAsked)]
-    assert seen[: len(inside)] == [each.config for each in inside]
-    assert len(told) == 3 * (len(inside) + more)
+    inside = [baseline for baseline in baselines if baseline is not OUTSIDE]
+    seen = [event.config for event in observed if isinstance(event, TrialAsked)]
+    assert seen[: len(inside)] == [baseline.config for baseline in inside]
+    assert len(observed) == 3 * (len(inside) + more)
 
 
-def test_constraints_hold_for_baselines_too() -> None:
+def test_constraints_apply_to_baselines() -> None:
     tape = Tape()
     run(sweep_of(tape, limits=["flops <= 2"]))
     ends = {event.trial_id: event for event in tape if isinstance(event, TrialEnded)}
@@ -232,7 +232,7 @@ def test_a_baseline_with_a_dominated_bound_is_trained() -> None:
     assert rule.verdict(dict(WORST.config), costs(dict(WORST.config))) is None
 
 
-def test_baselines_do_not_end_a_sweep_for_want_of_growth() -> None:
+def test_baselines_do_not_count_as_stagnation() -> None:
     worse = [Baseline(name=str(n), config={"kind": "b", "x": n / 10}) for n in range(1, 10)]
     tape = Tape()
     run(sweep_of(tape, baselines=worse, trials=30, patience=8, scheduler="none"), lanes=1)

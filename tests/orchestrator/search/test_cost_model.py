@@ -25,14 +25,14 @@ NETWORK: Config = {"arch": "lraspp", "backbone": "mobilenet_v3_small", "resoluti
     ],
     ids=str,
 )
-def test_whatever_shapes_the_network_has_costs_of_its_own(other: Config) -> None:
+def test_each_network_shape_has_its_own_costs(other: Config) -> None:
     costs = StaticCostModel(11)
     for config in (NETWORK, {**NETWORK, **other}, NETWORK):
         assert costs(config) == static_costs(TrialConfig.from_mapping(config), 11)
     assert costs(NETWORK) != costs({**NETWORK, **other})
 
 
-def test_what_only_trains_it_costs_the_same_and_is_counted_once(
+def test_training_settings_share_one_cost_computation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted: list[TrialConfig] = []
@@ -49,13 +49,13 @@ def test_what_only_trains_it_costs_the_same_and_is_counted_once(
     assert len(counted) == 1
 
 
-def test_what_is_returned_may_be_changed() -> None:
+def test_changing_the_result_does_not_change_the_cache() -> None:
     costs = StaticCostModel(11)
     dict.update(costs(NETWORK), macs=0.0)
     assert costs(NETWORK)["macs"] > 0
 
 
-def test_an_unsound_network_is_refused_every_time() -> None:
+def test_an_invalid_network_is_refused_every_time() -> None:
     costs = StaticCostModel(11)
     for _ in range(2):
         with pytest.raises(ValueError, match="resolution"):

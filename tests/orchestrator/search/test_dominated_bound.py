@@ -38,15 +38,15 @@ def true_miou(config: Config) -> float:
 
 
 def trial(number: int, config: Config, miou: float) -> list[SweepEvent]:
-    name, found = f"t{number:05d}", costs(config)
+    name, metrics = f"t{number:05d}", costs(config)
     return [
-        TrialAsked(trial_id=name, number=number, config=config, known={"flops": found["flops"]}),
-        TrialProfiled(trial_id=name, metrics={"latency_ms": found["latency_ms"]}),
+        TrialAsked(trial_id=name, number=number, config=config, known={"flops": metrics["flops"]}),
+        TrialProfiled(trial_id=name, metrics={"latency_ms": metrics["latency_ms"]}),
         TrialEnded(trial_id=name, state="complete", metrics={"miou": miou}),
     ]
 
 
-def learned(trials: int, *, seed: int = 0, noise: float = 0.01) -> DominatedBound:
+def rule_after(trials: int, *, seed: int = 0, noise: float = 0.01) -> DominatedBound:
     rule, rng = DominatedBound(SPACE, OBJECTIVES), np.random.default_rng(seed)
     for number in range(trials):
         config = SPACE.sample(rng)
@@ -56,17 +56,17 @@ def learned(trials: int, *, seed: int = 0, noise: float = 0.01) -> DominatedBoun
     return rule
 
 
-RULE = learned(60)
+RULE = rule_after(60)
 POOR: Config = {"quality": 0.0, "size": 0.9, "kind": "a"}
 
 
-def test_nothing_is_hopeless_before_enough_trials_are_complete() -> None:
+def test_nothing_is_ruled_out_before_enough_complete_trials() -> None:
     for trials in range(MIN_RESIDUALS + 1):
-        assert learned(trials).verdict(POOR, costs(POOR)) is None
+        assert rule_after(trials).verdict(POOR, costs(POOR)) is None
 
 
-def test_a_poor_and_expensive_configuration_is_settled_with_both_figures() -> None:
-    rule = learned(60)
+def test_a_poor_expensive_configuration_is_ruled_out_with_figures() -> None:
+    rule = rule_after(60)
     verdict, bound = rule.verdict(POOR, costs(POOR)), rule.bound(POOR, costs(POOR))
     assert bound is not None
     assert true_miou(POOR) < bound < true_miou({**POOR, "quality": 1.0})
@@ -75,19 +75,19 @@ def test_a_poor_and_expensive_configuration_is_settled_with_both_figures() -> No
     assert "expected; t000" in verdict
 
 
-def test_the_cheapest_and_the_best_are_never_hopeless() -> None:
-    rule = learned(80)
+def test_the_cheapest_and_the_best_are_not_ruled_out() -> None:
+    rule = rule_after(80)
     for config in ({**POOR, "size": 0.0}, {**POOR, "quality": 1.0}):
         assert rule.verdict(config, costs(config)) is None
 
 
-def test_nothing_is_judged_before_all_of_its_costs_are_known() -> None:
-    rule = learned(60)
+def test_a_configuration_with_an_unknown_cost_is_not_judged() -> None:
+    rule = rule_after(60)
     assert rule.verdict(POOR, {"flops": costs(POOR)["flops"]}) is None
     assert rule.verdict(POOR, {**costs(POOR), "latency_ms": float("nan")}) is None
 
 
-def test_trials_that_did_not_complete_say_nothing_about_what_is_reached() -> None:
+def test_stopped_trials_do_not_enter_the_regression() -> None:
     rule, rng = DominatedBound(SPACE, OBJECTIVES), np.random.default_rng(3)
     for number in range(60):
         asked, profiled, ended = trial(number, SPACE.sample(rng), 0.5)
@@ -102,8 +102,8 @@ def test_trials_that_did_not_complete_say_nothing_about_what_is_reached() -> Non
 
 
 @pytest.mark.parametrize("word", ["dominated", "hopeless"])
-def test_after_many_settled_in_a_row_one_is_trained_to_check_the_bound(word: str) -> None:
-    rule = learned(60)
+def test_after_many_verdicts_in_a_row_one_trial_is_trained(word: str) -> None:
+    rule = rule_after(60)
     verdict = rule.verdict(POOR, costs(POOR))
     assert verdict is not None
     reason = verdict.replace("dominated", word)
@@ -120,10 +120,10 @@ def test_after_many_settled_in_a_row_one_is_trained_to_check_the_bound(word: str
 @given(
     seed=st.integers(0, 10_000),
     noise=st.floats(0.0, 0.2),
-    luck=st.floats(0.0, 1.0),
+    margin=st.floats(0.0, 1.0),
 )
-def test_no_point_of_the_front_is_settled_while_its_miou_keeps_the_bound(
-    seed: int, noise: float, luck: float
+def test_a_verdict_is_never_on_the_front_below_its_bound(
+    seed: int, noise: float, margin: float
 ) -> None:
     rng = np.random.default_rng(seed)
     rule, points = DominatedBound(SPACE, OBJECTIVES), []
@@ -135,19 +135,19 @@ def test_no_point_of_the_front_is_settled_while_its_miou_keeps_the_bound(
             rule.observe(event)
     for _ in range(30):
         config = SPACE.sample(rng)
-        found = costs(config)
-        bound, verdict = rule.bound(config, found), rule.verdict(config, found)
+        metrics = costs(config)
+        bound, verdict = rule.bound(config, metrics), rule.verdict(config, metrics)
         if verdict is None:
             continue
         assert bound is not None
-        reached = [*points, [bound - luck, found["latency_ms"], found["flops"]]]
+        reached = [*points, [bound - margin, metrics["latency_ms"], metrics["flops"]]]
         assert len(points) not in pareto_front(reached, OBJECTIVES)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000))
 def test_verdicts_depend_on_the_events_alone(seed: int) -> None:
-    one, other = learned(40, seed=seed), learned(40, seed=seed)
+    one, other = rule_after(40, seed=seed), rule_after(40, seed=seed)
     rng = np.random.default_rng(seed)
     for _ in range(10):
         config = SPACE.sample(rng)
@@ -158,7 +158,7 @@ def test_verdicts_depend_on_the_events_alone(seed: int) -> None:
 
 
 @given(st.floats(1.0, 20.0), st.booleans())
-def test_a_gate_says_broken_constraints_first_and_those_alone_without_the_rule(
+def test_the_gate_judges_constraints_before_the_dominated_bound(
     latency: float,
     full: bool,  # noqa: FBT001
 ) -> None:

@@ -16,12 +16,12 @@ from orchestrator.spec.constraints import Constraint
         ("miou > 0.3", float("nan"), False),
     ],
 )
-def test_a_constraint_reads_as_it_is_written(text: str, value: float, holds: bool) -> None:  # noqa: FBT001
+def test_a_constraint_is_parsed_from_text(text: str, value: float, holds: bool) -> None:  # noqa: FBT001
     assert Constraint.parse(text).holds(value) is holds
 
 
 @pytest.mark.parametrize("text", ["", "latency", "latency_ms = 3", "latency_ms <= x", "a <= nan"])
-def test_what_is_no_constraint_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_constraint_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="latency_ms <= 20"):
         Constraint.parse(text)
 
@@ -38,7 +38,7 @@ def test_only_known_metrics_are_judged() -> None:
     assert "flops" in both
 
 
-def test_a_latency_measured_under_disturbance_rules_nothing_out() -> None:
+def test_a_disturbed_latency_breaks_no_constraint() -> None:
     gate = CostGate(
         [Constraint.parse("latency_ms <= 5"), Constraint.parse("flops <= 1")], lambda _: {}
     )

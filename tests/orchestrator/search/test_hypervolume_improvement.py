@@ -26,30 +26,30 @@ def test_the_cells_sum_up_to_the_hypervolume(points: list[tuple[float, float]]) 
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
-def test_a_certain_point_gains_what_the_hypervolume_grows_by(dimensions: int) -> None:
+def test_a_certain_point_improves_by_the_hypervolume_it_adds(dimensions: int) -> None:
     cells = cells_of_unit_box(dimensions)
     rng = np.random.default_rng(dimensions)
     y, costs = rng.random(5), rng.random((5, dimensions))
     best = cells.best(y, costs, 1.0)
     new_y, new_costs = np.array([0.3]), np.full((1, dimensions), 0.4)
     after = cells.best(np.append(y, new_y), np.vstack([costs, new_costs]), 1.0)
-    gain = cells.expected_improvement(new_y, np.array([1e-9]), new_costs, best)
-    assert gain[0] == pytest.approx((best - after).mean(), abs=1e-8)
+    improvement = cells.expected_improvement(new_y, np.array([1e-9]), new_costs, best)
+    assert improvement[0] == pytest.approx((best - after).mean(), abs=1e-8)
 
 
-def test_the_expected_gain_is_the_mean_over_the_luck() -> None:
+def test_the_expected_improvement_is_the_mean_over_samples() -> None:
     cells = cells_of_unit_box()
     best = cells.best(np.array([0.5]), np.array([[0.2]]), 1.0)
-    mean, deviation, cost = np.array([0.55]), np.array([0.2]), np.array([[0.1]])
+    mean, std, cost = np.array([0.55]), np.array([0.2]), np.array([[0.1]])
     draws = 0.55 + 0.2 * np.random.default_rng(0).standard_normal(40_000)
-    certain = cells.expected_improvement(
+    sampled = cells.expected_improvement(
         draws, np.full(len(draws), 1e-9), np.repeat(cost, len(draws), 0), best
     )
-    expected = cells.expected_improvement(mean, deviation, cost, best)[0]
-    assert expected == pytest.approx(certain.mean(), rel=0.03)
+    expected = cells.expected_improvement(mean, std, cost, best)[0]
+    assert expected == pytest.approx(sampled.mean(), rel=0.03)
 
 
-def test_the_best_of_others_leaves_oneself_out() -> None:
+def test_best_of_others_excludes_the_point_itself() -> None:
     cells = cells_of_unit_box()
     y, costs = np.array([0.2, 0.4, 0.3]), np.array([[0.0], [0.0], [0.5]])
     others = cells.best_of_others(y, costs, 1.0)
@@ -63,10 +63,10 @@ def test_without_costs_only_the_best_value_counts() -> None:
     cells = CostCells(np.empty(0), np.empty(0))
     best = cells.best(np.array([0.5, 0.3]), np.empty((2, 0)), 1.0)
     assert best.tolist() == [0.3]
-    gains = cells.expected_improvement(
+    improvements = cells.expected_improvement(
         np.array([0.2, 0.4]), np.full(2, 1e-9), np.empty((2, 0)), best
     )
-    assert gains == pytest.approx([0.1, 0.0])
+    assert improvements == pytest.approx([0.1, 0.0])
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])

@@ -28,7 +28,7 @@ points3 = st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=8)
 
 
 def dominates(p: tuple[float, ...], q: tuple[float, ...]) -> bool:
-    """Closed definition for minimised values; a point that is not finite dominates nothing."""
+    """The definition for minimised values; a point that is not finite dominates nothing."""
     return (
         all(map(math.isfinite, p))
         and all(x <= y for x, y in zip(p, q, strict=True))
@@ -37,7 +37,7 @@ def dominates(p: tuple[float, ...], q: tuple[float, ...]) -> bool:
 
 
 @given(points2)
-def test_the_front_is_what_the_definition_says(points: list[tuple[float, float]]) -> None:
+def test_the_front_agrees_with_the_definition(points: list[tuple[float, float]]) -> None:
     expected = [
         i
         for i, p in enumerate(points)
@@ -47,23 +47,23 @@ def test_the_front_is_what_the_definition_says(points: list[tuple[float, float]]
 
 
 @given(points2)
-def test_directions_mirror_the_values(points: list[tuple[float, float]]) -> None:
+def test_maximised_values_are_negated(points: list[tuple[float, float]]) -> None:
     mirrored = [(-a, b) for a, b in points]
     assert pareto_front(mirrored, MIXED).tolist() == pareto_front(points, MIN2).tolist()
 
 
 @given(points2)
-def test_ranks_peel_front_after_front(points: list[tuple[float, float]]) -> None:
+def test_ranks_are_successive_fronts(points: list[tuple[float, float]]) -> None:
     ranks = non_dominated_ranks(points, MIN2)
-    left = [i for i, p in enumerate(points) if all(math.isfinite(x) for x in p)]
-    layer = 0
-    while left:
-        front = [left[j] for j in pareto_front([points[i] for i in left], MIN2)]
-        assert {int(ranks[i]) for i in front} == {layer}
-        left = [i for i in left if i not in front]
-        layer += 1
+    remaining = [i for i, p in enumerate(points) if all(math.isfinite(x) for x in p)]
+    rank = 0
+    while remaining:
+        front = [remaining[j] for j in pareto_front([points[i] for i in remaining], MIN2)]
+        assert {int(ranks[i]) for i in front} == {rank}
+        remaining = [i for i in remaining if i not in front]
+        rank += 1
     assert all(
-        ranks[i] == layer for i, p in enumerate(points) if not all(math.isfinite(x) for x in p)
+        ranks[i] == rank for i, p in enumerate(points) if not all(math.isfinite(x) for x in p)
     )
 
 
@@ -73,12 +73,12 @@ def test_hypervolume_counts_the_dominated_cells(points: list[tuple[int, int, int
         any(all(x <= c for x, c in zip(p, cell, strict=True)) for p in points)
         for cell in itertools.product(range(5), repeat=3)
     )
-    found = hypervolume(points, MIN3, {"a": 5, "b": 5, "c": 5})
-    assert found == pytest.approx(cells)
+    volume = hypervolume(points, MIN3, {"a": 5, "b": 5, "c": 5})
+    assert volume == pytest.approx(cells)
 
 
 @given(points2, st.tuples(coordinate, coordinate))
-def test_one_more_point_never_lessens_the_hypervolume(
+def test_a_further_point_never_reduces_the_hypervolume(
     points: list[tuple[float, float]], extra: tuple[float, float]
 ) -> None:
     reference = {"a": 5.0, "b": 5.0}
@@ -87,11 +87,11 @@ def test_one_more_point_never_lessens_the_hypervolume(
 
 def test_hypervolume_of_a_staircase() -> None:
     points = [(0.5, 1.0), (0.8, 3.0), (math.nan, 0.0), (0.9, 11.0)]
-    found = hypervolume(points, MIXED, {"miou": 0.0, "flops": 10.0})
-    assert found == pytest.approx(0.5 * 9 + 0.3 * 7)
+    volume = hypervolume(points, MIXED, {"miou": 0.0, "flops": 10.0})
+    assert volume == pytest.approx(0.5 * 9 + 0.3 * 7)
 
 
-def test_hypervolume_names_a_missing_objective() -> None:
+def test_a_reference_point_without_an_objective_is_refused() -> None:
     with pytest.raises(KeyError, match="flops"):
         hypervolume([(0.5, 1.0)], MIXED, {"miou": 0.0})
 
@@ -101,13 +101,13 @@ def test_points_of_another_width_are_refused() -> None:
         pareto_front([(1.0, 2.0, 3.0)], MIXED)
 
 
-def test_nothing_has_no_front() -> None:
+def test_no_points_have_no_front() -> None:
     assert pareto_front([], MIXED).size == 0
     assert knee_point([], MIXED) is None
     assert hypervolume([], MIXED, {"miou": 0, "flops": 1}) == 0
 
 
-def test_crowding_prefers_the_lonely_and_the_extremes() -> None:
+def test_crowding_distance_is_larger_for_isolated_points() -> None:
     front = [(0.0, 10.0), (1.0, 9.0), (2.0, 8.0), (9.0, 1.0), (10.0, 0.0)]
     distance = crowding_distance(front, MIN2)
     assert np.isinf(distance[[0, 4]]).all()
@@ -115,7 +115,7 @@ def test_crowding_prefers_the_lonely_and_the_extremes() -> None:
     assert distance[3] == distance[2] > distance[1]
 
 
-def test_the_knee_is_where_little_is_given_up() -> None:
+def test_the_knee_point_has_the_least_scaled_sum() -> None:
     assert knee_point([(0.0, 1.0), (0.1, 0.2), (1.0, 0.0), (0.5, 0.5)], MIN2) == 1
 
 

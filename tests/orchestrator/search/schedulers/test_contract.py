@@ -1,4 +1,4 @@
-"""What every scheduler promises, whatever its kind."""
+"""Contract of every scheduler."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def scheduler_for(name: str) -> Scheduler:
 
 
 def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[Decision]]:
-    """Train one trial after another as far as it may go, promoted ones first."""
+    """Train trials one after another until a decision ends them, promoted ones first."""
     rng = np.random.default_rng(5)
     events: list[SweepEvent] = []
     decisions: list[Decision] = []
     epochs: dict[str, int] = {}
 
-    def happen(event: SweepEvent) -> None:
+    def emit(event: SweepEvent) -> None:
         events.append(event)
         scheduler.observe(event)
 
@@ -60,21 +60,21 @@ def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[
             trial_id = f"t{number}"
             config: Config = {"flops": int(rng.integers(1, 9)), "rate": float(rng.random())}
             known = {"flops": float(config["flops"])}
-            happen(TrialAsked(trial_id=trial_id, number=number, config=config, known=known))
+            emit(TrialAsked(trial_id=trial_id, number=number, config=config, known=known))
             number += 1
-        happen(TrialStarted(trial_id=trial_id))
+        emit(TrialStarted(trial_id=trial_id))
         for epoch in range(epochs.get(trial_id, 0) + 1, 10):
             epochs[trial_id] = epoch
             miou = math.nan if number % 11 == 10 else float(rng.random())
-            happen(EpochReported(trial_id=trial_id, epoch=epoch, metrics={"miou": miou}))
+            emit(EpochReported(trial_id=trial_id, epoch=epoch, metrics={"miou": miou}))
             decision = scheduler.decide(trial_id)
             decisions.append(decision)
             if decision.action == "stop":
-                happen(TrialEnded(trial_id=trial_id, state="stopped"))
+                emit(TrialEnded(trial_id=trial_id, state="stopped"))
             if decision.action != "continue":
                 break
         else:
-            happen(TrialEnded(trial_id=trial_id, state="complete"))
+            emit(TrialEnded(trial_id=trial_id, state="complete"))
     return events, decisions
 
 
@@ -82,15 +82,15 @@ def run(scheduler: Scheduler, trials: int = 40) -> tuple[list[SweepEvent], list[
 class TestEveryScheduler:
     def test_replayed_events_lead_to_the_same_decisions(self, name: str) -> None:
         events, decisions = run(scheduler_for(name))
-        again = scheduler_for(name)
-        found = []
+        replayed = scheduler_for(name)
+        replayed_decisions = []
         for event in events:
-            again.observe(event)
+            replayed.observe(event)
             if isinstance(event, EpochReported):
-                found.append(again.decide(event.trial_id))
-        assert found == decisions
+                replayed_decisions.append(replayed.decide(event.trial_id))
+        assert replayed_decisions == decisions
 
-    def test_every_judgement_says_where_and_why(self, name: str) -> None:
+    def test_every_decision_at_a_rung_has_rank_and_reason(self, name: str) -> None:
         for decision in run(scheduler_for(name))[1]:
             if decision.rung is None:
                 assert decision == Decision(action="continue")
@@ -101,7 +101,7 @@ class TestEveryScheduler:
             assert 1 <= decision.rank <= decision.of
             assert str(decision.rung) in decision.reason
 
-    def test_deciding_changes_nothing(self, name: str) -> None:
+    def test_decide_changes_no_state(self, name: str) -> None:
         scheduler = scheduler_for(name)
         events, _ = run(scheduler_for(name))
         for event in events[:60]:
@@ -113,12 +113,12 @@ class TestEveryScheduler:
 
 @pytest.mark.parametrize("name", [n for n in scheduler_names() if n != "none"])
 class TestEveryStoppingScheduler:
-    def test_a_minority_reaches_the_end(self, name: str) -> None:
+    def test_a_minority_reaches_full_training(self, name: str) -> None:
         events, _ = run(scheduler_for(name), 60)
         reached = {e.trial_id for e in events if isinstance(e, EpochReported) and e.epoch == 9}
         assert 1 <= len(reached) <= 30
 
-    def test_what_is_no_number_is_stopped(self, name: str) -> None:
+    def test_a_trial_with_nan_is_stopped(self, name: str) -> None:
         scheduler = scheduler_for(name)
         scheduler.observe(TrialAsked(trial_id="t", number=0, config={}, known={"flops": 1.0}))
         scheduler.observe(EpochReported(trial_id="t", epoch=1, metrics={"miou": math.nan}))

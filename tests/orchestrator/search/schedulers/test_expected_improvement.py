@@ -47,7 +47,7 @@ PROBLEM = SearchProblem(
 
 
 def error(config: Config, epoch: int) -> float:
-    """Hares lead until the fifth epoch and end at twice the error."""
+    """Return the error: hares lead until epoch 5 and end at twice the error of tortoises."""
     hare = config["kind"] == "hare"
     end, start = (0.4, 0.5) if hare else (0.2, 0.95)
     return end + (start - end) * math.exp(-math.log(epoch) * (1.0 if hare else 0.8))
@@ -62,7 +62,7 @@ def bounded_by(reference: Mapping[str, float], name: str = "expected-improvement
 
 
 def trained(number: int, config: Config, epochs: int) -> list[SweepEvent]:
-    """Return what happens to a trial until its last epoch."""
+    """Return the events of a trial until its last epoch."""
     trial_id, seconds = f"t{number}", 100.0 * number
     events: list[SweepEvent] = [
         TrialAsked(
@@ -82,7 +82,7 @@ def trained(number: int, config: Config, epochs: int) -> list[SweepEvent]:
 
 
 def history(trials: int) -> list[SweepEvent]:
-    """Return trials of both kinds, some trained to their end, most for one epoch."""
+    """Return trials of both kinds, a quarter of them complete, the others with one epoch."""
     rng = np.random.default_rng(3)
     events: list[SweepEvent] = []
     for number in range(trials):
@@ -100,65 +100,67 @@ def history(trials: int) -> list[SweepEvent]:
     return events
 
 
-def fed(name: str, events: list[SweepEvent]) -> Scheduler:
-    one = scheduler(name)
+def scheduler_after(name: str, events: list[SweepEvent]) -> Scheduler:
+    tested = scheduler(name)
     for event in events:
-        one.observe(event)
-    return one
+        tested.observe(event)
+    return tested
 
 
-def test_a_slow_start_is_not_held_against_a_trial_whose_kind_ends_well() -> None:
+def test_a_slow_start_continues_where_similar_trials_end_well() -> None:
     events = [*history(40), *trained(40, {"kind": "tortoise", "size": 0.1}, 1)]
-    assert fed("mo-asha", events).decide("t40").action == "stop"
-    assert fed("expected-improvement", events).decide("t40").action == "continue"
+    assert scheduler_after("mo-asha", events).decide("t40").action == "stop"
+    assert scheduler_after("expected-improvement", events).decide("t40").action == "continue"
 
 
-def test_a_trial_that_leads_its_rung_is_stopped_where_its_kind_comes_to_nothing_more() -> None:
+def test_a_leader_is_stopped_where_similar_trials_do_not_improve() -> None:
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]
-    assert fed("mo-asha", events).decide("t40").action == "continue"
-    decision = fed("expected-improvement", events).decide("t40")
+    assert scheduler_after("mo-asha", events).decide("t40").action == "continue"
+    decision = scheduler_after("expected-improvement", events).decide("t40")
     assert decision.action == "stop"
     assert (decision.rung, decision.rank, decision.of) == (3, 1, 11)
     assert decision.reason.startswith("stopped at rung 3: rank 1 of 11, expected improvement")
 
 
 @pytest.mark.parametrize("trials", [0, 5, 18])
-def test_few_trials_are_judged_by_their_standing(trials: int) -> None:
+def test_few_trials_fall_back_to_asha(trials: int) -> None:
     for kind in ("hare", "tortoise"):
         events = [*history(trials), *trained(40, {"kind": kind, "size": 0.5}, 1)]
-        assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide(
-            "t40"
-        )
+        assert scheduler_after("expected-improvement", events).decide("t40") == scheduler_after(
+            "mo-asha", events
+        ).decide("t40")
 
 
-def test_between_rungs_trials_go_on() -> None:
+def test_between_rungs_every_trial_continues() -> None:
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 2)]
-    assert fed("expected-improvement", events).decide("t40").rung is None
+    assert scheduler_after("expected-improvement", events).decide("t40").rung is None
 
 
-def test_a_trial_with_an_objective_that_is_no_number_is_stopped_whatever_it_promises() -> None:
+def test_nan_stops_a_trial_at_any_expected_improvement() -> None:
     *before, last = trained(40, {"kind": "tortoise", "size": 0.1}, 1)
     broken = TrialProfiled(trial_id="t40", metrics={"cost": math.nan}, seconds=4000.0)
     assert (
-        fed("expected-improvement", [*history(40), *before, last]).decide("t40").action
+        scheduler_after("expected-improvement", [*history(40), *before, last]).decide("t40").action
         == "continue"
     )
-    one = fed("expected-improvement", [*history(40), *before, broken, last])
-    assert one.decide("t40").action == "stop"
-    assert "not a number" in one.decide("t40").reason
+    tested = scheduler_after("expected-improvement", [*history(40), *before, broken, last])
+    assert tested.decide("t40").action == "stop"
+    assert "not a number" in tested.decide("t40").reason
 
 
-def test_large_sweeps_are_judged_by_standing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_sweeps_fall_back_to_asha(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.search.schedulers.expected_improvement.MODEL_UNTIL", 30)
     events = [*history(40), *trained(40, {"kind": "hare", "size": 0.99}, 3)]
-    assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide("t40")
+    assert scheduler_after("expected-improvement", events).decide("t40") == scheduler_after(
+        "mo-asha", events
+    ).decide("t40")
 
 
-def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
+def test_a_warm_started_model_decides_from_the_first_trials() -> None:
     earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in history(40)]
-    knowing, unknowing = (
-        make_scheduler("expected-improvement", replace(PROBLEM, trials=12, earlier=known))
-        for known in (earlier, ())
+    warm, cold = (
+        make_scheduler("expected-improvement", replace(PROBLEM, trials=12, earlier=events))
+        for events in (earlier, ())
     )
     events = [
         *trained(0, {"kind": "hare", "size": 0.9}, 1),
@@ -166,35 +168,37 @@ def test_a_model_of_earlier_sweeps_judges_from_the_first_trials() -> None:
         *trained(2, {"kind": "hare", "size": 0.15}, 3),
     ]
     for event in events:
-        knowing.observe(event)
-        unknowing.observe(event)
-    assert unknowing.decide("t2").action == "continue"
-    decision = knowing.decide("t2")
+        warm.observe(event)
+        cold.observe(event)
+    assert cold.decide("t2").action == "continue"
+    decision = warm.decide("t2")
     assert decision.action == "stop"
     assert (decision.rank, decision.of) == (1, 1)
 
 
-def test_sweeps_too_small_for_a_model_are_judged_by_standing(
+def test_small_sweeps_fall_back_to_asha_without_a_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    learned: list[object] = []
+    observed: list[object] = []
     monkeypatch.setattr(
         "orchestrator.search.schedulers.expected_improvement.SurrogateState.observe",
-        lambda _, event: learned.append(event),
+        lambda _, event: observed.append(event),
     )
-    one = make_scheduler("expected-improvement", replace(PROBLEM, trials=19))
-    other = scheduler("mo-asha")
+    tested = make_scheduler("expected-improvement", replace(PROBLEM, trials=19))
+    asha = scheduler("mo-asha")
     for event in history(19):
-        one.observe(event)
-        other.observe(event)
+        tested.observe(event)
+        asha.observe(event)
         if isinstance(event, EpochReported):
-            assert one.decide(event.trial_id) == other.decide(event.trial_id)
-    assert not learned
+            assert tested.decide(event.trial_id) == asha.decide(event.trial_id)
+    assert not observed
 
 
-def test_a_configuration_outside_the_space_is_judged_by_its_standing() -> None:
+def test_a_configuration_outside_the_space_falls_back_to_asha() -> None:
     events = [*history(40), *trained(40, {"kind": "snail", "size": 0.5}, 1)]
-    assert fed("expected-improvement", events).decide("t40") == fed("mo-asha", events).decide("t40")
+    assert scheduler_after("expected-improvement", events).decide("t40") == scheduler_after(
+        "mo-asha", events
+    ).decide("t40")
 
 
 def test_without_a_rung_there_is_no_model() -> None:
@@ -203,30 +207,33 @@ def test_without_a_rung_there_is_no_model() -> None:
     assert not isinstance(short, ExpectedImprovementScheduler)
 
 
-def test_what_was_tried_is_nothing_new_to_stop_a_trial_for() -> None:
+def test_tried_candidates_do_not_stop_a_trial() -> None:
     space = SearchSpace.of(kind=Categorical("hare", "tortoise"), size=Categorical(0.25, 0.5))
     problem = SearchProblem(space=space, objectives=OBJECTIVES, max_epochs=EPOCHS, known_cost=cost)
-    one, other = make_scheduler("expected-improvement", problem), make_scheduler("mo-asha", problem)
+    tested, asha = (
+        make_scheduler("expected-improvement", problem),
+        make_scheduler("mo-asha", problem),
+    )
     configs: list[Config] = [
         {"kind": kind, "size": size} for kind in ("hare", "tortoise") for size in (0.25, 0.5)
     ]
     for number in range(30):
         for event in trained(number, configs[number % 4], 1):
-            one.observe(event)
-            other.observe(event)
-        assert one.decide(f"t{number}") == other.decide(f"t{number}")
+            tested.observe(event)
+            asha.observe(event)
+        assert tested.decide(f"t{number}") == asha.decide(f"t{number}")
 
 
 @pytest.mark.parametrize(
     ("reference", "action"), [({"error": 1.0, "cost": 1.0}, "stop"), ({}, "continue")]
 )
-def test_the_best_at_a_rung_goes_on_where_nothing_says_how_dear_it_may_be(
+def test_the_best_at_a_rung_continues_without_a_reference_point(
     reference: Mapping[str, float], action: str
 ) -> None:
-    one = bounded_by(reference)
+    tested = bounded_by(reference)
     for event in [*history(40), *trained(40, {"kind": "hare", "size": 0.15}, 3)]:
-        one.observe(event)
-    decision = one.decide("t40")
+        tested.observe(event)
+    decision = tested.decide("t40")
     assert (decision.rank, decision.action) == (1, action)
 
 

@@ -16,8 +16,8 @@ from orchestrator.spec.objectives import Objective
     [(1, 3, 30, (1, 3, 9, 27)), (2, 2, 8, (2, 4)), (5, 3, 5, ()), (1, 1.2, 4, (1, 2, 3))],
 )
 def test_rungs(grace: int, factor: float, epochs: int, rungs: tuple[int, ...]) -> None:
-    found = rung_epochs(grace_period=grace, reduction_factor=factor, max_epochs=epochs)
-    assert found == rungs
+    actual = rung_epochs(grace_period=grace, reduction_factor=factor, max_epochs=epochs)
+    assert actual == rungs
 
 
 @given(st.integers(1, 9), st.floats(1.1, 9), st.integers(1, 300))

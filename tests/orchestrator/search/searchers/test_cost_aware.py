@@ -31,7 +31,7 @@ def params(config: Config) -> dict[str, float]:
     return {"params": float(config["width"])}
 
 
-def searcher(trials: int | None = None, earlier: Sequence[SweepEvent] = ()) -> Searcher:
+def searcher_for(trials: int | None = None, earlier: Sequence[SweepEvent] = ()) -> Searcher:
     problem = SearchProblem(
         space=SPACE,
         objectives=OBJECTIVES,
@@ -45,30 +45,30 @@ def searcher(trials: int | None = None, earlier: Sequence[SweepEvent] = ()) -> S
 
 def trial(number: int, config: Config, seconds: float, error: float) -> list[SweepEvent]:
     name, known = f"t{number}", params(config)
-    took = 1 + 50 * float(config["slow"])
+    duration = 1 + 50 * float(config["slow"])
     return [
         TrialAsked(trial_id=name, number=number, config=config, known=known, seconds=seconds),
         TrialStarted(trial_id=name, seconds=seconds),
-        EpochReported(trial_id=name, epoch=1, metrics={"error": error}, seconds=seconds + took),
+        EpochReported(trial_id=name, epoch=1, metrics={"error": error}, seconds=seconds + duration),
         TrialEnded(
             trial_id=name,
             state="complete",
             metrics={"error": error, **known},
-            seconds=seconds + took,
+            seconds=seconds + duration,
         ),
     ]
 
 
-def run(one: Searcher, trials: int, factor: float = 1.0) -> list[SweepEvent]:
+def run(searcher: Searcher, trials: int, factor: float = 1.0) -> list[SweepEvent]:
     events: list[SweepEvent] = []
     for number in range(trials):
-        config = one.propose(number)
+        config = searcher.propose(number)
         assert config is not None
         error = factor * ((float(config["rate"]) - 0.7) ** 2 + 1 / float(config["width"]))
-        happened = trial(number, config, 100.0 * number, error)
-        for event in happened:
-            one.observe(event)
-        events += happened
+        events_of_trial = trial(number, config, 100.0 * number, error)
+        for event in events_of_trial:
+            searcher.observe(event)
+        events += events_of_trial
     return events
 
 
@@ -77,53 +77,53 @@ def configs(events: list[SweepEvent]) -> list[Config]:
 
 
 def test_proposals_of_a_small_sweep_depend_on_the_seed_alone() -> None:
-    assert configs(run(searcher(14), 14)) == configs(run(searcher(14), 14, factor=-1.0))
-    assert configs(run(searcher(40), 14)) != configs(run(searcher(40), 14, factor=-1.0))
+    assert configs(run(searcher_for(14), 14)) == configs(run(searcher_for(14), 14, factor=-1.0))
+    assert configs(run(searcher_for(40), 14)) != configs(run(searcher_for(40), 14, factor=-1.0))
 
 
 def test_a_small_sweep_learns_from_earlier_ones() -> None:
-    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
-    found = configs(run(searcher(14, earlier), 14))
-    assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in found) > 0.6 * len(found)
-    assert not {config_digest(c) for c in found} & {config_digest(c) for c in configs(earlier)}
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher_for(), 30)]
+    proposed = configs(run(searcher_for(14, earlier), 14))
+    assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in proposed) > 0.6 * len(proposed)
+    assert not {config_digest(c) for c in proposed} & {config_digest(c) for c in configs(earlier)}
 
 
-def test_candidates_are_looked_for_after_the_last_earlier_trials_alone_and_nothing_is_planned(
+def test_only_the_last_earlier_trials_draw_candidates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher(), 30)]
-    asked: list[int] = []
+    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher_for(), 30)]
+    refreshed: list[int] = []
+    original = CostAwareSearcher._refresh_candidates
 
     def refresh_candidates(self: CostAwareSearcher, number: int) -> np.random.Generator:
-        asked.append(number)
-        return found(self, number)
+        refreshed.append(number)
+        return original(self, number)
 
-    found = CostAwareSearcher._refresh_candidates
     monkeypatch.setattr(CostAwareSearcher, "_refresh_candidates", refresh_candidates)
     monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
-    one = searcher(None, earlier)
-    assert asked == list(range(30 - TRIALS_IN_POOL, 30))
-    assert not one._planned  # type: ignore[attr-defined]
-    run(one, 3)
-    assert asked[TRIALS_IN_POOL:] == [0, 1, 2]
+    searcher = searcher_for(None, earlier)
+    assert refreshed == list(range(30 - TRIALS_IN_POOL, 30))
+    assert not searcher._planned  # type: ignore[attr-defined]
+    run(searcher, 3)
+    assert refreshed[TRIALS_IN_POOL:] == [0, 1, 2]
 
 
-def test_among_equals_the_quick_ones_come_first() -> None:
-    later = configs(run(searcher(), 40))[20:]
+def test_faster_configurations_are_proposed_first() -> None:
+    later = configs(run(searcher_for(), 40))[20:]
     assert sum(float(config["slow"]) < 0.5 for config in later) > 0.8 * len(later)
 
 
-def test_it_learns_where_the_front_is() -> None:
-    later = configs(run(searcher(), 40))[20:]
+def test_later_proposals_are_near_the_front() -> None:
+    later = configs(run(searcher_for(), 40))[20:]
     assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in later) > 0.6 * len(later)
 
 
-def test_planned_proposals_are_new_and_the_same_after_a_replay(
+def test_batched_proposals_are_new_and_replayed_equally(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cost_aware, "BATCH_FROM", 20)
     monkeypatch.setattr(cost_aware, "BATCH_GROWTH", 4)
-    first, second = searcher(), searcher()
+    first, second = searcher_for(), searcher_for()
     events = run(first, 60)
     asked = configs(events)
     assert len({config_digest(config) for config in asked}) == 60

@@ -34,12 +34,12 @@ def trial(name: str, latency: float, *, trained: bool) -> Iterable[SweepEvent]:
 
 
 @pytest.mark.parametrize(
-    ("constraints", "dearest"),
+    ("constraints", "largest"),
     [((), 120.0), ((Constraint("latency_ms", "<=", 25.0),), 20.0)],
     ids=["unbounded", "bounded"],
 )
-def test_costs_count_up_to_just_beyond_the_dearest_that_may_be(
-    constraints: tuple[Constraint, ...], dearest: float
+def test_costs_count_up_to_slightly_beyond_the_largest_feasible_one(
+    constraints: tuple[Constraint, ...], largest: float
 ) -> None:
     problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, constraints=constraints)
     encoder = Encoder(SPACE)
@@ -54,4 +54,4 @@ def test_costs_count_up_to_just_beyond_the_dearest_that_may_be(
         table.observe(event)
     (low,), (high,) = table.box()
     assert low == 10.0
-    assert dearest < high < dearest + 0.05 * (dearest - low)
+    assert largest < high < largest + 0.05 * (largest - low)

@@ -23,9 +23,7 @@ DOMAINS = (Float(-2, 5), LogFloat(1e-4, 10), Int(-3, 9), LogInt(1, 300), Int(4, 
 
 @pytest.mark.parametrize("domain", DOMAINS)
 @given(unit=st.floats(-0.5, 1.5))
-def test_numbers_survive_the_way_there_and_back(
-    domain: Float | LogFloat | Int | LogInt, unit: float
-) -> None:
+def test_numbers_survive_a_round_trip(domain: Float | LogFloat | Int | LogInt, unit: float) -> None:
     value = from_unit(domain, unit)
     assert domain.contains(value)
     assert domain.contains(from_unit(domain, to_unit(domain, value)))
@@ -41,7 +39,7 @@ def test_categories_are_at_distance_one() -> None:
     assert np.linalg.norm(a - b) == pytest.approx(1.0)
 
 
-def test_logarithms_and_inactive_dimensions_have_their_place() -> None:
+def test_logarithmic_and_inactive_dimensions_are_encoded() -> None:
     encoder = Encoder(SPACE)
     assert encoder.width == 5
     assert encoder.groups.tolist() == [0, 0, 0, 1, 2]
@@ -49,13 +47,13 @@ def test_logarithms_and_inactive_dimensions_have_their_place() -> None:
     assert encoder.encode({"kind": "a", "rate": 1.0, "extra": 6})[3:] == pytest.approx([1, 1])
 
 
-def test_what_is_known_before_training_has_columns_of_its_own() -> None:
+def test_known_metrics_are_columns() -> None:
     space = SearchSpace.of(layers=Int(1, 5), width=LogInt(8, 512))
 
     def known(config: Config) -> dict[str, float]:
         return {"params": float(config["layers"]) * float(config["width"]) ** 2, "same": 3.0}
 
-    encoder = Encoder(space, known, ("params", "same", "unheard_of"))
+    encoder = Encoder(space, known, ("params", "same", "unknown"))
     assert encoder.groups.tolist() == [0, 1, 2]
     wide = encoder.encode({"layers": 1, "width": 64})
     deep = encoder.encode({"layers": 4, "width": 32})

@@ -21,7 +21,7 @@ OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
 States = optuna.trial.TrialState
 
 
-def told(state: TrialState, metrics: dict[str, float]) -> optuna.trial.FrozenTrial:
+def study_trial(state: TrialState, metrics: dict[str, float]) -> optuna.trial.FrozenTrial:
     searcher = OptunaSearcher(
         TriedConfigs(SPACE), sampler=motpe_sampler, objectives=OBJECTIVES, seed=0
     )
@@ -30,8 +30,8 @@ def told(state: TrialState, metrics: dict[str, float]) -> optuna.trial.FrozenTri
     return searcher._study.trials[0]
 
 
-def test_a_complete_trial_is_told_its_values() -> None:
-    trial = told("complete", {"miou": 0.5})
+def test_a_complete_trial_has_its_values_in_the_study() -> None:
+    trial = study_trial("complete", {"miou": 0.5})
     assert (trial.state, trial.values, trial.params) == (States.COMPLETE, [0.5, 9.0], {"x": 0.25})
 
 
@@ -45,16 +45,16 @@ def test_a_complete_trial_is_told_its_values() -> None:
         ("complete", {}, States.FAIL),
     ],
 )
-def test_other_ends_are_told_without_values(
+def test_other_trials_have_no_values_in_the_study(
     state: TrialState, metrics: dict[str, float], expected: optuna.trial.TrialState
 ) -> None:
-    trial = told(state, metrics)
+    trial = study_trial(state, metrics)
     assert trial.state == expected
     assert trial.values is None
 
 
 def test_an_infeasible_trial_breaks_a_constraint() -> None:
-    trial = told("infeasible", {})
+    trial = study_trial("infeasible", {})
     assert trial.state == States.PRUNED
     assert any(value > 0 for value in trial.constraints.values())
 

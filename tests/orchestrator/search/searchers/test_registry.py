@@ -12,7 +12,7 @@ OBJECTIVES = (Objective("loss", "minimize"),)
 PROBLEM = SearchProblem(space=SPACE, objectives=OBJECTIVES)
 
 
-def test_an_unknown_name_gets_the_known_ones() -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'bayes'.*random"):
         make_searcher("bayes", PROBLEM)
 

@@ -32,7 +32,7 @@ def epoch(name: str, epochs: int, miou: float) -> EpochReported:
     return EpochReported(trial_id=name, epoch=epochs, metrics={"miou": miou})
 
 
-def test_the_best_so_far_is_kept_with_less_being_better() -> None:
+def test_the_curve_holds_the_minimised_best_so_far() -> None:
     observations = observations_of("maximize", "a")
     for epochs, miou in ((1, 0.2), (2, 0.5), (3, 0.4)):
         observations.observe(epoch("a", epochs, miou))
@@ -41,7 +41,7 @@ def test_the_best_so_far_is_kept_with_less_being_better() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 1)), max_size=40))
-def test_the_deepest_come_first_and_the_better_among_them(
+def test_trials_are_sorted_by_epochs_then_by_value(
     reports: list[tuple[str, float]],
 ) -> None:
     observations = observations_of("minimize", *"abcdef")
@@ -49,12 +49,12 @@ def test_the_deepest_come_first_and_the_better_among_them(
     for name, value in reports:
         epochs[name] += 1
         observations.observe(epoch(name, epochs[name], value))
-    longest = observations.longest(10)
-    assert longest == sorted(longest, key=lambda trial: trial.sort_key)
-    assert {t.number for t in longest} == {"abcdef".index(n) for n, e in epochs.items() if e}
+    trials = observations.longest(10)
+    assert trials == sorted(trials, key=lambda trial: trial.sort_key)
+    assert {t.number for t in trials} == {"abcdef".index(n) for n, e in epochs.items() if e}
 
 
-def test_half_of_the_chosen_are_the_deepest_the_others_the_latest() -> None:
+def test_the_training_set_has_the_longest_and_the_latest_trials() -> None:
     observations = observations_of("minimize", *"abcdefgh")
     for name in "abcdefgh":
         observations.observe(epoch(name, 1, 0.5))
@@ -64,7 +64,7 @@ def test_half_of_the_chosen_are_the_deepest_the_others_the_latest() -> None:
     assert len(observations.training_set(100)) == 8
 
 
-def test_a_trial_holds_a_lane_unless_paused_or_over() -> None:
+def test_paused_and_ended_trials_are_not_running() -> None:
     observations = observations_of("minimize", "a", "b", "c")
     observations.observe(TrialJudged(trial_id="a", action="pause", rung=1, rank=1, of=1))
     observations.observe(TrialEnded(trial_id="b", state="stopped"))
@@ -73,7 +73,7 @@ def test_a_trial_holds_a_lane_unless_paused_or_over() -> None:
     assert [trial.number for trial in observations.running] == [0, 2]
 
 
-def test_failures_and_what_is_no_number_are_remembered_as_such() -> None:
+def test_failures_and_nan_count_as_failed() -> None:
     observations = observations_of("minimize", "a", "b", "c")
     observations.observe(epoch("a", 1, math.nan))
     observations.observe(TrialEnded(trial_id="b", state="failed"))
@@ -85,7 +85,7 @@ def test_failures_and_what_is_no_number_are_remembered_as_such() -> None:
     assert observations.longest(5) == []
 
 
-def test_a_trial_of_an_earlier_sweep_is_not_taken_for_one_of_the_same_number() -> None:
+def test_earlier_trials_have_numbers_of_their_own() -> None:
     observations = observations_of("minimize", "w0", "w1")
     for number, name in enumerate(("t0", "t1")):
         observations.observe(TrialAsked(trial_id=name, number=number, config={"x": 0.5}))
@@ -96,7 +96,7 @@ def test_a_trial_of_an_earlier_sweep_is_not_taken_for_one_of_the_same_number() -
     assert [trial.number for trial in observations.training_set(3)] == [1, 3, 2]
 
 
-def test_strangers_are_passed_over() -> None:
+def test_events_of_unknown_trials_are_ignored() -> None:
     observations = observations_of("minimize", "a")
-    observations.observe(epoch("stranger", 1, 0.5))
+    observations.observe(epoch("unknown", 1, 0.5))
     assert observations.observed == []
