@@ -36,7 +36,6 @@ class Equals(_OnDimension):
         return self.name in config and config[self.name] == self.value
 
     def __str__(self) -> str:
-        """Return the condition as text."""
         return f"{self.name} is {word(self.value)}"
 
 
@@ -56,7 +55,6 @@ class OneOf(_OnDimension):
         return self.name in config and config[self.name] in self.values
 
     def __str__(self) -> str:
-        """Return the condition as text."""
         return f"{self.name} is {' or '.join(map(word, self.values))}"
 
 
@@ -72,7 +70,6 @@ class Above(_OnDimension):
         return isinstance(value, int | float) and value > self.bound
 
     def __str__(self) -> str:
-        """Return the condition as text."""
         return f"{self.name} is above {self.bound:g}"
 
 
@@ -96,7 +93,6 @@ class AllOf:
         return frozenset().union(*(condition.parents for condition in self.conditions))
 
     def __str__(self) -> str:
-        """Return the condition as text."""
         parts = [str(condition) for condition in self.conditions if condition != ALWAYS]
         return " and ".join(parts) or "always"
 
@@ -117,7 +113,6 @@ class Not:
         return self.condition.parents
 
     def __str__(self) -> str:
-        """Return the condition as text."""
         return f"not ({self.condition})"
 
 

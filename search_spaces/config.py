@@ -9,8 +9,6 @@ from search_spaces.faults import Fault, unknown_name
 from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED
 from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import (
-    ARCHS,
-    BACKBONES,
     BUILTIN_ARCHS,
     FIXED_STRIDE,
     SMALLEST_SIDES,
@@ -29,29 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from search_spaces.domains import Value
-
-__all__ = [
-    "ARCHS",
-    "BACKBONES",
-    "COMMON",
-    "FIELD_NAMES",
-    "Arch",
-    "Backbone",
-    "OptimizerName",
-    "Pruning",
-    "PruningImportance",
-    "PruningWhen",
-    "Quantization",
-    "Resolution",
-    "ScheduleName",
-    "TrialConfig",
-    "config_faults",
-    "find_faults",
-    "pair_message",
-    "pruning_message",
-    "size_message",
-    "stride_message",
-]
 
 DEFAULT_RESOLUTION = Resolution(96, 128)
 """Resolution of a configuration without one: fast on a CPU."""
@@ -120,7 +95,6 @@ class TrialConfig:
     """When in the training weights are pruned; None where ``pruning`` is none."""
 
     def __post_init__(self) -> None:
-        """Check all fields, then fill the active ones that are None."""
         given = self.to_mapping()
         found = config_faults(given)
         if found:

@@ -21,7 +21,6 @@ class Dimension:
     when: Condition = ALWAYS
 
     def __post_init__(self) -> None:
-        """Check the type of the domain, which may be given as a bare list by mistake."""
         if not isinstance(self.domain, Domain):
             raise TypeError(
                 f"dimension {self.name!r} needs a Float, LogFloat, Int, LogInt or Categorical, got "

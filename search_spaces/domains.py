@@ -48,11 +48,9 @@ class Float(_Reals):
     """Real numbers in [low, high], sampled uniformly."""
 
     def __post_init__(self) -> None:
-        """Check that the interval is finite and not empty."""
         _check_interval(self.low, self.high)
 
     def __str__(self) -> str:
-        """Return the domain as text."""
         return f"{self.low:g} to {self.high:g}"
 
     def sample(self, rng: np.random.Generator) -> float:
@@ -65,11 +63,9 @@ class LogFloat(_Reals):
     """Positive real numbers in [low, high], sampled uniformly in the logarithm."""
 
     def __post_init__(self) -> None:
-        """Check that the interval is finite, positive and not empty."""
         _check_interval(self.low, self.high, positive=True)
 
     def __str__(self) -> str:
-        """Return the domain as text."""
         return f"{self.low:g} to {self.high:g}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> float:
@@ -83,11 +79,9 @@ class Int(_Integers):
     """Integers in [low, high], both included, sampled uniformly."""
 
     def __post_init__(self) -> None:
-        """Check that the interval is not empty."""
         _check_interval(self.low, self.high)
 
     def __str__(self) -> str:
-        """Return the domain as text."""
         return f"whole numbers {self.low} to {self.high}"
 
     def sample(self, rng: np.random.Generator) -> int:
@@ -100,11 +94,9 @@ class LogInt(_Integers):
     """Positive integers in [low, high], both included, sampled uniformly in the logarithm."""
 
     def __post_init__(self) -> None:
-        """Check that the interval is positive and not empty."""
         _check_interval(self.low, self.high, positive=True)
 
     def __str__(self) -> str:
-        """Return the domain as text."""
         return f"whole numbers {self.low} to {self.high}, logarithmic"
 
     def sample(self, rng: np.random.Generator) -> int:
@@ -140,7 +132,6 @@ class Categorical:
         object.__setattr__(self, "choices", tuple(given))
 
     def __str__(self) -> str:
-        """Return the domain as text."""
         return ", ".join(map(word, self.choices))
 
     def sample(self, rng: np.random.Generator) -> Value:

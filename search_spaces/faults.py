@@ -20,7 +20,6 @@ class Fault:
     """What was given, what is allowed, what to do."""
 
     def __str__(self) -> str:
-        """Return ``path: message``."""
         return f"{self.path}: {self.message}" if self.path else self.message
 
     def below(self, prefix: str) -> Fault:

@@ -14,7 +14,6 @@ class Resolution:
     width: int
 
     def __post_init__(self) -> None:
-        """Check that both sides are positive."""
         if not (self.height > 0 and self.width > 0):
             raise ValueError(f"a resolution needs positive sides, got {self.height}x{self.width}")
 

@@ -38,7 +38,6 @@ class SearchSpace:
     dimensions: tuple[Dimension, ...]
 
     def __post_init__(self) -> None:
-        """Check that names are unique and conditions read only earlier dimensions."""
         if not all(isinstance(dimension, Dimension) for dimension in self.dimensions):
             raise TypeError(
                 f"a space is made of dimensions, got {self.dimensions!r}; "
@@ -90,7 +89,6 @@ class SearchSpace:
         return tuple(dimension.name for dimension in self.dimensions)
 
     def __iter__(self) -> Iterator[Dimension]:
-        """Iterate over the dimensions in order."""
         return iter(self.dimensions)
 
     def __getitem__(self, name: str) -> Dimension:

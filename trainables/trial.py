@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.compression.unstructured import sparsity
 from trainables.cost.cache import ProfileCache
 from trainables.cost.memory import PeakMemory

@@ -36,7 +36,6 @@ class CostCells:
         self._points = low + (high - low) * quasi_random_points(len(low))
 
     def __len__(self) -> int:
-        """Return the number of cells."""
         return len(self._points)
 
     def affordable(self, costs: Array) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.distillation.soft_labels import ensure_soft_labels

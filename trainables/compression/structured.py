@@ -13,7 +13,7 @@ from trainables.compression.extras import need
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from search_spaces.config import PruningImportance
+    from search_spaces.vocabulary import PruningImportance
 
     Ranking: TypeAlias = Callable[[Any], Tensor | None]
     Side: TypeAlias = Literal["in", "out"]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torchvision.models._utils import _make_divisible
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import STRIDED_ARCHS
 from trainables.cost.layers import LayerTable, PrunableTable, kernel_areas
 from trainables.cost.skeleton import no_values, strip
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from search_spaces.config import TrialConfig
     from trainables.models.backbones import FeatureExtractor
     from trainables.models.deconvnet import VggEncoder
 

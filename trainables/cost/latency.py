@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
     from trainables.config import TargetConfig
 
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}

@@ -19,7 +19,8 @@ from trainables.models.shape import dense_architecture
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from search_spaces.config import Resolution, TrialConfig
+    from search_spaces.config import TrialConfig
+    from search_spaces.resolution import Resolution
 
 BITS = {"none": 32, "fp16": 16, "dynamic_int8": 8, "ptq_int8": 8, "qat_int8": 8}
 """Bits of weights and activations by ``quantization``."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
     from trainables.data.layouts.base import Layout, SplitRole
 
 DECODING_VERSION = 2

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
     from trainables.config import DataConfig
     from trainables.data.cache import CachedSplit
     from trainables.data.layouts.base import SplitRole

@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 from torch.nn import functional
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.cache import DECODING_VERSION
 from trainables.data.dataset import build_datasets
 from trainables.data.digest import join_digests, split_digest

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
 from search_spaces.fields import without_inactive
+from search_spaces.resolution import Resolution
 from search_spaces.space import config_digest
 from trainables.data.cache import DECODING_VERSION
 from trainables.data.digest import dataset_digest, join_digests

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.distillation.soft_labels import ensure_soft_labels
 from trainables.distillation.teacher import TeacherError, train_teacher
 from trainables.session.messages import TrialDone

@@ -49,7 +49,8 @@ def run_job(job: Job, results: TextIO) -> dict[str, float]:
 
 def export(job: ExportJob, results: TextIO) -> None:
     """Write and check the artifacts of a trial."""
-    from search_spaces.config import Resolution, TrialConfig  # noqa: PLC0415 - torch takes seconds
+    from search_spaces.config import TrialConfig  # noqa: PLC0415 - torch takes seconds
+    from search_spaces.resolution import Resolution  # noqa: PLC0415 - torch takes seconds
     from trainables.data.dataset import build_datasets  # noqa: PLC0415
     from trainables.export.export import export_trial  # noqa: PLC0415
     from trainables.export.record import FOLDER  # noqa: PLC0415

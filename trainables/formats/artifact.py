@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
 
 FORMATS: tuple[ArtifactFormat, ...] = get_args(ArtifactFormat)
 """torch's exported program, ONNX, ExecuTorch's program for XNNPACK."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
 
 PROGRAM = "deployed.pt2"
 """What ships of a quantized trial, in the trial's folder."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.dataset import build_dataset
 from trainables.export.export import load_deployed
 from trainables.session.ranks import Ranks

@@ -16,7 +16,7 @@ from trainables.models.weights import fill_classifier
 if TYPE_CHECKING:
     import torch
 
-    from search_spaces.config import Backbone
+    from search_spaces.vocabulary import Backbone
     from trainables.models.weights import Weights
 
 DILATED = tuple(name for name in BACKBONES if name != "vgg16")

@@ -33,7 +33,6 @@ class Rung:
         return trial_id in self._values
 
     def __len__(self) -> int:
-        """Return the number of trials that the rung compares."""
         return len(self._values)
 
     def add(self, trial_id: str) -> None:

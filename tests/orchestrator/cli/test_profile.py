@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.cli.profile import read_profile_settings
 from orchestrator.spec.errors import SpecError
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from trainables.compression.structured import ROUND_TO, classifiers, prune_chann
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
-    from search_spaces.config import PruningImportance
+    from search_spaces.vocabulary import PruningImportance
 
 CLASSES = 5
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
 from trainables.compression.structured import prune_channels
 from trainables.cost.architectures import dense_costs, pruned_costs
@@ -19,7 +20,7 @@ from trainables.models.build import SegmentationModel, build_model
 from trainables.models.shape import dense_architecture
 
 if TYPE_CHECKING:
-    from search_spaces.config import Backbone
+    from search_spaces.vocabulary import Backbone
 
 STRIDES = (8, 16, 32)
 SIZES = (Resolution(32, 64), Resolution(160, 96), Resolution(96, 32))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig
 from trainables.cost.latency import measure_latency
 

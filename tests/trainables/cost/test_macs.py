@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import STRIDED_ARCHS
 from trainables.compression.deployed import build_pruned
 from trainables.cost.macs import count_macs, count_params, static_costs
@@ -19,7 +20,7 @@ from trainables.models.backbones import DILATED
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
-    from search_spaces.config import Arch, Backbone
+    from search_spaces.vocabulary import Arch, Backbone
 
 
 class _Logits(nn.Module):

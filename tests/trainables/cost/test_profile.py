@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig
 from trainables.cost.cache import ProfileCache
 from trainables.cost.macs import static_costs

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig
 from trainables.cost.signature import cost_signature, describe_host
 

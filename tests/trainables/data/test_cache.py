@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.cache import CachedSplit, CacheError, cached_split
 from trainables.data.decode import read_mask
 from trainables.data.faults import DataError

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.cache_files import ArrayWriter, decoded_samples, fit_image, fit_mask
 from trainables.data.layouts.registry import open_layout
 

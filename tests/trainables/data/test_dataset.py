@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.dataset import SegmentationDataset, build_datasets, sample_seed
 from trainables.data.transforms import to_picture
 

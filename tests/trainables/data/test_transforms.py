@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.masks.labels import IGNORE
 from trainables.data.transforms import (
     IMAGENET_MEAN,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.data.soft_label_files import open_soft_labels

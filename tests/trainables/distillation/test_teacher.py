@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig, TeacherConfig, TrainingConfig
 from trainables.distillation.teacher import (
     TeacherError,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.compression.deployed import build_pruned, stand_in
 from trainables.data.dataset import build_datasets
 from trainables.export.export import export_trial, load_deployed

@@ -11,7 +11,7 @@ from trainables.incremental.expansion import expanded
 from trainables.models.build import build_model
 
 if TYPE_CHECKING:
-    from search_spaces.config import Arch
+    from search_spaces.vocabulary import Arch
 
 
 @pytest.mark.parametrize("arch", ["deeplabv3", "deeplabv3plus", "lraspp"])

@@ -14,7 +14,7 @@ from trainables.models.backbones import FeatureExtractor, build_backbone
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from search_spaces.config import Backbone
+    from search_spaces.vocabulary import Backbone
 
 # name, last expansion, channels of the low-level and the high-level map, stride of the former
 VARIANTS: list[tuple[Backbone, bool | None, int, int, int]] = [

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import BACKBONES, STRIDED_ARCHS
 from trainables.models.backbones import DILATED
 from trainables.models.build import SegmentationModel, build_model
 
 if TYPE_CHECKING:
-    from search_spaces.config import Arch, Backbone
+    from search_spaces.vocabulary import Arch, Backbone
 
 CLASSES = 5
 EXPANSIONS: dict[str, tuple[bool | None, ...]] = {

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import ARCHS, BUILTIN_ARCHS, SMALLEST_SIDES
 from trainables.cost.macs import count_params, static_costs
 from trainables.models.build import build_model
@@ -18,7 +19,7 @@ from trainables.models.library import LibraryMissingError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from search_spaces.config import Arch, Backbone
+    from search_spaces.vocabulary import Arch, Backbone
 
 LIBRARY_ARCHS = [arch for arch in ARCHS if arch not in BUILTIN_ARCHS]
 pytestmark = pytest.mark.slow  # importing the library takes five seconds

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.transforms import train_transform
 from trainables.session.failure import TRACEBACK, describe_error, write_traceback
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.session.local import LocalSession

@@ -16,7 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.config import DataConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.session.local import LocalSession

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.dataset import build_datasets
 from trainables.session.local import LocalSession
 from trainables.session.ranks import Ranks

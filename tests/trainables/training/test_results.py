@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.dataset import build_datasets
 from trainables.training.compute import Compute
 from trainables.training.metrics import ScoreSums

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from search_spaces.config import Resolution
+    from search_spaces.resolution import Resolution
     from trainables.config import TargetConfig
 
 TIMEOUT_SECONDS = 600.0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.config import DataConfig
 from trainables.data.cache import cached_split
 from trainables.data.checks.check import check_data

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.data.cache import cached_split
 from trainables.data.checks.check import check_data
 from trainables.data.decode import (

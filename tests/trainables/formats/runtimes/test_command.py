@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig
 from trainables.cost.latency import measure_artifact
 from trainables.formats.runtimes.base import ArtifactError
