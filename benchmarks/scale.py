@@ -114,7 +114,7 @@ class Meter:
         self.count, self.last = 0, time.perf_counter()
         self.rows: list[dict[str, float]] = []
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - none is
+    def on_event(self, event: SweepEvent, *_: object, replayed: bool = False) -> None:  # noqa: ARG002 - none is
         """Count ends."""
         if not isinstance(event, TrialEnded):
             return

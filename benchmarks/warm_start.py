@@ -51,7 +51,7 @@ class Journal:
     def __init__(self) -> None:
         self.events: list[SweepEvent] = []
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - none is
+    def on_event(self, event: SweepEvent, *_: object, replayed: bool = False) -> None:  # noqa: ARG002 - none is
         """Keep the event."""
         self.events.append(event)
 

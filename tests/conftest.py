@@ -17,6 +17,7 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialStarted,
 )
+from orchestrator.ledger.records import RecordBook
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
@@ -35,6 +36,18 @@ _BACKBONES = {  # GMACs at 96x128, reachable mIoU
     "resnet18": (2.4, 0.58),
     "resnet50": (6.0, 0.64),
 }
+
+
+@pytest.fixture
+def publish() -> Callable[..., None]:
+    """Return a function that sends events to a listener with their records, as a sweep does."""
+    book = RecordBook()
+
+    def send(listener: Any, *events: SweepEvent, **how: bool) -> None:
+        for event in events:
+            listener.on_event(event, book.observe(event), **how)
+
+    return send
 
 
 @pytest.fixture(scope="session")

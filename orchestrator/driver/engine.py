@@ -113,7 +113,7 @@ class _Trouble:
         """Whether the sweep is to end, as asked for or as it cannot go on."""
         return self.reason is not None or self._asked()
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+    def on_event(self, event: SweepEvent, _: object, /, *, replayed: bool = False) -> None:
         """Take note of the first trial that was preempted though nobody asked for an end.
 
         What an earlier run met is over.

@@ -246,8 +246,9 @@ class FinalChecks:
 
     def _append(self, event: TrialExamined) -> None:
         self.ledger.append(event)
+        record = next(t for t in self._records().trials if t.trial_id == event.trial_id)
         for listener in self.hooks.listeners:
-            listener.on_event(event)
+            listener.on_event(event, record)
 
 
 def failures(records: SweepRecords) -> tuple[str, ...]:

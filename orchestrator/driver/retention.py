@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import TrialEnded
-from orchestrator.ledger.records import RecordBook
+from orchestrator.ledger.records import RecordTable
 from orchestrator.search.pareto import non_dominated_ranks
 from trainables.io.atomic import write_atomically
 
@@ -75,14 +75,20 @@ class Retention:
         self._objectives = tuple(objectives)
         self._budget = budget_gb * GB
         self._copied = copied
-        self._book = RecordBook()
+        self._records = RecordTable()
         self._seen = 0
         self._ended_at: dict[str, int] = {}
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
+    def on_event(
+        self,
+        event: SweepEvent,
+        record: TrialRecord,
+        *,
+        replayed: bool = False,  # noqa: ARG002 - alike
+    ) -> None:
         """Record one event; the end of a trial may remove weights."""
         self._seen += 1
-        self._book.observe(event)
+        self._records.put(record, event.seconds)
         if isinstance(event, TrialEnded):
             self._ended_at[event.trial_id] = self._seen
             self.tidy()
@@ -95,7 +101,7 @@ class Retention:
         copied = self._copied()
         waiting = {trial for trial, at in self._ended_at.items() if at > copied}
         total = sum(sizes.values())
-        for trial_id in removable(self._book.snapshot(), self._objectives, sizes, self._budget):
+        for trial_id in removable(self._records.snapshot(), self._objectives, sizes, self._budget):
             if trial_id not in waiting:
                 remove_weights(self._trials / trial_id)
                 total -= sizes[trial_id]

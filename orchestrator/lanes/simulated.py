@@ -103,7 +103,7 @@ class SimulatedLanes:
         """Return the virtual time since the sweep began, seconds."""
         return self._now
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+    def on_event(self, event: SweepEvent, _: object, /, *, replayed: bool = False) -> None:
         """Follow the trials; after replayed events the clock shows the last one's time."""
         if replayed:
             self._now = max(self._now, event.seconds)

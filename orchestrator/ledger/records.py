@@ -116,13 +116,31 @@ class SweepRecords:
         return counts
 
 
-class RecordBook:
-    """Keeps the records while events come in, ledger order, each once."""
+class RecordTable:
+    """The latest record of every trial."""
 
     def __init__(self) -> None:
         """Start with no trial."""
         self._trials: dict[str, TrialRecord] = {}
         self._seconds = 0.0
+
+    def put(self, record: TrialRecord, seconds: float) -> None:
+        """Keep the record that an event at ``seconds`` led to."""
+        self._trials[record.trial_id] = record
+        self._seconds = max(self._seconds, seconds)
+
+    def get(self, trial_id: str) -> TrialRecord | None:
+        """Return the trial's record, None for a trial never asked."""
+        return self._trials.get(trial_id)
+
+    def snapshot(self) -> SweepRecords:
+        """Return all records so far, in order of proposal."""
+        ordered = sorted(self._trials.values(), key=lambda record: record.number)
+        return SweepRecords(trials=tuple(ordered), seconds=self._seconds)
+
+
+class RecordBook(RecordTable):
+    """Folds events into records; events come in ledger order, each once."""
 
     def observe(self, event: SweepEvent) -> TrialRecord:
         """Take note of ``event``, without figures that are not finite; return the changed record.
@@ -134,18 +152,8 @@ class RecordBook:
             ValueError: the trial was never asked, or is asked a second time with another config.
         """
         record = self._after(finite_event(event))
-        self._trials[record.trial_id] = record
-        self._seconds = max(self._seconds, event.seconds)
+        self.put(record, event.seconds)
         return record
-
-    def get(self, trial_id: str) -> TrialRecord | None:
-        """Return the trial's record, None for a trial never asked."""
-        return self._trials.get(trial_id)
-
-    def snapshot(self) -> SweepRecords:
-        """Return all records so far, in order of proposal."""
-        ordered = sorted(self._trials.values(), key=lambda record: record.number)
-        return SweepRecords(trials=tuple(ordered), seconds=self._seconds)
 
     def _after(self, event: SweepEvent) -> TrialRecord:
         if isinstance(event, TrialAsked):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import TrialEnded
-from orchestrator.ledger.records import RecordBook
+from orchestrator.ledger.records import RecordTable
 from orchestrator.search.pareto import default_reference_point, hypervolume, share_of_perfect
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.sweep.time_left import TimeLeftModel
@@ -125,23 +125,23 @@ class LiveModel:
         self._epochs = epochs
         self._objectives = tuple(objectives)
         self._reference = reference_point
-        self._book = RecordBook()
+        self._records = RecordTable()
         self._rows: dict[str, LiveRow] = {}
         self._share: float | None = None
 
-    def on_event(self, event: SweepEvent) -> LiveRow:
+    def on_event(self, event: SweepEvent, record: TrialRecord) -> LiveRow:
         """Take note of one event, in ledger order, and return the row it belongs to."""
-        record = self._book.observe(event)
+        self._records.put(record, event.seconds)
         if isinstance(event, TrialEnded) and event.state == "complete":
             self._measure()
-        self._time_left.observe(event)
+        self._time_left.observe(event, record)
         row = _row(record, self._epochs)
         self._rows[row.trial_id] = row
         return row
 
     def view(self, seconds: float) -> LiveView:
         """Return the picture ``seconds`` after the sweep began."""
-        snapshot = self._book.snapshot()
+        snapshot = self._records.snapshot()
         counted = [trial for trial in snapshot.trials if not trial.gated]
         rows = [self._rows[trial.trial_id] for trial in counted]
         left = self._time_left.of(snapshot)
@@ -161,7 +161,7 @@ class LiveModel:
     def _measure(self) -> None:
         points = [
             [trial.metrics.get(each.name, math.nan) for each in self._objectives]
-            for trial in self._book.snapshot().complete
+            for trial in self._records.snapshot().complete
         ]
         reference = self._reference or default_reference_point(points, self._objectives)
         volume = hypervolume(points, self._objectives, reference)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialProfiled
-from orchestrator.search.baselines import TrialsOf
+from orchestrator.ledger.events import TrialEnded
 from orchestrator.search.pareto import default_reference_point, hypervolume, pareto_front
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import TrialRecord
     from orchestrator.spec.objectives import Objective
 
 _FIRST = 8
@@ -20,10 +21,10 @@ _FIRST = 8
 
 
 class Stagnation:
-    """Knows whether the hypervolume has stopped growing; all state comes from ``observe``.
+    """Counts trained trials in a row without a larger hypervolume; state comes from ``observe``.
 
-    Every trial that was trained counts with its last figures, stopped ones too. The reference point
-    is that of the first eight of them, so that later values compare.
+    Complete and stopped trials count with their last metrics. The reference point is that of the
+    first eight of them, so that later values compare.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Stagnation:
         *,
         patience: int | None,
         tolerance: float = 0.01,
-        unseen: Collection[str] = (),
+        exempt: Collection[str] = (),
     ) -> None:
         """Take the rule.
 
@@ -40,13 +41,12 @@ class Stagnation:
             objectives: What the front is spanned by.
             patience: Trained trials in a row that may end without growth, >= 1; None for ever.
             tolerance: Relative growth that counts as none, >= 0.
-            unseen: Digests of configurations whose trials neither grow the front nor fail to.
+            exempt: Digests of configurations whose trials do not count, such as baselines.
         """
-        self._unseen = TrialsOf(unseen)
+        self._exempt = frozenset(exempt)
         self._objectives = tuple(objectives)
         self._patience = patience
         self._tolerance = tolerance
-        self._open: dict[str, dict[str, float]] = {}
         self._points: list[list[float]] = []
         self._reference: Mapping[str, float] | None = None
         self._best = 0.0
@@ -54,7 +54,7 @@ class Stagnation:
 
     @property
     def reached(self) -> bool:
-        """Whether so many trials in a row brought nothing that the sweep may end."""
+        """Whether as many trials in a row as the patience brought no growth."""
         return self._patience is not None and self._since >= self._patience
 
     @property
@@ -67,23 +67,16 @@ class Stagnation:
             return None
         return max(0, self._patience - self._since)
 
-    def observe(self, event: SweepEvent) -> None:
-        """Take note of one event; events come in ledger order, each once."""
-        if self._patience is None or self._unseen.observe(event):
+    def observe(self, event: SweepEvent, record: TrialRecord) -> None:
+        """Count the end of a trained trial; events come in ledger order, each once."""
+        if self._patience is None or not isinstance(event, TrialEnded):
             return
-        match event:
-            case TrialAsked():
-                self._open[event.trial_id] = dict(event.known)
-            case TrialProfiled() | EpochReported():
-                self._open[event.trial_id] |= event.metrics
-            case TrialEnded(state="complete" | "stopped"):
-                self._take_in({**self._open.pop(event.trial_id, {}), **event.metrics})
-            case TrialEnded(state="infeasible" | "failed"):
-                self._open.pop(event.trial_id, None)
-            case _:
-                pass
+        if record.state not in {"complete", "stopped"}:
+            return
+        if not self._exempt or config_digest(record.config) not in self._exempt:
+            self._add(record.metrics)
 
-    def _take_in(self, metrics: Mapping[str, float]) -> None:
+    def _add(self, metrics: Mapping[str, float]) -> None:
         point = [metrics.get(objective.name, math.nan) for objective in self._objectives]
         if not all(map(math.isfinite, point)):
             return

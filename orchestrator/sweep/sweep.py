@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.ledger.ledger import Journal
+    from orchestrator.ledger.records import TrialRecord
     from orchestrator.search.gate import CostGate
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
@@ -40,13 +41,16 @@ counts as exhausted."""
 
 
 class SweepListener(Protocol):
-    """Receives a sweep's events."""
+    """Receives a sweep's events, each with the record of its trial."""
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+    def on_event(
+        self, event: SweepEvent, record: TrialRecord, /, *, replayed: bool = False
+    ) -> None:
         """Receive one event; called in order, from the thread that drives the sweep.
 
         Args:
             event: The event.
+            record: What the events of its trial add up to, this one included.
             replayed: It was recorded by an earlier run of the sweep.
         """
 
@@ -81,7 +85,7 @@ class Sweep:
         self._clock = clock
         self._listeners = tuple(listeners)
         self._stagnation = Stagnation(
-            objectives, patience=budget.stagnation_trials, unseen=baselines
+            objectives, patience=budget.stagnation_trials, exempt=baselines
         )
         self._state = SweepState(epochs=budget.epochs, workers_per_trial=workers_per_trial)
         self._open = self._state.open
@@ -98,12 +102,12 @@ class Sweep:
         """
         last: SweepEvent | None = None
         for event in map(finite_event, events):
-            self._records.observe(event)
+            record = self._records.observe(event)
             for listener in self._listeners:
-                listener.on_event(event, replayed=True)
+                listener.on_event(event, record, replayed=True)
             if isinstance(event, TrialExamined):
                 continue  # no decision may depend on a final check
-            self._apply(event)
+            self._apply(event, record)
             last = event
         self._state.driver_lost(0.0 if last is None else last.seconds)
         self._decide_on(last)
@@ -367,14 +371,14 @@ class Sweep:
 
     def _record(self, event: SweepEvent) -> None:
         self._journal.append(event)
-        self._records.observe(event)
-        self._apply(event)
+        record = self._records.observe(event)
+        self._apply(event, record)
         for listener in self._listeners:
-            listener.on_event(event)
+            listener.on_event(event, record)
 
-    def _apply(self, event: SweepEvent) -> None:
+    def _apply(self, event: SweepEvent, record: TrialRecord) -> None:
         self._searcher.observe(event)
         self._scheduler.observe(event)
         self._gate.observe(event)
-        self._stagnation.observe(event)
+        self._stagnation.observe(event, record)
         self._state.apply(event)

@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.ledger.events import TrialEnded, TrialJudged, TrialStarted
-from orchestrator.ledger.finite import finite_event
 from orchestrator.sweep.stagnation import Stagnation
 
 if TYPE_CHECKING:
@@ -113,15 +112,14 @@ class TimeLeftModel:
         self._budget = budget
         self._workers = workers_per_trial
         self._stagnation = Stagnation(
-            objectives, patience=budget.stagnation_trials, unseen=baselines
+            objectives, patience=budget.stagnation_trials, exempt=baselines
         )
         self._on_lanes: set[str] = set()
         self._at_once: deque[int] = deque(maxlen=RECENT_STARTS)
 
-    def observe(self, event: SweepEvent) -> None:
+    def observe(self, event: SweepEvent, record: TrialRecord) -> None:
         """Take note of one event; events come in ledger order, each once."""
-        event = finite_event(event)
-        self._stagnation.observe(event)
+        self._stagnation.observe(event, record)
         match event:
             case TrialStarted():
                 self._on_lanes.add(event.trial_id)

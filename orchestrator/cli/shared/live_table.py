@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
 
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import TrialRecord
     from orchestrator.report.live import LiveModel, LiveRow, LiveView
 
 REFRESH_PER_SECOND = 2
@@ -61,9 +62,9 @@ class PlainLines:
         """Write a warning."""
         self._write(f"warning: {text}")
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+    def on_event(self, event: SweepEvent, record: TrialRecord, *, replayed: bool = False) -> None:
         """Write the line of one event."""
-        row = self._model.on_event(event)
+        row = self._model.on_event(event, record)
         if replayed:
             self._replayed = True
             return
@@ -100,10 +101,16 @@ class LiveTable:
         """Print a warning above the table."""
         self._console.print(escape_control(f"warning: {text}"), markup=False, highlight=False)
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
+    def on_event(
+        self,
+        event: SweepEvent,
+        record: TrialRecord,
+        *,
+        replayed: bool = False,  # noqa: ARG002 - alike
+    ) -> None:
         """Record one event; the next refresh shows it."""
         with self._lock:
-            self._model.on_event(event)
+            self._model.on_event(event, record)
 
     def __rich__(self) -> Group:
         """Return the current table; called at each refresh, in its thread."""

@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.forecast.simulation.front import GrowingFront
 from orchestrator.forecast.simulation.result import SeedResult
-from orchestrator.ledger.events import (
-    EpochReported,
-    TrialAsked,
-    TrialEnded,
-    TrialProfiled,
-    TrialStarted,
-)
+from orchestrator.ledger.events import EpochReported, TrialEnded, TrialStarted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.lanes.occupancy import Occupancy
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.records import TrialRecord
     from orchestrator.spec.objectives import Objective
 
 
@@ -38,32 +33,30 @@ class OutcomeRecorder:
         self._names = tuple(objective.name for objective in objectives)
         self._front = GrowingFront(objectives, reference_point)
         self._curve: list[tuple[float, float]] = [(0.0, 0.0)]
-        self._costs: dict[str, dict[str, float]] = {}
         self._ends: Counter[str] = Counter()
         self._started = 0
         self.epochs = 0
         """Epochs, over all trials."""
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - alike
+    def on_event(
+        self,
+        event: SweepEvent,
+        record: TrialRecord,
+        *,
+        replayed: bool = False,  # noqa: ARG002 - alike
+    ) -> None:
         """Receive one event."""
         match event:
-            case TrialAsked():
-                self._costs[event.trial_id] = dict(event.known)
             case TrialStarted():
                 self._started += event.attempt == 1
-            case TrialProfiled():
-                self._costs[event.trial_id].update(event.metrics)
             case EpochReported():
                 self.epochs += 1
-                self._add({**self._costs[event.trial_id], **event.metrics}, event.seconds)
+                if self._front.add([record.metrics[name] for name in self._names]):
+                    self._curve.append((event.seconds, self._front.hypervolume))
             case TrialEnded():
                 self._ends[event.state] += 1
             case _:
                 pass
-
-    def _add(self, metrics: Mapping[str, float], seconds: float) -> None:
-        if self._front.add([metrics[name] for name in self._names]):
-            self._curve.append((seconds, self._front.hypervolume))
 
     def result(self, seconds: float, occupancy: Occupancy) -> SeedResult:
         """Return the outcome of a sweep that ended at second ``seconds``."""

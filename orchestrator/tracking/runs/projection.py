@@ -65,7 +65,7 @@ class Projector:
         event = finite_event(event)
         record = self._book.observe(event)
         if self._time_left is not None:
-            self._time_left.observe(event)
+            self._time_left.observe(event, record)
         match event:
             case TrialAsked():
                 return self._asked(event, record), ()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
     from orchestrator.tracking.runs.ports import EventSource, RunSink
@@ -87,7 +86,7 @@ class MlflowWriter:
         """Start the thread; it continues after the cursor of an earlier writer."""
         self._thread.start()
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:  # noqa: ARG002 - read from the ledger instead
+    def on_event(self, *_: object, replayed: bool = False) -> None:  # noqa: ARG002 - as above
         """Wake the thread; returns at once."""
         self._wake.set()
 

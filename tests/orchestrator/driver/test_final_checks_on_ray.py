@@ -30,7 +30,7 @@ class Follower:
     stop_after: int = 10**6
     events: list[SweepEvent] = field(default_factory=list)
 
-    def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+    def on_event(self, event: SweepEvent, *_: object, replayed: bool = False) -> None:
         if not replayed:
             self.events.append(event)
 

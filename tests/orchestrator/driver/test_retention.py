@@ -12,6 +12,7 @@ from orchestrator.ledger.records import fold
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from orchestrator.ledger.events import SweepEvent
@@ -77,13 +78,15 @@ def weights(folder: Path, name: str) -> None:
     (folder / name / "class_iou.json").write_text("{}")
 
 
-def test_weights_go_when_their_copy_is_in_mlflow(tmp_path: Path) -> None:
+def test_weights_go_when_their_copy_is_in_mlflow(
+    publish: Callable[..., None], tmp_path: Path
+) -> None:
     copied = 0
     retention = Retention(tmp_path, OBJECTIVES, budget_gb=0.001, copied=lambda: copied)
     for number, miou in enumerate([0.2, 0.3]):
         weights(tmp_path, f"t{number}")
         for event in trial(number, "complete", miou, 1):
-            retention.on_event(event)
+            publish(retention, event)
     assert (tmp_path / "t0" / "best.safetensors").exists()
     assert "disk_budget_gb" in str(retention.tidy())
     copied = 8
@@ -96,21 +99,25 @@ def test_weights_go_when_their_copy_is_in_mlflow(tmp_path: Path) -> None:
     assert (tmp_path / "t1" / "best.safetensors").exists()
 
 
-def test_a_budget_that_the_front_breaks_is_told(tmp_path: Path) -> None:
+def test_a_budget_that_the_front_breaks_is_told(
+    publish: Callable[..., None], tmp_path: Path
+) -> None:
     retention = Retention(tmp_path, OBJECTIVES, budget_gb=0.0001, copied=lambda: 99)
     weights(tmp_path, "t0")
     for event in trial(0, "complete", 0.4, 1):
-        retention.on_event(event)
+        publish(retention, event)
     assert (tmp_path / "t0" / "best.safetensors").exists()
     assert "disk_budget_gb" in str(retention.tidy())
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
-def test_a_trial_that_was_not_completed_goes_first(tmp_path: Path, state: TrialState) -> None:
+def test_a_trial_that_was_not_completed_goes_first(
+    publish: Callable[..., None], tmp_path: Path, state: TrialState
+) -> None:
     retention = Retention(tmp_path, OBJECTIVES, budget_gb=0.0013, copied=lambda: 99)
     for number, (end, miou) in enumerate([("complete", 0.2), ("complete", 0.3), (state, 0.9)]):
         weights(tmp_path, f"t{number}")
         for event in trial(number, end, miou, 1):  # type: ignore[arg-type]
-            retention.on_event(event)
+            publish(retention, event)
     left = {path.parent.name for path in tmp_path.glob("*/best.safetensors")}
     assert left == {"t0", "t1"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialStarted,
 )
+from orchestrator.ledger.records import RecordBook
 from orchestrator.report.live import LiveModel, describe
 from orchestrator.spec.objectives import Objective
 
@@ -27,9 +29,13 @@ def _model(trials: int = 4, epochs: int = 2) -> LiveModel:
     return LiveModel(trials=trials, epochs=epochs, objectives=OBJECTIVES)
 
 
+BOOKS: WeakKeyDictionary[LiveModel, RecordBook] = WeakKeyDictionary()
+
+
 def _feed(model: LiveModel, *events: SweepEvent) -> None:
+    book = BOOKS.setdefault(model, RecordBook())
     for event in events:
-        model.on_event(event)
+        model.on_event(event, book.observe(event))
 
 
 def _ask(number: int) -> TrialAsked:

@@ -18,6 +18,7 @@ from orchestrator.ledger.events import (
     TrialJudged,
     TrialStarted,
 )
+from orchestrator.ledger.records import RecordBook
 from orchestrator.search.baselines import (
     BaselinesFirst,
     scheduler_with_baselines,
@@ -238,9 +239,11 @@ def test_baselines_do_not_count_as_stagnation() -> None:
     run(sweep_of(tape, baselines=worse, trials=30, patience=8, scheduler="none"), lanes=1)
     assert len(asked(tape)) > 9 + 8
     rule = Stagnation(OBJECTIVES, patience=1)
-    unseen = Stagnation(OBJECTIVES, patience=1, unseen=names_by_digest(worse))
+    exempt = Stagnation(OBJECTIVES, patience=1, exempt=names_by_digest(worse))
+    book = RecordBook()
     for event in tape:
-        rule.observe(event)
-        unseen.observe(event)
+        record = book.observe(event)
+        rule.observe(event, record)
+        exempt.observe(event, record)
         if isinstance(event, TrialEnded) and event.trial_id == "t00008":
-            assert not unseen.reached
+            assert not exempt.reached

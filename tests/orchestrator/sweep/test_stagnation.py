@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded
+from orchestrator.ledger.records import RecordBook
 from orchestrator.spec.objectives import Objective
 from orchestrator.sweep.stagnation import Stagnation
 
@@ -12,9 +13,13 @@ NUMBERS = itertools.count()
 
 def trial(rule: Stagnation, miou: float, flops: float, state: str = "complete") -> None:
     name = f"t{next(NUMBERS)}"
-    rule.observe(TrialAsked(trial_id=name, number=0, config={}, known={"flops": flops}))
-    rule.observe(EpochReported(trial_id=name, epoch=1, metrics={"miou": miou}))
-    rule.observe(TrialEnded(trial_id=name, state=state))  # type: ignore[arg-type]
+    book = RecordBook()
+    for event in (
+        TrialAsked(trial_id=name, number=0, config={}, known={"flops": flops}),
+        EpochReported(trial_id=name, epoch=1, metrics={"miou": miou}),
+        TrialEnded(trial_id=name, state=state),  # type: ignore[arg-type]
+    ):
+        rule.observe(event, book.observe(event))
 
 
 def test_it_is_reached_after_so_many_trials_without_growth() -> None:

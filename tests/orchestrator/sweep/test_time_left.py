@@ -17,7 +17,7 @@ from orchestrator.ledger.events import (
     TrialJudged,
     TrialStarted,
 )
-from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
+from orchestrator.ledger.records import RecordBook, SweepRecords, TrialRecord, fold
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
 from orchestrator.sweep.time_left import TimeLeft, TimeLeftModel, time_left
@@ -248,8 +248,9 @@ def _trial(number: int, start: float, end: float | None, miou: float = 0.5) -> l
 
 def _of(model: TimeLeftModel, events: list[SweepEvent]) -> TimeLeft | None:
     ordered = sorted(events, key=lambda event: event.seconds)
+    book = RecordBook()
     for event in ordered:
-        model.observe(event)
+        model.observe(event, book.observe(event))
     return model.of(fold(ordered))
 
 

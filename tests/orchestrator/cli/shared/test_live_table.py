@@ -11,6 +11,8 @@ from orchestrator.report.live import LiveModel
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
     from tests.orchestrator.cli.conftest import WholeTrial
@@ -23,12 +25,14 @@ def _model() -> LiveModel:
     return LiveModel(trials=3, epochs=1, objectives=OBJECTIVES)
 
 
-def test_plain_lines_tell_the_course_of_a_trial(whole_trial: WholeTrial) -> None:
+def test_plain_lines_tell_the_course_of_a_trial(
+    publish: Callable[..., None], whole_trial: WholeTrial
+) -> None:
     stream = io.StringIO()
     lines = PlainLines(_model(), stream, lambda: 61.0)
     lines.stage("starting\x1b[2J Ray")
     for event in whole_trial(0, 0.25, 5.0):
-        lines.on_event(event)
+        publish(lines, event)
     assert stream.getvalue().splitlines() == [
         "starting\\x1b[2J Ray",
         "t00000 started: deeplabv3",
@@ -37,11 +41,13 @@ def test_plain_lines_tell_the_course_of_a_trial(whole_trial: WholeTrial) -> None
     ]
 
 
-def test_examinations_after_the_search_are_a_line_each(whole_trial: WholeTrial) -> None:
+def test_examinations_after_the_search_are_a_line_each(
+    publish: Callable[..., None], whole_trial: WholeTrial
+) -> None:
     stream = io.StringIO()
     lines = PlainLines(_model(), stream, lambda: 61.0)
     for event in whole_trial(0, 0.25, 5.0):
-        lines.on_event(event)
+        publish(lines, event)
     before = len(stream.getvalue().splitlines())
     loud = {"latency_ms": 5.5, "latency_undisturbed": 0.0}
     for event in (
@@ -50,7 +56,7 @@ def test_examinations_after_the_search_are_a_line_each(whole_trial: WholeTrial) 
         TrialExamined(trial_id="t00000", kind="latency", reason="no converter"),
         TrialExamined(trial_id="t00000", kind="test", metrics={"test_miou": 0.2}),
     ):
-        lines.on_event(event)
+        publish(lines, event)
     assert stream.getvalue().splitlines()[before:] == [
         "t00000 measured again: ~5.5 ms",
         "t00000 measured again: 5.5 breaks 5",
@@ -59,14 +65,14 @@ def test_examinations_after_the_search_are_a_line_each(whole_trial: WholeTrial) 
     ]
 
 
-def test_an_earlier_run_is_one_line(whole_trial: WholeTrial) -> None:
+def test_an_earlier_run_is_one_line(publish: Callable[..., None], whole_trial: WholeTrial) -> None:
     stream = io.StringIO()
     lines = PlainLines(_model(), stream, lambda: 61.0)
     for event in whole_trial(0, 0.25, 5.0):
-        lines.on_event(event, replayed=True)
+        publish(lines, event, replayed=True)
     lines.stage("starting Ray")
-    lines.on_event(TrialAsked(trial_id="t1", number=1, config={"arch": "deeplabv3"}))
-    lines.on_event(TrialStarted(trial_id="t1"))
+    publish(lines, TrialAsked(trial_id="t1", number=1, config={"arch": "deeplabv3"}))
+    publish(lines, TrialStarted(trial_id="t1"))
     assert stream.getvalue().splitlines() == [
         f"resumed: {LAST}",
         "starting Ray",
@@ -74,19 +80,21 @@ def test_an_earlier_run_is_one_line(whole_trial: WholeTrial) -> None:
     ]
 
 
-def test_a_second_attempt_is_called_one() -> None:
+def test_a_second_attempt_is_called_one(publish: Callable[..., None]) -> None:
     stream = io.StringIO()
     lines = PlainLines(_model(), stream, lambda: 0.0)
-    lines.on_event(TrialAsked(trial_id="t0", number=0, config={}))
-    lines.on_event(TrialStarted(trial_id="t0", attempt=2))
+    publish(lines, TrialAsked(trial_id="t0", number=0, config={}))
+    publish(lines, TrialStarted(trial_id="t0", attempt=2))
     assert "again (attempt 2)" in stream.getvalue()
 
 
-def test_the_picture_fits_the_terminal_and_keeps_what_runs(whole_trial: WholeTrial) -> None:
+def test_the_picture_fits_the_terminal_and_keeps_what_runs(
+    publish: Callable[..., None], whole_trial: WholeTrial
+) -> None:
     model = _model()
     for number in range(9):
         for event in whole_trial(number, 0.1, 5.0)[: 2 if number == 0 else 5]:
-            model.on_event(event)
+            publish(model, event)
     console = Console(width=60, height=10, file=io.StringIO(), record=True)
     console.print(picture(model.view(3.0), 4, "warming"))
     lines = console.export_text().splitlines()
@@ -96,18 +104,18 @@ def test_the_picture_fits_the_terminal_and_keeps_what_runs(whole_trial: WholeTri
     assert "warming" in lines[-1]
 
 
-def test_reasons_are_no_markup() -> None:
+def test_reasons_are_no_markup(publish: Callable[..., None]) -> None:
     model = _model()
-    model.on_event(TrialAsked(trial_id="t0", number=0, config={}))
-    model.on_event(TrialStarted(trial_id="t0"))
-    model.on_event(TrialEnded(trial_id="t0", state="failed", reason="[bold]x[/nothing]"))
+    publish(model, TrialAsked(trial_id="t0", number=0, config={}))
+    publish(model, TrialStarted(trial_id="t0"))
+    publish(model, TrialEnded(trial_id="t0", state="failed", reason="[bold]x[/nothing]"))
     console = Console(width=80, file=io.StringIO(), record=True)
     console.print(picture(model.view(0.0), 3))
     assert "[bold]x[/nothing]" in console.export_text()
 
 
 def test_the_table_is_live_on_a_terminal_only(
-    whole_trial: WholeTrial, monkeypatch: pytest.MonkeyPatch
+    publish: Callable[..., None], whole_trial: WholeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = io.StringIO()
     with show(_model(), stream=stream) as screen:
@@ -117,5 +125,5 @@ def test_the_table_is_live_on_a_terminal_only(
         assert isinstance(screen, LiveTable)
         screen.stage("starting Ray")
         for event in whole_trial(0, 0.25, 5.0):
-            screen.on_event(event)
+            publish(screen, event)
     assert "t00000" in stream.getvalue()

@@ -150,7 +150,7 @@ def test_a_benchmark_may_have_costs_that_are_measured() -> None:
     benchmark = Measured()
 
     class Listener:
-        def on_event(self, event: SweepEvent, *, replayed: bool = False) -> None:
+        def on_event(self, event: SweepEvent, *_: object, replayed: bool = False) -> None:
             assert not replayed
             events.append(event)
 

@@ -81,6 +81,7 @@ def killed_in_the_end(plan: ServerPlan, log: Path) -> Iterator[None]:
 
 
 def test_a_server_that_is_killed_and_comes_back_has_everything(
+    publish: Callable[..., None],
     database: str,
     info: SweepInfo,
     demo_events: Callable[..., list[SweepEvent]],
@@ -108,7 +109,7 @@ def test_a_server_that_is_killed_and_comes_back_has_everything(
     def happen(more: list[SweepEvent]) -> None:
         for event in more:
             source.kept.append(event)
-            writer.on_event(event)
+            publish(writer, event)
 
     with killed_in_the_end(plan, tmp_path / "server.log"):
         writer.start()

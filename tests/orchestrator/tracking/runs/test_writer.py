@@ -221,7 +221,11 @@ def test_a_store_set_up_anew_gets_everything_again(
 
 
 def test_a_store_that_stays_away_holds_nothing_up(
-    info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], tmp_path: Path, cursor: Path
+    publish: Callable[..., None],
+    info: SweepInfo,
+    demo_events: Callable[..., list[SweepEvent]],
+    tmp_path: Path,
+    cursor: Path,
 ) -> None:
     events = demo_events(4)
     sink = MemorySink()
@@ -231,7 +235,7 @@ def test_a_store_that_stays_away_holds_nothing_up(
     )
     writer.start()
     for event in events:
-        writer.on_event(event)
+        publish(writer, event)
     assert not writer.close(timeout=0.05)
     assert writer.problems == ["the server is away"]
     assert load_cursor(cursor).seq == 0
@@ -253,7 +257,10 @@ def test_what_is_refused_is_noted_and_passed_over(info: SweepInfo, cursor: Path)
 
 
 def test_events_are_written_while_the_sweep_runs(
-    info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], cursor: Path
+    publish: Callable[..., None],
+    info: SweepInfo,
+    demo_events: Callable[..., list[SweepEvent]],
+    cursor: Path,
 ) -> None:
     source, sink = ListSource(), MemorySink()
     written = threading.Event()
@@ -269,7 +276,7 @@ def test_events_are_written_while_the_sweep_runs(
     writer.start()
     event = demo_events(1)[0]
     source.append(event)
-    writer.on_event(event)
+    publish(writer, event)
     assert written.wait(20)
     assert writer.close(timeout=20, status="KILLED")
     assert sink.status[""].startswith("KILLED")
