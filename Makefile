@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 READY := $(VENV)/.ready
 DOCS := .venv-docs
 SERIAL := ray or browser
-# Compiled files are kept even where the environment says otherwise: every process of a Ray would compile ours anew.
+# Keeps compiled files even if the environment turns them off: otherwise every process of Ray compiles the packages again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
