@@ -1,4 +1,4 @@
-"""Settings of one sweep's training that no trial may vary."""
+"""Settings that are the same for all trials of a sweep."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ ArtifactFormat: TypeAlias = Literal["pt2", "onnx", "pte"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """Where the labelled images are, in which layout, with which classes."""
+    """Folder, layout and classes of the labelled images."""
 
     format: DataFormat = "synthetic"
-    """On-disk layout; ``synthetic`` is generated into ``root`` when it is not there yet."""
+    """Layout on disk; ``synthetic`` is generated into ``root`` if it is missing."""
     root: NonEmptyStr | None = None
     """Folder of the data set, or its address in an object store (``s3://BUCKET/FOLDER``); None only
     for ``synthetic``, which then lies in the cache folder."""
     train_split: NonEmptyStr = "train"
-    """Name of the split that is trained on."""
+    """Name of the training split."""
     val_split: NonEmptyStr = "val"
-    """Name of the split that objectives are measured on."""
+    """Name of the validation split, on which objectives are measured."""
     test_split: NonEmptyStr | None = None
     """Name of the held-out split that the trials of the front are scored on once, at the end; None
     scores on none. ``cityscapes``: its own masks of ``test`` are not public, so masks of your own
@@ -72,7 +72,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """How every trial of a sweep is trained."""
+    """Training settings of every trial."""
 
     seed: Seed = 0
     """Seed of the sweep; each trial derives its own from it and its number."""
@@ -104,7 +104,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherConfig:
-    """The model that students are distilled from."""
+    """The model from which students are distilled."""
 
     checkpoint: NonEmptyStr | None = None
     """A teacher trained before (a file ``segsweep teacher train`` wrote); None trains one first."""
@@ -127,7 +127,7 @@ class TeacherConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetConfig:
-    """Where and how latency is measured."""
+    """The target and the protocol of latency measurements."""
 
     name: TargetName = "torch-cpu"
     """Runtime and device."""

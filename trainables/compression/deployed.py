@@ -1,4 +1,4 @@
-"""The model that is deployed of a configuration."""
+"""The deployed model of a configuration."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from trainables.models.build import SegmentationModel
 
 STAND_IN_PIXELS = 32 * 32 * 32
-"""Pixels, in all images, that an untrained model takes its statistics from: 32 of a map at stride
-32. From two, maps grow a million-fold, and XNNPACK refuses the int8 scales that come of them."""
+"""Pixels, in all images, that set the statistics of an untrained model: 32 of a map at stride 32.
+With two, activations grow a million-fold, and XNNPACK rejects the int8 scales."""
 
 
 def build_pruned(config: TrialConfig, num_classes: int) -> SegmentationModel:
-    """Return an untrained float model of the shape that ``config`` is deployed in.
+    """Return an untrained float model with the shapes of the deployed model of ``config``.
 
-    Channels that pruning takes are gone; single weights are all there. Runs on torch's default
-    device, the meta device included.
+    Structured pruning is applied, unstructured pruning is not. Works on torch's default device,
+    including the meta device.
 
     Raises:
-        ValueError: a dimension is impossible.
-        MissingExtraError: channels are to go and Torch-Pruning is not installed.
+        ValueError: a dimension is not valid.
+        MissingExtraError: pruning is structured and Torch-Pruning is not installed.
     """
     model = build_model(config, num_classes)
     if config.pruning == "structured" and config.pruning_ratio is not None:
@@ -48,11 +48,11 @@ def build_pruned(config: TrialConfig, num_classes: int) -> SegmentationModel:
 
 
 def prune(model: nn.Module, config: TrialConfig) -> None:
-    """Prune ``model`` in place as ``config`` says; for Taylor its gradients must be there.
+    """Prune ``model`` in place according to ``config``; Taylor importance needs its gradients.
 
     Raises:
         ValueError: gradients are missing.
-        MissingExtraError: channels are to go and Torch-Pruning is not installed.
+        MissingExtraError: pruning is structured and Torch-Pruning is not installed.
     """
     if config.pruning_ratio is None:
         return
@@ -65,13 +65,12 @@ def prune(model: nn.Module, config: TrialConfig) -> None:
 def deploy(
     model: nn.Module, config: TrialConfig, calibration: Callable[[], Iterable[Tensor]]
 ) -> nn.Module:
-    """Return what ships of a trained ``model``, on the CPU; ``model`` itself is used up.
+    """Return the deployed form of a trained ``model``, on the CPU; ``model`` is no longer valid.
 
     Args:
-        model: As it came out of the training, on the CPU, in evaluation mode.
+        model: The trained model, on the CPU, in evaluation mode.
         config: Its configuration.
-        calibration: Makes batches of training images, two images or more each; called for
-            ``ptq_int8`` only.
+        calibration: Returns batches of at least two training images; called for ``ptq_int8`` only.
 
     Raises:
         MissingExtraError: a library is not installed.
@@ -87,13 +86,13 @@ def deploy(
 
 
 def stand_in(config: TrialConfig, num_classes: int) -> nn.Module:
-    """Return an untrained model that costs what the deployed one will, on the CPU.
+    """Return an untrained model of the same cost as the deployed model, on the CPU.
 
-    Latency and size depend on shapes and types alone, so the weights are random, and int8 ranges
-    are those of random images. Models trained with rounding ship as those calibrated after it do.
+    Latency and size depend on shapes and types alone, so the weights are random and int8 ranges
+    come from random images. ``qat_int8`` and ``ptq_int8`` give models of equal cost.
 
     Raises:
-        ValueError: a dimension is impossible.
+        ValueError: a dimension is not valid.
         MissingExtraError: a library is not installed.
     """
     size = config.resolution
@@ -102,15 +101,15 @@ def stand_in(config: TrialConfig, num_classes: int) -> nn.Module:
         count = max(2, STAND_IN_PIXELS // (size.height * size.width))
         images = torch.rand(count, 3, size.height, size.width)
         model = build_pruned(config, num_classes)
-        _normalise(model, images)
+        _set_batch_norm_statistics(model, images)
         return deploy(model, config, lambda: [images])
 
 
-def _normalise(model: nn.Module, images: Tensor) -> None:
-    """Give every BatchNorm the statistics of ``images``; leave ``model`` in evaluation mode.
+def _set_batch_norm_statistics(model: nn.Module, images: Tensor) -> None:
+    """Set every BatchNorm to the statistics of ``images``; leaves ``model`` in evaluation mode.
 
-    Without, the maps of an untrained deep network shrink to 1e-23, for which no int8 range can be
-    found in any time.
+    Otherwise the activations of a deep untrained network shrink to 1e-23, and the search for their
+    int8 range does not end.
     """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

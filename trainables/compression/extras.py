@@ -1,4 +1,4 @@
-"""Libraries that compression needs and a bare installation lacks."""
+"""Imports of the optional libraries for compression."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import warnings
 from typing import Any
 
 EXTRA = "segsweep[compression]"
-"""What brings all of them."""
+"""The extra that installs all of them."""
 
 
 class MissingExtraError(ImportError):
-    """A library that is only installed with an extra is not there."""
+    """An optional library is not installed."""
 
 
 def need(module: str, purpose: str) -> Any:  # noqa: ANN401 - these libraries have no types
-    """Return the imported ``module``, which ``purpose`` (words in the error) cannot do without.
+    """Return the imported ``module``; ``purpose`` names in the error what needs it.
 
     Raises:
-        MissingExtraError: it is not installed; the message says how to.
+        MissingExtraError: it is not installed; the message has the command to install it.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations among the libraries themselves
+            warnings.simplefilter("ignore")  # deprecations between the libraries
             return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(

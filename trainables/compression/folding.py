@@ -1,4 +1,4 @@
-"""BatchNorm folded into the convolutions in front of it."""
+"""Folds BatchNorm into the preceding convolutions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ M = TypeVar("M", bound=nn.Module)
 
 _PLAIN = (nn.BatchNorm2d, SingleValueBatchNorm2d)
 _TOLERANCE = 1e-3
+"""Largest difference of outputs, relative to the largest output, that rounding explains."""
 
 
 def fold_batch_norm(model: M, example: Tensor) -> M:
-    """Return a copy of ``model`` whose BatchNorms are part of the convolutions before them.
+    """Return a copy of ``model`` whose BatchNorms are folded into the convolutions before them.
 
-    The copy computes what ``model`` computes in evaluation mode, and its statistics are frozen. A
-    model in which that cannot be done (a BatchNorm that follows no convolution in the order in
-    which its parent lists its parts) comes back as a plain copy. Both are in evaluation mode.
+    The copy computes the same as ``model`` in evaluation mode, with frozen statistics. If the
+    outputs differ (because a BatchNorm does not normalize the convolution that its parent lists
+    before it), a plain copy is returned. Both are in evaluation mode.
 
     Args:
         model: Any model.
-        example: Images N x 3 x H x W on the model's device, with which the copy is checked.
+        example: Images N x 3 x H x W on the model's device, to compare the outputs.
 
     Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2.
     """
@@ -41,7 +42,7 @@ def fold_batch_norm(model: M, example: Tensor) -> M:
 def _fold(parent: nn.Module) -> None:
     before: tuple[str, nn.Module] | None = None
     for name, child in list(parent.named_children()):
-        # Exactly these types: a subclass of another library may do more than normalise.
+        # Exactly these types: a subclass may do more than normalize.
         conv = before[1] if before is not None else None
         if type(child) in _PLAIN and isinstance(conv, nn.Conv2d | nn.ConvTranspose2d):
             _fold_into(conv, cast("nn.BatchNorm2d", child))
@@ -52,7 +53,7 @@ def _fold(parent: nn.Module) -> None:
 
 
 def _fold_into(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
-    """Scale and shift the outputs of ``conv`` as ``norm`` does."""
+    """Scale and shift the outputs of ``conv`` like ``norm``."""
     if norm.running_mean is None or norm.running_var is None:
         return
     scale = (norm.running_var + norm.eps).rsqrt()
@@ -64,7 +65,7 @@ def _fold_into(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> No
     if norm.affine:
         shift = shift + norm.bias
     if isinstance(conv, nn.ConvTranspose2d):
-        # Weights lie as inputs x outputs of a group: the outputs of a group go with its inputs.
+        # Weights have the shape inputs x (outputs / groups), so scales are split by group too.
         inputs = len(conv.weight) // conv.groups
         weight = conv.weight.reshape(conv.groups, inputs, *conv.weight.shape[1:])
         weight = (weight * scale.reshape(conv.groups, 1, -1, 1, 1)).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""Programs whose weights and activations have fewer bits."""
+"""Quantization to float16 and int8, after and during training."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LARGEST_BATCH = 4096
-"""Images that a program takes at once; any number from 1 up to this."""
+"""Largest batch of a program, images; any smaller batch is possible."""
 
 _PURPOSE = "int8 quantization"
 
 
 class FrozenProgram(nn.Module):
-    """A program for inference that has no training mode.
+    """A program for inference, without a training mode.
 
     Attributes:
-        program: What is run and exported.
+        program: The module that runs and is exported.
     """
 
     def __init__(self, program: nn.Module) -> None:
@@ -33,17 +33,17 @@ class FrozenProgram(nn.Module):
             module.training = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of ``images`` in the types of the program, whatever autocast says."""
+        """Return the logits of ``images`` in the types of the program, regardless of autocast."""
         with torch.autocast(images.device.type, enabled=False):
             return cast("Tensor", self.program(images))
 
     def train(self, mode: bool = True) -> Self:  # noqa: ARG002, FBT001, FBT002 - torch's signature
-        """Leave everything as it is."""
+        """Do nothing: there is no training mode."""
         return self
 
 
 class HalfPrecision(nn.Module):
-    """A float16 model that takes and returns float32, as deployed ones do."""
+    """A float16 model that takes and returns float32."""
 
     def __init__(self, model: nn.Module) -> None:
         """Convert ``model`` itself."""
@@ -56,19 +56,19 @@ class HalfPrecision(nn.Module):
 
 
 class QuantizationAwareModel(nn.Module):
-    """A model that rounds its weights and activations to int8 while it trains.
+    """A model whose training simulates the rounding of weights and activations to int8.
 
-    BatchNorm is folded before, so its statistics are frozen and what is trained are the weights
-    that int8 kernels will hold. In evaluation mode dropout is off and the observers stand still:
-    what it returns depends on its input alone.
+    BatchNorm is folded first, so its statistics are frozen and training changes the weights of the
+    int8 kernels directly. In evaluation mode dropout and observers are disabled, so the output
+    depends on the input alone.
     """
 
     def __init__(self, model: nn.Module, example: Tensor) -> None:
-        """Take over the weights of ``model``.
+        """Copy the weights of ``model``.
 
         Args:
             model: The float model.
-            example: Two or more images of the size to come, N x 3 x H x W, on its device.
+            example: Two or more images of the training size, N x 3 x H x W, on its device.
 
         Raises:
             MissingExtraError: torchao or executorch is not installed.
@@ -81,16 +81,16 @@ class QuantizationAwareModel(nn.Module):
             export_graph(folded, example), _quantizer(qat=True)
         )
         self._pt2e: Any = pt2e
-        with torch.no_grad():  # gives the observers of single channels their size
+        with torch.no_grad():  # per-channel observers get their shape from the first input
             self.train()(example)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of ``images`` as int8 kernels will compute them, up to rounding."""
+        """Return the logits of ``images`` as int8 kernels compute them, up to rounding."""
         with torch.autocast(images.device.type, enabled=False):
             return cast("Tensor", self.graph(images))
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
-        """Switch dropout and observers on or off."""
+        """Enable or disable dropout and observers."""
         self.training = mode
         if mode:
             self._pt2e.move_exported_model_to_train(self.graph)
@@ -101,20 +101,19 @@ class QuantizationAwareModel(nn.Module):
         return self
 
     def converted(self) -> FrozenProgram:
-        """Return the int8 program; this model is used up."""
+        """Return the int8 program; this model is no longer valid."""
         return _convert(self.eval().graph)
 
 
 def quantize_int8(model: nn.Module, images: Iterable[Tensor]) -> FrozenProgram:
     """Return the int8 program of a trained ``model``, calibrated on ``images``.
 
-    Weights are symmetric int8 with one scale per output channel, activations int8 with one scale
-    and zero point per tensor, set from the range seen in the calibration.
+    Weights are symmetric int8 with one scale per output channel. Activations are int8 with one
+    scale and zero point per tensor, from their range in the calibration.
 
     Args:
-        model: The float model on the CPU; it stays as it is.
-        images: Batches of training images N x 3 x H x W, at least one; the first has two images or
-            more.
+        model: The float model on the CPU; it is not changed.
+        images: Batches of training images N x 3 x H x W, at least one; the first with N >= 2.
 
     Raises:
         ValueError: there are no images.
@@ -135,10 +134,10 @@ def quantize_int8(model: nn.Module, images: Iterable[Tensor]) -> FrozenProgram:
 
 
 def export_graph(model: nn.Module, example: Tensor) -> nn.Module:
-    """Return ``model`` as one graph that takes 1 to 4096 images of the size of ``example``.
+    """Return ``model`` as a graph for 1 to 4096 images of the size of ``example``.
 
     Args:
-        model: In the mode that the graph is to have.
+        model: In the mode (training or evaluation) of the graph.
         example: Two or more images N x 3 x H x W on the model's device.
     """
     batch = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
@@ -160,7 +159,7 @@ def _convert(prepared: nn.Module) -> FrozenProgram:
 
 
 def _drop_float_weights(program: Any) -> None:  # noqa: ANN401
-    """Take out the float weights that int8 ones replaced, which would be stored beside them."""
+    """Remove the float weights that int8 weights replaced; they would be stored too."""
     used = {node.target for node in program.graph.nodes if node.op == "get_attr"}
     for name, _ in list(program.named_parameters()):
         if name not in used:

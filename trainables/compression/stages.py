@@ -1,4 +1,4 @@
-"""When a training changes the model it trains."""
+"""The epochs at which training prunes the model or starts to quantize it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
 
 QAT_SHARE = 0.2
-"""Share of the epochs that train with rounding, at least one epoch."""
+"""Share of the epochs with quantization-aware training, at least one epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +17,20 @@ class Stage:
     """One change of the model between two epochs."""
 
     kind: Literal["prune", "quantize"]
-    """Take weights away, or train with int8 rounding from here on."""
+    """Prune the model, or start quantization-aware training."""
     after_epoch: int
     """Epochs trained before it, >= 0."""
 
 
 def stages(config: TrialConfig, epochs: int) -> tuple[Stage, ...]:
-    """Return what a training of ``epochs`` (>= 1) does to the model, in order.
+    """Return the changes of the model in a training of ``epochs`` (>= 1), in order.
 
-    Pruning ``halfway`` leaves the later half, rounded up, for fine-tuning; quantization-aware
-    training takes the last fifth of the epochs, one at least. Both may fall between the same two
-    epochs; then pruning comes first.
+    Pruning ``halfway`` leaves half of the epochs, rounded up, for fine-tuning. Quantization-aware
+    training takes the last fifth of the epochs, at least one. At the same epoch, pruning is first.
     """
-    found = []
+    changes = []
     if config.pruning != "none":
-        found.append(Stage("prune", 0 if config.pruning_when == "before" else epochs // 2))
+        changes.append(Stage("prune", 0 if config.pruning_when == "before" else epochs // 2))
     if config.quantization == "qat_int8":
-        found.append(Stage("quantize", epochs - max(1, round(QAT_SHARE * epochs))))
-    return tuple(sorted(found, key=lambda stage: stage.after_epoch))
+        changes.append(Stage("quantize", epochs - max(1, round(QAT_SHARE * epochs))))
+    return tuple(sorted(changes, key=lambda stage: stage.after_epoch))

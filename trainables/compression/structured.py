@@ -1,4 +1,4 @@
-"""Removal of whole channels through the dependency graph of a network."""
+"""Structured pruning: removes whole channels by the dependency graph of a network."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     Side: TypeAlias = Literal["in", "out"]
 
 ROUND_TO = 8
-"""Channels are kept in multiples of this, which int8 kernels compute at once."""
+"""Layers keep a multiple of this many channels, which int8 kernels compute at once."""
 _SIDE = 64
-"""Side of the image that the network is traced with, pixels; a multiple of every stride."""
+"""Side of the image for tracing, pixels; a multiple of every stride."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelGroup:
-    """Channels that layers share, so that these lose the same ones."""
+    """Channels that several layers share, so that all of them lose the same ones."""
 
     channels: int
-    """Number of them before any goes."""
+    """Number of channels before pruning."""
     layers: tuple[tuple[str, Side], ...]
-    """Names of the layers and which side of each has the channels, once for each time it does."""
+    """Layers and the side with the channels; repeated if a layer has them several times."""
 
     def removed(self, ratio: float) -> int:
-        """Return how many of the channels ``prune_channels`` takes: none rather than all."""
-        kept = int(self.channels * (1 - ratio))
-        whole = kept - kept % ROUND_TO
-        return self.channels - whole if whole and kept < self.channels else 0
+        """Return how many channels ``prune_channels`` removes; it never removes all."""
+        target = int(self.channels * (1 - ratio))
+        remaining = target - target % ROUND_TO
+        return self.channels - remaining if remaining and target < self.channels else 0
 
 
 def channel_groups(model: nn.Module) -> tuple[ChannelGroup, ...]:
-    """Return the groups of channels that ``prune_channels`` takes some of; nothing is changed.
+    """Return the groups of channels that ``prune_channels`` prunes; ``model`` is not changed.
 
     Args:
         model: Takes N x 3 x H x W images, on any device, in evaluation mode.
@@ -54,36 +54,36 @@ def channel_groups(model: nn.Module) -> tuple[ChannelGroup, ...]:
     graph = pruning.DependencyGraph()
     with torch.enable_grad():
         graph.build_dependency(model, _traced(model))
-    found = []
+    groups = []
     for group in graph.get_all_groups(ignored_layers=classifiers(model)):
         channels, layers = len(group[0].idxs), []
-        for dependency, places in group:
+        for dependency, indices in group:
             name = names.get(dependency.target.module)
             if name is not None:
                 out = graph.is_out_channel_pruning_fn(dependency.handler)
                 side: Side = "out" if out else "in"
-                layers += [(name, side)] * (len(places) // channels)
-        found.append(ChannelGroup(channels, tuple(layers)))
-    return tuple(found)
+                layers += [(name, side)] * (len(indices) // channels)
+        groups.append(ChannelGroup(channels, tuple(layers)))
+    return tuple(groups)
 
 
 def prune_channels(
     model: nn.Module, ratio: float, importance: PruningImportance | None = None
 ) -> None:
-    """Take ``ratio`` of the channels out of every layer of ``model``, in place.
+    """Remove ``ratio`` of the channels of every layer of ``model``, in place.
 
-    The ratio is uniform, so the shape that is left depends on the architecture and the ratio alone
-    and is known before any training. Layers that share channels (residual sums, concatenations,
-    depthwise convolutions, squeeze-and-excite gates) lose the same ones. The classifier keeps its
-    outputs. Convolutions keep a multiple of 8 channels.
+    The ratio is uniform, so the resulting shapes depend on architecture and ratio alone and are
+    known before training. Layers that share channels (residual sums, concatenations, depthwise
+    convolutions, squeeze-and-excite gates) lose the same ones. The classifier keeps its outputs.
+    Convolutions keep a multiple of 8 channels.
 
     Args:
-        model: Takes N x 3 x H x W images, on any device; in training mode or not.
+        model: Takes N x 3 x H x W images, on any device, in any mode.
         ratio: Share of the channels, (0, 1).
-        importance: What ranks channels: ``magnitude`` (L2 norm of the weights), ``bn_scale``
-            (absolute scale of BatchNorm) or ``taylor`` (first-order change of the loss; the
-            parameters' gradients must be there). None keeps the first channels, for models whose
-            weights do not matter, those on the meta device included.
+        importance: Ranking of channels: ``magnitude`` (L2 norm of the weights), ``bn_scale``
+            (absolute scale of BatchNorm) or ``taylor`` (first-order change of the loss, which needs
+            gradients). None keeps the first channels, for models without trained weights, also on
+            the meta device.
 
     Raises:
         ValueError: the ratio is outside (0, 1), or gradients are missing.
@@ -120,7 +120,7 @@ def _traced(model: nn.Module) -> Tensor:
 
 
 def classifiers(model: nn.Module) -> list[nn.Module]:
-    """Return the layers whose outputs are the classes: the last one, and any that is called so."""
+    """Return the layers that output classes: the last one, and all named ``classifier``."""
     layers = [
         (name, module)
         for name, module in model.named_modules()
@@ -143,9 +143,10 @@ def _ranking(pruning: Any, importance: PruningImportance | None) -> Ranking:  # 
     )
 
     def ranked(group: Any) -> Tensor | None:  # noqa: ANN401
-        # Squeeze-and-excite has channels without BatchNorm; skipping them would change the shape.
-        found = chosen(group)
-        return magnitude(group) if found is None else found
+        # Channels without BatchNorm (in squeeze-and-excite) have no such score. Skipping them would
+        # make the shape depend on the importance.
+        scores = chosen(group)
+        return magnitude(group) if scores is None else scores
 
     return ranked
 

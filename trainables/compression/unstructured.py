@@ -1,4 +1,4 @@
-"""Removal of single weights, whose tensors keep their shape."""
+"""Unstructured pruning: sets single weights to 0."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _WEIGHT = "weight"
 
 
 def mask_weights(model: nn.Module, ratio: float) -> None:
-    """Set the ``ratio`` of the smallest weights of every layer to 0 and hold them there.
+    """Set the smallest weights of every layer to 0, and keep them there with masks.
 
-    The layers keep a mask (``torch.nn.utils.prune``), so that training goes on with the rest until
-    ``bake_masks``. The ratio is that of each layer, since weights in front of a BatchNorm cannot be
-    compared between layers. The dense latency and the MACs stay as they are.
+    Training continues with the other weights (``torch.nn.utils.prune``) until ``bake_masks``. The
+    ratio applies to each layer, because weights before a BatchNorm are not comparable between
+    layers. Dense latency and MACs do not change.
 
     Args:
         model: Changed in place.
-        ratio: Share of a layer's weights, (0, 1); biases and BatchNorm are left alone.
+        ratio: Share of a layer's weights, (0, 1); biases and BatchNorm are not pruned.
 
     Raises:
         ValueError: the ratio is outside (0, 1).
@@ -32,7 +32,7 @@ def mask_weights(model: nn.Module, ratio: float) -> None:
     if not 0 < ratio < 1:
         raise ValueError(f"pruning_ratio must be in (0, 1), got {ratio}")
     for layer in _layers(model):
-        # In NHWC order, torch's own look at the weights fails.
+        # torch's default scores fail on weights in NHWC order.
         scores = layer.weight.detach().contiguous()
         prune.l1_unstructured(  # type: ignore[no-untyped-call]
             layer, _WEIGHT, amount=ratio, importance_scores=scores
@@ -40,14 +40,14 @@ def mask_weights(model: nn.Module, ratio: float) -> None:
 
 
 def bake_masks(model: nn.Module) -> None:
-    """Make the zeros part of the weights and take the masks away, in place."""
+    """Write the zeros into the weights and remove the masks, in place."""
     for layer in _layers(model):
         if hasattr(layer, f"{_WEIGHT}_mask"):
             prune.remove(layer, _WEIGHT)  # type: ignore[no-untyped-call]
 
 
 def without_masks(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a model's state under the names and with the values it has once masks are baked."""
+    """Return a model's state as it is after ``bake_masks``."""
     plain = {}
     for name, tensor in state.items():
         stem = name.removesuffix("_orig")

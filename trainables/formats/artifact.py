@@ -1,4 +1,4 @@
-"""The formats that a deployed model is written in."""
+"""Writes deployed models as artifacts."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def write_artifact(
     *,
     batch_size: int = 1,
 ) -> str:
-    """Write a deployed ``model`` in the format of ``path``'s suffix; return the file's SHA-256.
+    """Write a deployed ``model`` in the format of ``path``'s suffix; return its SHA-256.
 
-    All formats take float32 images N x 3 x H x W, normalised, and return float32 logits of the same
+    All formats take normalized float32 images N x 3 x H x W and return float32 logits of the same
     size. A ``.pte`` takes exactly ``batch_size`` images, the others any number.
 
     Args:
         model: As ``trainables.compression.deployed.deploy`` returns it, on the CPU.
         resolution: Height and width of the images.
-        path: File that is written whole or not at all.
+        path: The file, which is replaced atomically.
         batch_size: Images of a ``.pte``, >= 1.
 
     Raises:
-        ValueError: the suffix names no format.
+        ValueError: the suffix is not that of a format.
         MissingExtraError: the exporter is not installed.
     """
     if path.suffix == ".pt2":
@@ -66,7 +66,7 @@ def write_artifact(
 
 
 def _onnx(model: nn.Module, resolution: Resolution) -> bytes:
-    """Return the ONNX file; int8 comes as QuantizeLinear and DequantizeLinear pairs."""
+    """Return the ONNX file; int8 is expressed by QuantizeLinear and DequantizeLinear pairs."""
     for library in ("onnx", "onnxscript"):
         need(library, "an ONNX artifact")
     plain = model.program if isinstance(model, FrozenProgram) else model.eval()
@@ -85,34 +85,34 @@ def _onnx(model: nn.Module, resolution: Resolution) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     proto = program.model_proto
-    _give_each_its_own(proto.graph)
+    _unshare_constants(proto.graph)
     for part in (*proto.graph.node, *proto.graph.value_info, proto.graph, proto):
-        del part.metadata_props[:]  # where in the code it comes from, absolute paths included
+        del part.metadata_props[:]  # source locations with absolute paths
     return bytes(proto.SerializeToString())
 
 
-def _give_each_its_own(graph: Any) -> None:  # noqa: ANN401 - onnx has no types
-    """Give every DequantizeLinear scale and zero point of its own.
+def _unshare_constants(graph: Any) -> None:  # noqa: ANN401 - onnx has no types
+    """Give every DequantizeLinear its own scale and zero point.
 
-    The exporter shares equal ones, and ONNX Runtime fails to shift them (``x64quantprecision``).
+    The exporter shares equal ones, which ONNX Runtime cannot shift for ``x64quantprecision``.
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     used: set[str] = set()
     for number, node in enumerate(graph.node):
         if node.op_type != "DequantizeLinear":
             continue
-        for place, name in enumerate(node.input):
+        for position, name in enumerate(node.input):
             if name in used:
                 graph.initializer.add().CopyFrom(constants[name])
-                graph.initializer[-1].name = node.input[place] = f"{name}_{number}_{place}"
+                graph.initializer[-1].name = node.input[position] = f"{name}_{number}_{position}"
             elif name in constants:
                 used.add(name)
 
 
 def _executorch(model: nn.Module, resolution: Resolution, batch_size: int) -> bytes:
-    """Return the ExecuTorch program, its layers handed to XNNPACK.
+    """Return the ExecuTorch program, delegated to XNNPACK.
 
-    BatchNorm is folded first, which halves the time that the lowering takes.
+    BatchNorm is folded first, which halves the time of lowering.
     """
     purpose = "a .pte artifact"
     exir = need("executorch.exir", purpose)
@@ -131,7 +131,7 @@ def _executorch(model: nn.Module, resolution: Resolution, batch_size: int) -> by
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' progress out of a trial's output."""
+    """Suppress the exporters' progress in a trial's output."""
     root = logging.getLogger()
     before = root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Int8 programs in torch's own operators."""
+"""Rewrites int8 programs into torch's own operators."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import Node
 
-_SPARE = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
-"""What an exporter notes of a node's origin, absolute paths included; a third of a small file."""
+_ORIGIN = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
+"""Metadata about a node's source, with absolute paths; a third of a small file."""
 
 
 def in_plain_operators(program: nn.Module) -> nn.Module:
-    """Return a copy of an int8 program without the operators that only torchao brings.
+    """Return a copy of an int8 program without the operators that torchao registers.
 
-    It computes the very same, weights stay int8, and its export loads where nothing but torch is
-    installed. Any other model comes back itself.
+    Its outputs are equal, its weights stay int8, and its export loads where only torch is
+    installed. Any other model is returned itself.
     """
     if not isinstance(program, GraphModule) or not any(map(_is_foreign, program.graph.nodes)):
         return program
     plain = copy.deepcopy(program)
-    known = torch.ops.quantized_decomposed
-    same = {
-        known.quantize_per_tensor.default: _quantize,
-        known.dequantize_per_tensor.default: _dequantize,
-        known.dequantize_per_channel.default: _dequantize_channels,
+    operators = torch.ops.quantized_decomposed
+    equivalents = {
+        operators.quantize_per_tensor.default: _quantize,
+        operators.dequantize_per_tensor.default: _dequantize,
+        operators.dequantize_per_channel.default: _dequantize_channels,
     }
     for node in plain.graph.nodes:
-        node.target = same.get(node.target, node.target) if _is_foreign(node) else node.target
+        if _is_foreign(node):
+            node.target = equivalents.get(node.target, node.target)
     plain.recompile()
     return plain
 
 
 def forget_origins(exported: ExportedProgram) -> None:
-    """Take out what the exporter noted of the place in the code that each node comes from."""
+    """Remove the metadata about the source code of each node."""
     for node in exported.graph.nodes:
-        for name in _SPARE:
+        for name in _ORIGIN:
             node.meta.pop(name, None)
 
 

@@ -1,4 +1,4 @@
-"""Exported programs on disk."""
+"""Exported programs (``.pt2``)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from search_spaces.resolution import Resolution
 
 PROGRAM = "deployed.pt2"
-"""What ships of a quantized trial, in the trial's folder."""
+"""File of a quantized trial's deployed program, in the trial's folder."""
 PROGRAM_DIGEST = "deployed.sha256"
-"""Its digest, beside it."""
+"""File of its SHA-256."""
 INT8_OPERATORS = b"quantized_decomposed"
-"""Name of the operators that importing torchao registers, as it stands in a ``.pt2`` file."""
+"""Name of torchao's operators in a ``.pt2`` file."""
 
 
 def export_program(
@@ -36,12 +36,12 @@ def export_program(
     Args:
         model: As ``trainables.compression.deployed.deploy`` returns it.
         resolution: Height and width of the images.
-        batch: Number of images, >= 1; None leaves it free from 1 to 4096.
-        plain: Write it in torch's own operators, for those who only run it; what is to be lowered
-            further must keep torchao's.
+        batch: Number of images, >= 1; None: any number from 1 to 4096.
+        plain: Use torch's own operators, so that the program runs without torchao; lowering to
+            ExecuTorch needs torchao's operators.
     """
     body = model.program if isinstance(model, FrozenProgram) else model.eval()
-    # Weights in NHWC order, as they are trained, confuse XNNPACK's lowering.
+    # XNNPACK's lowering fails on weights in NHWC order, in which they are trained.
     body = body.to(memory_format=torch.contiguous_format)
     size = (batch or 2, 3, resolution.height, resolution.width)
     free = torch.export.Dim("batch", min=1, max=LARGEST_BATCH)
@@ -64,7 +64,7 @@ def save_program(
     Args:
         model: As ``trainables.compression.deployed.deploy`` returns it.
         resolution: Height and width of the images.
-        path: File that is written whole or not at all.
+        path: The file, which is replaced atomically.
         plain: As in ``export_program``.
     """
     buffer = io.BytesIO()
@@ -74,10 +74,10 @@ def save_program(
 
 
 def load_program(path: Path) -> FrozenProgram:
-    """Return the program of a ``.pt2`` file; images N x 3 x H x W in, logits out.
+    """Return the program of a ``.pt2`` file, which maps images N x 3 x H x W to logits.
 
     Raises:
-        MissingExtraError: the program has 8-bit integers and torchao is not installed.
+        MissingExtraError: the program uses torchao's operators and torchao is not installed.
     """
     if INT8_OPERATORS in path.read_bytes():
         need("torchao.quantization.pt2e.quantize_pt2e", "an int8 program")

@@ -1,1 +1,1 @@
-"""Networks: the segmentation model a configuration describes."""
+"""Segmentation networks, built from trial configurations."""

@@ -1,4 +1,4 @@
-"""Feature extractors cut from torchvision's classifiers."""
+"""Feature extractors from torchvision's classifiers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from trainables.models.weights import Weights
 
 DILATED = tuple(name for name in BACKBONES if name != "vgg16")
-"""Backbones whose strides sit in convolutions, so that they can become dilations."""
+"""Backbones whose strides are in convolutions, so that they can be replaced by dilation."""
 
 OUTPUT_STRIDES = (8, 16, 32)
 LOW_LEVEL_END = {"mobilenet_v2": 4, "mobilenet_v3_large": 7, "mobilenet_v3_small": 4}
-"""Number of leading ``features`` of a MobileNet that make its low-level map."""
+"""Number of a MobileNet's leading ``features`` that compute its low-level map."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stages:
-    """A classifier without its classifying end, as blocks that run one after the other."""
+    """A classifier without its classification layers, as sequential blocks."""
 
     stem: tuple[nn.Module, ...]
-    """Layers before the first block, whose strides are never changed."""
+    """Layers before the first block; their strides are never changed."""
     stem_stride: int
-    """Input side over the side of the map that leaves the stem, pixels per pixel."""
+    """Side of the input over the side of the stem's output."""
     low: tuple[nn.Module, ...]
     """Blocks up to the low-level map."""
     high: tuple[nn.Module, ...]
@@ -42,7 +42,7 @@ class _Stages:
 
 
 class FeatureExtractor(nn.Module):
-    """Two feature maps of an image batch: an early one with detail, a deep one with meaning."""
+    """Computes a low-level and a high-level feature map of an image batch."""
 
     def __init__(self, stages: _Stages, output_stride: int) -> None:
         super().__init__()
@@ -73,21 +73,20 @@ def build_backbone(
 
     Low-level maps: ``layer1`` of a ResNet (stride 4), ``features[:4]`` of MobileNetV2 (stride 4),
     ``features[:7]`` of MobileNetV3-Large (8), ``features[:4]`` of MobileNetV3-Small (8).
-    MobileNetV2 always comes without its last 1x1 convolution, so with 320 channels.
+    MobileNetV2 never has its last 1x1 convolution, so its high-level map has 320 channels.
 
     Args:
         name: Backbone, by its torchvision name.
-        output_stride: Input side over the side of the high-level map: 8, 16 or 32.
+        output_stride: Side of the input over the side of the high-level map: 8, 16 or 32.
         last_expansion: MobileNetV3 only: keep the last 1x1 expansion; None keeps it.
         width: MobileNets only: multiplier of all channels; None keeps them.
-        weights: Where ImageNet weights come from (``trainables.models.weights``); None starts from
-            random ones, and then nothing is downloaded.
+        weights: Source of ImageNet weights (``trainables.models.weights``); None: random.
 
     Raises:
-        ValueError: a name, stride or option is impossible, or the weights do not fit.
-        WeightsError: the weights cannot be had.
+        ValueError: a name, stride or option is not valid, or the weights do not fit.
+        WeightsError: the weights are not available.
 
-    Source: the low-level layers are those of Chouti 2024, the dropped expansion is Kim et al. 2025.
+    Source: low-level layers from Chouti 2024, the dropped expansion from Kim et al. 2025.
     """
     _check(name, output_stride, last_expansion, width)
     classifier = _classifier(name, width)
@@ -121,7 +120,7 @@ def _check(
 def _classifier(name: str, width: float | None) -> nn.Module:
     options: dict[str, Any] = {} if width is None else {"width_mult": width}
     if name.startswith("mobilenet_v3"):
-        # torchvision's own momentum of 0.01 lags far behind the weights in runs of a few epochs.
+        # With torchvision's momentum of 0.01 the statistics lag behind the weights in short runs.
         options["norm_layer"] = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.1)
     return cast("nn.Module", get_model(name, weights=None, **options))
 

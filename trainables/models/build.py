@@ -1,4 +1,4 @@
-"""The segmentation model a configuration describes."""
+"""Builds the segmentation model of a configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SegmentationModel(nn.Module):
-    """A backbone with a head: images in, class logits at the size of the images out."""
+    """A backbone with a head; returns class logits at the size of the images."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class SegmentationModel(nn.Module):
         )
 
     def coarse_logits(self, images: Tensor) -> Tensor:
-        """Return logits (N x C x h x w) at the resolution the head works at."""
+        """Return logits (N x C x h x w) at the resolution of the head."""
         return cast("Tensor", self.head(*self.backbone(images)))
 
 
@@ -44,17 +44,17 @@ def build_model(
 ) -> SegmentationModel:
     """Return the dense float model of ``config`` in training mode, on torch's default device.
 
-    Only the architecture's dimensions are read; pruning or quantization come later in a trial.
+    Only the architecture's dimensions are used; the trial prunes and quantizes later.
 
     Args:
         config: The configuration.
         num_classes: Channels of the logits, >= 1.
-        weights: Where the backbone's ImageNet weights come from: a file, a folder of files,
-            ``torchvision``, or None (``none``) for random ones.
+        weights: Source of the backbone's ImageNet weights: a file, a folder of files,
+            ``torchvision``, or None (``none``) for random weights.
 
     Raises:
-        ValueError: a dimension is impossible, or the weights do not fit.
-        WeightsError: the weights cannot be had.
+        ValueError: a dimension is not valid, or the weights do not fit.
+        WeightsError: the weights are not available.
         LibraryMissingError: the architecture's library is not installed.
     """
     if not num_classes >= 1:
@@ -72,10 +72,10 @@ def build_model(
 
 
 def build_encoder(config: TrialConfig, weights: Weights = None) -> VggEncoder | FeatureExtractor:
-    """Return the backbone of a configuration of our own architectures: images in, maps out.
+    """Return the backbone of a configuration of our own architectures.
 
     Args:
-        config: Already known to go together; ``build_model`` checks.
+        config: A valid combination, as ``build_model`` checks.
         weights: As for ``build_model``.
     """
     if config.backbone == "vgg16":
@@ -92,7 +92,7 @@ def build_encoder(config: TrialConfig, weights: Weights = None) -> VggEncoder | 
 def build_head(
     config: TrialConfig, encoder: VggEncoder | FeatureExtractor, num_classes: int
 ) -> nn.Module:
-    """Return what makes logits of the maps of ``encoder``, for our own architectures."""
+    """Return the head of our own architectures for the maps of ``encoder``."""
     if isinstance(encoder, VggEncoder):
         return VggDeconvHead(num_classes=num_classes, dropout=config.dropout)
     low, high = encoder.low_channels, encoder.high_channels

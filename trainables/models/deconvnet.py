@@ -1,4 +1,4 @@
-"""DeconvNet: an encoder mirrored by layers that enlarge."""
+"""DeconvNet: an encoder mirrored by an upsampling decoder."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from trainables.models.weights import Weights
 
 VGG_DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64, 64))
-"""Channels of the layers behind each unpooling, deepest first."""
+"""Channels of the layers after each unpooling, deepest first."""
 VGG_WIDE = 4096
 LIGHT_WIDE = 1000
 LIGHT_STAGES = ((96, 1), (40, 1), (24, 2), (16, 2))
-"""Channels and enlargement of the light decoder's stages, deepest first; the last one makes the
-classes and enlarges by 4."""
+"""Channels and upsampling factor of the light decoder's stages, deepest first; one more stage
+computes the classes and upsamples by 4."""
 LIGHT_EXPANSION = 3
-"""Channels inside a light decoder's block over those that leave it."""
+"""Inner channels over output channels of a light decoder's block."""
 STAGE_BLOCKS = 3
 
 
 class Pooled(NamedTuple):
-    """What a max-unpooling needs to know of its pooling."""
+    """Input of the max-unpooling that reverses a pooling."""
 
     indices: torch.Tensor
-    """Places of the maxima, N x C x h x w."""
+    """Positions of the maxima, N x C x h x w."""
     size: torch.Size
     """Shape of the map before the pooling."""
 
 
 class VggEncoder(nn.Module):
-    """VGG16's convolutions with BatchNorm, which remembers where its poolings looked."""
+    """VGG16's convolutions with BatchNorm; also returns the indices of its poolings."""
 
     def __init__(self, weights: Weights = None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class VggEncoder(nn.Module):
         self.high_channels = 512
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, tuple[Pooled, ...]]:
-        """Return the deepest map (stride 32), and of each pooling what undoes it."""
+        """Return the deepest map (stride 32) and the unpooling input of each pooling."""
         poolings: list[Pooled] = []
         features = images
         for stage in self.stages:
@@ -69,7 +69,7 @@ class VggEncoder(nn.Module):
 
 
 class VggDeconvHead(nn.Module):
-    """The mirror of VGG16: 7x7 layers of 4096 channels, unpooling at the encoder's own places.
+    """The mirror of VGG16: 7x7 layers of 4096 channels, unpooling with the encoder's indices.
 
     Source: Noh et al. 2015, "Learning Deconvolution Network for Semantic Segmentation".
     """
@@ -93,19 +93,18 @@ class VggDeconvHead(nn.Module):
         """Return logits (N x C x H x W) at the size of the images."""
         features = self.bottleneck(high)
         for stage, pooled in zip(self.stages, reversed(poolings), strict=True):
-            whole = functional.max_unpool2d(
-                features, pooled.indices, (2, 2), output_size=pooled.size
+            features = stage(
+                functional.max_unpool2d(features, pooled.indices, (2, 2), output_size=pooled.size)
             )
-            features = stage(whole)
         return cast("torch.Tensor", self.classifier(features))
 
 
 class LightDeconvHead(nn.Module):
-    """The small DeconvNet: stages of three inverted residuals, enlarging by transposed convolution.
+    """The small DeconvNet: stages of three inverted residuals with transposed convolutions.
 
-    The paper gives channels and sizes of all stages, not the kernels. Here Conv67 is a 1x1
-    convolution before a 3x3 one of dilation 3, which sees the whole 7x7 field, and Deconv67 the
-    latter's mirror; an enlargement by s has a kernel of 2s, every other depthwise layer is 3x3.
+    The paper gives channels and sizes of all stages, but no kernels. Here Conv67 is a 1x1
+    convolution before a 3x3 one of dilation 3, with a receptive field of 7x7, and Deconv67 is the
+    latter's mirror. Upsampling by s has a kernel of 2s; other depthwise kernels are 3x3.
 
     Source: Renaud, Nivelet Etcheberry, POSTECH project report.
     """
@@ -140,19 +139,19 @@ class Layer:
 
     @property
     def field(self) -> int:
-        """Side of what one output sees, pixels."""
+        """Receptive field, pixels per side."""
         return self.dilation * (self.kernel - 1) + 1
 
 
 class Bottleneck(nn.Module):
-    """A map summed up over a 7x7 field, then spread over it again.
+    """Convolves a map down over a 7x7 field, then transposes that.
 
-    A map of 7x7 (images of 224x224) becomes a single place in between, as in the papers; a smaller
-    one is padded to that size first and cut back after.
+    A 7x7 map (images of 224x224) is reduced to a single position in between, as in the papers; a
+    smaller map is padded to 7x7 first and cropped afterwards.
     """
 
     def __init__(self, *layers: Layer, dropout: float) -> None:
-        """Gather by ``layers``, of which one has a field; spread by its mirror."""
+        """Reduce by ``layers`` and expand by the mirror of the one with the largest field."""
         super().__init__()
         widest = max(layers, key=lambda layer: layer.field)
         self.field = widest.field
@@ -206,7 +205,7 @@ def _light_stage(channels: int, width: int, scale: int) -> nn.Sequential:
 
 
 class LightResidual(nn.Module):
-    """A block whose output is added to its input."""
+    """Adds the output of a block to its input."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -218,7 +217,7 @@ class LightResidual(nn.Module):
 
 
 def _light_block(channels: int, width: int, scale: int) -> nn.Sequential:
-    """Return an inverted residual whose depthwise convolution enlarges by ``scale``."""
+    """Return an inverted residual whose depthwise convolution upsamples by ``scale``."""
     inside = max(channels, LIGHT_EXPANSION * width)
     kernel, padding = (3, 1) if scale == 1 else (2 * scale, scale // 2)
     expand = [nn.Conv2d(channels, inside, 1, bias=False), nn.BatchNorm2d(inside), nn.Hardswish()]

@@ -1,4 +1,4 @@
-"""Conversion of a network's late strides into dilations."""
+"""Replaces the late strides of a network by dilation."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 def limit_stride(blocks: Iterable[nn.Module], *, stride: int, output_stride: int) -> None:
     """Change ``blocks`` in place so that the product of all strides stays at ``output_stride``.
 
-    Every stride beyond the limit becomes 1, while the convolutions behind it are dilated by what
-    was removed. Each value the strided network computes then appears in the dense map at the
-    positions the stride would have kept (exactly so where no layer looks at the whole map, as
-    squeeze-and-excite does). Works on any blocks whose strides sit in convolutions: ResNet's basic
-    block, whose class takes no dilation in torchvision, as well as inverted residuals.
+    Every stride beyond the limit becomes 1, and the convolutions after it are dilated by the
+    removed factor. The dense map then has the values of the strided network at the positions that
+    the stride would keep; exactly, unless a layer such as squeeze-and-excite uses the whole map.
+    Works for all blocks whose strides are in convolutions, also for ResNet's basic block, which
+    accepts no dilation in torchvision.
 
     Args:
-        blocks: Parts that run one after the other, each with one stride at most on every path.
+        blocks: Sequential blocks, each with at most one stride on every path.
         stride: Product of the strides before the first block.
         output_stride: Limit, a power of two not below ``stride``.
 
@@ -42,7 +42,7 @@ def _convolutions(block: nn.Module) -> list[nn.Conv2d]:
 
 
 def _dilate(block: nn.Module, *, before: int, after: int) -> None:
-    """Dilate up to the removed stride by ``before``, behind it by ``after``."""
+    """Dilate convolutions up to the removed stride by ``before``, later ones by ``after``."""
     convolutions = _convolutions(block)
     passed = before == after
     for conv in convolutions:

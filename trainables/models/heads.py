@@ -1,4 +1,4 @@
-"""Segmentation heads: class scores from the feature maps of a backbone."""
+"""Segmentation heads: class logits from the feature maps of a backbone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def atrous_rates(output_stride: int) -> tuple[int, int, int]:
 
 
 def _prepare(aspp: ASPP, dropout: float) -> ASPP:
-    """Set the dropout of ``aspp``, and let its image pooling take single images in training."""
+    """Set the dropout of ``aspp``, and make its image pooling accept single images in training."""
     pooling = cast("nn.Sequential", aspp.convs[-1])
     pooling[2] = SingleValueBatchNorm2d(ASPP_CHANNELS)
     cast("nn.Dropout", cast("nn.Sequential", aspp.project)[-1]).p = dropout
@@ -49,12 +49,12 @@ class DeepLabV3Head(nn.Module):
         _prepare(cast("ASPP", self.layers[0]), dropout)
 
     def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """Return logits (N x C x h x w) at the size of ``high``; ``low`` is not looked at."""
+        """Return logits (N x C x h x w) at the size of ``high``; ``low`` is not used."""
         return cast("torch.Tensor", self.layers(high))
 
 
 class DeepLabV3PlusHead(nn.Module):
-    """DeepLabv3+: ASPP, brought to the low-level map and refined together with it.
+    """DeepLabv3+: ASPP, upsampled to the low-level map and refined together with it.
 
     Source: Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution"; the papers
     differ in the number of 3x3 convolutions (Chouti 2024: 1, Kim et al. 2025: 2).
@@ -91,10 +91,10 @@ class DeepLabV3PlusHead(nn.Module):
 
 
 class LiteHead(nn.Module):
-    """LR-ASPP: a gated 1x1 convolution, scores of both maps added at the size of the early one.
+    """LR-ASPP: a gated 1x1 convolution; adds the logits of both maps at the size of the low one.
 
-    Source: Howard et al. 2019, "Searching for MobileNetV3", section 6.4, as torchvision builds it
-    (which has no dropout; here it comes before the deep map's classifier).
+    Source: Howard et al. 2019, "Searching for MobileNetV3", section 6.4, as torchvision builds it,
+    with dropout added before the classifier of the high-level map.
     """
 
     def __init__(

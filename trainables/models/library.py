@@ -18,7 +18,7 @@ ENCODERS = {
     "mobilenet_v3_small": "tu-mobilenetv3_small_100",
     "vgg16": "vgg16_bn",
 }
-"""The library's names of backbones that it calls otherwise than torchvision."""
+"""The library's names of backbones, where they differ from torchvision's."""
 STANDARD_MOMENTUM = 0.1
 
 
@@ -27,7 +27,7 @@ class LibraryMissingError(Exception):
 
 
 class LibraryHead(nn.Module):
-    """A decoder of the library with its classifier, without the last enlargement."""
+    """A decoder of the library with its classifier, without the last upsampling."""
 
     def __init__(self, decoder: nn.Module, classifier: nn.Module, dropout: float) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class LibraryHead(nn.Module):
         self.classifier = classifier
 
     def forward(self, *features: torch.Tensor) -> torch.Tensor:
-        """Return logits (N x C x h x w) from the encoder's maps, earliest first."""
+        """Return logits (N x C x h x w) of the encoder's maps, earliest first."""
         return cast("torch.Tensor", self.classifier(self.dropout(self.decoder([*features]))))
 
 
@@ -45,25 +45,25 @@ def library_parts(
 ) -> tuple[nn.Module, nn.Module]:
     """Return the encoder and the head of a configuration whose ``arch`` is ``smp/...``.
 
-    The encoder ends at stride 32 and nothing is downloaded. Built on the CPU, then moved to torch's
-    default device: some encoders compute while they are built.
+    The encoder ends at stride 32. Nothing is downloaded.
 
     Args:
         config: The configuration.
         num_classes: Channels of the logits, >= 1.
-        weights: File (or folder of files) with the encoder's own state; None starts from random.
+        weights: File (or folder of files) with the encoder's state; None: random weights.
 
     Raises:
         LibraryMissingError: the library is not installed.
-        ValueError: it has no such architecture or encoder, cannot join the two, or the weights
-            do not fit.
+        ValueError: it lacks the architecture or encoder, cannot combine them, or the weights do
+            not fit.
     """
+    # Some encoders compute while they are built, which the meta device cannot.
     device = torch.get_default_device()
     with torch.device("cpu"):
         model = _create(config, num_classes)
     if weights is not None:
         _fill(model.encoder, config.backbone, weights)
-    _follow_in_short_runs(model)
+    _set_standard_momentum(model)
     classifier = cast("nn.Sequential", model.segmentation_head)[0]
     head = LibraryHead(model.decoder, classifier, config.dropout)
     return model.encoder.to(device), head.to(device)
@@ -103,8 +103,8 @@ def _fill(encoder: nn.Module, backbone: str, weights: Weights) -> None:
     fit(encoder, state, f"{weights} does not fit the encoder {backbone}")
 
 
-def _follow_in_short_runs(model: nn.Module) -> None:
-    """Let running statistics follow the weights; timm's MobileNets come with a slow momentum."""
+def _set_standard_momentum(model: nn.Module) -> None:
+    """Replace the momentum of timm's MobileNets, whose statistics lag behind in short runs."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = STANDARD_MOMENTUM

@@ -1,4 +1,4 @@
-"""Batch normalisation of maps that may hold a single value."""
+"""Batch normalization of maps that may have a single value per channel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class SingleValueBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that also trains where a channel has a single value.
+    """Batch normalization that also trains with a single value per channel.
 
-    The image pooling of ASPP, say, leaves one value per channel of each image. For a batch of one
-    image the batch statistics do not exist: the running ones are used then, and left as they are.
+    ASPP's image pooling, for example, returns one value per channel and image. A batch of one image
+    then has no batch statistics; the running statistics are used and stay unchanged.
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the base class's name)
-        """Return ``input`` (N x C x H x W) normalised per channel."""
+        """Return ``input`` (N x C x H x W) normalized per channel."""
         if self.training and input.numel() == self.num_features:
             return functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps

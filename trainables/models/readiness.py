@@ -1,4 +1,4 @@
-"""Whether networks can be built, with their pretrained weights, before anything is started."""
+"""Checks that networks and their pretrained weights are available, before a sweep starts."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from trainables.models.weights import Weights
 
 LONGEST = 400
-"""Characters of a reason that are shown."""
+"""Longest reason in an error, characters."""
 
 
 class UnbuildableError(Exception):
-    """Networks cannot be built, or their weights cannot be had; the message names all of them."""
+    """Networks cannot be built, or their weights are not available; the message lists all."""
 
 
 def check_networks(networks: Iterable[TrialConfig], weights: Weights) -> None:
-    """Build what may fail to be built, once for every encoder; download what is to be downloaded.
+    """Build every network that may fail, once per encoder, and download its weights.
 
-    Networks of ours without pretrained weights always can be built, so they are passed over.
-    Torch's random numbers are left as they were.
+    Our own architectures without pretrained weights cannot fail, so they are skipped. The state of
+    torch's random generator stays the same.
 
     Args:
-        networks: Configurations; those alike in encoder and kind of architecture count once.
-        weights: Where pretrained weights come from; None (``none``) for random ones.
+        networks: Configurations.
+        weights: Source of pretrained weights; None (``none``) for random weights.
 
     Raises:
-        UnbuildableError: some cannot be built, or their weights are missing or those of others.
+        UnbuildableError: networks cannot be built, or their weights are missing or do not fit.
     """
     weights = given_weights(weights)
     faults: dict[str, str] = {}
-    chosen = {_key(each, weights): each for each in networks if _may_fail(each, weights)}
+    chosen = {_key(c, weights): c for c in networks if _may_fail(c, weights)}
     with torch.random.fork_rng(devices=[]):
         for config in chosen.values():
             try:
@@ -62,7 +62,7 @@ def _may_fail(config: TrialConfig, weights: Weights) -> bool:
 
 
 def _key(config: TrialConfig, weights: Weights) -> tuple[object, ...]:
-    """Return what two networks are alike in where one can be built if the other can."""
+    """Return a key that is equal for networks of which all or none can be built."""
     if config.arch not in BUILTIN_ARCHS:
         return (config.arch, config.backbone)
     return (None if weights is None else config.backbone, config.width)

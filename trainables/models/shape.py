@@ -1,4 +1,4 @@
-"""What a configuration's cost depends on."""
+"""The dimensions of a configuration that its cost depends on."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SHAPING_FIELDS = (
     "pruning",
     "pruning_ratio",
 )
-"""Dimensions of a configuration that latency depends on; none of the training's are among them."""
+"""Dimensions that latency depends on; those of the training are not among them."""
 INT8 = ("ptq_int8", "qat_int8")
-"""Values of ``quantization`` whose artifact computes with 8-bit integers."""
+"""Values of ``quantization`` whose artifacts compute with 8-bit integers."""
 
 
 def cost_shape(config: TrialConfig) -> dict[str, object]:
     """Return JSON values that are equal for configurations of equal cost.
 
-    Int8 models are alike however their ranges were found, and so are dense ones whichever of their
-    weights are 0.
+    The cost of int8 models does not depend on how they were calibrated, and that of dense models
+    not on which weights are 0.
     """
     shape = {name: getattr(config, name) for name in SHAPING_FIELDS}
     shape["resolution"] = str(config.resolution)
@@ -44,7 +44,7 @@ def shape_key(config: TrialConfig) -> str:
 
 
 def dense_architecture(config: TrialConfig) -> TrialConfig:
-    """Return ``config`` with all that does not shape the dense model's weights at default."""
+    """Return ``config`` with only the dimensions that define the shapes of the dense weights."""
     return TrialConfig(
         arch=config.arch,
         backbone=config.backbone,

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Weights: TypeAlias = str | Path | None
-"""``torchvision`` (downloaded once), a file, a folder of files named after their backbones, or None
-(also ``none``) for random weights."""
+"""``torchvision`` (downloaded once), a file, a folder of files named after their backbones, or
+``none`` or None for random weights."""
 
 TORCHVISION = "torchvision"
 NONE = "none"
 SUFFIXES = (".safetensors", ".pth", ".pt")
 TORCHVISION_NAMES = {"vgg16": "vgg16_bn"}
-"""Backbones whose torchvision name is another."""
+"""torchvision's names of backbones, where they differ."""
 
 
 class WeightsError(Exception):
-    """Pretrained weights cannot be had."""
+    """Pretrained weights are not available."""
 
 
 def given_weights(weights: Weights) -> Weights:
@@ -37,11 +37,11 @@ def given_weights(weights: Weights) -> Weights:
 
 
 def fill_classifier(classifier: nn.Module, name: str, weights: str | Path) -> None:
-    """Fill torchvision's ``classifier`` in place; its classifying end may be of another size.
+    """Load weights into torchvision's ``classifier`` in place, except its classification layers.
 
     Raises:
-        ValueError: the weights are those of another network.
-        WeightsError: they cannot be had.
+        ValueError: the weights belong to another network.
+        WeightsError: they are not available.
     """
     state = backbone_weights(name, weights)
     state = {key: value for key, value in state.items() if not _classifying(key)}
@@ -49,13 +49,13 @@ def fill_classifier(classifier: nn.Module, name: str, weights: str | Path) -> No
 
 
 def fit(network: nn.Module, state: Mapping[str, torch.Tensor], complaint: str) -> None:
-    """Load ``state`` into ``network`` in place; a classifying end may be missing.
+    """Load ``state`` into ``network`` in place; classification layers may be missing.
 
     Raises:
         ValueError: names or shapes differ; the message begins with ``complaint``.
     """
     try:
-        # The library's encoders override the method and return nothing.
+        # The library's encoders override load_state_dict and return None.
         missing, unknown = nn.Module.load_state_dict(network, state, strict=False)
     except RuntimeError as error:
         raise ValueError(f"{complaint}: {error}") from error
@@ -68,11 +68,11 @@ def fit(network: nn.Module, state: Mapping[str, torch.Tensor], complaint: str) -
 
 
 def backbone_weights(name: str, weights: str | Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of backbone ``name`` that ``weights`` names.
+    """Return the tensors of backbone ``name`` from ``weights``.
 
     Raises:
-        ValueError: the file is no sound file of tensors.
-        WeightsError: there is no such file, or torchvision's cannot be downloaded.
+        ValueError: the file is not a file of tensors.
+        WeightsError: the file does not exist, or the download failed.
     """
     if weights == TORCHVISION:
         return _download(name)
@@ -80,26 +80,26 @@ def backbone_weights(name: str, weights: str | Path) -> dict[str, torch.Tensor]:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors in a ``.safetensors`` file or a pickle of tensors; no code is run.
+    """Return the tensors in a ``.safetensors`` file or a pickle of tensors; no code is executed.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: it is not such a file.
     """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} is no sound file of tensors: {error}") from error
+        raise ValueError(f"{path} is not a readable file of tensors: {error}") from error
 
 
 def _find(path: Path, name: str) -> Path:
     if path.is_file():
         return path
     files = [path / f"{name.replace('/', '_')}{suffix}" for suffix in SUFFIXES]
-    found = [file for file in files if file.is_file()]
-    if found:
-        return found[0]
+    existing = [file for file in files if file.is_file()]
+    if existing:
+        return existing[0]
     wanted = f"{files[0].name} or {files[1].name}" if path.is_dir() else f"a file or folder {path}"
     raise WeightsError(
         f"there are no weights of {name}: no {wanted} in {path if path.is_dir() else path.parent}; "
@@ -119,9 +119,9 @@ def _download(name: str) -> dict[str, torch.Tensor]:
         return dict(best.get_state_dict(progress=False, check_hash=True))
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
-            f"torchvision's weights of {name} cannot be fetched from {best.url} ({error}); without "
-            f"a network, fetch that file elsewhere and give its path as weights, or train from "
-            f"scratch with {NONE}"
+            f"torchvision's weights of {name} cannot be downloaded from {best.url} ({error}); "
+            "without a network, download that file elsewhere and give its path as weights, or "
+            f"train from scratch with {NONE}"
         ) from error
 
 

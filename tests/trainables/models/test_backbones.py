@@ -102,7 +102,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     file.write_bytes(pickle.dumps({"conv1.weight": _Reduces(tmp_path / "ran")}, protocol=2))
-    with pytest.raises(ValueError, match="no sound file of tensors"):
+    with pytest.raises(ValueError, match="not a readable file of tensors"):
         build_backbone("resnet18", output_stride=8, weights=file)
     assert not (tmp_path / "ran").exists()
 
@@ -111,7 +111,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_a_cut_off_file_is_refused(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"weights{suffix}"
     file.write_bytes(b"\x08")
-    with pytest.raises(ValueError, match="no sound file of tensors"):
+    with pytest.raises(ValueError, match="not a readable file of tensors"):
         build_backbone("resnet18", output_stride=8, weights=file)
 
 

@@ -98,5 +98,5 @@ def test_too_few_pixels_give_it_scales_that_xnnpack_refuses(
 ) -> None:
     monkeypatch.setattr(deployed, "STAND_IN_PIXELS", 0)
     write_artifact(stand_in(DEEP, 4), DEEP.resolution, tmp_path / "refused.pte")
-    with pytest.raises(ArtifactError, match=r"XNNPACK refuses it.*unsupported_parameter"):
+    with pytest.raises(ArtifactError, match=r"XNNPACK rejects it.*unsupported_parameter"):
         open_artifact(tmp_path / "refused.pte")

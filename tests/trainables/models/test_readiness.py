@@ -51,7 +51,7 @@ def test_all_that_is_missing_or_does_not_fit_is_named_at_once(tmp_path: Path) ->
     heading, *lines = str(caught.value).splitlines()
     assert heading == "3 faults in the networks of the sweep:"
     assert "deeplabv3plus on resnet18: there are no weights of resnet18" in lines[0]
-    assert "resnet50.pth is no sound file of tensors" in lines[1]
+    assert "resnet50.pth is not a readable file of tensors" in lines[1]
     assert "deeplabv3plus on mobilenet_v2, width 0.5: " in lines[2]
     assert "does not fit mobilenet_v2" in lines[2]
 
@@ -66,7 +66,9 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.Monke
         raise URLError("no route to host")
 
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", unreachable)
-    with pytest.raises(UnbuildableError, match=r"cannot be fetched from .*resnet18-.*from scratch"):
+    with pytest.raises(
+        UnbuildableError, match=r"cannot be downloaded from .*resnet18-.*from scratch"
+    ):
         check_networks([config()], "torchvision")
 
 

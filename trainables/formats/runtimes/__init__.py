@@ -1,1 +1,1 @@
-"""Runtimes: what runs an artifact on a device."""
+"""Runtimes, which run artifacts on a device."""

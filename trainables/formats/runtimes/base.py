@@ -1,4 +1,4 @@
-"""What every runtime offers."""
+"""The protocol of all runtimes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ArtifactRunner(Protocol):
-    """An artifact that is loaded and ready."""
+    """A loaded artifact."""
 
     runtime: str
     """Library with its version."""

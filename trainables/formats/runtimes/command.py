@@ -1,4 +1,4 @@
-"""The user's own program, which times an artifact wherever it likes."""
+"""The target ``command``: a program of the user times the artifact."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from trainables.config import TargetConfig
 
 TIMEOUT_SECONDS = 600.0
-"""Longest time that the program may take."""
+"""Time limit of the program, seconds."""
 
 
 def command_line(target: TargetConfig, artifact: Path, resolution: Resolution) -> list[str]:
-    """Return the words of the program that ``target.command`` names, without any shell.
+    """Return ``target.command`` as words; no shell is involved.
 
     ``{artifact}``, ``{threads}``, ``{batch_size}``, ``{warmup}``, ``{repeats}``, ``{height}`` and
-    ``{width}`` are filled in; an artifact that is named nowhere comes last.
+    ``{width}`` are replaced; without ``{artifact}``, the artifact is appended.
 
     Raises:
         ValueError: the target has no command, or one with an unknown placeholder.
@@ -55,36 +55,37 @@ def command_line(target: TargetConfig, artifact: Path, resolution: Resolution) -
 
 
 def _filled(word: str, known: Mapping[str, object]) -> str:
-    """Return ``word`` with its placeholders and secrets put in; neither is split into words."""
+    """Return ``word`` with placeholders and secrets replaced; their values are never split."""
     named = re.sub(r"\$\{(\w+)\}", r"${{\1}}", word)
     return expand(named.format(**known))
 
 
 def run_command(target: TargetConfig, artifact: Path, resolution: Resolution) -> list[float]:
-    """Return the milliseconds that the program of ``target`` printed, one pass each.
+    """Return the milliseconds that the program of ``target`` prints, one line per pass.
 
-    Every line of its standard output that is a number counts; other lines do not.
+    Lines of its standard output that are not numbers are ignored.
 
     Raises:
-        ValueError: the target has no sound command.
+        ValueError: the target has no valid command.
         ArtifactError: the program failed, or printed no number above 0.
     """
     words = command_line(target, artifact, resolution)
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own program
+        process = subprocess.run(  # noqa: S603 - the user's own program
             words, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ArtifactError(f"{shlex.join(words)} could not be run: {error}") from error
-    if done.returncode != 0:
-        raise ArtifactError(
-            f"{shlex.join(words)} ended with {done.returncode}: {_tail(done.stderr or done.stdout)}"
-        )
-    times = [number for line in done.stdout.splitlines() if (number := _number(line)) is not None]
+    if process.returncode != 0:
+        output = _tail(process.stderr or process.stdout)
+        raise ArtifactError(f"{shlex.join(words)} ended with {process.returncode}: {output}")
+    times = [
+        number for line in process.stdout.splitlines() if (number := _number(line)) is not None
+    ]
     if not times:
         raise ArtifactError(
             f"{shlex.join(words)} printed no milliseconds; each pass is a line with a number above "
-            f"0, got: {_tail(done.stdout)}"
+            f"0, got: {_tail(process.stdout)}"
         )
     return times
 

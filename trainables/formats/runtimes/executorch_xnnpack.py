@@ -1,4 +1,4 @@
-"""ExecuTorch with XNNPACK's kernels on the processor."""
+"""ExecuTorch with XNNPACK's kernels on the CPU."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from executorch.runtime import Runtime
 Runtime.get().load_program(sys.argv[1]).load_method("forward")
 """
 _LOAD_SECONDS = 600
-_REFUSED = "XNN Runtime creation failed"
-"""Before the status with which XNNPACK refused a program."""
+_REJECTED = "XNN Runtime creation failed"
+"""Text that precedes the status with which XNNPACK rejects a program."""
 
 
 def version() -> str:
@@ -38,19 +38,19 @@ def version() -> str:
 
 
 class ExecutorchRunner:
-    """A ``.pte`` file; it takes as many images at once as it was made for."""
+    """A ``.pte`` file; its batch size is fixed."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Load ``path``; all programs of this process run on ``threads`` threads from now on.
+        """Load ``path``; all programs of this process then run on ``threads`` threads.
 
         Raises:
             MissingExtraError: executorch is not installed.
-            ArtifactError: XNNPACK refuses it, which is tried in another process.
+            ArtifactError: XNNPACK rejects it, which another process tests first.
         """
         runtime: Any = need("executorch.runtime", _PURPOSE)
         pool: Any = need("executorch.extension.pybindings.portable_lib", _PURPOSE)
         _try_loading(path)
-        # ExecuTorch has one pool for the whole process, and no other way to set its size.
+        # ExecuTorch has one thread pool per process, and this is the only way to set its size.
         pool._unsafe_reset_threadpool(threads)  # noqa: SLF001
         self.runtime = version()
         self._program = runtime.Runtime.get().load_program(path)
@@ -62,14 +62,12 @@ class ExecutorchRunner:
 
 
 def _try_loading(path: Path) -> None:
-    """Load ``path`` in a process of its own, as what XNNPACK refuses may end the one that loads.
+    """Load ``path`` in a separate process first: a program that XNNPACK rejects may crash it.
 
-    Why it refuses is written to that process's standard error and told nowhere else. Any other
-    error that Python would see is left to the load in this process.
-
-    Source: executorch 1.5 frees a refused delegate's memory twice.
+    executorch 1.5 frees a rejected delegate's memory twice. The reason appears only on the standard
+    error of that process. Other errors are raised by the load in this process.
     """
-    done = subprocess.run(  # noqa: S603 - this interpreter, with a path as its argument
+    process = subprocess.run(  # noqa: S603 - this interpreter, with a path as its argument
         [sys.executable, "-c", _LOAD, str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -79,10 +77,10 @@ def _try_loading(path: Path) -> None:
         timeout=_LOAD_SECONDS,
         check=False,
     )
-    said = [line.split("] ")[-1] for line in done.stderr.splitlines() if _REFUSED in line]
-    if done.returncode < 0:
-        reason = said[0] if said else "no reason given"
-        name = signal.Signals(-done.returncode).name
-        raise ArtifactError(f"XNNPACK refuses it, and executorch ends with {name}: {reason}")
-    if done.returncode and said:
-        raise ArtifactError(f"XNNPACK refuses it: {said[0]}")
+    reasons = [line.split("] ")[-1] for line in process.stderr.splitlines() if _REJECTED in line]
+    if process.returncode < 0:
+        reason = reasons[0] if reasons else "no reason given"
+        name = signal.Signals(-process.returncode).name
+        raise ArtifactError(f"XNNPACK rejects it, and executorch ends with {name}: {reason}")
+    if process.returncode and reasons:
+        raise ArtifactError(f"XNNPACK rejects it: {reasons[0]}")

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the processor."""
+"""ONNX Runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def version() -> str:
 
 
 class OnnxRunner:
-    """An ONNX file in a session of its own."""
+    """An ONNX file in its own session."""
 
     def __init__(self, path: Path, threads: int) -> None:
         """Load ``path`` to run on ``threads`` threads.
@@ -37,8 +37,8 @@ class OnnxRunner:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Without VNNI the fast int8 kernels add in 16 bits, which overflow: a sixth of an untrained
-        # network's largest logit, 3 % of all pixels of a trained one.
+        # On CPUs without VNNI the fast int8 kernels accumulate in 16 bits, which overflows. Measured
+        # errors: a sixth of an untrained network's largest logit, 3 % of a trained one's pixels.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self.runtime = version()
         self._session = library.InferenceSession(

@@ -1,4 +1,4 @@
-"""Which runtime opens which artifact."""
+"""The runtime of each artifact format."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def open_artifact(path: Path, *, threads: int = 1) -> ArtifactRunner:
-    """Return the artifact at ``path``, loaded by the runtime that its suffix names.
+    """Return the artifact at ``path``, loaded by the runtime of its suffix.
 
-    ``.pt2`` runs on torch's own threads.
+    ``threads`` has no effect on ``.pt2``, which uses torch's threads.
 
     Raises:
-        ValueError: the suffix is none of ``.pt2``, ``.onnx``, ``.pte``.
+        ValueError: the suffix is not one of ``.pt2``, ``.onnx``, ``.pte``.
         MissingExtraError: the runtime is not installed.
         ArtifactError: the runtime cannot load it.
     """

@@ -1,4 +1,4 @@
-"""PyTorch running an exported program."""
+"""PyTorch as the runtime of exported programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ProgramRunner:
-    """A ``.pt2`` file; int8 programs compute what int8 kernels would, slower than float ones."""
+    """A ``.pt2`` file; int8 programs are simulated, slower than float programs."""
 
     def __init__(self, path: Path) -> None:
         """Load ``path``."""

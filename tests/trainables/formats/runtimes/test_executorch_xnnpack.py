@@ -30,15 +30,15 @@ def test_scales_that_it_refuses_are_an_error_with_the_reason(tmp_path: Path) -> 
     model = nn.Sequential(large, nn.Conv2d(4, 4, 3, padding=1)).eval()
     grey = torch.rand(4, 1, 32, 32).expand(4, 3, 32, 32).contiguous()
     write_artifact(quantize_int8(model, [grey]), Resolution(32, 32), path)
-    with pytest.raises(ArtifactError, match=r"XNNPACK refuses it: .*unsupported_parameter"):
+    with pytest.raises(ArtifactError, match=r"XNNPACK rejects it: .*unsupported_parameter"):
         open_artifact(path)
 
 
 @pytest.mark.parametrize(
     ("ending", "told"),
     [
-        ("os.kill(os.getpid(), 6)", r"refuses it, and executorch ends with SIGABRT: .*status_some"),
-        ("sys.exit(1)", r"XNNPACK refuses it: XNN Runtime .*status_some$"),
+        ("os.kill(os.getpid(), 6)", r"rejects it, and executorch ends with SIGABRT: .*status_some"),
+        ("sys.exit(1)", r"XNNPACK rejects it: XNN Runtime .*status_some$"),
     ],
 )
 def test_its_reason_is_told_even_where_the_process_dies(
