@@ -37,8 +37,8 @@ class OnnxRunner:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # On CPUs without VNNI the fast int8 kernels accumulate in 16 bits, which overflows. Measured
-        # errors: a sixth of an untrained network's largest logit, 3 % of a trained one's pixels.
+        # On CPUs without VNNI the fast int8 kernels accumulate in 16 bits, which overflows.
+        # Errors measured: a sixth of an untrained network's largest logit, 3 % of a trained one's pixels.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self.runtime = version()
         self._session = library.InferenceSession(
