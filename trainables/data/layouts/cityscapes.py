@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainables.data.faults import DataError, Fault, missing_folder
-from trainables.data.layouts.base import (
-    Layout,
-    empty_split,
-    find_split,
-    renamed,
-    require_root,
-    take,
-)
+from trainables.data.layouts.base import find_split, renamed, require_root
 from trainables.data.layouts.listing import is_image, is_mask, list_files, passed_over
-from trainables.data.layouts.pairing import Pairing, pair, stem_key
+from trainables.data.layouts.pairing import pair, pair_splits, paired_layout, stem_key
 from trainables.data.masks.labels import IGNORE, LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
+    from trainables.data.layouts.base import Layout
+    from trainables.data.layouts.pairing import Pairing
 
 CLASS_NAMES: tuple[str, ...] = (
     "road",
@@ -63,15 +58,7 @@ def open_cityscapes(config: DataConfig) -> Layout:
         if _has_masks(*other_masks):
             train, val = other_masks
             labels = LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,))
-    return Layout(
-        root=root,
-        class_names=renamed(config, CLASS_NAMES),
-        labels=labels,
-        train=take(train.samples, config.max_train_images),
-        val=take(val.samples, config.max_val_images),
-        faults=(*train.faults, *val.faults),
-        warnings=(*train.warnings, *val.warnings),
-    )
+    return paired_layout(config, root, renamed(config, CLASS_NAMES), labels, train, val)
 
 
 def find_samples(config: DataConfig, root: Path, masks: str = _IDS) -> tuple[Pairing, ...]:
@@ -90,18 +77,9 @@ def find_samples(config: DataConfig, root: Path, masks: str = _IDS) -> tuple[Pai
         find_split(config.train_split, allowed, "train_split"),
         find_split(config.val_split, allowed, "val_split"),
     ]
-    splits, faults = list[Pairing](), list[Fault]()
-    for name in names:
-        folders = (root / "leftImg8bit" / name, root / "gtFine" / name)
-        missing = [folder for folder in folders if not folder.is_dir()]
-        remedy = "set data.root to the folder that holds leftImg8bit and gtFine"
-        faults += [missing_folder(folder, remedy) for folder in missing]
-        splits.append(Pairing() if missing else _list_split(*folders, masks))
-        if not missing and not splits[-1].samples:
-            faults.append(empty_split(folders[0]))
-    if faults:
-        raise DataError(faults)
-    return tuple(splits)
+    folders = [(root / "leftImg8bit" / name, root / "gtFine" / name) for name in names]
+    remedy = "set data.root to the folder that holds leftImg8bit and gtFine"
+    return pair_splits(folders, remedy, partial(_list_split, end=masks))
 
 
 def id_map(names: tuple[str, ...]) -> LabelMap:

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError, missing_folder, setting_fault
-from trainables.data.layouts.base import (
-    Layout,
-    empty_split,
-    require_root,
-    split_candidates,
-    take,
-)
-from trainables.data.layouts.pairing import Pairing, pair_folders
+from trainables.data.layouts.base import empty_split, require_root, split_candidates
+from trainables.data.layouts.pairing import pair_folders, paired_layout
 from trainables.data.masks.class_colors import color_labels
 from trainables.data.masks.labels import LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
     from trainables.data.faults import Fault
+    from trainables.data.layouts.base import Layout
+    from trainables.data.layouts.pairing import Pairing
 
 
 def class_names(config: DataConfig) -> tuple[str, ...]:
@@ -59,16 +55,7 @@ def open_folder(config: DataConfig) -> Layout:
             faults += error.faults
     if faults:
         raise DataError(faults)
-    train, val = splits
-    return Layout(
-        root=root,
-        class_names=tuple(names),
-        labels=labels,
-        train=take(train.samples, config.max_train_images),
-        val=take(val.samples, config.max_val_images),
-        faults=(*train.faults, *val.faults),
-        warnings=(*train.warnings, *val.warnings),
-    )
+    return paired_layout(config, root, tuple(names), labels, *splits)
 
 
 def _labels(config: DataConfig) -> tuple[LabelMap, list[str]]:

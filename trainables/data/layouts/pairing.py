@@ -7,13 +7,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from trainables.data.faults import Fault
-from trainables.data.layouts.base import SamplePaths
+from trainables.data.faults import DataError, Fault, missing_folder
+from trainables.data.layouts.base import Layout, SamplePaths, empty_split, take
 from trainables.data.layouts.listing import is_image, is_mask, list_files, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from trainables.config import DataConfig
+    from trainables.data.masks.labels import LabelMap
 
 Keyed: TypeAlias = "tuple[str, Path]"
 """A file with the key that it shares with its partner."""
@@ -114,6 +117,48 @@ def pair_folders(images: Path, masks: Path) -> Pairing:
         others = [path for path in mask_list.files if not is_mask(path)]
         pairing.warnings += [*mask_list.warnings, *passed_over(masks, others, "mask")]
     return pairing
+
+
+def pair_splits(
+    folders: Iterable[tuple[Path, Path]], remedy: str, pair_split: Callable[[Path, Path], Pairing]
+) -> tuple[Pairing, ...]:
+    """Return the pairing of each split, given by its folders of images and masks.
+
+    Raises:
+        DataError: every missing folder and every split without an image, together; ``remedy`` is
+            that of a missing folder.
+    """
+    splits, faults = [], list[Fault]()
+    for pair_of_folders in folders:
+        missing = [folder for folder in pair_of_folders if not folder.is_dir()]
+        faults += [missing_folder(folder, remedy) for folder in missing]
+        if not missing:
+            splits.append(pair_split(*pair_of_folders))
+            if not splits[-1].samples:
+                faults.append(empty_split(pair_of_folders[0]))
+    if faults:
+        raise DataError(faults)
+    return tuple(splits)
+
+
+def paired_layout(  # noqa: PLR0917 - callers unpack the splits
+    config: DataConfig,
+    root: Path,
+    class_names: tuple[str, ...],
+    labels: LabelMap,
+    train: Pairing,
+    val: Pairing,
+) -> Layout:
+    """Return the layout of two paired splits, with at most as many images as ``config`` allows."""
+    return Layout(
+        root=root,
+        class_names=class_names,
+        labels=labels,
+        train=take(train.samples, config.max_train_images),
+        val=take(val.samples, config.max_val_images),
+        faults=(*train.faults, *val.faults),
+        warnings=(*train.warnings, *val.warnings),
+    )
 
 
 def _several_masks(image: Path, masks: Sequence[Path]) -> Fault:

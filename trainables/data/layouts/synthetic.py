@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError, setting_fault
-from trainables.data.layouts.base import Layout, find_split, renamed, take
+from trainables.data.layouts.base import find_split, renamed
 from trainables.data.layouts.cityscapes import find_samples, id_map
+from trainables.data.layouts.pairing import paired_layout
 from trainables.data.synthetic.ids import CLASS_NAMES
 from trainables.data.synthetic.writer import SceneSet, ensure_scenes
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
     from trainables.data.faults import Fault
+    from trainables.data.layouts.base import Layout
 
 __all__ = ["CLASS_NAMES", "open_synthetic"]
 
@@ -41,13 +43,8 @@ def open_synthetic(config: DataConfig, cache_dir: str | Path | None) -> Layout:
         root = Path(cache_dir or "") / "synthetic" / scenes.name
     ensure_scenes(root, scenes)
     train, val = find_samples(config, root)
-    return Layout(
-        root=root,
-        class_names=renamed(config, CLASS_NAMES),
-        labels=id_map(CLASS_NAMES),
-        train=take(train.samples, config.max_train_images),
-        val=take(val.samples, config.max_val_images),
-    )
+    labels = id_map(CLASS_NAMES)
+    return paired_layout(config, root, renamed(config, CLASS_NAMES), labels, train, val)
 
 
 def _setting_faults(config: DataConfig, cache_dir: str | Path | None) -> list[Fault]:

@@ -6,20 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.data.faults import DataError, Fault, missing_folder
-from trainables.data.layouts.base import (
-    Layout,
-    empty_split,
-    find_split,
-    renamed,
-    require_root,
-    take,
-)
+from trainables.data.layouts.base import empty_split, find_split, renamed, require_root
 from trainables.data.layouts.listing import is_image, is_mask, list_files
-from trainables.data.layouts.pairing import NameIndex, Pairing, pair, stem_key
+from trainables.data.layouts.pairing import NameIndex, pair, paired_layout, stem_key
 from trainables.data.masks.labels import IGNORE, LabelMap
 
 if TYPE_CHECKING:
     from trainables.config import DataConfig
+    from trainables.data.layouts.base import Layout
+    from trainables.data.layouts.pairing import Pairing
 
 CLASS_NAMES: tuple[str, ...] = (
     "background",
@@ -68,15 +63,8 @@ def open_voc(config: DataConfig) -> Layout:
     test = () if config.test_split is None else (config.test_split,)
     train = _list_split(root, config.train_split, "train_split", lists)
     val = _list_split(root, config.val_split, "val_split", (*lists, *test))
-    return Layout(
-        root=root,
-        class_names=renamed(config, CLASS_NAMES),
-        labels=LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,)),
-        train=take(train.samples, config.max_train_images),
-        val=take(val.samples, config.max_val_images),
-        faults=(*train.faults, *val.faults),
-        warnings=(*train.warnings, *val.warnings),
-    )
+    labels = LabelMap.of({i: i for i in range(len(CLASS_NAMES))}, ignored=(IGNORE,))
+    return paired_layout(config, root, renamed(config, CLASS_NAMES), labels, train, val)
 
 
 def _devkit_parent(root: Path) -> Path:
