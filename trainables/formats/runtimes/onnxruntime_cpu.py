@@ -38,7 +38,7 @@ class OnnxRunner:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # On CPUs without VNNI the fast int8 kernels accumulate in 16 bits, which overflows.
-        # Measured: errors of a sixth of the largest logit, and 3 % of the pixels of a trained model.
+        # Measured errors: a sixth of the largest logit, 3 % of the pixels of a trained model.
         options.add_session_config_entry("session.x64quantprecision", "1")
         self.runtime = version()
         self._session = library.InferenceSession(
