@@ -152,4 +152,5 @@ def _ranking(pruning: Any, importance: PruningImportance | None) -> Ranking:  # 
 
 
 def _first_channels(group: Any) -> Tensor:  # noqa: ANN401
-    return torch.arange(len(group[0].idxs), 0, -1, dtype=torch.float32)
+    # On the CPU, because the default device may be meta, whose tensors have no values.
+    return torch.arange(len(group[0].idxs), 0, -1, dtype=torch.float32, device="cpu")
