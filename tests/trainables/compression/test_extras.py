@@ -7,11 +7,11 @@ import pytest
 from trainables.compression.extras import MissingExtraError, need
 
 
-def test_what_is_there_is_returned() -> None:
+def test_an_installed_module_is_returned() -> None:
     assert need("json", "a test").dumps([1]) == "[1]"
 
 
-def test_what_is_missing_says_what_to_install() -> None:
+def test_missing_extras_are_reported_with_a_remedy() -> None:
     with pytest.raises(MissingExtraError) as error:
         need("no_such_library.part", "int8 quantization")
     text = str(error.value)

@@ -41,7 +41,7 @@ def test_folded_models_compute_the_same_without_any_batch_norm(backbone: str) ->
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
 @pytest.mark.parametrize("bias", [True, False])
-def test_every_kind_of_convolution_takes_a_batch_norm(
+def test_every_kind_of_convolution_is_folded(
     kind: type[nn.Conv2d | nn.ConvTranspose2d], groups: int, *, bias: bool
 ) -> None:
     model = _worn(
@@ -54,7 +54,7 @@ def test_every_kind_of_convolution_takes_a_batch_norm(
     torch.testing.assert_close(folded(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-4)
 
 
-def test_a_batch_norm_that_does_more_than_normalise_is_left_alone() -> None:
+def test_a_subclass_of_batch_norm_is_not_folded() -> None:
     class Activating(nn.BatchNorm2d):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return super().forward(images).relu()

@@ -29,10 +29,10 @@ def test_half_precision_takes_and_returns_float32() -> None:
     model = _model().eval()
     with torch.inference_mode():
         expected = model(IMAGES)
-        found = HalfPrecision(model)(IMAGES)
-    assert found.dtype == torch.float32
+        output = HalfPrecision(model)(IMAGES)
+    assert output.dtype == torch.float32
     assert next(model.parameters()).dtype == torch.float16
-    torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(output, expected, rtol=1e-2, atol=1e-2)
 
 
 def test_a_frozen_program_has_no_training_mode() -> None:
@@ -47,23 +47,23 @@ def test_calibration_without_images_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_int8_stays_near_the_float_model_and_holds_no_float_weights() -> None:
+def test_int8_is_close_to_float_and_stores_no_float_weights() -> None:
     model = _model().eval()
     program = quantize_int8(model, [IMAGES])
     with torch.no_grad():
         expected = model(IMAGES)
-        found = program(IMAGES)
+        output = program(IMAGES)
         alone = program(IMAGES[:1])
-    assert not torch.equal(found, expected)
-    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.05)
-    torch.testing.assert_close(alone, found[:1])
+    assert not torch.equal(output, expected)
+    torch.testing.assert_close(output, expected, rtol=0.1, atol=0.05)
+    torch.testing.assert_close(alone, output[:1])
     weights = [tensor for tensor in program.state_dict().values() if tensor.ndim == 4]
     assert {tensor.dtype for tensor in weights} == {torch.int8}
     assert all(parameter.ndim == 1 for parameter in program.parameters())  # biases
 
 
 @pytest.mark.slow
-def test_rounding_is_trained_with_and_evaluated_without_any_chance() -> None:
+def test_quantization_aware_evaluation_is_deterministic() -> None:
     torch.manual_seed(0)
     model = QuantizationAwareModel(_model(), IMAGES)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)

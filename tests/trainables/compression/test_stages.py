@@ -25,7 +25,7 @@ from trainables.compression.stages import Stage, stages
         ),
     ],
 )
-def test_stages_come_when_the_configuration_says(
+def test_stages_are_at_the_configured_epochs(
     config: dict[str, object], epochs: int, expected: list[Stage]
 ) -> None:
     assert list(stages(TrialConfig.from_mapping(config), epochs)) == expected
@@ -34,6 +34,6 @@ def test_stages_come_when_the_configuration_says(
 @given(epochs=st.integers(1, 500), when=st.sampled_from(["before", "halfway"]))
 def test_pruning_comes_first_and_every_stage_leaves_an_epoch(epochs: int, when: str) -> None:
     config = {"quantization": "qat_int8", "pruning": "structured", "pruning_when": when}
-    found = stages(TrialConfig.from_mapping(config), epochs)
-    assert [stage.kind for stage in found] == ["prune", "quantize"]
-    assert 0 <= found[0].after_epoch <= found[1].after_epoch < epochs
+    changes = stages(TrialConfig.from_mapping(config), epochs)
+    assert [stage.kind for stage in changes] == ["prune", "quantize"]
+    assert 0 <= changes[0].after_epoch <= changes[1].after_epoch < epochs

@@ -44,7 +44,7 @@ def _with_gradients(model: nn.Module) -> nn.Module:
     return model
 
 
-def test_half_of_the_channels_go_and_the_classes_stay() -> None:
+def test_half_of_the_channels_are_removed_but_no_class() -> None:
     model = Residual(32)
     prune_channels(model, 0.5, "magnitude")
     assert model.stem.weight.shape == (16, 3, 3, 3)
@@ -99,7 +99,9 @@ def test_a_ratio_outside_its_interval_is_refused(ratio: float) -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(ratio=st.floats(0.05, 0.95), width=st.integers(2, 8).map(lambda n: 8 * n))
-def test_what_is_left_is_a_multiple_of_eight_and_near_the_ratio(ratio: float, width: int) -> None:
+def test_remaining_channels_are_a_multiple_of_eight_near_the_ratio(
+    ratio: float, width: int
+) -> None:
     model = Residual(width)
     prune_channels(model, ratio)
     left = model.stem.out_channels

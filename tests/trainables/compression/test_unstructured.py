@@ -29,7 +29,7 @@ def test_the_smallest_weights_of_each_layer_go() -> None:
     assert layer.weight.flatten().tolist() == [0.0, -3.0, 2.0, 0.0]
 
 
-def test_masked_weights_stay_zero_while_the_others_are_trained() -> None:
+def test_masked_weights_stay_zero_during_training() -> None:
     model = _model()
     model.to(memory_format=torch.channels_last)
     mask_weights(model, 0.5)

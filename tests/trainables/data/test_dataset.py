@@ -28,7 +28,7 @@ def train(folder_config: DataConfig, tmp_path: Path) -> SegmentationDataset:
     return build_datasets(folder_config, HALF, tmp_path / "cache", augmentation=1.0, seed=4)[0]
 
 
-def test_samples_are_what_a_model_trains_on(train: SegmentationDataset) -> None:
+def test_samples_have_types_and_shapes_for_training(train: SegmentationDataset) -> None:
     assert len(train) == 3
     assert (train.num_classes, train.class_names) == (3, ("road", "tree", "sky"))
     sample = train[1]
@@ -77,7 +77,7 @@ def test_epochs_and_seeds_differ_and_repeat(
     assert not torch.equal(other[0]["image"], first)
 
 
-def test_loader_processes_change_nothing_and_see_the_epoch_change(
+def test_loader_processes_do_not_change_samples_and_follow_epochs(
     train: SegmentationDataset,
 ) -> None:
     loader = DataLoader(train, batch_size=2, num_workers=2, persistent_workers=True)

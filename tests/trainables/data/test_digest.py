@@ -52,7 +52,7 @@ def test_the_digest_covers_only_the_samples_that_are_used(folder_config: DataCon
     assert split_digest(layout, layout.train[:2]) != split_digest(layout, layout.train)
 
 
-def test_a_remembered_digest_is_not_read_again(folder_config: DataConfig, tmp_path: Path) -> None:
+def test_a_cached_digest_is_not_computed_again(folder_config: DataConfig, tmp_path: Path) -> None:
     layout = open_layout(folder_config)
     before = dataset_digest(layout, tmp_path / "cache")
     path = images(layout)[0]
@@ -64,7 +64,7 @@ def test_a_remembered_digest_is_not_read_again(folder_config: DataConfig, tmp_pa
     assert dataset_digest(layout, tmp_path / "cache") != before
 
 
-def test_a_broken_memo_is_made_again(folder_config: DataConfig, tmp_path: Path) -> None:
+def test_a_broken_digest_cache_is_written_again(folder_config: DataConfig, tmp_path: Path) -> None:
     layout = open_layout(folder_config)
     before = dataset_digest(layout, tmp_path)
     memos = list((tmp_path / "digests").iterdir())
@@ -74,7 +74,7 @@ def test_a_broken_memo_is_made_again(folder_config: DataConfig, tmp_path: Path) 
     assert dataset_digest(layout, tmp_path) == before
 
 
-def test_a_cache_folder_that_cannot_be_written_only_costs_time(
+def test_an_unwritable_cache_folder_only_costs_time(
     folder_config: DataConfig, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

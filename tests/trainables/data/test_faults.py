@@ -36,7 +36,7 @@ def test_a_data_error_survives_pickling_with_its_faults() -> None:
     assert len(str(error).splitlines()) == 2
 
 
-def test_a_file_where_a_folder_should_be_is_called_a_file(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("")
     assert "is a file" in missing_folder(tmp_path / "images", "remove it").what
     assert "no such folder" in missing_folder(tmp_path / "masks", "make it").what

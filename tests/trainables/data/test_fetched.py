@@ -24,50 +24,50 @@ def upload(config: DataConfig, address: str) -> DataConfig:
     return replace(config, root=address)
 
 
-def test_a_data_set_is_the_same_wherever_it_lies(
+def test_a_data_set_has_one_digest_at_any_address(
     folder_config: DataConfig, store_address: str, tmp_path: Path
 ) -> None:
-    there = upload(folder_config, store_address)
-    report = check_data(there, cache_dir=tmp_path / "cache")
+    remote = upload(folder_config, store_address)
+    report = check_data(remote, cache_dir=tmp_path / "cache")
     assert report.ok
     assert report.digest == check_data(folder_config).digest
     assert report.root is not None
     assert Path(report.root).is_relative_to(tmp_path / "cache" / "fetched")
 
 
-def test_it_is_fetched_once_and_again_when_it_changed(
+def test_a_data_set_is_fetched_once_until_it_changes(
     folder_config: DataConfig, store_address: str, tmp_path: Path
 ) -> None:
-    there = upload(folder_config, store_address)
-    bound = pinned(there)
-    assert pinned(bound) == bound
-    first = local_copy(bound, tmp_path / "cache")
+    remote = upload(folder_config, store_address)
+    pinned_config = pinned(remote)
+    assert pinned(pinned_config) == pinned_config
+    first = local_copy(pinned_config, tmp_path / "cache")
     assert first.root is not None
     (Path(first.root) / "mark").write_text("")
-    assert local_copy(there, tmp_path / "cache") == first
+    assert local_copy(remote, tmp_path / "cache") == first
     assert (Path(first.root) / "mark").exists()
     ObjectStore(store_address).write("more.txt", b"more")
-    assert local_copy(there, tmp_path / "cache") != first
-    assert local_copy(bound, tmp_path / "cache") == first  # what a sweep began with stays
+    assert local_copy(remote, tmp_path / "cache") != first
+    assert local_copy(pinned_config, tmp_path / "cache") == first  # what a sweep began with stays
     with pytest.raises(DataError, match="changed after the sweep began"):
-        local_copy(bound, tmp_path / "of another node")
+        local_copy(pinned_config, tmp_path / "of another node")
 
 
-def test_a_fetch_that_was_cut_off_goes_on(
+def test_an_interrupted_fetch_is_completed(
     folder_config: DataConfig, store_address: str, tmp_path: Path
 ) -> None:
-    there = pinned(upload(folder_config, store_address))
-    assert there.root is not None
-    draft = tmp_path / "fetched" / f"{there.root.rpartition('#')[2]}.partial"
+    remote = pinned(upload(folder_config, store_address))
+    assert remote.root is not None
+    draft = tmp_path / "fetched" / f"{remote.root.rpartition('#')[2]}.partial"
     draft.mkdir(parents=True)
     name = next(iter(ObjectStore(store_address).files()))
     (draft / name).parent.mkdir(parents=True, exist_ok=True)
     (draft / name).write_bytes(b"torn")
-    whole = local_copy(there, tmp_path)
-    assert check_data(whole).digest == check_data(folder_config).digest
+    local = local_copy(remote, tmp_path)
+    assert check_data(local).digest == check_data(folder_config).digest
 
 
-def test_faults_are_those_of_the_setting(folder_config: DataConfig, tmp_path: Path) -> None:
+def test_store_faults_are_faults_of_the_setting(folder_config: DataConfig, tmp_path: Path) -> None:
     empty = replace(folder_config, root=f"file://{tmp_path}/nothing")
     with pytest.raises(DataError, match=r"data\.root: there is no file at"):
         pinned(empty)

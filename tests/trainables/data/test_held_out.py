@@ -89,7 +89,7 @@ def test_the_digest_counts_the_test_split_only_where_it_is_set(make: Any, form: 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_check_reports_the_test_split(make: Any, form: DataFormat) -> None:
+def test_the_check_covers_the_test_split(make: Any, form: DataFormat) -> None:
     config = make(form, test_split="test")
     report = check_data(config)
     assert report.ok, report.faults
@@ -130,7 +130,7 @@ def test_ade20k_has_no_test_split() -> None:
         open_layout(DataConfig(format="ade20k", root="nowhere", test_split="testing"))
 
 
-def test_a_test_split_without_labels_is_a_fault_that_names_the_reason(make: Any) -> None:
+def test_a_test_split_without_labels_is_a_fault_with_a_reason(make: Any) -> None:
     config = make("cityscapes", test_split="test")
     for sample in open_layout(config).test:
         Image.fromarray(np.zeros((12, 16), dtype=np.uint8)).save(sample.mask)
@@ -140,7 +140,7 @@ def test_a_test_split_without_labels_is_a_fault_that_names_the_reason(make: Any)
     assert "Cityscapes' own test split are not public" in str(report.faults[0])
 
 
-def test_a_fault_in_the_test_split_is_named(make: Any) -> None:
+def test_a_fault_in_the_test_split_is_reported(make: Any) -> None:
     config = make("folder", test_split="test")
     open_layout(config).test[0].mask.unlink()
     assert [fault.kind for fault in check_data(config).faults] == ["missing file"]

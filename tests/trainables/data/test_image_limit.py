@@ -30,7 +30,7 @@ def test_an_image_over_pillows_limit_is_read_without_a_warning(large: bytes) -> 
         assert decode_labels(PATH, large).labels.shape == (13_400, 13_400)
 
 
-def test_an_image_that_memory_does_not_allow_names_limit_and_setting(
+def test_an_image_larger_than_memory_reports_limit_and_setting(
     large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pixels = 13_400**2
@@ -46,13 +46,13 @@ def test_an_image_that_memory_does_not_allow_names_limit_and_setting(
     assert "copy it again" not in str(fault)
 
 
-def test_a_limit_that_is_set_holds_whatever_the_memory(large: bytes) -> None:
+def test_a_given_limit_applies_with_any_memory(large: bytes) -> None:
     for decode in (decode_picture, decode_labels):
         with pytest.raises(DataError, match=r"over the limit of 1,000,000 pixels.*max_image_pixel"):
             decode(PATH, large, max_pixels=1_000_000)
 
 
-def test_a_size_that_no_memory_holds_is_refused_by_its_header() -> None:
+def test_an_impossible_size_is_refused_by_its_header() -> None:
     header = b"IHDR" + b"\x7f\xff\xff\xff" * 2 + b"\x08\0\0\0\0"
     crc = zlib.crc32(header).to_bytes(4, "big")
     end = b"\0\0\0\0IDAT" + zlib.crc32(b"IDAT").to_bytes(4, "big")

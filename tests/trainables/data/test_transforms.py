@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_and_leaves_the_global_generator(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_without_a_seed_the_global_generator_decides() -> None:
+def test_without_a_seed_the_global_generator_is_used() -> None:
     image, mask = sample()
     transform = train_transform(1.0, Resolution(24, 32))
     torch.manual_seed(5)
@@ -125,7 +125,7 @@ def test_strength_zero_changes_nothing() -> None:
         assert torch.equal(logits, soft)
 
 
-def test_shapes_and_types_are_what_a_model_trains_on() -> None:
+def test_shapes_and_types_fit_training() -> None:
     image, mask = sample()
     moved, labels, _ = train_transform(1.0, Resolution(24, 32))(image, mask)
     assert (moved.shape, moved.dtype) == ((3, 24, 32), torch.float32)
@@ -145,7 +145,7 @@ def test_half_of_the_views_are_mirrored() -> None:
     assert 70 < mirrored < 130
 
 
-def test_views_stand_on_their_heads_only_on_request() -> None:
+def test_views_are_upside_down_only_on_request() -> None:
     place = (coordinates(16, 32) * 255).round().to(torch.uint8)
     mask = (torch.arange(16).unsqueeze(1) >= 8).expand(16, 32).to(torch.uint8)
     turned = dict.fromkeys((False, True), 0)
@@ -184,7 +184,7 @@ def test_zooming_out_shows_ignored_pixels_and_zooming_in_none() -> None:
     assert 0.2 < max(shares) < 0.6
 
 
-def test_validation_is_normalised_as_imagenet_is() -> None:
+def test_validation_images_are_normalized_as_imagenet() -> None:
     image = torch.full((3, 2, 2), 255, dtype=torch.uint8)
     moved, _, _ = eval_transform()(image, torch.zeros(2, 2, dtype=torch.uint8))
     expected = (1 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)

@@ -24,7 +24,7 @@ print([name for name in sys.modules if name.startswith(("torchao", "executorch",
 
 
 @pytest.mark.slow
-def test_an_int8_program_needs_torch_alone_and_computes_the_very_same(tmp_path: Path) -> None:
+def test_an_int8_program_needs_only_torch_for_equal_outputs(tmp_path: Path) -> None:
     config = TrialConfig.from_mapping(
         {"arch": "lraspp", "resolution": "32x64", "width": 0.5, "quantization": "ptq_int8"}
     )

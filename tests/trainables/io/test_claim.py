@@ -87,7 +87,7 @@ def test_whoever_was_shut_out_changes_nothing(folder: Path, change: str) -> None
     assert contents(folder) != before
 
 
-def test_one_that_is_shut_out_writes_no_traceback_either(folder: Path) -> None:
+def test_a_process_that_lost_its_claim_writes_no_traceback(folder: Path) -> None:
     early = Claim(folder, (1, 1))
     early.take()
     Claim(folder, (1, 2)).take()

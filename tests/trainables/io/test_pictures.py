@@ -20,14 +20,14 @@ def colours(picture: Image.Image) -> set[tuple[int, ...]]:
     return {tuple(colour) for colour in np.asarray(picture).reshape(-1, 3).tolist()}
 
 
-def test_every_class_has_a_colour_of_its_own() -> None:
+def test_every_class_has_a_distinct_colour() -> None:
     palette = class_palette(150)
     assert palette.shape == (256, 3)
     assert len({tuple(colour) for colour in palette[:150].tolist()}) == 150
     assert palette[150:].max() == 0
 
 
-def test_a_class_keeps_its_colour_whatever_the_number_of_classes() -> None:
+def test_a_class_has_one_colour_for_any_number_of_classes() -> None:
     assert np.array_equal(class_palette(5)[:5], class_palette(19)[:5])
 
 
@@ -38,17 +38,17 @@ def test_neighbouring_classes_look_different() -> None:
     assert min(np.abs(palette[:-1] - palette[1:]).sum(1)) > 100
 
 
-def test_three_panels_stand_over_the_classes_that_occur() -> None:
+def test_a_picture_has_three_panels_and_a_legend() -> None:
     prediction = MASK.copy()
     prediction[:, 16:] = 2
     picture = prediction_picture(IMAGE, MASK, prediction, NAMES)
     assert picture.width > 3 * 32 * PANEL_HEIGHT / 24
     assert picture.height > PANEL_HEIGHT
     palette = class_palette(3)
-    found = colours(picture)
-    assert tuple(palette[0].tolist()) in found
-    assert tuple(palette[2].tolist()) in found
-    assert tuple(palette[1].tolist()) not in found
+    present = colours(picture)
+    assert tuple(palette[0].tolist()) in present
+    assert tuple(palette[2].tolist()) in present
+    assert tuple(palette[1].tolist()) not in present
 
 
 def test_ignored_pixels_are_black_in_both_panels() -> None:
@@ -84,5 +84,5 @@ def test_a_long_legend_is_broken_into_rows() -> None:
 def test_pictures_are_written_as_png(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.png"
     save_picture(prediction_picture(IMAGE, MASK, MASK, NAMES), path)
-    with Image.open(path) as found:
-        assert found.format == "PNG"
+    with Image.open(path) as opened:
+        assert opened.format == "PNG"

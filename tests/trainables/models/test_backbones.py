@@ -89,7 +89,7 @@ def test_local_weights_are_loaded_without_their_classifier(tmp_path: Path, suffi
     assert _count(backbone) == sum(v.numel() for k, v in state.items() if _is_weight(k))
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_raise(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"features.0.0.weight": torch.zeros(16, 3, 3, 3)}, file)
     with pytest.raises(ValueError, match=r"does not fit resnet18.*torchvision"):
@@ -99,7 +99,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         build_backbone("resnet18", output_stride=8, weights=file)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_would_run_code_raises(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     file.write_bytes(pickle.dumps({"conv1.weight": _Reduces(tmp_path / "ran")}, protocol=2))
     with pytest.raises(ValueError, match="not a readable file of tensors"):
@@ -108,14 +108,14 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_cut_off_file_is_refused(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_file_raises(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"weights{suffix}"
     file.write_bytes(b"\x08")
     with pytest.raises(ValueError, match="not a readable file of tensors"):
         build_backbone("resnet18", output_stride=8, weights=file)
 
 
-def test_impossible_choices_are_named() -> None:
+def test_invalid_options_raise() -> None:
     with pytest.raises(ValueError, match=r"'vgg16' is unknown; there are resnet50"):
         build_backbone("vgg16", output_stride=8)
     with pytest.raises(ValueError, match="8, 16 or 32, got 4"):

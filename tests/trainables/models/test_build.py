@@ -54,7 +54,7 @@ def _config(*, arch: Arch, backbone: Backbone, expansion: bool | None, stride: i
 
 
 @pytest.mark.parametrize(("arch", "backbone", "expansion", "stride"), CASES)
-def test_every_family_keeps_the_promises_of_a_model(
+def test_every_family_returns_logits_and_gradients(
     *, arch: Arch, backbone: Backbone, expansion: bool | None, stride: int
 ) -> None:
     torch.manual_seed(0)
@@ -85,14 +85,14 @@ def _evaluates_the_same_twice(model: SegmentationModel, images: torch.Tensor) ->
     torch.testing.assert_close(alone, first[:1], rtol=1e-3, atol=1e-3)
 
 
-def test_the_mirror_of_vgg_enlarges_by_the_places_of_its_poolings() -> None:
+def test_the_mirror_of_vgg_unpools_with_the_encoders_indices() -> None:
     with torch.device("meta"):
         model = build_model(TrialConfig(arch="deconvnet", backbone="vgg16"), CLASSES).eval()
         assert model.coarse_logits(torch.empty(1, 3, 70, 101)).shape == (1, CLASSES, 70, 101)
 
 
 @pytest.mark.parametrize("arch", [*STRIDED_ARCHS, "deconvnet"])
-def test_a_width_reaches_every_head(arch: Arch) -> None:
+def test_width_scales_the_input_of_every_head(arch: Arch) -> None:
     config = TrialConfig(arch=arch, backbone="mobilenet_v3_small", width=0.5)
     with torch.device("meta"):
         model = build_model(config, CLASSES).eval()
@@ -101,13 +101,13 @@ def test_a_width_reaches_every_head(arch: Arch) -> None:
         assert model.head(low, high).shape[:2] == (1, CLASSES)
 
 
-def test_sizes_that_no_stride_divides_come_back_whole() -> None:
+def test_logits_have_the_size_of_images_of_any_size() -> None:
     with torch.device("meta"):
         model = build_model(TrialConfig(), CLASSES).eval()
         assert model(torch.empty(1, 3, 53, 71)).shape == (1, CLASSES, 53, 71)
 
 
-def test_coarse_logits_are_those_before_the_last_enlargement() -> None:
+def test_coarse_logits_precede_the_last_upsampling() -> None:
     torch.manual_seed(0)
     model = build_model(TrialConfig(backbone="mobilenet_v2"), CLASSES).eval()
     images = torch.rand(1, 3, 32, 48)
@@ -128,7 +128,7 @@ def test_the_seed_decides_the_weights() -> None:
     assert not torch.equal(states[0][key], states[2][key])
 
 
-def test_impossible_models_are_refused() -> None:
+def test_invalid_models_raise() -> None:
     with pytest.raises(ValueError, match="num_classes must be at least 1, got 0"):
         build_model(TrialConfig(), 0)
     config = replace(TrialConfig())

@@ -28,7 +28,7 @@ def test_the_light_stages_have_the_papers_channels_and_sizes() -> None:
     ]
 
 
-def test_vggs_mirror_has_the_papers_wide_layers() -> None:
+def test_the_mirror_of_vgg_has_the_papers_wide_layers() -> None:
     with torch.device("meta"):
         encoder, head = VggEncoder().eval(), VggDeconvHead(num_classes=21, dropout=0.1).eval()
         high, poolings = encoder(torch.empty(1, 3, 224, 224))
@@ -40,7 +40,7 @@ def test_vggs_mirror_has_the_papers_wide_layers() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 4), (7, 7), (9, 5)])
-def test_the_bottleneck_keeps_the_shape_of_any_map(size: tuple[int, int]) -> None:
+def test_the_bottleneck_preserves_the_shape(size: tuple[int, int]) -> None:
     neck = Bottleneck(Layer(4, 4), Layer(4, 6, kernel=3, dilation=3), dropout=0.0)
     assert neck.field == 7
     assert neck.train()(torch.rand(1, 4, *size)).shape == (1, 4, *size)

@@ -10,13 +10,12 @@ from trainables.models.heads import (
     LiteHead,
     atrous_rates,
 )
-from trainables.models.norm import SingleValueBatchNorm2d
 
 
 @pytest.mark.parametrize(
     ("stride", "rates"), [(8, (12, 24, 36)), (16, (6, 12, 18)), (32, (6, 12, 18))]
 )
-def test_branches_are_dilated_by_the_papers_rates(stride: int, rates: tuple[int, ...]) -> None:
+def test_aspp_branches_have_the_papers_rates(stride: int, rates: tuple[int, ...]) -> None:
     assert atrous_rates(stride) == rates
     head = _plus(output_stride=stride)
     dilated = [m.dilation[0] for m in head.aspp.modules() if isinstance(m, nn.Conv2d)]
@@ -28,8 +27,8 @@ def test_every_dropout_is_that_of_the_configuration(dropout: float) -> None:
     plain = DeepLabV3Head(high_channels=8, num_classes=3, output_stride=16, dropout=dropout)
     lite = LiteHead(low_channels=4, high_channels=8, num_classes=3, dropout=dropout)
     for head in (plain, lite, _plus(dropout=dropout)):
-        found = [module.p for module in head.modules() if isinstance(module, nn.Dropout)]
-        assert found == [dropout]
+        dropouts = [module.p for module in head.modules() if isinstance(module, nn.Dropout)]
+        assert dropouts == [dropout]
 
 
 def test_the_decoder_works_at_the_size_of_the_low_level_map() -> None:
@@ -39,7 +38,7 @@ def test_the_decoder_works_at_the_size_of_the_low_level_map() -> None:
 
 
 @pytest.mark.parametrize("convs", [1, 2, 3])
-def test_the_decoder_has_as_many_convolutions_as_asked(convs: int) -> None:
+def test_the_decoder_has_the_given_number_of_convolutions(convs: int) -> None:
     widths = [
         (m.in_channels, m.out_channels)
         for m in _plus(decoder_convs=convs).refine.modules()
@@ -51,23 +50,6 @@ def test_the_decoder_has_as_many_convolutions_as_asked(convs: int) -> None:
 def test_a_decoder_without_convolutions_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         _plus(decoder_convs=0)
-
-
-def test_single_values_are_normalised_by_the_running_statistics() -> None:
-    norm = SingleValueBatchNorm2d(4).train()
-    norm.running_mean, norm.running_var = torch.arange(4.0), torch.full((4,), 4.0)
-    values = torch.rand(1, 4, 1, 1)
-    expected = (values - torch.arange(4.0).view(1, 4, 1, 1)) / (4 + norm.eps) ** 0.5
-    torch.testing.assert_close(norm(values), expected)
-    assert torch.equal(norm.running_mean, torch.arange(4.0))
-    assert norm.num_batches_tracked == 0
-
-
-def test_more_values_are_normalised_as_ever() -> None:
-    values = torch.rand(3, 4, 1, 1)
-    ours, theirs = SingleValueBatchNorm2d(4), nn.BatchNorm2d(4)
-    torch.testing.assert_close(ours(values), theirs(values))
-    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
 
 
 def _plus(

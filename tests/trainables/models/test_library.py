@@ -38,7 +38,7 @@ def _config(arch: str, backbone: Backbone = "resnet18", **other: object) -> Tria
 
 @pytest.mark.parametrize("arch", LIBRARY_ARCHS)
 @pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "timm/resnet10t", "smp/mit_b0"])
-def test_an_architecture_trains_or_is_refused_with_a_reason(arch: Arch, backbone: str) -> None:
+def test_an_architecture_trains_or_raises_with_a_reason(arch: Arch, backbone: str) -> None:
     torch.manual_seed(0)
     least = SMALLEST_SIDES.get(arch, 64)
     height, width = least, least + 32
@@ -82,25 +82,25 @@ def test_dropout_and_the_momentum_are_the_configurations() -> None:
     assert {m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm2d)} == {0.1}
 
 
-def test_what_the_library_lacks_is_named() -> None:
+def test_unsupported_networks_of_the_library_raise() -> None:
     with pytest.raises(ValueError, match="cannot build smp/Unet on timm/no_such_net"):
         build_model(_config("smp/Unet", "timm/no_such_net"), 5)
     with pytest.raises(ValueError, match=r"cannot build smp/PAN on vgg16: .*dilated"):
         build_model(_config("smp/PAN", "vgg16", resolution="128x160"), 5)
 
 
-def test_a_file_fills_the_encoder(tmp_path: Path) -> None:
+def test_weights_of_a_file_are_loaded_into_the_encoder(tmp_path: Path) -> None:
     source = build_model(_config("smp/Unet"), 5)
     state = {name: value.clone() for name, value in source.backbone.state_dict().items()}
     save_file(state, tmp_path / "resnet18.safetensors")
     model = build_model(_config("smp/FPN"), 3, weights=tmp_path)
-    found = model.backbone.state_dict()
-    assert all(torch.equal(found[name], value) for name, value in state.items())
+    loaded = model.backbone.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
     with pytest.raises(ValueError, match="give a file with the state of resnet18"):
         build_model(_config("smp/FPN"), 3, weights="torchvision")
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
     with pytest.raises(LibraryMissingError, match="install segsweep's extra 'architectures'"):
         build_model(_config("smp/Unet"), 5)

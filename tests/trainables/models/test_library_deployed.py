@@ -53,10 +53,10 @@ def test_every_runtime_computes_what_the_model_does(
     write_artifact(model, wanted.resolution, path)
     image = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected, found = model(image), open_artifact(path)(image)
-    assert found.shape == expected.shape == (1, 4, 32, 64)
+        expected, output = model(image), open_artifact(path)(image)
+    assert output.shape == expected.shape == (1, 4, 32, 64)
     # Int8 kernels round otherwise here and there, which an untrained decoder makes more of.
-    error, largest = (found - expected).abs(), float(expected.abs().max())
+    error, largest = (output - expected).abs(), float(expected.abs().max())
     worst = float(error.mean() if quantization == "ptq_int8" else error.max())
     assert worst <= 0.02 * largest
 
@@ -86,14 +86,14 @@ DEEP = TrialConfig.from_mapping(
 
 
 @pytest.mark.long
-def test_enough_pixels_give_a_deep_network_scales_that_xnnpack_takes(tmp_path: Path) -> None:
+def test_xnnpack_accepts_scales_from_enough_pixels(tmp_path: Path) -> None:
     path = tmp_path / "sound.pte"
     write_artifact(stand_in(DEEP, 4), DEEP.resolution, path)
     assert open_artifact(path)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 32, 32)
 
 
 @pytest.mark.long
-def test_too_few_pixels_give_it_scales_that_xnnpack_refuses(
+def test_xnnpack_rejects_scales_from_too_few_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployed, "STAND_IN_PIXELS", 0)

@@ -14,6 +14,7 @@ def test_single_values_are_normalized_by_running_statistics_which_stay() -> None
     single = torch.tensor([3.0, 5.0]).reshape(1, 2, 1, 1)
     assert norm(single).flatten().tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
     assert norm.running_mean.tolist() == [1.0, 2.0]
+    assert norm.num_batches_tracked == 0
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         nn.BatchNorm2d(2)(single)
 

@@ -24,19 +24,19 @@ def save(folder: Path, *names: str) -> None:
         torch.save(get_model(name, weights=None).state_dict(), folder / f"{name}.pth")
 
 
-def test_networks_without_weights_are_passed_over() -> None:
+def test_networks_without_weights_are_skipped() -> None:
     check_networks([config(), config("mobilenet_v2", width=0.5)], None)
     check_networks([config()], "none")
 
 
-def test_weights_that_fit_are_no_fault_and_draw_no_random_number(tmp_path: Path) -> None:
+def test_fitting_weights_are_no_fault_and_keep_the_random_state(tmp_path: Path) -> None:
     save(tmp_path, "resnet18", "mobilenet_v2")
     state = torch.random.get_rng_state()
     check_networks([config(), config("mobilenet_v2")], str(tmp_path))
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_all_that_is_missing_or_does_not_fit_is_named_at_once(tmp_path: Path) -> None:
+def test_all_missing_or_unfitting_weights_are_reported_together(tmp_path: Path) -> None:
     save(tmp_path, "mobilenet_v2")
     (tmp_path / "resnet50.pth").write_bytes(b"no tensors")
     networks = [
@@ -56,12 +56,12 @@ def test_all_that_is_missing_or_does_not_fit_is_named_at_once(tmp_path: Path) ->
     assert "does not fit mobilenet_v2" in lines[2]
 
 
-def test_a_path_that_is_nowhere_is_named(tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UnbuildableError, match=r"a file or folder .*absent.*give a file, a folder"):
         check_networks([config()], tmp_path / "absent")
 
 
-def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -73,22 +73,22 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_a_library_is_asked_before_anything_starts() -> None:
+def test_networks_of_the_library_are_built_in_advance() -> None:
     pytest.importorskip("segmentation_models_pytorch")
     unknown = config("timm/no_such_net", arch="smp/Unet")
     refused = config("smp/mit_b0", arch="smp/Linknet")
-    sound = config("timm/resnet10t", arch="smp/Unet")
+    valid = config("timm/resnet10t", arch="smp/Unet")
     with pytest.raises(UnbuildableError) as caught:
-        check_networks([unknown, sound, refused], None)
+        check_networks([unknown, valid, refused], None)
     text = str(caught.value)
     assert "2 faults" in text
     assert "cannot build smp/Unet on timm/no_such_net" in text
     assert "cannot build smp/Linknet on smp/mit_b0" in text
     with pytest.raises(UnbuildableError, match="does not fit the encoders of smp"):
-        check_networks([sound], "torchvision")
+        check_networks([valid], "torchvision")
 
 
-def test_the_error_survives_the_way_between_processes() -> None:
+def test_the_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(UnbuildableError("no weights")))  # noqa: S301
     assert isinstance(error, UnbuildableError)
     assert str(error) == "no weights"

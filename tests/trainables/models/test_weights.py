@@ -26,7 +26,7 @@ def _state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("place", ["other.pth", "resnet18.pth", "resnet18.safetensors"])
-def test_a_file_or_a_folder_fills_the_backbone(tmp_path: Path, place: str) -> None:
+def test_weights_of_a_file_or_folder_are_loaded(tmp_path: Path, place: str) -> None:
     state, file = _state(), tmp_path / place
     save_file(state, file) if file.suffix == ".safetensors" else torch.save(state, file)
     given = file if place.startswith("other") else tmp_path
@@ -35,7 +35,7 @@ def test_a_file_or_a_folder_fills_the_backbone(tmp_path: Path, place: str) -> No
         assert torch.equal(model.backbone.early[0].weight, state["conv1.weight"])  # type: ignore[index, union-attr]
 
 
-def test_weights_that_are_nowhere_are_named(tmp_path: Path) -> None:
+def test_missing_weights_are_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"no resnet18\.safetensors or resnet18\.pth in .*none"):
         build_model(RESNET, 3, weights=tmp_path)
     with pytest.raises(WeightsError, match="give a file, a folder of such files, torchvision"):
@@ -50,7 +50,7 @@ def test_none_starts_from_random_weights() -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
@@ -59,26 +59,26 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch: pytest.Monke
         backbone_weights("resnet18", "torchvision")
 
 
-def test_torchvisions_weights_fill_the_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_weights_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     state = _state()
     monkeypatch.setattr(ResNet18_Weights, "get_state_dict", lambda *_, **__: state)
     model = build_model(RESNET, 3, weights="torchvision")
     assert torch.equal(model.backbone.early[0].weight, state["conv1.weight"])  # type: ignore[index, union-attr]
 
 
-def test_a_backbone_torchvision_has_no_weights_of_is_named() -> None:
+def test_a_backbone_without_torchvision_weights_raises() -> None:
     with pytest.raises(WeightsError, match="torchvision has no weights of smp_net"):
         backbone_weights("smp_net", "torchvision")
 
 
-def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_width_raise(tmp_path: Path) -> None:
     torch.save(get_model("mobilenet_v2", weights=None).state_dict(), tmp_path / "mobilenet_v2.pth")
     narrow = TrialConfig(backbone="mobilenet_v2", width=0.5)
     with pytest.raises(ValueError, match="does not fit mobilenet_v2"):
         build_model(narrow, 3, weights=tmp_path)
 
 
-def test_the_error_survives_the_way_between_processes() -> None:
+def test_the_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(WeightsError("no weights")))  # noqa: S301
     assert isinstance(error, module.WeightsError)
     assert str(error) == "no weights"

@@ -20,7 +20,7 @@ def root_of(config: DataConfig) -> Path:
     return Path(config.root)
 
 
-def test_a_sound_data_set_is_counted_to_the_pixel(folder_config: DataConfig) -> None:
+def test_a_valid_data_set_is_counted_to_the_pixel(folder_config: DataConfig) -> None:
     seen: list[tuple[int, int]] = []
     report = check_data(folder_config, progress=lambda done, total: seen.append((done, total)))
     assert report.ok
@@ -42,7 +42,7 @@ def test_the_checks_digest_is_the_data_sets(folder_config: DataConfig, tmp_path:
     assert len(list((tmp_path / "cache" / "digests").iterdir())) == 2
 
 
-def test_every_fault_is_named_at_once(folder_config: DataConfig) -> None:
+def test_all_faults_are_reported_together(folder_config: DataConfig) -> None:
     root = root_of(folder_config)
     images, masks = root / "images", root / "masks"
     jpeg = (images / "train" / "train0.jpg").read_bytes()
@@ -104,7 +104,7 @@ def test_names_with_newlines_are_shown_on_one_line(folder_config: DataConfig) ->
         assert "\n" not in str(fault)
 
 
-def test_names_that_are_no_text_are_read_and_shown(folder_config: DataConfig) -> None:
+def test_names_of_invalid_utf8_are_read_and_escaped(folder_config: DataConfig) -> None:
     root = root_of(folder_config)
     (root / "images" / "val" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
     report = check_data(folder_config)
@@ -139,7 +139,7 @@ def test_a_missing_folder_is_a_report_and_no_exception() -> None:
         report.split("train")
 
 
-def test_the_checked_street_photographs_are_sound() -> None:
+def test_the_street_photographs_have_no_faults() -> None:
     root = os.environ.get("SEGSWEEP_CAMVID")
     if root is None:
         pytest.skip("SEGSWEEP_CAMVID does not name the CamVid folder")

@@ -57,8 +57,8 @@ def kinds_of(
         split("train", train, labels, len(trained)),
         split("val", train if val is None else val, labels, len(trained)),
     ]
-    found = check_labels(config, trained, labels, splits, "root")
-    return [fault.kind for fault in found.faults], [fault.kind for fault in found.warnings]
+    findings = check_labels(config, trained, labels, splits, "root")
+    return [fault.kind for fault in findings.faults], [fault.kind for fault in findings.warnings]
 
 
 LOST = "class lost to the ignored label"
@@ -91,13 +91,13 @@ LOST = "class lost to the ignored label"
         ({"train": {0: 30, 1: 20, 2: 10, 3: 40}, "ignore_index": 3}, [], [LOST]),
     ],
 )
-def test_labels_that_cannot_teach_are_faults_and_rare_ones_warnings(
+def test_untrainable_labels_are_faults_and_rare_ones_warnings(
     case: dict[str, Any], faults: list[str], warnings: list[str]
 ) -> None:
     assert kinds_of(case.pop("train"), case.pop("val", None), **case) == (faults, warnings)
 
 
-def test_few_images_of_a_layout_with_many_classes_are_only_warned_of() -> None:
+def test_few_images_of_many_classes_are_only_a_warning() -> None:
     labels = LabelMap.of({i + 1: i for i in range(150)}, ignored=(0,))
     config = DataConfig(format="ade20k", root="x")
     parts = [split(role, {0: 30, 1: 50, 3: 20}, labels, 150) for role in ("train", "val")]
@@ -123,7 +123,7 @@ def test_a_split_of_ignored_pixels_alone_is_a_fault(folder_config: DataConfig, r
         assert "data.class_names" in fault.remedy
 
 
-def test_masks_of_0_and_255_name_the_colours_to_write(folder_config: DataConfig) -> None:
+def test_masks_of_0_and_255_suggest_class_colors(folder_config: DataConfig) -> None:
     write_masks(folder_config, lambda mask: np.where(mask == 1, 255, 0))
     config = replace(folder_config, class_names=("road", "crack"))
     report = check_data(config)
@@ -134,7 +134,7 @@ def test_masks_of_0_and_255_name_the_colours_to_write(folder_config: DataConfig)
     assert check_data(mended).split("train").class_pixels == (384, 192)
 
 
-def test_labels_scaled_to_255_name_the_colours_to_write(folder_config: DataConfig) -> None:
+def test_labels_scaled_to_255_suggest_class_colors(folder_config: DataConfig) -> None:
     write_masks(folder_config, lambda mask: mask.astype(int) * 127)
     report = check_data(folder_config)
     hint = next(fault for fault in report.faults if "scaled to 255" in fault.what)
@@ -143,7 +143,7 @@ def test_labels_scaled_to_255_name_the_colours_to_write(folder_config: DataConfi
     assert check_data(replace(folder_config, class_colors=colors)).ok
 
 
-def test_labels_that_start_at_1_name_the_setting_to_write(folder_config: DataConfig) -> None:
+def test_labels_that_start_at_1_suggest_a_setting(folder_config: DataConfig) -> None:
     write_masks(folder_config, lambda mask: mask + 1)
     report = check_data(folder_config)
     hint = next(fault for fault in report.faults if "start at 1" in fault.what)
@@ -154,12 +154,12 @@ def test_labels_that_start_at_1_name_the_setting_to_write(folder_config: DataCon
     assert mended.split("val").class_pixels == (128, 128, 128)
 
 
-def test_classes_that_a_resolution_drops_are_named() -> None:
+def test_classes_lost_at_a_resolution_are_reported() -> None:
     names = ("road", "pole", "sky")
-    found = check_resized(names, (9, 0, 3), (90, 2, 30), "train", "8x8")
-    assert found.faults == ()
-    assert "class 'pole' in split 'train' has no pixel left at 8x8" in found.warnings[0].what
-    found = check_resized(names, (9, 0, 0), (90, 2, 3), "train", "2x2")
-    assert "fewer than two classes remain" in found.faults[0].what
-    assert found.faults[0].path == "space.resolution"
+    findings = check_resized(names, (9, 0, 3), (90, 2, 30), "train", "8x8")
+    assert findings.faults == ()
+    assert "class 'pole' in split 'train' has no pixel left at 8x8" in findings.warnings[0].what
+    findings = check_resized(names, (9, 0, 0), (90, 2, 3), "train", "2x2")
+    assert "fewer than two classes remain" in findings.faults[0].what
+    assert findings.faults[0].path == "space.resolution"
     assert check_resized(names, (9, 0, 3), (90, 0, 30), "val", "8x8").warnings == ()

@@ -11,7 +11,7 @@ def faults(kind: str, count: int) -> list[Fault]:
     ]
 
 
-def test_faults_of_a_kind_stand_together_and_are_cut_off_at_the_limit() -> None:
+def test_faults_are_grouped_by_kind_up_to_the_limit() -> None:
     first, second = faults("unreadable mask", 3), faults("missing file", 1)
     lines = list(fault_lines([first[0], *second, *first[1:]], limit=2))
     assert lines == [

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trainables.config import DataConfig
 
 
-def test_a_sound_sample_is_measured(folder_config: DataConfig) -> None:
+def test_a_valid_sample_is_measured(folder_config: DataConfig) -> None:
     layout = open_layout(folder_config)
     sample = layout.train[0]
     scan = scan_sample(sample, root=layout.root.resolve(), labels=layout.labels)

@@ -38,18 +38,18 @@ def test_other_is_ignored_and_classes_start_at_one(root: Path, place: str) -> No
     assert (val.ignored_pixels, val.class_pixels[0], val.class_pixels[149]) == (64, 64, 64)
 
 
-def test_a_few_names_stand_at_their_published_places() -> None:
+def test_some_names_have_their_published_training_ids() -> None:
     places = {1: "wall", 3: "sky", 13: "person", 21: "car", 81: "bus", 128: "bicycle", 150: "flag"}
     assert {place: CLASS_NAMES[place - 1] for place in places} == places
 
 
-def test_missing_folders_are_named_together(tmp_path: Path) -> None:
+def test_missing_folders_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_ade20k(DataConfig(format="ade20k", root=str(tmp_path)))
     assert len(caught.value.faults) == 4
 
 
-def test_a_split_without_images_is_named(root: Path) -> None:
+def test_a_split_without_images_is_reported(root: Path) -> None:
     next((root / "ADEChallengeData2016/images/validation").iterdir()).unlink()
     with pytest.raises(DataError, match="holds no image"):
         open_ade20k(DataConfig(format="ade20k", root=str(root)))

@@ -21,7 +21,7 @@ from trainables.data.layouts.listing import is_image, list_files
 
 
 @pytest.mark.parametrize("name", ["val", "validation", "valid"])
-def test_any_usual_name_of_a_split_finds_it(name: str) -> None:
+def test_any_synonym_of_a_split_finds_it(name: str) -> None:
     assert find_split(name, ("training", "validation"), "val_split") == "validation"
 
 
@@ -52,13 +52,13 @@ def test_take_keeps_the_first_in_sorted_order(names: list[str], limit: int) -> N
     assert take(samples, None) == tuple(sorted(samples))
 
 
-def test_a_home_folder_is_spelled_out() -> None:
+def test_a_home_folder_is_expanded() -> None:
     assert require_root(DataConfig(root="~/x")) == str(Path.home() / "x")
     with pytest.raises(DataError, match=r"data\.root: is not set"):
         require_root(DataConfig(format="voc"))
 
 
-def test_other_class_names_must_be_as_many() -> None:
+def test_renamed_classes_must_have_the_same_number() -> None:
     assert renamed(DataConfig(class_names=("a", "b")), ("x", "y")) == ("a", "b")
     assert renamed(DataConfig(), ("x", "y")) == ("x", "y")
     with pytest.raises(DataError, match="gives 2 names, and format 'synthetic' has 3 classes"):

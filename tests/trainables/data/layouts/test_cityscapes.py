@@ -51,7 +51,7 @@ def test_samples_and_train_ids_of_the_layout(root: Path) -> None:
     assert check_data(config_of(root)).ok
 
 
-def test_masks_of_train_ids_are_read_where_there_are_no_others(root: Path) -> None:
+def test_masks_of_train_ids_are_the_fallback(root: Path) -> None:
     for mask in root.rglob("*_labelIds.png"):
         mask.rename(mask.with_name(mask.name.replace("labelIds", "labelTrainIds")))
     layout = open_cityscapes(config_of(root))
@@ -83,13 +83,13 @@ def test_hidden_files_and_folders_among_the_cities_are_skipped(root: Path) -> No
     assert ["1 .txt (such as readme.txt)" in warning.what for warning in layout.warnings] == [True]
 
 
-def test_missing_folders_are_named_together(tmp_path: Path) -> None:
+def test_missing_folders_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_cityscapes(config_of(tmp_path))
     assert len(caught.value.faults) == 4
 
 
-def test_archives_beside_missing_folders_are_not_unpacked(tmp_path: Path) -> None:
+def test_archives_of_missing_folders_are_not_unpacked(tmp_path: Path) -> None:
     for name in ("leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"):
         (tmp_path / name).touch()
     with pytest.raises(DataError, match="no such folder"):

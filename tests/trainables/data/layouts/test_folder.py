@@ -39,7 +39,7 @@ def test_nested_folders_are_mirrored(tmp_path: Path, write_sample: Any) -> None:
     assert all(sample.mask.is_file() for sample in open_folder(config).train)
 
 
-def test_another_usual_name_of_the_split_is_found(folder_config: DataConfig) -> None:
+def test_synonyms_of_a_split_are_found(folder_config: DataConfig) -> None:
     root = Path(folder_config.root or "")
     (root / "images" / "val").rename(root / "images" / "validation")
     (root / "masks" / "val").rename(root / "masks" / "validation")
@@ -52,7 +52,7 @@ def test_an_ignored_position_is_no_class(folder_config: DataConfig) -> None:
     assert open_folder(config).labels.table[:4] == (255, 0, 1, -1)
 
 
-def test_every_fault_is_named_together(folder_config: DataConfig) -> None:
+def test_all_faults_of_the_layout_are_reported_together(folder_config: DataConfig) -> None:
     root = Path(folder_config.root or "")
     for path in (root / "images" / "val").iterdir():
         path.unlink()
@@ -84,7 +84,7 @@ def test_files_that_cannot_be_paired_are_raised_and_checked(folder_config: DataC
     assert report.split("train").images == 4
 
 
-def test_a_split_of_other_files_names_them(folder_config: DataConfig) -> None:
+def test_a_split_of_other_files_lists_their_suffixes(folder_config: DataConfig) -> None:
     for path in (Path(folder_config.root or "") / "images" / "val").iterdir():
         path.rename(path.with_suffix(".heic"))
     with pytest.raises(DataError, match=r"holds no image; passed over 2 file.*2 \.heic"):

@@ -35,7 +35,7 @@ def test_every_suffix_that_pillow_reads_is_an_image(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.eps", "a.mpg", "a.heic", "a.txt", "a", "Thumbs.db"])
-def test_what_pillow_cannot_decode_is_no_image(tmp_path: Path, name: str) -> None:
+def test_undecodable_suffixes_are_no_images(tmp_path: Path, name: str) -> None:
     assert not is_image(tmp_path / name)
 
 
@@ -68,7 +68,7 @@ def test_linked_folders_are_followed_by_their_own_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../../..", "../../../.."])
-def test_a_loop_of_links_is_named_and_not_followed(tmp_path: Path, target: str) -> None:
+def test_a_loop_of_links_is_reported_and_not_followed(tmp_path: Path, target: str) -> None:
     touch(tmp_path, "data/a/b/x.png")
     (tmp_path / "data" / "a" / "b" / "again").symlink_to(target)
     listing = list_files(tmp_path / "data")
@@ -85,20 +85,20 @@ def test_two_folders_that_link_to_each_other_are_listed_once_each(tmp_path: Path
     assert len(listing.warnings) == 1
 
 
-def test_broken_links_are_files_of_their_name(tmp_path: Path) -> None:
+def test_broken_links_are_listed_as_files(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to(tmp_path / "nowhere")
     (tmp_path / "b.png").symlink_to("b.png")
     assert names_of(tmp_path, list_files(tmp_path).files) == ["a.png", "b.png"]
 
 
-def test_skipped_folders_are_skipped_by_whatever_path(tmp_path: Path) -> None:
+def test_skipped_folders_are_skipped_on_every_path(tmp_path: Path) -> None:
     touch(tmp_path, "masks/x.png", "y.png")
     (tmp_path / "link").symlink_to("masks")
-    found = list_files(tmp_path, skip=[tmp_path / "link", tmp_path / "none"]).files
-    assert names_of(tmp_path, found) == ["y.png"]
+    files = list_files(tmp_path, skip=[tmp_path / "link", tmp_path / "none"]).files
+    assert names_of(tmp_path, files) == ["y.png"]
 
 
-def test_suffixes_that_are_passed_over_are_counted_and_named(tmp_path: Path) -> None:
+def test_unused_suffixes_are_counted_and_reported(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.HEIC", "b.heic", "c.txt", "LICENSE")]
     (warning,) = passed_over(tmp_path, files, "image")
     assert "4 file(s)" in warning.what

@@ -43,16 +43,16 @@ def pairs(root: Path, images: list[str], masks: list[str]) -> Pairing:
         (unicodedata.normalize("NFD", "é.jpg"), unicodedata.normalize("NFC", "É.png")),
     ],
 )
-def test_an_image_finds_the_mask_that_lies_there(tmp_path: Path, image: str, mask: str) -> None:
-    found = pairs(tmp_path, [image], [mask])
-    assert found.samples == [(tmp_path / "images" / image, tmp_path / "masks" / mask)]
-    assert (found.faults, found.warnings) == ([], [])
+def test_an_image_is_paired_with_its_mask(tmp_path: Path, image: str, mask: str) -> None:
+    pairing = pairs(tmp_path, [image], [mask])
+    assert pairing.samples == [(tmp_path / "images" / image, tmp_path / "masks" / mask)]
+    assert (pairing.faults, pairing.warnings) == ([], [])
 
 
 def test_names_that_differ_in_case_alone_keep_their_own_masks(tmp_path: Path) -> None:
-    found = pairs(tmp_path, ["a.jpg", "A.jpg"], ["a.png", "A.png"])
-    assert all(image.stem == mask.stem for image, mask in found.samples)
-    assert found.faults == []
+    pairing = pairs(tmp_path, ["a.jpg", "A.jpg"], ["a.png", "A.png"])
+    assert all(image.stem == mask.stem for image, mask in pairing.samples)
+    assert pairing.faults == []
 
 
 @pytest.mark.parametrize(
@@ -72,36 +72,36 @@ def test_two_masks_of_an_image_are_a_fault_that_names_both(tmp_path: Path) -> No
     assert "a.tif" in fault.what
 
 
-def test_masks_without_an_image_are_named(tmp_path: Path) -> None:
-    found = pairs(tmp_path, ["a.jpg"], ["a.png", "b.png", "c/d.tif"])
-    unused = [w.path for w in found.warnings if w.kind == "mask without an image"]
+def test_masks_without_an_image_are_reported(tmp_path: Path) -> None:
+    pairing = pairs(tmp_path, ["a.jpg"], ["a.png", "b.png", "c/d.tif"])
+    unused = [w.path for w in pairing.warnings if w.kind == "mask without an image"]
     assert unused == [str(tmp_path / "masks" / name) for name in ("b.png", "c/d.tif")]
 
 
 @pytest.mark.parametrize("lies", ["a.jpg", "a.npy", "A.json", "a_mask.png", "a.jpg.png"])
-def test_a_missing_mask_names_the_file_that_does_lie_there(tmp_path: Path, lies: str) -> None:
+def test_a_missing_mask_reports_similar_files(tmp_path: Path, lies: str) -> None:
     (sample,) = pairs(tmp_path, ["a.jpg"], [lies]).samples
     assert sample.mask == tmp_path / "masks" / "a.png"
     with pytest.raises(DataError, match=rf"this mask does not exist, but {lies} does"):
         read_mask(sample.mask)
 
 
-def test_a_folder_of_both_tells_them_apart_by_format(tmp_path: Path) -> None:
+def test_a_shared_folder_is_divided_by_file_format(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.webp", "b.tif", "c.png"):
         (tmp_path / name).touch()
-    found = pair_folders(tmp_path, tmp_path)
-    assert [(s.image.name, s.mask.name) for s in found.samples] == [
+    pairing = pair_folders(tmp_path, tmp_path)
+    assert [(s.image.name, s.mask.name) for s in pairing.samples] == [
         ("a.jpg", "a.png"),
         ("b.webp", "b.tif"),
     ]
-    assert [warning.path for warning in found.warnings] == [str(tmp_path / "c.png")]
+    assert [warning.path for warning in pairing.warnings] == [str(tmp_path / "c.png")]
 
 
 def test_a_folder_of_png_alone_is_not_paired_with_itself(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    found = pair_folders(tmp_path, tmp_path)
-    assert found.samples == []
-    assert [fault.kind for fault in found.faults] == ["no images"]
+    pairing = pair_folders(tmp_path, tmp_path)
+    assert pairing.samples == []
+    assert [fault.kind for fault in pairing.faults] == ["no images"]
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -113,16 +113,16 @@ def test_masks_inside_the_images_folder_are_no_images(tmp_path: Path, *, linked:
         path.touch()
     if linked:
         (tmp_path / "images" / "masks").symlink_to(masks)
-    found = pair_folders(tmp_path / "images", tmp_path / "images" / "masks")
-    assert [sample.image.name for sample in found.samples] == ["a.png"]
-    assert len(found.samples) == 1
-    assert found.warnings == []
+    pairing = pair_folders(tmp_path / "images", tmp_path / "images" / "masks")
+    assert [sample.image.name for sample in pairing.samples] == ["a.png"]
+    assert len(pairing.samples) == 1
+    assert pairing.warnings == []
 
 
 def test_images_inside_the_masks_folder_are_no_masks(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for path in (tmp_path / "images" / "a.png", tmp_path / "a.png"):
         path.touch()
-    found = pair_folders(tmp_path / "images", tmp_path)
-    assert found.samples == [(tmp_path / "images" / "a.png", tmp_path / "a.png")]
-    assert found.warnings == []
+    pairing = pair_folders(tmp_path / "images", tmp_path)
+    assert pairing.samples == [(tmp_path / "images" / "a.png", tmp_path / "a.png")]
+    assert pairing.warnings == []

@@ -15,20 +15,20 @@ from trainables.data.layouts.registry import class_names_of, open_layout
 @pytest.mark.parametrize(
     ("layout", "classes"), [("synthetic", 10), ("cityscapes", 19), ("voc", 21), ("ade20k", 150)]
 )
-def test_every_format_knows_its_classes_without_the_disk(layout: DataFormat, classes: int) -> None:
+def test_class_names_need_no_disk(layout: DataFormat, classes: int) -> None:
     config = DataConfig(format=layout)
     assert len(class_names_of(config)) == classes
     assert len(set(class_names_of(config))) == classes
 
 
-def test_a_folder_has_the_classes_it_is_given() -> None:
+def test_a_folder_has_the_given_classes() -> None:
     config = DataConfig(format="folder", class_names=("void", "a", "b"), ignore_index=0)
     assert class_names_of(config) == ("a", "b")
     with pytest.raises(DataError, match=r"data\.class_names: is not set"):
         class_names_of(replace(config, class_names=None))
 
 
-def test_opened_names_are_the_names_known_before(folder_config: DataConfig) -> None:
+def test_class_names_equal_those_of_the_opened_layout(folder_config: DataConfig) -> None:
     assert open_layout(folder_config).class_names == class_names_of(folder_config)
 
 
@@ -45,7 +45,7 @@ def test_a_layout_on_disk_needs_a_root(layout: DataFormat) -> None:
         open_layout(DataConfig(format=layout, class_names=None))
 
 
-def test_asking_for_classes_imports_no_torch() -> None:
+def test_reading_class_names_imports_no_torch() -> None:
     root = Path(__file__).parents[4]
     program = (
         "import sys; from trainables.config import DataConfig; "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SMALL = DataConfig(synthetic_train_images=4, synthetic_val_images=2)
 
 
-def test_scenes_are_generated_and_sound(tmp_path: Path) -> None:
+def test_generated_scenes_are_valid(tmp_path: Path) -> None:
     report = check_data(SMALL, cache_dir=tmp_path)
     assert report.ok
     assert report.class_names == CLASS_NAMES
@@ -25,7 +25,7 @@ def test_scenes_are_generated_and_sound(tmp_path: Path) -> None:
     assert report.split("train").frequencies[CLASS_NAMES.index("road")] > 0.05
 
 
-def test_a_root_of_ones_own_is_used(tmp_path: Path) -> None:
+def test_a_given_root_is_used(tmp_path: Path) -> None:
     layout = open_synthetic(replace(SMALL, root=str(tmp_path / "scenes")), None)
     assert layout.root == tmp_path / "scenes"
     assert all(sample.mask.is_file() for sample in layout.train + layout.val)
@@ -39,7 +39,7 @@ def test_the_scenes_can_be_read_as_cityscapes(tmp_path: Path) -> None:
     assert len(read.class_names) == 19
 
 
-def test_every_fault_of_the_settings_is_named_together() -> None:
+def test_all_faults_of_the_settings_are_reported_together() -> None:
     config = DataConfig(synthetic_train_images=0, synthetic_seed=-1, val_split="dev")
     with pytest.raises(DataError) as caught:
         open_synthetic(config, None)

@@ -54,7 +54,7 @@ def test_the_listed_images_are_the_samples(root: Path) -> None:
     assert layout.labels.known() == [*range(21), 255]
 
 
-def test_missing_folders_and_lists_are_named(root: Path, tmp_path: Path) -> None:
+def test_missing_folders_and_lists_are_reported(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"set data\.root to the folder that holds VOCdevkit"):
         open_voc(config_of(tmp_path / "elsewhere"))
     with pytest.raises(DataError, match=r"trainval\.txt: the list of the split does not exist"):
@@ -64,7 +64,7 @@ def test_missing_folders_and_lists_are_named(root: Path, tmp_path: Path) -> None
         open_voc(config_of(root))
 
 
-def test_a_list_that_leads_out_of_the_root_is_a_fault(root: Path, write_sample: Any) -> None:
+def test_a_list_with_paths_out_of_the_root_is_a_fault(root: Path, write_sample: Any) -> None:
     write_sample(root.parent / "secret.jpg", root.parent / "secret.png")
     listing = root / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
     listing.write_text("../../../../secret\n")
@@ -72,7 +72,7 @@ def test_a_list_that_leads_out_of_the_root_is_a_fault(root: Path, write_sample: 
     assert "link out of the root" in kinds
 
 
-def test_listed_names_find_files_in_any_suffix_and_refuse_two(root: Path) -> None:
+def test_listed_names_match_any_suffix_but_not_two(root: Path) -> None:
     base = root / "VOCdevkit" / "VOC2012"
     (base / "JPEGImages/2008_1.jpg").rename(base / "JPEGImages/2008_1.JPEG")
     (base / "SegmentationClass/2008_1.png").rename(base / "SegmentationClass/2008_1.PNG")

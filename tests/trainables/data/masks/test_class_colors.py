@@ -139,7 +139,7 @@ def test_a_colour_data_set_is_checked_and_cached_like_its_labels(
     assert other[0][1, 0] == 2
 
 
-def test_an_unknown_colour_is_named_once_with_its_pixels_and_one_file(
+def test_an_unknown_colour_is_reported_once_with_pixels_and_file(
     colour_set: DataConfig, tmp_path: Path
 ) -> None:
     masks = sorted((Path(colour_set.root or "") / "masks" / "train").iterdir())
@@ -164,7 +164,7 @@ def test_an_unknown_colour_is_named_once_with_its_pixels_and_one_file(
         ({**COLORS, "sky": "blue"}, "a colour is"),
     ],
 )
-def test_every_fault_of_the_mapping_is_named(colors: dict[str, str], what: str) -> None:
+def test_all_faults_of_class_colors_are_reported(colors: dict[str, str], what: str) -> None:
     faults = class_color_faults(replace(CONFIG, class_colors=colors))
     assert [what in fault.what for fault in faults] == [True]
     with pytest.raises(DataError):
@@ -201,10 +201,10 @@ def test_other_values_are_no_colour(value: Any) -> None:
     "name",
     ["void", "Void", "unlabeled", "unlabelled area", "ignore", "background", "don't care", "_"],
 )
-def test_names_of_no_class_are_known(name: str) -> None:
+def test_names_of_ignored_pixels_count_as_void(name: str) -> None:
     assert is_void(name)
 
 
 @pytest.mark.parametrize("name", ["road", "sky", "tree", "a", "forest", "avoid_zone", "mother"])
-def test_names_of_classes_are_not_taken_for_void(name: str) -> None:
+def test_class_names_do_not_count_as_void(name: str) -> None:
     assert not is_void(name)

@@ -13,7 +13,7 @@ RAWS = st.integers(0, 255)
     ignored=st.sets(RAWS),
     mask=st.lists(RAWS, min_size=1),
 )
-def test_apply_maps_every_pixel_as_the_mapping_says(
+def test_apply_maps_every_pixel_by_the_table(
     train_ids: dict[int, int], ignored: set[int], mask: list[int]
 ) -> None:
     labels = LabelMap.of(train_ids, ignored)
@@ -24,7 +24,7 @@ def test_apply_maps_every_pixel_as_the_mapping_says(
 
 @settings(deadline=None, max_examples=50)
 @given(train_ids=st.dictionaries(RAWS, st.integers(0, 18)), ignored=st.sets(RAWS))
-def test_what_is_neither_a_class_nor_ignored_is_unknown(
+def test_values_of_no_class_that_are_not_ignored_are_unknown(
     train_ids: dict[int, int], ignored: set[int]
 ) -> None:
     labels = LabelMap.of(train_ids, ignored)

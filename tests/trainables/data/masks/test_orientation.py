@@ -71,7 +71,7 @@ def test_a_masks_own_orientation_is_applied(kind: str, orientation: int) -> None
         *((turn, drawn) for turn in (1, 5, 6, 7, 8) for drawn in ("stored", "displayed, tagged")),
     ],
 )
-def test_a_mask_of_either_size_lies_right_over_its_image(orientation: int, drawn_on: str) -> None:
+def test_a_mask_of_either_size_is_aligned_with_its_image(orientation: int, drawn_on: str) -> None:
     pixels = np.repeat(LABELS[..., None], 3, axis=2)
     picture = decode_picture(PATH, stored(pixels, orientation))
     upright = oriented(LABELS, orientation)
@@ -81,9 +81,9 @@ def test_a_mask_of_either_size_lies_right_over_its_image(orientation: int, drawn
         "displayed, tagged": stored(upright, orientation),
         "both tagged": stored(LABELS, orientation),
     }[drawn_on]
-    found = aligned_labels(picture, decode_labels(PATH, mask))
-    assert (found == upright).all()
-    assert (found == np.asarray(picture.image)[..., 0]).all()
+    aligned = aligned_labels(picture, decode_labels(PATH, mask))
+    assert (aligned == upright).all()
+    assert (aligned == np.asarray(picture.image)[..., 0]).all()
 
 
 def test_broken_exif_data_is_no_orientation() -> None:

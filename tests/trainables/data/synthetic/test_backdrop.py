@@ -25,7 +25,7 @@ def drawn(seed: int, *, house: bool) -> tuple[Camera, NDArray[np.uint8]]:
     return camera, canvas.finish(2)[1]
 
 
-def test_a_house_on_the_right_stands_on_the_right_and_over_the_horizon() -> None:
+def test_a_house_on_the_right_is_drawn_there_above_the_horizon() -> None:
     camera, labels = drawn(0, house=True)
     rows, columns = np.nonzero(labels == ids.BUILDING)
     assert columns.min() * 2 > camera.centre

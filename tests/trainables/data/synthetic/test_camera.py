@@ -11,7 +11,7 @@ SEEDS = st.integers(0, 1000)
 
 @settings(deadline=None, max_examples=50)
 @given(SEEDS, st.floats(-5, 5), st.floats(3, 40))
-def test_what_is_farther_is_nearer_to_the_horizon(seed: int, x: float, z: float) -> None:
+def test_farther_points_are_nearer_to_the_horizon(seed: int, x: float, z: float) -> None:
     camera = Camera.draw(np.random.default_rng(seed), 100, 150)
     rows = [camera.project(x, 0, distance)[1] for distance in (z, 2 * z, 4 * z)]
     assert rows[0] > rows[1] > rows[2] > camera.horizon

@@ -9,7 +9,7 @@ def blank() -> Canvas:
     return Canvas(np.full((10, 20, 3), 50.0), np.full((10, 20), 7, dtype=np.uint8), 2)
 
 
-def test_shapes_are_painted_with_their_labels_and_nearer_ones_hide_others() -> None:
+def test_near_shapes_occlude_far_ones_in_picture_and_labels() -> None:
     canvas = blank()
     canvas.polygon([(0, 0), (19, 0), (19, 19), (0, 19)], (200, 0, 0), 11)
     canvas.ellipse((10, 10), (4, 4), (0, 0, 200), 26)
@@ -30,7 +30,7 @@ def test_shadows_darken_and_keep_the_label() -> None:
     assert picture[0, 0].mean() == 50
 
 
-def test_edges_of_the_picture_are_smooth_and_those_of_the_labels_are_not() -> None:
+def test_picture_edges_are_smooth_and_label_edges_are_not() -> None:
     canvas = blank()
     canvas.polygon([(0, 0), (20, 0), (20, 19), (0, 19)], (250, 250, 250), 11)
     picture, labels = canvas.finish(2)

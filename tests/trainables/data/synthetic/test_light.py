@@ -12,7 +12,7 @@ COLOURS = st.tuples(*[st.floats(0, 255)] * 3)
 
 @settings(deadline=None, max_examples=50)
 @given(LIGHTS, COLOURS)
-def test_far_away_everything_has_the_colour_of_the_haze(
+def test_distant_surfaces_have_the_colour_of_haze(
     light: Light, colour: tuple[float, float, float]
 ) -> None:
     assert light.shade(colour, 1e6) == tuple(int(value) for value in light.haze)

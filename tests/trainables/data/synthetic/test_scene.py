@@ -18,7 +18,7 @@ def scene(
     return draw_scene(np.random.default_rng(seed), height, width)
 
 
-def test_a_scene_has_the_size_asked_for() -> None:
+def test_a_scene_has_the_given_size() -> None:
     picture, labels = scene(0, 50, 70)
     assert picture.shape == (50, 70, 3)
     assert labels.shape == (50, 70)

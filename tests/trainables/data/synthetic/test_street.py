@@ -27,7 +27,7 @@ def test_the_ground_is_labelled_by_its_distance_from_the_road(seed: int) -> None
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 1000), st.sampled_from([-1, 1]))
-def test_houses_stand_beyond_the_pavement(seed: int, side: int) -> None:
+def test_houses_are_beyond_the_pavement(seed: int, side: int) -> None:
     street = Street.draw(np.random.default_rng(seed))
     assert street.left < 0 < street.right
     assert (street.front(side) - street.edge(side)) * side >= street.pavement - 1e-9

@@ -35,7 +35,7 @@ def seen(draw: Callable[..., None], **place: float) -> dict[int, int]:
         (draw_tree, {ids.VEGETATION}),
     ],
 )
-def test_a_thing_is_drawn_with_its_labels_and_is_larger_when_nearer(
+def test_objects_are_labelled_and_larger_when_nearer(
     draw: Callable[..., None], labels: set[int]
 ) -> None:
     near, far = seen(draw, x=0.5, z=8.0), seen(draw, x=0.5, z=24.0)

@@ -75,20 +75,20 @@ def test_other_scenes_are_replaced(tmp_path: Path) -> None:
     assert len(contents(tmp_path / "a")) == 9
 
 
-def test_files_that_were_not_generated_are_never_touched(tmp_path: Path) -> None:
+def test_files_that_were_not_generated_are_kept(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(DataError, match="were not generated"):
         ensure_scenes(tmp_path, SCENES)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
-def test_a_place_that_cannot_be_written_is_a_data_error(tmp_path: Path) -> None:
+def test_an_unwritable_root_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written here"):
         ensure_scenes(tmp_path / "file" / "scenes", SCENES)
 
 
-def test_several_at_once_end_in_one_complete_set(tmp_path: Path) -> None:
+def test_concurrent_generators_write_one_complete_set(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: ensure_scenes(tmp_path / "a", SCENES), range(4)))
     assert is_complete(tmp_path / "a", SCENES)

@@ -22,7 +22,7 @@ def _python(code: str) -> TargetConfig:
     return replace(TARGET, command=f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
 
 
-def test_placeholders_are_filled_in_and_words_kept_whole() -> None:
+def test_placeholders_are_replaced_within_words() -> None:
     target = replace(
         TARGET, command="run {artifact} {threads} {warmup} {batch_size} {height}x{width}"
     )
@@ -30,17 +30,17 @@ def test_placeholders_are_filled_in_and_words_kept_whole() -> None:
     assert words == ["run", "/a folder/model.pte", "2", "3", "1", "32x64"]
 
 
-def test_an_artifact_that_is_named_nowhere_comes_last() -> None:
+def test_an_artifact_without_a_placeholder_is_appended() -> None:
     words = command_line(replace(TARGET, command="'my runner' --fast"), ARTIFACT, SIZE)
     assert words == ["my runner", "--fast", "/a folder/model.pte"]
 
 
-def test_an_unknown_placeholder_is_named() -> None:
+def test_an_unknown_placeholder_is_reported() -> None:
     with pytest.raises(ValueError, match=r"'speed'.*allowed are \{artifact\}"):
         command_line(replace(TARGET, command="run {speed}"), ARTIFACT, SIZE)
 
 
-def test_a_target_without_a_command_says_what_to_give() -> None:
+def test_a_target_without_a_command_has_a_remedy() -> None:
     with pytest.raises(ValueError, match=r"needs target\.command"):
         command_line(replace(TARGET, command=None), ARTIFACT, SIZE)
 
@@ -50,7 +50,7 @@ def test_every_number_is_a_pass_and_other_lines_are_not() -> None:
     assert run_command(target, ARTIFACT, SIZE) == [4.0, 2.5]
 
 
-def test_what_the_program_prints_is_the_latency() -> None:
+def test_the_printed_numbers_are_the_latency() -> None:
     measured = measure_artifact(
         ARTIFACT, SIZE, _python("print(3)\nprint(1)\nprint(2)"), precision="int8"
     )
@@ -65,11 +65,11 @@ def test_what_the_program_prints_is_the_latency() -> None:
         ("import sys; sys.exit('no phone')", "ended with 1: no phone"),
     ],
 )
-def test_a_program_that_fails_is_quoted(code: str, expected: str) -> None:
+def test_the_output_of_a_failed_program_is_reported(code: str, expected: str) -> None:
     with pytest.raises(ArtifactError, match=expected):
         run_command(_python(code), ARTIFACT, SIZE)
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_a_missing_program_is_reported() -> None:
     with pytest.raises(ArtifactError, match=r"no-such-program .* could not be run"):
         run_command(replace(TARGET, command="no-such-program"), ARTIFACT, SIZE)

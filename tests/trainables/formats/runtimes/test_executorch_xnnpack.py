@@ -1,4 +1,4 @@
-"""A program that XNNPACK does not take is told with the reason, whatever becomes of ExecuTorch."""
+"""A program that XNNPACK rejects is an error with the reason, even if ExecuTorch crashes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from trainables.formats.runtimes.registry import open_artifact
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAID = "[XNNCompiler.cpp:1] XNN Runtime creation failed with code: xnn_status_some"
+STDERR = "[XNNCompiler.cpp:1] XNN Runtime creation failed with code: xnn_status_some"
 
 
 @pytest.mark.slow
-def test_scales_that_it_refuses_are_an_error_with_the_reason(tmp_path: Path) -> None:
+def test_rejected_scales_are_an_error_with_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "refused.pte"
     large = nn.Conv2d(3, 4, 1, bias=False)
-    with torch.no_grad():  # of grey images nothing is left, which no range of int8 fits
+    with torch.no_grad():  # grey images sum to 0, for which there is no int8 scale
         large.weight.copy_(torch.tensor([1e4, -1e4, 0.0]).view(1, 3, 1, 1).expand(4, 3, 1, 1))
     model = nn.Sequential(large, nn.Conv2d(4, 4, 3, padding=1)).eval()
     grey = torch.rand(4, 1, 32, 32).expand(4, 3, 32, 32).contiguous()
@@ -35,16 +35,16 @@ def test_scales_that_it_refuses_are_an_error_with_the_reason(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("ending", "told"),
+    ("ending", "message"),
     [
         ("os.kill(os.getpid(), 6)", r"rejects it, and executorch ends with SIGABRT: .*status_some"),
         ("sys.exit(1)", r"XNNPACK rejects it: XNN Runtime .*status_some$"),
     ],
 )
-def test_its_reason_is_told_even_where_the_process_dies(
-    ending: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_reason_is_reported_even_if_the_process_crashes(
+    ending: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = f"import os, sys; print({SAID!r}, file=sys.stderr, flush=True); {ending}"
+    load = f"import os, sys; print({STDERR!r}, file=sys.stderr, flush=True); {ending}"
     monkeypatch.setattr(executorch_xnnpack, "_LOAD", load)
-    with pytest.raises(ArtifactError, match=told):
+    with pytest.raises(ArtifactError, match=message):
         executorch_xnnpack._try_loading(tmp_path / "any.pte")
