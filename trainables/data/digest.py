@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trainables.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,12 +121,5 @@ def _read_memo(memo: Path | None) -> str | None:
 def _write_memo(memo: Path | None, digest: str) -> None:
     if memo is None:
         return
-    partial = memo.with_suffix(f".{os.getpid()}.partial")
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"digest": digest}), encoding="utf-8")
-        partial.replace(memo)
-    except OSError:
-        # The cache only saves time; the caller's own writes report a full disk.
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with suppress(OSError):  # the cache only saves time; other writes report a full disk
+        write_atomically(memo, json.dumps({"digest": digest}).encode())

@@ -99,9 +99,7 @@ def test_a_ratio_outside_its_interval_is_refused(ratio: float) -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(ratio=st.floats(0.05, 0.95), width=st.integers(2, 8).map(lambda n: 8 * n))
-def test_remaining_channels_are_multiples_of_8_near_the_ratio(
-    ratio: float, width: int
-) -> None:
+def test_remaining_channels_are_multiples_of_8_near_the_ratio(ratio: float, width: int) -> None:
     model = Residual(width)
     prune_channels(model, ratio)
     left = model.stem.out_channels

@@ -111,14 +111,7 @@ def class_names_of(config: DataConfig) -> tuple[str, ...]:
     faults = config_faults(config)
     if faults:
         raise DataError(faults)
-    match config.format:
-        case "folder":
-            return folder.class_names(config)
-        case "synthetic":
-            return renamed(config, synthetic.CLASS_NAMES)
-        case "cityscapes":
-            return renamed(config, cityscapes.CLASS_NAMES)
-        case "voc":
-            return renamed(config, voc.CLASS_NAMES)
-        case "ade20k":
-            return renamed(config, ade20k.CLASS_NAMES)
+    if config.format == "folder":
+        return folder.class_names(config)
+    layouts = {"synthetic": synthetic, "cityscapes": cityscapes, "voc": voc, "ade20k": ade20k}
+    return renamed(config, layouts[config.format].CLASS_NAMES)
