@@ -11,7 +11,7 @@ from torchvision.models import MobileNetV2, MobileNetV3, ResNet, get_model
 
 from search_spaces.vocabulary import BACKBONES, MOBILENETS
 from trainables.models.dilation import limit_stride
-from trainables.models.weights import fill_classifier
+from trainables.models.weights import load_classifier
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +91,7 @@ def build_backbone(
     _check(name, output_stride, last_expansion, width)
     classifier = _classifier(name, width)
     if weights is not None:
-        fill_classifier(classifier, name, weights)
+        load_classifier(classifier, name, weights)
     return FeatureExtractor(_cut(classifier, name, last_expansion), output_stride)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torchvision.models import get_model
 
 from trainables.models.norm import SingleValueBatchNorm2d
-from trainables.models.weights import fill_classifier
+from trainables.models.weights import load_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ class VggEncoder(nn.Module):
         super().__init__()
         classifier = get_model("vgg16_bn", weights=None)
         if weights is not None:
-            fill_classifier(classifier, "vgg16", weights)
+            load_classifier(classifier, "vgg16", weights)
         stages: list[list[nn.Module]] = [[]]
         for layer in classifier.features:
             if isinstance(layer, nn.MaxPool2d):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from trainables.models.weights import TORCHVISION, backbone_weights, fit
+from trainables.models.weights import TORCHVISION, backbone_weights, load_state
 
 if TYPE_CHECKING:
     from search_spaces.config import TrialConfig
@@ -62,7 +62,7 @@ def library_parts(
     with torch.device("cpu"):
         model = _create(config, num_classes)
     if weights is not None:
-        _fill(model.encoder, config.backbone, weights)
+        _load_encoder(model.encoder, config.backbone, weights)
     _set_standard_momentum(model)
     classifier = cast("nn.Sequential", model.segmentation_head)[0]
     head = LibraryHead(model.decoder, classifier, config.dropout)
@@ -93,14 +93,14 @@ def _encoder_name(backbone: str) -> str:
     return ENCODERS.get(backbone, backbone.removeprefix("smp/"))
 
 
-def _fill(encoder: nn.Module, backbone: str, weights: Weights) -> None:
+def _load_encoder(encoder: nn.Module, backbone: str, weights: Weights) -> None:
     if weights == TORCHVISION:
         raise ValueError(
             f"weights: {TORCHVISION} does not fit the encoders of smp/...; give a file with the "
             f"state of {backbone}'s encoder, or none"
         )
     state = backbone_weights(backbone, cast("str", weights))
-    fit(encoder, state, f"{weights} does not fit the encoder {backbone}")
+    load_state(encoder, state, f"{weights} does not fit the encoder {backbone}")
 
 
 def _set_standard_momentum(model: nn.Module) -> None:

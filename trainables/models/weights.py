@@ -36,7 +36,7 @@ def given_weights(weights: Weights) -> Weights:
     return None if weights == NONE else weights
 
 
-def fill_classifier(classifier: nn.Module, name: str, weights: str | Path) -> None:
+def load_classifier(classifier: nn.Module, name: str, weights: str | Path) -> None:
     """Load weights into torchvision's ``classifier`` in place, except its classification layers.
 
     Raises:
@@ -45,24 +45,24 @@ def fill_classifier(classifier: nn.Module, name: str, weights: str | Path) -> No
     """
     state = backbone_weights(name, weights)
     state = {key: value for key, value in state.items() if not _classifying(key)}
-    fit(classifier, state, f"{weights} does not fit {name}")
+    load_state(classifier, state, f"{weights} does not fit {name}")
 
 
-def fit(network: nn.Module, state: Mapping[str, torch.Tensor], complaint: str) -> None:
+def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], prefix: str) -> None:
     """Load ``state`` into ``network`` in place; classification layers may be missing.
 
     Raises:
-        ValueError: names or shapes differ; the message begins with ``complaint``.
+        ValueError: names or shapes differ; the message begins with ``prefix``.
     """
     try:
         # The library's encoders override load_state_dict and return None.
         missing, unknown = nn.Module.load_state_dict(network, state, strict=False)
     except RuntimeError as error:
-        raise ValueError(f"{complaint}: {error}") from error
+        raise ValueError(f"{prefix}: {error}") from error
     missing = [key for key in missing if not _classifying(key)]
     if missing or unknown:
         raise ValueError(
-            f"{complaint}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{prefix}: {len(missing)} tensors missing {missing[:3]}, "
             f"{len(unknown)} unknown {unknown[:3]}; give a file with torchvision's names"
         )
 
