@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,7 @@ def _hint(
     config: DataConfig, labels: LabelMap, splits: Sequence[SplitReport]
 ) -> tuple[str, str] | None:
     """Return a guess about the unknown labels, and the setting to write instead."""
-    pixels = _sum(splits)
+    pixels = sum((Counter(split.raw_pixels) for split in splits), Counter[int]())
     if config.format != "folder" or labels.colors or not labels.unknown(pixels):
         return None
     names = list(config.class_names or ())
@@ -255,14 +256,6 @@ def _shares(pixels: Mapping[int, int], limit: int = 6) -> str:
     ranked = sorted(pixels.items(), key=lambda item: -item[1])
     text = ", ".join(f"{value} ({count / total:.1%})" for value, count in ranked[:limit])
     return text + (f" and {len(ranked) - limit} more" if len(ranked) > limit else "")
-
-
-def _sum(splits: Sequence[SplitReport]) -> dict[int, int]:
-    pixels: dict[int, int] = {}
-    for split in splits:
-        for value, count in split.raw_pixels.items():
-            pixels[value] = pixels.get(value, 0) + count
-    return pixels
 
 
 def _ids(split: SplitReport) -> range:
