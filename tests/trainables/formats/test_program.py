@@ -9,7 +9,6 @@ from torch import nn
 
 from search_spaces.config import Resolution
 from trainables.compression.quantization import FrozenProgram
-from trainables.formats.artifact import write_artifact
 from trainables.formats.program import INT8_OPERATORS, export_program, load_program, save_program
 
 if TYPE_CHECKING:
@@ -46,9 +45,3 @@ def test_plain_programs_have_no_source_locations(tmp_path: Path) -> None:
     content = (tmp_path / "model.pt2").read_bytes()
     assert __file__.encode() not in content
     assert INT8_OPERATORS not in content
-
-
-def test_an_unknown_suffix_raises_with_the_allowed_ones(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must be one of \.pt2, \.onnx, \.pte"):
-        write_artifact(network(), SIZE, tmp_path / "model.zip")
-    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.ledger.events import TrialAsked
-from orchestrator.ledger.folders import SweepFolder, UnknownSweepError
+from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.identity import settle_identity
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.mirroring.fetch import MirrorConflictError, fetch_sweep
@@ -189,17 +189,6 @@ def test_an_unwritable_store_stops_the_sweep_before_it_starts(tmp_path: Path) ->
         mirrored(spec, folder, ledger),
     ):
         pytest.fail("it began")
-
-
-def test_missing_and_ambiguous_sweeps_raise(store_address: str, tmp_path: Path) -> None:
-    with pytest.raises(UnknownSweepError, match="no sweep at"):
-        fetch_sweep(store_address, None, tmp_path)
-    for name in ("a-1", "b-1"):
-        ObjectStore(store_address).write(f"sweeps/{name}/ledger.db", b"")
-    with pytest.raises(UnknownSweepError, match="name one of a-1, b-1"):
-        fetch_sweep(store_address, None, tmp_path)
-    with pytest.raises(UnknownSweepError, match="there is no sweep 'c'"):
-        fetch_sweep(store_address, "c", tmp_path)
 
 
 def test_a_driver_that_lost_its_mirror_reports_the_owner(tmp_path: Path) -> None:
