@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from search_spaces.config import Resolution
+from search_spaces.resolution import Resolution
 from trainables.compression.quantization import FrozenProgram
 from trainables.formats.program import INT8_OPERATORS, export_program, load_program, save_program
 
