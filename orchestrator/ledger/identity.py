@@ -1,4 +1,4 @@
-"""Whether what goes on with a sweep is what began it."""
+"""Identity of a sweep: the spec and the data set that it started with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from orchestrator.ledger.folders import list_sweeps
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec, spec_settings
 from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import parse_spec
-from orchestrator.spec.strategies import with_current_names
+from orchestrator.spec.parse import KEYS, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
 
 SPEC = "spec"
-"""Fact of a ledger: the spec that the sweep began with, as YAML."""
+"""Fact of a ledger: the spec that the sweep started with, as YAML."""
 DATASET = "dataset"
-"""Fact of a ledger: the digest of the data set that the sweep began with."""
+"""Fact of a ledger: the digest of the data set that the sweep started with."""
 FINISHED = "finished"
-"""Fact of a ledger: whether there is nothing left to do."""
+"""Fact of a ledger: whether the sweep is finished."""
 CHANGEABLE = (
     "resources.address",
     "resources.lanes",
@@ -37,48 +36,44 @@ CHANGEABLE = (
     "storage.cache",
     "data.root",
 )
-"""Settings that no trial's figures depend on, which may change while a sweep is on; what lies at
+"""Settings that may change on resume, because no metric depends on them. The data set at
 ``data.root`` is compared by its digest."""
 
 
 class SpecChangedError(ValueError):
-    """What would go on with a sweep is not what began it."""
+    """A sweep would resume with another spec or data set."""
 
 
 def settle_identity(ledger: Ledger, spec: SweepSpec, dataset_digest: str | None) -> None:
-    """Keep spec and data set of a sweep that begins; hold those of one that goes on against them.
+    """Record spec and data set of a new sweep; compare those of a resumed sweep with the record.
 
     Raises:
-        SpecChangedError: a setting that trials depend on, or the data set, is another one.
+        SpecChangedError: a setting that trials depend on, or the data set, has changed.
     """
-    kept = ledger.fact(SPEC)
-    if not isinstance(kept, str):
+    recorded = ledger.fact(SPEC)
+    if not isinstance(recorded, str):
         ledger.set_fact(SPEC, dump_spec(spec))
         ledger.set_fact(DATASET, dataset_digest)
         return
-    changes = list(differences(kept, spec))
+    changes = list(differences(recorded, spec))
     digest = ledger.fact(DATASET)
     if digest != dataset_digest:
         changes.append(f"the data set: its digest was {digest}, is {dataset_digest}")
     if changes:
         raise SpecChangedError(
-            "the sweep was begun with something else, and trials of both would not compare:\n"
+            "the sweep started with other settings, whose trials would not compare:\n"
             + "\n".join(f"  {change}" for change in changes)
-            + "\nundo the change and resume, or begin another sweep with 'segsweep run'"
+            + "\nundo the change and resume, or start another sweep with 'segsweep run'"
         )
 
 
-def differences(kept: str, spec: SweepSpec) -> Iterator[str]:
-    """Yield each setting in which ``spec`` differs from the spec of the text ``kept``.
+def differences(recorded: str, spec: SweepSpec) -> Iterator[str]:
+    """Yield each setting in which ``spec`` differs from the ``recorded`` spec, a YAML text.
 
-    A setting that the text does not have, as it is of an older version, has its default there.
+    The text of a former version may lack settings, which have their defaults then.
     """
-    kept = with_current_names(kept)
-    try:
-        before = _flat(spec_settings(parse_spec(yaml.safe_load(kept))))
-    except SpecError:  # of another version; what can be compared is its text
-        before = _flat(yaml.safe_load(kept))
-    after = _flat(yaml.safe_load(dump_spec(spec)))
+    before = _flat(_settings(recorded))
+    after = _flat(spec_settings(spec))
     for path in sorted(before.keys() | after.keys()):
         old, new = before.get(path), after.get(path)
         if old != new and path not in CHANGEABLE:
@@ -86,16 +81,24 @@ def differences(kept: str, spec: SweepSpec) -> Iterator[str]:
 
 
 def unfinished_sweep_of(root: Path, spec: SweepSpec) -> SweepFolder | None:
-    """Return the latest sweep below ``root`` of the same spec that is not finished; None without.
-
-    One that is being run counts as well.
-    """
-    text = dump_spec(spec)
+    """Return the latest unfinished sweep below ``root`` with this spec, running or not, or None."""
+    text, settings = dump_spec(spec), spec_settings(spec)
     for folder in list_sweeps(root):
-        kept = with_current_names(folder.spec.read_text(encoding="utf-8"))
-        if kept == text and not _is_finished(folder):
+        recorded = folder.spec.read_text(encoding="utf-8")
+        same = recorded == text or _settings(recorded) == settings
+        if same and not _is_finished(folder):
             return folder
     return None
+
+
+def _settings(text: str) -> dict[str, object]:
+    """Return a dumped spec as plain values, with this version's names and defaults."""
+    settings: dict[str, object] = yaml.safe_load(text)
+    try:
+        known = parse_spec({key: value for key, value in settings.items() if key in KEYS})
+    except SpecError:
+        return settings
+    return {**settings, **spec_settings(known)}
 
 
 def _is_finished(folder: SweepFolder) -> bool:

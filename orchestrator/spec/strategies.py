@@ -1,14 +1,11 @@
 """Names of the searchers and schedulers that a spec may choose."""
 
-import re
-
 DEFAULT_SEARCHER = "cost-aware"
 DEFAULT_SCHEDULER = "expected-improvement"
 FORMER_SCHEDULERS = {"prospect": DEFAULT_SCHEDULER}
 """Current names by the former ones, which are still accepted."""
 _SEARCHERS = ("random", DEFAULT_SEARCHER, "nsga2", "motpe")
 _SCHEDULERS = (DEFAULT_SCHEDULER, "mo-asha", "mo-asha-promote", "asha", "none")
-_SCHEDULER_LINE = re.compile(r"^( +scheduler: )([\w-]+)$", re.MULTILINE)
 
 
 def searcher_names() -> tuple[str, ...]:
@@ -24,8 +21,3 @@ def scheduler_names() -> tuple[str, ...]:
 def current_scheduler(name: str) -> str:
     """Return the current name of a scheduler that may be given by its former one."""
     return FORMER_SCHEDULERS.get(name, name)
-
-
-def with_current_names(spec_text: str) -> str:
-    """Return the text of a dumped spec with the current name of its scheduler."""
-    return _SCHEDULER_LINE.sub(lambda m: m[1] + current_scheduler(m[2]), spec_text)

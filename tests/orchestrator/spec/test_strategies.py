@@ -1,5 +1,5 @@
 from orchestrator.spec.sections import read_section
-from orchestrator.spec.strategies import current_scheduler, scheduler_names, with_current_names
+from orchestrator.spec.strategies import current_scheduler, scheduler_names
 from orchestrator.spec.sweep_spec import SearchConfig
 
 
@@ -10,10 +10,3 @@ def test_a_spec_may_use_the_former_name_of_a_scheduler() -> None:
 
 def test_current_names_stay() -> None:
     assert [current_scheduler(name) for name in scheduler_names()] == list(scheduler_names())
-
-
-def test_only_the_scheduler_of_a_dumped_spec_is_renamed() -> None:
-    text = "name: prospect\nsearch:\n  searcher: random\n  scheduler: prospect\n"
-    renamed = "name: prospect\nsearch:\n  searcher: random\n  scheduler: expected-improvement\n"
-    assert with_current_names(text) == renamed
-    assert with_current_names(renamed) == renamed
