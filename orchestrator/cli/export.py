@@ -80,7 +80,7 @@ def export(
     from orchestrator.driver.exporting.export import export_trials
     from orchestrator.driver.exporting.finish import log_artifacts_of
     from orchestrator.ledger.folders import find_sweep
-    from orchestrator.report.results import make_report
+    from orchestrator.report.files import make_report
     from orchestrator.spec.parse import load_spec
     from orchestrator.sweep.hooks import RunHooks
 

@@ -177,7 +177,7 @@ def _plan(
     folder: SweepFolder, spec: SweepSpec, registry: ModelRegistry, request: PromotionRequest
 ) -> PromotionPlan:
     from orchestrator.registry.promote import make_plan
-    from orchestrator.report.results import make_report, read_records
+    from orchestrator.report.files import make_report, read_records
 
     machines = {
         each.trial_id: str(each.details["device"])

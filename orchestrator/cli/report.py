@@ -42,7 +42,7 @@ def report(
     to the folder report of the sweep; with --json nothing is written.
     """
     from orchestrator.ledger.folders import find_sweep
-    from orchestrator.report.results import read_report, save_report
+    from orchestrator.report.files import read_report, save_report
     from orchestrator.report.text import to_json
     from orchestrator.spec.parse import load_spec
 

@@ -93,7 +93,7 @@ def _list_submitted(address: str, *, as_json: bool) -> None:
 
 
 def _row(folder: SweepFolder) -> dict[str, object]:
-    from orchestrator.report.results import read_records
+    from orchestrator.report.files import read_records
 
     records = read_records(folder)
     scores = [trial.metrics["miou"] for trial in records.complete if "miou" in trial.metrics]

@@ -17,7 +17,7 @@ from orchestrator.ledger.history.warm_start import settle_warm_start
 from orchestrator.ledger.identity import FINISHED, settle_identity
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.mirroring.mirror import mirrored
-from orchestrator.report.results import DATA_WARNINGS, make_report, save_report
+from orchestrator.report.files import DATA_WARNINGS, make_report, save_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.sweep.hooks import RunHooks
 from orchestrator.tracking.history import History

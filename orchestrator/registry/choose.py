@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.registry.bounds import broken_bounds
-from orchestrator.report.labels import label
+from orchestrator.report.tables.labels import label
 from orchestrator.search.pareto import knee_point, pareto_front
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.registry.versions import SHOWN, SWEEP, TRIAL
-from orchestrator.report.held_out import TEST_MIOU
-from orchestrator.report.labels import label
+from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.tables.labels import label
 from orchestrator.report.text import brief
 
 if TYPE_CHECKING:

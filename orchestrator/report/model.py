@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.interruptions import Interruptions
-from orchestrator.report.curve import CurvePoint, finite_value, volume_curve
-from orchestrator.report.effort import Effort, effort_of
-from orchestrator.report.held_out import HeldOut, held_out, test_miou_of
-from orchestrator.report.labels import label
-from orchestrator.report.standing import Standing, standings
+from orchestrator.report.analysis.baselines import BaselineStanding, compare_baselines
+from orchestrator.report.analysis.effort import Effort, effort_of
+from orchestrator.report.analysis.held_out import HeldOut, held_out, test_miou_of
+from orchestrator.report.analysis.hypervolume import CurvePoint, finite_value, volume_curve
+from orchestrator.report.tables.labels import label
 from orchestrator.search.pareto import (
     default_reference_point,
     hypervolume,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.forecast.score import Scored
     from orchestrator.ledger.records import RecordState, SweepRecords, TrialRecord
-    from orchestrator.report.ablation import Ablation
+    from orchestrator.report.analysis.ablation import Ablation
     from orchestrator.spec.objectives import Objective
     from search_spaces.domains import Value
     from trainables.export.record import Artifact
@@ -95,7 +95,7 @@ class SweepReport:
     """Hypervolume after each completed trial, in order of completion."""
     effort: Effort = field(default_factory=Effort)
     """What the sweep cost."""
-    baselines: tuple[Standing, ...] = ()
+    baselines: tuple[BaselineStanding, ...] = ()
     """Where the baselines stand, in the order of the spec."""
     held_out: HeldOut | None = None
     """What the test split says of the front; None where nothing was scored on one."""
@@ -188,7 +188,7 @@ def build_report(
         reference_point=reference,
         counts=records.counts,
         held_out=held_out([row.trial_id for row in front], records.trials),
-        baselines=standings(named, records.trials, objectives),
+        baselines=compare_baselines(named, records.trials, objectives),
         curve=volume_curve(records, objectives, reference),
         effort=effort_of(records, epochs=epochs, workers_per_trial=workers_per_trial),
     )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.forecast.score import score_line
 from orchestrator.ledger.interruptions import interruptions_line
-from orchestrator.report.deployables import deployable_facts, deployable_tables
-from orchestrator.report.held_out import TEST_MIOU
-from orchestrator.report.held_out_table import held_out_facts, held_out_line
-from orchestrator.report.labels import label
+from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.tables.deployables import deployable_facts, deployable_tables
+from orchestrator.report.tables.held_out import held_out_facts, held_out_line
+from orchestrator.report.tables.labels import label
 from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:

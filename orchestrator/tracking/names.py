@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from orchestrator.report.axes import DOMINATED_COLOUR, FRONT_COLOUR, UNFINISHED_COLOUR
+from orchestrator.report.plot.axes import DOMINATED_COLOUR, FRONT_COLOUR, UNFINISHED_COLOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

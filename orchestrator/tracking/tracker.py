@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger.clock import sweep_start
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.provenance import git_commit, versions
-from orchestrator.report.results import keep_reference, kept_warnings, make_report
+from orchestrator.report.files import keep_reference, make_report, recorded_warnings
 from orchestrator.spec.baselines.baseline import names_by_digest
 from orchestrator.spec.dump import dump_spec
 from orchestrator.tracking.errors import TrackingError
@@ -96,7 +96,7 @@ def _info(spec: SweepSpec, folder: SweepFolder, ledger: Ledger, data: DataReport
         seed=spec.search.seed,
         git_commit=git_commit(),
         dataset_digest=data.digest,
-        data_warnings=kept_warnings(ledger),
+        data_warnings=recorded_warnings(ledger),
         versions=versions(),
         spec_text=dump_spec(spec),
         workers_per_trial=spec.resources.train_workers,

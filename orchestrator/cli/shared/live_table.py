@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.ledger.records import TrialRecord
-    from orchestrator.report.live import LiveModel, LiveRow, LiveView
+    from orchestrator.report.progress import ProgressModel, ProgressRow, ProgressView
 
 REFRESH_PER_SECOND = 2
 _FRAME_LINES = 6
@@ -48,7 +48,7 @@ class PlainLines:
     The events of an earlier run are summarized in one line.
     """
 
-    def __init__(self, model: LiveModel, stream: TextIO, clock: Callable[[], float]) -> None:
+    def __init__(self, model: ProgressModel, stream: TextIO, clock: Callable[[], float]) -> None:
         self._model = model
         self._stream = stream
         self._clock = clock
@@ -85,7 +85,7 @@ class PlainLines:
 class LiveTable:
     """Redraws a table of the trials that fit on the terminal."""
 
-    def __init__(self, model: LiveModel, console: Console, clock: Callable[[], float]) -> None:
+    def __init__(self, model: ProgressModel, console: Console, clock: Callable[[], float]) -> None:
         self._model = model
         self._console = console
         self._clock = clock
@@ -120,7 +120,7 @@ class LiveTable:
 
 
 @contextmanager
-def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[PlainLines | LiveTable]:
+def show(model: ProgressModel, *, stream: TextIO | None = None) -> Iterator[PlainLines | LiveTable]:
     """Yield the listener that shows a sweep on ``stream`` (standard error) until the body ends."""
     stream = stream or sys.stderr
     start = time.monotonic()
@@ -145,7 +145,7 @@ def show(model: LiveModel, *, stream: TextIO | None = None) -> Iterator[PlainLin
         yield live_table
 
 
-def header(view: LiveView) -> str:
+def header(view: ProgressView) -> str:
     """Return the state of the sweep in one line."""
     words = [f"{view.done}/{view.total} trials"]
     if view.gated:
@@ -161,7 +161,7 @@ def header(view: LiveView) -> str:
     return ", ".join(words)
 
 
-def picture(view: LiveView, limit: int, stage: str = "") -> Group:
+def picture(view: ProgressView, limit: int, stage: str = "") -> Group:
     """Return the sweep's line above a table of at most ``limit`` trials in order of proposal.
 
     Running trials are selected first, then the latest ones.
@@ -189,14 +189,14 @@ def picture(view: LiveView, limit: int, stage: str = "") -> Group:
     return Group(Text(header(view)), drawn, Text(stage, style="dim"))
 
 
-def _shown(view: LiveView, limit: int) -> list[LiveRow]:
+def _shown(view: ProgressView, limit: int) -> list[ProgressRow]:
     running = [row for row in view.rows if row.state == "running"][:limit]
     others = [row for row in reversed(view.rows) if row.state != "running"]
     chosen = {row.trial_id for row in [*running, *others[: limit - len(running)]]}
     return [row for row in view.rows if row.trial_id in chosen]
 
 
-def _line(event: SweepEvent, row: LiveRow) -> str | None:
+def _line(event: SweepEvent, row: ProgressRow) -> str | None:
     match event:
         case TrialStarted():
             again = f" again (attempt {event.attempt})" if event.attempt > 1 else ""

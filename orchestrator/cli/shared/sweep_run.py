@@ -30,14 +30,14 @@ def run_on_terminal(spec: SweepSpec, folder: SweepFolder | None, *, as_json: boo
     """
     from orchestrator.cli.shared.live_table import show
     from orchestrator.driver.launch import launch
-    from orchestrator.report.live import LiveModel
-    from orchestrator.report.results import read_reference
+    from orchestrator.report.files import read_reference
+    from orchestrator.report.progress import ProgressModel
     from orchestrator.report.text import common_reason
     from orchestrator.spec.baselines.baseline import names_by_digest
     from orchestrator.sweep.hooks import RunHooks
 
     leave_job_folder(spec.storage.root)
-    model = LiveModel(
+    model = ProgressModel(
         **asdict(spec.budget),
         objectives=spec.objectives,
         workers_per_trial=spec.resources.train_workers,

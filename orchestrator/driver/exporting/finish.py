@@ -13,7 +13,7 @@ from orchestrator.driver.exporting.export import (
     wanted_trials,
 )
 from orchestrator.driver.exporting.references import measure_references
-from orchestrator.report.results import make_report
+from orchestrator.report.files import make_report
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.pages.deployables import log_artifacts
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.driver.exporting.workers import run_jobs
-from orchestrator.report.ablation import REFERENCES, kept_references, needed_references
+from orchestrator.report.analysis.ablation import (
+    REFERENCES,
+    needed_references,
+    read_reference_costs,
+)
 from trainables.export.jobs import CostJob
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ def measure_references(
     Models are measured one at a time, so that they do not disturb each other. Costs that the ledger
     holds are not measured again.
     """
-    known = kept_references(ledger.fact(REFERENCES))
+    known = read_reference_costs(ledger.fact(REFERENCES))
     wanted = needed_references(row.config for row in report.front)
     missing = {digest: config for digest, config in wanted.items() if digest not in known}
     jobs = [

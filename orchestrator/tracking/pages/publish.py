@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.report.note import to_markdown
-from orchestrator.report.page import to_html
-from orchestrator.report.picture import to_png
+from orchestrator.report.markdown import to_markdown
+from orchestrator.report.plot.html import to_html
+from orchestrator.report.plot.png import to_png
 from orchestrator.report.text import to_csv, to_json
 from orchestrator.tracking import names
 from orchestrator.tracking.pages import addresses

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.report.axes import choose_axes
-from orchestrator.report.labels import label
+from orchestrator.report.plot.axes import choose_axes
+from orchestrator.report.tables.labels import label
 from orchestrator.report.text import config_names
 from orchestrator.tracking import names
 from orchestrator.tracking.pages import cards

@@ -14,7 +14,7 @@ from orchestrator.registry.promote import make_plan, run_promotion
 from orchestrator.registry.request import PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry
 from orchestrator.registry.verify import score_on_test
-from orchestrator.report.results import make_report
+from orchestrator.report.files import make_report
 from orchestrator.spec.parse import load_spec
 
 if TYPE_CHECKING:

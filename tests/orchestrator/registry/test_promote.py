@@ -24,7 +24,7 @@ from orchestrator.registry.promote import make_plan, run_promotion
 from orchestrator.registry.request import PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry
 from orchestrator.registry.versions import ModelRef
-from orchestrator.report.results import make_report
+from orchestrator.report.files import make_report
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.runs.store import MlflowStore
 from orchestrator.tracking.runs.writer import MlflowWriter

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
 from orchestrator.ledger.records import SweepRecords, fold
+from orchestrator.report.markdown import to_markdown
 from orchestrator.report.model import build_report
-from orchestrator.report.note import to_markdown
-from orchestrator.report.page import to_html
+from orchestrator.report.plot.html import to_html
 from orchestrator.report.text import (
     brief,
     common_reason,

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
 
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.identity import SpecChangedError, settle_identity, unfinished_sweep_of
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.report.results import read_report
+from orchestrator.report.files import read_report
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec
-from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
 from orchestrator.sweep.sweep import Sweep
 
 FORMER = Path(__file__).parent / "former_sweep"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.ledger.records import RECORD_STATES
-from orchestrator.report.axes import DOMINATED_COLOUR, FRONT_COLOUR, UNFINISHED_COLOUR
+from orchestrator.report.plot.axes import DOMINATED_COLOUR, FRONT_COLOUR, UNFINISHED_COLOUR
 from orchestrator.tracking.names import STATUS, children_filter, colour, tag_filter
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from orchestrator.cli.shared.live_table import LiveTable, PlainLines, picture, show
 from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialExamined, TrialStarted
-from orchestrator.report.live import LiveModel
+from orchestrator.report.progress import ProgressModel
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ OBJECTIVES = (Objective("miou", "maximize"), Objective("latency_ms", "minimize")
 LAST = "1/3 trials, best mIoU 0.250 (t00000), hypervolume 2.3%, 1 min 01 s, about 6 s left"
 
 
-def _model() -> LiveModel:
-    return LiveModel(trials=3, epochs=1, objectives=OBJECTIVES)
+def _model() -> ProgressModel:
+    return ProgressModel(trials=3, epochs=1, objectives=OBJECTIVES)
 
 
 def test_plain_lines_tell_the_course_of_a_trial(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.report.labels import label
-from orchestrator.report.section import Section
+from orchestrator.report.tables.labels import label
+from orchestrator.report.tables.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.report.analysis.baselines import BaselineStanding
     from orchestrator.report.model import SweepReport
-    from orchestrator.report.standing import Standing
 
 WORDS: Mapping[str, str] = {
     "front": "on the front",
@@ -44,7 +44,7 @@ def baseline_facts(report: SweepReport) -> list[dict[str, object]]:
     ]
 
 
-def standing_words(report: SweepReport, standing: Standing) -> str:
+def standing_words(report: SweepReport, standing: BaselineStanding) -> str:
     """Return in words where a baseline stands."""
     if standing.trial_id is None:
         return "not tried yet"
@@ -58,11 +58,11 @@ def standing_words(report: SweepReport, standing: Standing) -> str:
     return f"{words} {standing.by}" + (f" ({other})" if other else "")
 
 
-def _cells(report: SweepReport, standing: Standing) -> tuple[str, ...]:
+def _cells(report: SweepReport, standing: BaselineStanding) -> tuple[str, ...]:
     values = _objectives(report, standing)
     figures = (label(each.name).show(values.get(each.name)) for each in report.objectives)
     return (standing.name, standing.trial_id or "-", *figures, standing_words(report, standing))
 
 
-def _objectives(report: SweepReport, standing: Standing) -> Mapping[str, float | None]:
+def _objectives(report: SweepReport, standing: BaselineStanding) -> Mapping[str, float | None]:
     return {} if standing.trial_id is None else report.row(standing.trial_id).objectives

@@ -77,7 +77,7 @@ def needed_references(configs: Iterable[Mapping[str, Value]]) -> dict[str, Trial
     }
 
 
-def kept_references(fact: object) -> dict[str, dict[str, float]]:
+def read_reference_costs(fact: object) -> dict[str, dict[str, float]]:
     """Return the costs by shape that a ledger's fact holds; none where it is torn."""
     if not isinstance(fact, dict):
         return {}

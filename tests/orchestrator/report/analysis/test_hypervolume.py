@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
 from orchestrator.ledger.records import fold
-from orchestrator.report.curve import volume_curve
+from orchestrator.report.analysis.hypervolume import volume_curve
 from orchestrator.search.pareto import hypervolume
 from orchestrator.spec.objectives import Objective
 

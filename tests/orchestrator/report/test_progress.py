@@ -16,7 +16,7 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.ledger.records import RecordBook
-from orchestrator.report.live import LiveModel, describe
+from orchestrator.report.progress import ProgressModel, describe
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 OBJECTIVES = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))
 
 
-def _model(trials: int = 4, epochs: int = 2) -> LiveModel:
-    return LiveModel(trials=trials, epochs=epochs, objectives=OBJECTIVES)
+def _model(trials: int = 4, epochs: int = 2) -> ProgressModel:
+    return ProgressModel(trials=trials, epochs=epochs, objectives=OBJECTIVES)
 
 
-BOOKS: WeakKeyDictionary[LiveModel, RecordBook] = WeakKeyDictionary()
+BOOKS: WeakKeyDictionary[ProgressModel, RecordBook] = WeakKeyDictionary()
 
 
-def _feed(model: LiveModel, *events: SweepEvent) -> None:
+def _feed(model: ProgressModel, *events: SweepEvent) -> None:
     book = BOOKS.setdefault(model, RecordBook())
     for event in events:
         model.on_event(event, book.observe(event))
@@ -172,7 +172,7 @@ def test_the_picture_always_adds_up(trials: list[tuple[int, str, float]], second
 
 
 def test_the_hypervolume_is_measured_from_the_point_that_the_sweep_keeps() -> None:
-    model = LiveModel(
+    model = ProgressModel(
         trials=4,
         epochs=2,
         objectives=OBJECTIVES,
@@ -183,7 +183,7 @@ def test_the_hypervolume_is_measured_from_the_point_that_the_sweep_keeps() -> No
 
 
 def test_the_time_left_is_that_of_the_budget_that_ends_first() -> None:
-    model = LiveModel(
+    model = ProgressModel(
         trials=1000, epochs=2, objectives=OBJECTIVES, device_hours=1.0, workers_per_trial=2
     )
     _feed(

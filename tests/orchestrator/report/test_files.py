@@ -10,16 +10,16 @@ from rich.console import Console
 from orchestrator.ledger.events import TrialInterrupted, TrialProfiled, TrialRestored
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.report.note import to_markdown
-from orchestrator.report.page import to_html
-from orchestrator.report.results import (
+from orchestrator.report.files import (
     REFERENCE,
     SETTLED_FROM,
     keep_reference,
-    kept_reference,
     make_report,
     read_reference,
+    recorded_reference,
 )
+from orchestrator.report.markdown import to_markdown
+from orchestrator.report.plot.html import to_html
 from orchestrator.report.text import summary, to_json
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.parse import load_spec
@@ -80,8 +80,8 @@ def test_a_few_trials_settle_no_reference_point_before_the_sweep_is_finished(
 )
 def test_a_broken_reference_point_counts_as_none(fact: object) -> None:
     aims = (Objective("miou", "maximize"), Objective("flops", "minimize"))
-    assert kept_reference(fact, aims) is None
-    assert kept_reference({"miou": 0, "flops": 5.0}, aims) == {"miou": 0.0, "flops": 5.0}
+    assert recorded_reference(fact, aims) is None
+    assert recorded_reference({"miou": 0, "flops": 5.0}, aims) == {"miou": 0.0, "flops": 5.0}
 
 
 def test_every_form_of_the_report_tells_what_interruptions_cost(

@@ -10,9 +10,9 @@ from PIL import Image
 
 from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.records import SweepRecords, fold
-from orchestrator.report.axes import FRONT_COLOUR
 from orchestrator.report.model import build_report
-from orchestrator.report.picture import draw, to_png
+from orchestrator.report.plot.axes import FRONT_COLOUR
+from orchestrator.report.plot.png import draw, to_png
 from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger.interruptions import interruptions_line
-from orchestrator.report.axes import (
+from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.plot.axes import (
     BASELINE_COLOUR,
     DOMINATED_COLOUR,
     FRONT_COLOUR,
@@ -16,17 +17,16 @@ from orchestrator.report.axes import (
     span,
     staircase,
 )
-from orchestrator.report.deployables import deployable_html
-from orchestrator.report.held_out import TEST_MIOU
-from orchestrator.report.held_out_table import held_out_line
-from orchestrator.report.labels import label
+from orchestrator.report.tables.deployables import deployable_html
+from orchestrator.report.tables.held_out import held_out_line
+from orchestrator.report.tables.labels import label
 from orchestrator.report.text import brief, counts_line, disturbed_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.report.axes import Axes
     from orchestrator.report.model import ReportRow, SweepReport
+    from orchestrator.report.plot.axes import Axes
 
 _MANY = 1000
 """Dots above which a page would grow heavy with whole configurations."""

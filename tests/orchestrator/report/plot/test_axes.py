@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
-from orchestrator.report.axes import choose_axes, drawable, span, staircase, value_of
 from orchestrator.report.model import build_report
+from orchestrator.report.plot.axes import choose_axes, drawable, span, staircase, value_of
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ _SHORT = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LiveRow:
+class ProgressRow:
     """One trial of the table."""
 
     trial_id: str
@@ -57,10 +57,10 @@ class LiveRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LiveView:
+class ProgressView:
     """The whole picture at one moment."""
 
-    rows: tuple[LiveRow, ...]
+    rows: tuple[ProgressRow, ...]
     """Every trial that was started, in order of proposal."""
     done: int
     """Trials that are over, without those the cost gate settled."""
@@ -70,7 +70,7 @@ class LiveView:
     """Configurations that the cost gate settled before the first epoch."""
     counts: Mapping[RecordState, int]
     """Trials in each state."""
-    best: LiveRow | None
+    best: ProgressRow | None
     """The row with the highest mIoU of those that were not ruled out."""
     hypervolume_share: float | None
     """Hypervolume of the complete trials, measured as in the report, over that of a perfect trial,
@@ -83,7 +83,7 @@ class LiveView:
     """The budget that ends it first (see ``TimeLeft``); None while too little is known."""
 
 
-class LiveModel:
+class ProgressModel:
     """Keeps the picture while events come in; holds no terminal and no clock."""
 
     def __init__(
@@ -126,10 +126,10 @@ class LiveModel:
         self._objectives = tuple(objectives)
         self._reference = reference_point
         self._records = RecordTable()
-        self._rows: dict[str, LiveRow] = {}
+        self._rows: dict[str, ProgressRow] = {}
         self._share: float | None = None
 
-    def on_event(self, event: SweepEvent, record: TrialRecord) -> LiveRow:
+    def on_event(self, event: SweepEvent, record: TrialRecord) -> ProgressRow:
         """Take note of one event, in ledger order, and return the row it belongs to."""
         self._records.put(record, event.seconds)
         if isinstance(event, TrialEnded) and event.state == "complete":
@@ -139,13 +139,13 @@ class LiveModel:
         self._rows[row.trial_id] = row
         return row
 
-    def view(self, seconds: float) -> LiveView:
+    def view(self, seconds: float) -> ProgressView:
         """Return the picture ``seconds`` after the sweep began."""
         snapshot = self._records.snapshot()
         counted = [trial for trial in snapshot.trials if not trial.gated]
         rows = [self._rows[trial.trial_id] for trial in counted]
         left = self._time_left.of(snapshot)
-        return LiveView(
+        return ProgressView(
             rows=tuple(rows),
             done=sum(trial.over for trial in counted),
             total=self._total,
@@ -179,12 +179,12 @@ def _short(value: Value) -> str:
     return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
-def _row(record: TrialRecord, epochs: int) -> LiveRow:
+def _row(record: TrialRecord, epochs: int) -> ProgressRow:
     scores = [metrics["miou"] for _, metrics in record.history if "miou" in metrics]
     if record.state == "complete" and "miou" in record.metrics:
         scores = [record.metrics["miou"]]
     flops = record.metrics.get("flops")
-    return LiveRow(
+    return ProgressRow(
         trial_id=record.trial_id,
         state=record.state,
         epoch=record.epochs_done,
@@ -198,6 +198,6 @@ def _row(record: TrialRecord, epochs: int) -> LiveRow:
     )
 
 
-def _best(rows: Sequence[LiveRow]) -> LiveRow | None:
+def _best(rows: Sequence[ProgressRow]) -> ProgressRow | None:
     scored = [row for row in rows if row.miou is not None and row.state != "infeasible"]
     return max(scored, key=lambda row: row.miou or 0.0, default=None)

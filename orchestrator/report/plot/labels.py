@@ -36,7 +36,7 @@ _GAP = 2.0
 """Room around everything, pixels."""
 
 
-def name_dots(
+def place_labels(
     plot: PlotAxes,
     names: Iterable[tuple[float, float, str]],
     dots: Sequence[tuple[float, float]],

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ledger.records import TrialRecord
-from orchestrator.report.ablation import ablate, kept_references, needed_references, stages_of
+from orchestrator.report.analysis.ablation import (
+    ablate,
+    needed_references,
+    read_reference_costs,
+    stages_of,
+)
 from search_spaces.config import TrialConfig
 from trainables.models.shape import shape_key
 
@@ -73,4 +78,4 @@ def test_what_is_not_compressed_has_no_ablation() -> None:
 
 @pytest.mark.parametrize("fact", [None, 3, [1], {"a": 1}, {"a": {"macs": "many"}}])
 def test_a_torn_fact_holds_no_costs(fact: object) -> None:
-    assert not any(kept_references(fact).values())
+    assert not any(read_reference_costs(fact).values())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.ledger.records import fold
-from orchestrator.report.ablation import Ablation, Step
-from orchestrator.report.deployables import deployable_html, deployable_markdown
+from orchestrator.report.analysis.ablation import Ablation, Step
 from orchestrator.report.model import build_report
+from orchestrator.report.tables.deployables import deployable_html, deployable_markdown
 from orchestrator.report.text import summary, to_json
 from trainables.export.record import Artifact, Verification
 

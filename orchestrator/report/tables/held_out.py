@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from orchestrator.report.labels import label
-from orchestrator.report.section import Section
+from orchestrator.report.tables.labels import label
+from orchestrator.report.tables.section import Section
 
 if TYPE_CHECKING:
     from orchestrator.report.model import ReportRow, SweepReport

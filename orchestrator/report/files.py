@@ -11,7 +11,7 @@ from orchestrator.forecast.score import score_plan
 from orchestrator.ledger.interruptions import interruptions_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
-from orchestrator.report.ablation import REFERENCES, ablate, kept_references
+from orchestrator.report.analysis.ablation import REFERENCES, ablate, read_reference_costs
 from orchestrator.report.model import build_report
 from orchestrator.report.text import to_csv, to_json
 from orchestrator.spec.baselines.baseline import names_by_digest
@@ -64,9 +64,9 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     """
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
-        kept = kept_reference(ledger.fact(REFERENCE), spec.objectives)
-        costs = kept_references(ledger.fact(REFERENCES))
-        warnings = kept_warnings(ledger)
+        kept = recorded_reference(ledger.fact(REFERENCE), spec.objectives)
+        costs = read_reference_costs(ledger.fact(REFERENCES))
+        warnings = recorded_warnings(ledger)
     records = fold(events)
     workers = spec.resources.train_workers
     report = build_report(
@@ -93,7 +93,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
     return replace(report, plan=scores)
 
 
-def kept_warnings(ledger: Ledger) -> tuple[str, ...]:
+def recorded_warnings(ledger: Ledger) -> tuple[str, ...]:
     """Return the warnings of the data check that a ledger keeps."""
     lines = ledger.fact(DATA_WARNINGS)
     return tuple(map(str, lines)) if isinstance(lines, list) else ()
@@ -110,7 +110,7 @@ def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bo
     """
     if report.completed and (finished or report.completed >= SETTLED_FROM):
         ledger.set_fact(REFERENCE, dict(report.reference_point))
-    return kept_reference(ledger.fact(REFERENCE), report.objectives) is not None
+    return recorded_reference(ledger.fact(REFERENCE), report.objectives) is not None
 
 
 def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict[str, float] | None:
@@ -122,10 +122,10 @@ def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict
     if not folder.ledger.exists():
         return None
     with Ledger(folder.ledger) as ledger:
-        return kept_reference(ledger.fact(REFERENCE), objectives)
+        return recorded_reference(ledger.fact(REFERENCE), objectives)
 
 
-def kept_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:
+def recorded_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:
     """Return the reference point that a fact holds; None where there is no sound one."""
     if not isinstance(fact, dict) or set(fact) != {each.name for each in objectives}:
         return None
@@ -135,8 +135,8 @@ def kept_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, f
 
 def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:
     """Write the report's files to ``folder`` and return them: JSON, CSV, picture, page."""
-    from orchestrator.report.page import to_html  # noqa: PLC0415 - imports plotly
-    from orchestrator.report.picture import to_png  # noqa: PLC0415 - imports matplotlib
+    from orchestrator.report.plot.html import to_html  # noqa: PLC0415 - imports plotly
+    from orchestrator.report.plot.png import to_png  # noqa: PLC0415 - imports matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
     contents = {

@@ -4,9 +4,9 @@ import re
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
-from orchestrator.report.axes import choose_axes
 from orchestrator.report.model import build_report
-from orchestrator.report.page import hover_text, to_html
+from orchestrator.report.plot.axes import choose_axes
+from orchestrator.report.plot.html import hover_text, to_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.interruptions import interruptions_line
-from orchestrator.report.deployables import deployable_markdown
-from orchestrator.report.held_out import TEST_MIOU
-from orchestrator.report.held_out_table import held_out_line
-from orchestrator.report.labels import label
+from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.tables.deployables import deployable_markdown
+from orchestrator.report.tables.held_out import held_out_line
+from orchestrator.report.tables.labels import label
 from orchestrator.report.text import counts_line, effort_line, volume_line, what_it_is
 
 if TYPE_CHECKING:

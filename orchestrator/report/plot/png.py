@@ -6,7 +6,7 @@ from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from orchestrator.report.axes import (
+from orchestrator.report.plot.axes import (
     BASELINE_COLOUR,
     DOMINATED_COLOUR,
     FRONT_COLOUR,
@@ -16,8 +16,8 @@ from orchestrator.report.axes import (
     span,
     staircase,
 )
-from orchestrator.report.labels import label
-from orchestrator.report.naming import name_dots
+from orchestrator.report.plot.labels import place_labels
+from orchestrator.report.tables.labels import label
 from orchestrator.report.text import brief
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as PlotAxes
     from matplotlib.figure import Figure
 
-    from orchestrator.report.axes import Axes
     from orchestrator.report.model import ReportRow, SweepReport
+    from orchestrator.report.plot.axes import Axes
 
 _MAX_NAMES = 6
 
@@ -70,11 +70,11 @@ def draw(report: SweepReport) -> Figure:
     stairs = staircase(on_front, axes)
     corners = _corners(stairs, axes)
     named = list(zip(*_xy(baselines, axes), (row.baseline for row in baselines), strict=True))
-    written = name_dots(
+    written = place_labels(
         plot, named, dots, corners, most=len(named), colour=BASELINE_COLOUR, far=True
     )
     searched = [row for row in stairs if not row.baseline]
-    name_dots(plot, _names(searched, axes), dots, corners, most=_MAX_NAMES, keep_off=written)
+    place_labels(plot, _names(searched, axes), dots, corners, most=_MAX_NAMES, keep_off=written)
     return figure
 
 

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from orchestrator.ledger.events import TrialExamined
 from orchestrator.ledger.records import fold
-from orchestrator.report.deployables import deployable_html
-from orchestrator.report.held_out import kendall_tau
-from orchestrator.report.held_out_table import held_out_line
+from orchestrator.report.analysis.held_out import kendall_tau
+from orchestrator.report.markdown import to_markdown
 from orchestrator.report.model import build_report
-from orchestrator.report.note import to_markdown
-from orchestrator.report.page import to_html
+from orchestrator.report.plot.html import to_html
+from orchestrator.report.tables.deployables import deployable_html
+from orchestrator.report.tables.held_out import held_out_line
 from orchestrator.report.text import summary, to_csv, to_json
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ledger.records import SweepRecords, TrialRecord
-from orchestrator.report.baseline_table import baseline_section
+from orchestrator.report.analysis.baselines import compare_baselines
+from orchestrator.report.markdown import to_markdown
 from orchestrator.report.model import build_report
-from orchestrator.report.note import to_markdown
-from orchestrator.report.page import to_html
-from orchestrator.report.picture import draw
-from orchestrator.report.standing import standings
+from orchestrator.report.plot.html import to_html
+from orchestrator.report.plot.png import draw
+from orchestrator.report.tables.baselines import baseline_section
 from orchestrator.report.text import to_csv, to_json
 from orchestrator.search.pareto import non_dominated_ranks
 from orchestrator.spec.objectives import Objective
@@ -52,7 +52,7 @@ def test_every_verdict_is_what_comparing_all_pairs_says(
     complete = {each.trial_id: each.metrics for each in trials if each.state == "complete"}
     points = [[m["miou"], m["latency_ms"]] for m in complete.values()]
     ranks = dict(zip(complete, non_dominated_ranks(points, TWO), strict=True))
-    found = standings(named(*range(baselines)), trials, TWO)
+    found = compare_baselines(named(*range(baselines)), trials, TWO)
     assert [each.name for each in found] == [f"base-{n}" for n in range(baselines)]
     for number, each in enumerate(found):
         own = f"t{number}"

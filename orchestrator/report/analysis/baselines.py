@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from orchestrator.report.curve import finite_value
+from orchestrator.report.analysis.hypervolume import finite_value
 from orchestrator.search.pareto import as_minimised
 from search_spaces.space import config_digest
 
@@ -23,7 +23,7 @@ Verdict: TypeAlias = Literal["front", "matched", "dominated", "unranked"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class BaselineStanding:
     """Where one baseline stands."""
 
     name: str
@@ -39,9 +39,9 @@ class Standing:
     the one with the best first objective."""
 
 
-def standings(
+def compare_baselines(
     baselines: Mapping[str, str], trials: Sequence[TrialRecord], objectives: Sequence[Objective]
-) -> tuple[Standing, ...]:
+) -> tuple[BaselineStanding, ...]:
     """Return where each of the baselines stands, in their order.
 
     Args:
@@ -67,15 +67,15 @@ def standings(
 
 def _standing(
     name: str, trial: TrialRecord | None, ranked: Sequence[tuple[str, NDArray[np.float64]]]
-) -> Standing:
+) -> BaselineStanding:
     """Return where one stands among the ranked trials, given in order of preference."""
     trial_id = None if trial is None else trial.trial_id
     point = dict(ranked).get(trial_id or "")
     if point is None:
-        return Standing(name=name, trial_id=trial_id, verdict="unranked")
+        return BaselineStanding(name=name, trial_id=trial_id, verdict="unranked")
     no_worse = [(i, each) for i, each in ranked if (each <= point).all() and i != trial_id]
     better = [i for i, each in no_worse if (each < point).any()]
     equal = [i for i, _ in no_worse if i not in better]
     verdict: Verdict = "dominated" if better else "matched" if equal else "front"
     by = next(iter([*better, *equal]), None)
-    return Standing(name=name, trial_id=trial_id, verdict=verdict, by=by)
+    return BaselineStanding(name=name, trial_id=trial_id, verdict=verdict, by=by)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
+from orchestrator.report.markdown import MAX_CHARACTERS, to_markdown
 from orchestrator.report.model import build_report
-from orchestrator.report.note import MAX_CHARACTERS, to_markdown
 from orchestrator.spec.objectives import Objective
 
 if TYPE_CHECKING:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from orchestrator.report.ablation import FIGURES
-from orchestrator.report.baseline_table import baseline_facts, baseline_section
-from orchestrator.report.held_out_table import held_out_section
-from orchestrator.report.labels import label
-from orchestrator.report.section import Section
+from orchestrator.report.analysis.ablation import FIGURES
+from orchestrator.report.tables.baselines import baseline_facts, baseline_section
+from orchestrator.report.tables.held_out import held_out_section
+from orchestrator.report.tables.labels import label
+from orchestrator.report.tables.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
 
-    from orchestrator.report.ablation import Ablation
+    from orchestrator.report.analysis.ablation import Ablation
     from orchestrator.report.model import SweepReport
     from trainables.export.record import Artifact
 

@@ -1,0 +1,1 @@
+"""What the trial records of a sweep amount to, without a format."""

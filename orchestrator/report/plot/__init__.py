@@ -1,0 +1,1 @@
+"""The Pareto front as a PNG and as an interactive HTML page."""
