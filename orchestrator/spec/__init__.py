@@ -1,1 +1,1 @@
-"""A sweep as its user describes it: one YAML file or the same thing as frozen dataclasses."""
+"""What the user asked for: a sweep as one YAML file or as frozen dataclasses."""

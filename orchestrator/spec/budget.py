@@ -9,14 +9,14 @@ from trainables.config import PositiveFloat, PositiveInt  # noqa: TC001 - pydant
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepBudget:
-    """When a sweep proposes nothing more."""
+    """Limits after which a sweep proposes no further trial."""
 
     trials: PositiveInt = 16
-    """Trials that are trained; those the cost gate settles are not counted."""
+    """Trials that are trained; those that the cost gate rejects do not count."""
     epochs: PositiveInt = 10
     """Epochs of a full training."""
     device_hours: PositiveFloat | None = None
-    """Hours of training summed over lanes and their workers; None without a limit."""
+    """Hours of training, summed over lanes and their workers; None for no limit."""
     stagnation_trials: PositiveInt | None = None
-    """Trained trials in a row without a hypervolume 1 % larger that end the sweep; None for
-    no such rule."""
+    """Consecutive trained trials without a 1 % larger hypervolume after which the sweep ends;
+    None for no such limit."""

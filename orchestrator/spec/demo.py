@@ -1,13 +1,13 @@
-"""The sweep that runs when no other is named."""
+"""The spec of a sweep that runs without a file."""
 
 from __future__ import annotations
 
 
 def demo_settings() -> dict[str, object]:
-    """Return the demo as a spec's text would have it: minutes on two cores, nothing downloaded.
+    """Return the demo's settings: some minutes on two cores, without downloads.
 
-    Street scenes are generated, a light teacher is trained first, then small students of it. The
-    knee point alone leaves artifacts, which takes about half a minute.
+    It generates street scenes, trains a small teacher, then smaller students. Only the knee point
+    is exported, which takes about half a minute.
     """
     return {
         "name": "demo",

@@ -1,4 +1,4 @@
-"""A spec as the text that reads back to it."""
+"""A spec as YAML text."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _RANGES = {Float: False, Int: False, LogFloat: True, LogInt: True}
 
 
 def dump_spec(spec: SweepSpec) -> str:
-    """Return YAML that ``load_spec`` reads back to an equal spec, every default written out."""
+    """Return YAML that ``load_spec`` reads as an equal spec, with every default written out."""
     return yaml.safe_dump(spec_settings(spec), sort_keys=False, default_flow_style=False)
 
 
 def spec_settings(spec: SweepSpec) -> dict[str, object]:
-    """Return the plain values that ``parse_spec`` reads back to an equal spec."""
+    """Return plain values that ``parse_spec`` reads as an equal spec."""
     return {
         "name": spec.name,
         "data": _plain(asdict(spec.data)),
@@ -54,19 +54,19 @@ def spec_settings(spec: SweepSpec) -> dict[str, object]:
 
 
 def settle_spec(spec: SweepSpec) -> SweepSpec:
-    """Return the spec as it would be read from its own text: paths absolute, every rule checked.
+    """Return the spec as read from its own text: validated, with absolute paths.
 
     Relative paths are relative to the working folder.
 
     Raises:
-        SpecError: it cannot be run, or its space cannot be written down (one with conditions of its
-            own, which ``joint_space`` did not make).
+        SpecError: it is invalid, or its space has conditions that ``joint_space`` does not make,
+            which a text cannot express.
     """
     settings = absolute_paths(spec_settings(spec), Path.cwd())
-    settled = parse_spec(settings, "the spec made in Python")
-    if settled.space != spec.space:
-        raise SpecError([Fault("space", "has conditions of its own; make it with joint_space")])
-    return settled
+    parsed = parse_spec(settings, "the spec made in Python")
+    if parsed.space != spec.space:
+        raise SpecError([Fault("space", "has custom conditions; make it with joint_space")])
+    return parsed
 
 
 def space_settings(space: SearchSpace) -> dict[str, object]:
@@ -82,7 +82,7 @@ def _domain_settings(domain: Domain) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return the value with tuples as lists, which is all that YAML knows."""
+    """Return the value with tuples as lists; YAML has no tuples."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The one error of a spec, which names every fault."""
+"""The error of an invalid spec, with all of its faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SpecError(ValueError):
-    """A spec cannot be run; ``faults`` says all of what is wrong with it."""
+    """A spec is invalid; ``faults`` has every fault."""
 
     def __init__(self, faults: Iterable[Fault], source: str = "the spec") -> None:
         self.faults = tuple(faults)

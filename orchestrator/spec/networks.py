@@ -1,4 +1,4 @@
-"""The different networks of a sweep."""
+"""The different networks that a sweep may build."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
 
 PARTS = ("arch", "backbone", "width")
-"""Settings in which the encoders of networks differ."""
+"""Settings by which the encoders of networks differ."""
 
 
 def networks_of(spec: SweepSpec) -> tuple[TrialConfig, ...]:
-    """Return a configuration of each network that the sweep may build, its teacher's among them.
+    """Return a config of each network that the sweep may build, including its teacher.
 
-    Networks that differ in other settings than ``PARTS`` are told apart by none of them; of a range
-    of widths the narrowest stands for all. Resolutions are not those of the sweep.
+    Networks count as different if a setting of ``PARTS`` differs. The smallest width represents a
+    range of widths. Resolutions are not those of the sweep.
     """
     choices = [_values(spec.space, name) for name in PARTS]
-    found = [
-        without_inactive({**dict(zip(PARTS, each, strict=True)), "resolution": str(COMMON)})
-        for each in product(*choices)
-        if pair_message(str(each[0]), str(each[1])) is None
+    configs = [
+        without_inactive({**dict(zip(PARTS, parts, strict=True)), "resolution": str(COMMON)})
+        for parts in product(*choices)
+        if pair_message(str(parts[0]), str(parts[1])) is None
     ]
-    networks = [TrialConfig.from_mapping(each) for each in found if not config_faults(each)]
-    networks += [TrialConfig.from_mapping(each.config) for each in spec.baselines]
+    configs = [config for config in configs if not config_faults(config)]
+    configs += [dict(baseline.config) for baseline in spec.baselines]
+    networks = [TrialConfig.from_mapping(config) for config in configs]
     if spec.teacher is not None and spec.teacher.checkpoint is None:
         networks.append(teacher_config(spec.teacher, COMMON))
     return tuple(dict.fromkeys(networks))

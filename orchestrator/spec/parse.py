@@ -1,4 +1,4 @@
-"""A sweep spec read from text, with every fault named at once."""
+"""Reads a sweep spec from text and collects every fault."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SECTIONS: dict[str, type[Any]] = {
     "storage": Storage,
 }
 DEFAULT_SPACE = "mobile"
-"""Preset that a spec without a space searches."""
+"""Preset of a spec without a space."""
 KEYS = ("name", "space", "objectives", "constraints", "baselines", *SECTIONS)
 
 
@@ -66,22 +66,21 @@ def load_spec(
     preset: str | None = None,
     overrides: Iterable[str] = (),
 ) -> SweepSpec:
-    """Return the spec of a file, or of the embedded demo where there is none.
+    """Return the spec of a file, or the demo without one.
 
-    Relative paths in the file are relative to its folder, those of ``overrides`` to the working
-    folder.
+    Relative paths in the file are relative to its folder; in ``overrides``, to the working folder.
 
     Args:
-        path: YAML file; None takes the demo.
-        preset: Name of a preset that replaces the file's space.
-        overrides: ``dotted.path=VALUE`` settings laid over the file's, values read as YAML.
+        path: YAML file; None for the demo.
+        preset: Name of a preset; replaces the file's space.
+        overrides: ``dotted.path=VALUE`` settings that replace the file's; values are YAML.
 
     Raises:
-        SpecError: The file cannot be read, or anything in it cannot be run; all faults are named.
+        SpecError: The file cannot be read or is invalid; it has every fault.
     """
     if path is None:
         settings: object = demo_settings()
-        source = "the embedded demo with these settings"
+        source = "the demo with these settings"
     else:
         source = str(path)
         settings = absolute_paths(_read_file(Path(path)), Path(path).absolute().parent)
@@ -95,10 +94,10 @@ def load_spec(
 
 
 def parse_spec(settings: object, source: str = "the spec") -> SweepSpec:
-    """Return the spec that plain values, as read from YAML, describe.
+    """Return the spec with these settings, plain values as read from YAML.
 
     Raises:
-        SpecError: Anything is wrong; every fault is named with its path.
+        SpecError: The settings are invalid; it has every fault with its path.
     """
     if settings is None:
         settings = {}
@@ -107,15 +106,15 @@ def parse_spec(settings: object, source: str = "the spec") -> SweepSpec:
             [Fault("spec", f"must be a mapping with {', '.join(KEYS)}, got {settings!r}")], source
         )
     settings = _with_preset_training(settings)
-    parts, found = _read_parts(settings)
-    sound_space = parts.get("space") or _sound_part(settings)
-    found += [
+    parts, faults = _read_parts(settings)
+    valid_space = parts.get("space") or _valid_dimensions(settings)
+    faults += [
         Fault(str(key), unknown_name(key, KEYS, kind="key")) for key in settings if key not in KEYS
     ]
-    found += _rule_faults(parts, sound_space)
-    found += secret_faults(settings)
-    if found:
-        raise SpecError(found, source)
+    faults += _rule_faults(parts, valid_space)
+    faults += secret_faults(settings)
+    if faults:
+        raise SpecError(faults, source)
     return SweepSpec(**parts)
 
 
@@ -123,13 +122,13 @@ def _read_file(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SpecError([Fault("spec", f"cannot be read: {reason}")], str(path)) from error
     return read_yaml(text, str(path))
 
 
 def _read_parts(settings: dict[Any, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """Return the parts that are sound by themselves, with the faults of the others."""
+    """Return the valid parts, and the faults of the others."""
     results: dict[str, Any] = {
         name: read_section(kind, settings[name], name)
         for name, kind in SECTIONS.items()
@@ -143,30 +142,30 @@ def _read_parts(settings: dict[Any, Any]) -> tuple[dict[str, Any], list[Fault]]:
     space, space_faults = parse_space(source, teacher=_identity(results.get("teacher")))
     results["space"] = space_faults or space
     if settings.get("baselines") is not None:
-        known = space or _sound_part(settings) or SearchSpace(())
-        results["baselines"] = read_baselines(settings["baselines"], known)
+        dimensions = space or _valid_dimensions(settings) or SearchSpace(())
+        results["baselines"] = read_baselines(settings["baselines"], dimensions)
     results["space_source"] = source if isinstance(source, str | dict) else []
-    found = [fault for part in results.values() if isinstance(part, list) for fault in part]
-    return {name: part for name, part in results.items() if not isinstance(part, list)}, found
+    faults = [fault for part in results.values() if isinstance(part, list) for fault in part]
+    return {name: part for name, part in results.items() if not isinstance(part, list)}, faults
 
 
 def _with_preset_training(settings: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the settings with what the space's preset brings to the training, where not given."""
-    space, given = settings.get("space"), settings.get("training") or {}
+    """Return the settings with the training defaults of the space's preset."""
+    space, training = settings.get("space"), settings.get("training") or {}
     name = space.get("preset") if isinstance(space, dict) else space
-    brought = PRESET_TRAINING.get(name) if isinstance(name, str) else None
-    if brought is None or not isinstance(given, dict):
+    defaults = PRESET_TRAINING.get(name) if isinstance(name, str) else None
+    if defaults is None or not isinstance(training, dict):
         return settings
-    return {**settings, "training": {**brought, **given}}
+    return {**settings, "training": {**defaults, **training}}
 
 
 def _identity(teacher: TeacherConfig | list[Fault] | None) -> TeacherIdentity | None:
-    """Return the teacher's network; that of a default teacher where the section is at fault."""
+    """Return the teacher's network; the default teacher's if the section is invalid."""
     if teacher is None:
         return None
-    known = TeacherConfig() if isinstance(teacher, list) else teacher
+    valid = TeacherConfig() if isinstance(teacher, list) else teacher
     return TeacherIdentity(
-        arch=known.arch, backbone=known.backbone, output_stride=known.output_stride
+        arch=valid.arch, backbone=valid.backbone, output_stride=valid.output_stride
     )
 
 
@@ -177,22 +176,22 @@ def _read_name(value: object) -> str | list[Fault]:
     return [Fault("name", f"must be a line of 1 to 80 characters, got {value!r}")]
 
 
-def _sound_part(settings: dict[Any, Any]) -> SearchSpace | None:
-    """Return the space of those dimensions that are sound by themselves, for further rules."""
+def _valid_dimensions(settings: dict[Any, Any]) -> SearchSpace | None:
+    """Return the space of the valid dimensions, for the rules between sections."""
     source = settings.get("space")
     if not isinstance(source, dict):
         return None
     teacher = _identity([]) if settings.get("teacher") is not None else None
-    sound = {
+    valid = {
         name: value
         for name, value in source.items()
         if parse_space({name: value}, teacher=teacher)[0] is not None
     }
-    return parse_space(sound, teacher=teacher)[0]
+    return parse_space(valid, teacher=teacher)[0]
 
 
 def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[Fault]:
-    """Yield the faults between sections, as far as the sections could be read."""
+    """Yield the faults between valid sections."""
     if "data" in parts:
         yield from data_faults(parts["data"])
     if parts.get("teacher") is not None:

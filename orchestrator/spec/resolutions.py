@@ -1,4 +1,4 @@
-"""The resolutions at which a sweep's trials train and are scored."""
+"""Resolutions of a sweep's training and scoring."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def resolutions(space: SearchSpace) -> tuple[Resolution, ...]:
-    """Return the resolutions that trials of the space may have, in the space's order."""
+    """Return the resolutions of the space, in its order."""
     choices = getattr(space["resolution"].domain, "choices", ())
     return tuple(Resolution.parse(choice) for choice in choices)
 
 
 def decoded_resolutions(spec: SweepSpec) -> tuple[Resolution, ...]:
-    """Return the resolutions that trials may have, those of baselines outside the space last."""
-    given = (Resolution.parse(each.config["resolution"]) for each in spec.baselines)
-    return tuple(dict.fromkeys([*resolutions(spec.space), *given]))
+    """Return the resolutions of all trials: those of the space, then those of baselines."""
+    baselines = (Resolution.parse(each.config["resolution"]) for each in spec.baselines)
+    return tuple(dict.fromkeys([*resolutions(spec.space), *baselines]))
 
 
 def largest_resolution(space: SearchSpace) -> Resolution:
@@ -31,9 +31,9 @@ def largest_resolution(space: SearchSpace) -> Resolution:
 
 
 def scored_alike(spec: SweepSpec) -> TrainingConfig:
-    """Return the training settings under which trials of every resolution compare.
+    """Return the training settings with one ``eval_resolution`` for all trials.
 
-    Unless the spec says at which resolution, all are scored at the largest one of the space.
+    Without one in the spec, it is the largest resolution of the space.
     """
     if spec.training.eval_resolution is not None:
         return spec.training

@@ -1,4 +1,4 @@
-"""Combinations of settings that cannot be run, each found whatever the others are."""
+"""Rules between settings; each rule is checked independently of the others."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _CODE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 def data_faults(data: DataConfig) -> Iterator[Fault]:
-    """Yield what no layout can do with these settings."""
+    """Yield settings that the layout cannot use."""
     if data.root is None and data.format != "synthetic":
         yield Fault(
             "data.root",
-            f"the layout {data.format} needs the folder of the data set; give it here or by "
+            f"the layout {data.format} needs the folder of the data set; set it here or with "
             f"--set data.root=FOLDER",
         )
     if data.root is not None and is_address(data.root):
         if data.format == "synthetic":
-            yield Fault("data.root", "scenes are generated into a folder, not into an object store")
+            yield Fault("data.root", "synthetic scenes need a local folder, not an object store")
         elif fault := address_fault(data.root):
             yield Fault("data.root", fault)
     for wrong in class_color_faults(data):
@@ -60,13 +60,13 @@ def _folder_faults(data: DataConfig) -> Iterator[Fault]:
     elif len(names) == 2 and data.ignore_index < 2:
         yield Fault(
             "data.ignore_index",
-            f"{data.ignore_index} is the label of {names[data.ignore_index]!r}, which leaves one "
-            f"class; name at least two others, or take 2 to 255",
+            f"{data.ignore_index} is the label of {names[data.ignore_index]!r}, so one class is "
+            f"left; name at least two others, or choose 2 to 255",
         )
 
 
 def teacher_faults(teacher: TeacherConfig) -> Iterator[Fault]:
-    """Yield what keeps the teacher from being built."""
+    """Yield settings with which the teacher cannot be built."""
     network: dict[str, object] = {
         "arch": teacher.arch,
         "backbone": teacher.backbone,
@@ -80,13 +80,13 @@ def teacher_faults(teacher: TeacherConfig) -> Iterator[Fault]:
 
 
 def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]:
-    """Yield what keeps the train workers from sharing a GPU or a batch."""
+    """Yield settings with which train workers cannot share a GPU or a batch."""
     gpus = resources.gpus_per_worker
     if gpus is not None and gpus > 1 and not float(gpus).is_integer():
         yield Fault("resources.gpus_per_worker", f"above 1 it must be a whole number, got {gpus:g}")
     if resources.packing == "memory" and gpus is not None:
         yield Fault(
-            "resources.gpus_per_worker", "is worked out where resources.packing is memory; leave it"
+            "resources.gpus_per_worker", "is computed if resources.packing is memory; remove it"
         )
     if "batch_size" not in space.names:
         return
@@ -95,12 +95,12 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
         yield Fault(
             "space.batch_size",
             f"{smallest:g} images cannot be shared by {resources.train_workers} train workers; "
-            f"give larger batches or lower resources.train_workers",
+            f"increase the batch size or lower resources.train_workers",
         )
 
 
 def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:
-    """Yield what keeps the target from running models of the space."""
+    """Yield settings with which the target cannot run models of the space."""
     if target.name == "command" and not target.command:
         yield Fault("target.command", "is missing: the program that times an artifact")
     if "quantization" not in space.names:
@@ -113,12 +113,12 @@ def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:
 def baseline_faults(
     baselines: tuple[Baseline, ...], budget: SweepBudget, resources: Resources, target: TargetConfig
 ) -> Iterator[Fault]:
-    """Yield what keeps the baselines from being trained as any other trial."""
+    """Yield settings with which baselines cannot be trained."""
     if len(baselines) > budget.trials:
         yield Fault(
             "budget.trials",
             f"{budget.trials} trials are fewer than the {len(baselines)} baselines, which are "
-            f"tried first; give more, or leave some baselines out",
+            f"trained first; increase the budget or remove baselines",
         )
     for baseline in baselines:
         path, images = f"baselines.{baseline.name}", baseline.config["batch_size"]
@@ -132,24 +132,24 @@ def baseline_faults(
 
 
 def storage_faults(storage: Storage) -> Iterator[Fault]:
-    """Yield what keeps the sweep's files from where they are to be."""
+    """Yield places where the sweep's files cannot be stored."""
     for name in ("root", "cache"):
-        place = getattr(storage, name)
-        if place is not None and not place.isprintable():
+        path = getattr(storage, name)
+        if path is not None and not path.isprintable():
             yield Fault(
                 f"storage.{name}",
-                f"must be a path of printable characters in UTF-8, got {place!r}",
+                f"must be a path of printable characters in UTF-8, got {path!r}",
             )
-        if place is not None and is_address(place):
+        if path is not None and is_address(path):
             yield Fault(
                 f"storage.{name}",
-                f"must be a folder, as a ledger needs a file system, got {without_secrets(place)}; "
-                "give a folder here and the address as storage.mirror",
+                "must be a folder, because a ledger needs a file system, got "
+                f"{without_secrets(path)}; set a folder here and the address as storage.mirror",
             )
     if _CODE.search(storage.root):
         yield Fault(
             "storage.root",
-            "must not have % before two hexadecimal digits, which MLflow decodes where it loads a "
+            "must not have % before two hexadecimal digits, which MLflow decodes when it loads a "
             f"model, got {storage.root!r}",
         )
     if storage.mirror is not None and (fault := address_fault(storage.mirror)):
@@ -157,7 +157,7 @@ def storage_faults(storage: Storage) -> Iterator[Fault]:
 
 
 def tracking_faults(tracking: Tracking) -> Iterator[Fault]:
-    """Yield what MLflow cannot show as the name of an experiment."""
+    """Yield a name that MLflow cannot display as an experiment."""
     name = tracking.experiment
     if not name.isprintable() or name != name.strip():
         yield Fault(
@@ -167,7 +167,7 @@ def tracking_faults(tracking: Tracking) -> Iterator[Fault]:
 
 
 def _ends(domain: Domain) -> list[float]:
-    """Numbers of a choice, or the two ends of an interval."""
+    """Return the numbers of a choice, or the two ends of an interval."""
     if isinstance(domain, Categorical):
         return [float(value) for value in domain.choices if isinstance(value, int | float)]
     return [float(domain.low), float(domain.high)]

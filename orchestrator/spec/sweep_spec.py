@@ -1,4 +1,4 @@
-"""A whole sweep as one frozen value."""
+"""The spec of a sweep as frozen config dataclasses."""
 
 from __future__ import annotations
 
@@ -35,67 +35,66 @@ if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
 
 STORAGE_VARIABLE = "SEGSWEEP_STORAGE"
-"""Environment variable that names the storage root where a spec does not."""
+"""Environment variable with the storage root of a spec that sets none."""
 
 ExportedTrials: TypeAlias = Literal["front", "knee", "none"]
 
 CostGateMode: TypeAlias = Literal["full", "constraints"]
 
 SpaceSource: TypeAlias = "str | Mapping[str, object]"
-"""The space as text has it: the name of a preset, or dimensions with their domains."""
+"""The space in its text form: the name of a preset, or dimensions with their domains."""
 
 
 def default_storage_root() -> str:
-    """Return the absolute folder of the variable ``SEGSWEEP_STORAGE``, else ``./segsweep-runs``."""
+    """Return the absolute folder of ``SEGSWEEP_STORAGE``, else ``./segsweep-runs``."""
     return str(Path(os.environ.get(STORAGE_VARIABLE) or "segsweep-runs").expanduser().absolute())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
-    """What proposes configurations and what stops trials early."""
+    """Searcher, early-stopping scheduler and cost gate."""
 
     searcher: str = DEFAULT_SEARCHER
     """Name of the searcher in ``orchestrator.search.searchers.registry``."""
     scheduler: str = DEFAULT_SCHEDULER
     """Name of the early-stopping scheduler in ``orchestrator.search.schedulers.registry``."""
     grace_period: PositiveInt = 1
-    """Epochs every trial gets before it may be stopped; as many as a full training has, or
-    more, stop nothing."""
+    """Epochs before a trial may be stopped; from ``budget.epochs`` on, no trial is stopped."""
     reduction_factor: Annotated[float, Gt(1)] = 3
-    """One of so many trials passes a rung; rungs grow by the same factor; > 1."""
+    """One in so many trials passes a rung; also the ratio of successive rungs."""
     seed: Seed = 0
-    """Seed of the proposals; the same seed proposes the same configurations."""
+    """Seed of the proposals; the same seed proposes the same configs."""
     cost_gate: CostGateMode = "full"
-    """What the cost gate settles before the first epoch: ``constraints``, the configurations that
-    break one; ``full``, those that cannot reach the front any more, too."""
+    """Which configs the cost gate rejects before the first epoch. ``constraints``: those that
+    violate a constraint; ``full``: also those that can no longer reach the front."""
     warm_start: bool | tuple[str, ...] = False
-    """Sweeps whose trials searcher and scheduler know from the start, by their names in the
-    tracking store; true takes all on the same data with the same objectives and target."""
+    """Names of tracked sweeps whose trials searcher and scheduler observe first; true for all
+    sweeps with the same data, objectives and target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifacts:
-    """What is left to be deployed when the sweep ends."""
+    """Artifacts that a sweep exports at its end."""
 
     trials: ExportedTrials = "front"
-    """Which trials leave artifacts: all on the front, its knee point alone, or none; any other one
-    does by ``segsweep export``."""
+    """Which trials are exported: the front, its knee point, or none; ``segsweep export`` exports
+    any trial."""
     formats: tuple[ArtifactFormat, ...] | None = None
-    """What each leaves: ``pte`` (ExecuTorch with XNNPACK), ``onnx``, ``pt2`` (torch); None takes
-    those whose libraries are installed."""
+    """Formats: ``pte`` (ExecuTorch with XNNPACK), ``onnx``, ``pt2`` (torch); None for those whose
+    libraries are installed."""
     images: PositiveInt | None = 200
-    """Validation images, spread over the set, on which an artifact is compared with its model; None
-    for all."""
+    """Evenly spaced validation images on which an artifact is compared with its model; None for
+    all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracking:
-    """Where MLflow keeps the record."""
+    """MLflow tracking."""
 
     uri: NonEmptyStr | None = None
-    """Address of the tracking store; None takes ``mlflow.db`` (SQLite) in the storage root."""
+    """Address of the tracking store; None for ``mlflow.db`` (SQLite) in the storage root."""
     experiment: Annotated[str, Len(1, 500)] = "segsweep"
-    """Name of the MLflow experiment; made if there is none."""
+    """Name of the MLflow experiment; created if missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,65 +104,65 @@ class Storage:
     root: NonEmptyStr = field(default_factory=default_storage_root)
     """Folder of sweeps, ledgers and the default tracking store; absolute."""
     cache: NonEmptyStr | None = None
-    """Folder of decoded images, soft labels and profiles; None takes ``cache`` in ``root``."""
+    """Folder of decoded images, soft labels and profiles; None for ``cache`` in ``root``."""
     mirror: NonEmptyStr | None = None
-    """Address in an object store (``s3://BUCKET/FOLDER``) that the sweep is copied to while it
-    runs, from which another machine may go on with it; None copies nothing."""
+    """Address in an object store (``s3://BUCKET/FOLDER``) to which the sweep is copied while it
+    runs, so that another machine can resume it; None copies nothing."""
     mirror_seconds: PositiveFloat = 30.0
-    """Least time between two passes of copying, seconds; what a machine takes with it."""
+    """Least time between two copies, seconds; a lost machine loses at most that."""
     disk_budget_gb: PositiveFloat | None = None
-    """What the weights of all trials may take, GB of 1e9 bytes: beyond it those of dominated
-    trials that are over are removed, those on the front never; None keeps all."""
+    """Limit for the weights of all trials, GB of 1e9 bytes. Beyond it, weights of ended dominated
+    trials are deleted, never those of the front; None for no limit."""
 
     @property
     def cache_dir(self) -> Path:
-        """Folder of what several sweeps share."""
+        """Folder of files that several sweeps share."""
         return Path(self.cache) if self.cache else Path(self.root) / "cache"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepSpec:
-    """Everything that a sweep depends on."""
+    """All settings of a sweep."""
 
     name: str = "sweep"
-    """Name for people; a sweep's identity adds the time to it."""
+    """Name; the sweep's id is the name with the time."""
     space: SearchSpace
-    """What may be tried."""
+    """Search space."""
     space_source: SpaceSource | None = field(default=None, compare=False)
-    """The text that ``space`` was read from, for printing; None where it was made in Python."""
+    """Text form of ``space``, for printing; None if it was made in Python."""
     data: DataConfig = field(default_factory=DataConfig)
-    """The labelled images."""
+    """Data set."""
     teacher: TeacherConfig | None = None
-    """Model to distil from; None trains students on labels alone."""
+    """Teacher of a distillation; None trains on labels alone."""
     objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES
-    """What the front is spanned by; ``miou`` is one of them."""
+    """Objectives of the Pareto front, ``miou`` among them."""
     constraints: tuple[Constraint, ...] = ()
-    """Bounds that a trial must keep; one that breaks them is infeasible."""
+    """Bounds on metrics; a trial that violates one is infeasible."""
     baselines: tuple[Baseline, ...] = ()
-    """Configurations that are tried first, to be compared with what is found."""
+    """Configs that are trained first, for comparison."""
     budget: SweepBudget = field(default_factory=SweepBudget)
-    """When the sweep ends."""
+    """Limits of the sweep."""
     search: SearchConfig = field(default_factory=SearchConfig)
-    """How configurations are found."""
+    """Searcher and scheduler."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    """How every trial is trained."""
+    """Training settings that all trials share."""
     target: TargetConfig = field(default_factory=TargetConfig)
-    """Where latency is measured."""
+    """Device and runtime of the latency measurement."""
     resources: Resources = field(default_factory=Resources)
-    """What a lane holds."""
+    """Resources of a lane."""
     artifacts: Artifacts = field(default_factory=Artifacts)
-    """What is left to be deployed."""
+    """Exported artifacts."""
     tracking: Tracking = field(default_factory=Tracking)
-    """Where the record is kept."""
+    """MLflow tracking."""
     storage: Storage = field(default_factory=Storage)
-    """Where files are kept."""
+    """Folders of files."""
 
     @property
     def tracking_uri(self) -> str:
-        """Address of the tracking store, with the default settled and secrets put in.
+        """Address of the tracking store, with default and secrets filled in.
 
         Raises:
-            SecretError: it names a variable that the environment does not have.
+            SecretError: it names a variable that is missing in the environment.
         """
         if self.tracking.uri:
             return expand(self.tracking.uri)

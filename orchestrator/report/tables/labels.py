@@ -42,7 +42,7 @@ _LABELS = {
     "params": Label("parameters", "M", 1e-6, 2),
     "size_mb": Label("size", "MB", digits=2),
     "peak_memory_mb": Label("peak memory", "MB", digits=0),
-    "energy_joules": Label("energy", "kJ", 1e-3, 2),
+    "energy_j": Label("energy", "kJ", 1e-3, 2),
 }
 
 

@@ -1,1 +1,1 @@
-"""Named configurations that a sweep trains first, to be compared with what it finds."""
+"""Baselines: named configs that a sweep trains first, for comparison."""

@@ -1,4 +1,4 @@
-"""A configuration that has a name."""
+"""A named config."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Baseline:
-    """A configuration that is tried before anything is searched."""
+    """A config that is trained before the searcher proposes one."""
 
     name: str
-    """What the report calls it, one line, unique in the sweep."""
+    """Its name in the report: one line, unique in the sweep."""
     config: Mapping[str, Value]
-    """The whole configuration; a sound one, in the sweep's space or not."""
+    """The whole config; valid, in the sweep's search space or not."""
 
     @property
     def digest(self) -> str:
-        """What its trial is known by."""
+        """Digest of its config, which identifies its trial."""
         return config_digest(self.config)
 
 
 def names_by_digest(baselines: Iterable[Baseline]) -> dict[str, str]:
-    """Return the name of each baseline by the digest of its configuration, in their order."""
+    """Return the names of the baselines by config digest, in the given order."""
     return {baseline.digest: baseline.name for baseline in baselines}

@@ -1,4 +1,4 @@
-"""What the papers' models cost, theirs beside ours."""
+"""Costs of the papers' models: as published and as built here."""
 
 from __future__ import annotations
 
@@ -11,44 +11,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BEGIN, END = "<!-- begin: segsweep papers -->", "<!-- end: segsweep papers -->"
-"""Lines between which a page holds a generated table."""
+"""Lines around the generated table of a page."""
 COLUMNS = (
-    *(
-        "model",
-        "params, M",
-        "paper's",
-        "GMACs",
-        "paper's",
-        "at",
-        "why they differ",
-        "as a baseline",
-    ),
+    *("model", "params, M", "paper's", "GMACs", "paper's"),
+    *("at", "why they differ", "as a baseline"),
 )
 GIGA, MEGA = 1e9, 1e6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperModel:
-    """One model of a paper, as the paper prices it and as this program builds it."""
+    """One model of a paper, with its published cost and its config here."""
 
     key: str = ""
-    """Its name among the baselines of a sweep; empty for one that is none."""
+    """Its name as a baseline of a sweep; empty if it is none."""
     name: str
-    """What the paper calls it, in short."""
+    """Its name in the paper, shortened."""
     config: Mapping[str, object]
-    """Our configuration of it."""
+    """Its config in this program."""
     classes: int
-    """Classes of the data set that the paper used."""
+    """Number of classes of the paper's data set."""
     params: float | None = None
-    """Parameters that the paper states; None where it states none."""
+    """Parameters in the paper; None if not stated."""
     macs: float | None = None
-    """MACs of one image that the paper states, whatever it calls them."""
+    """MACs for one image in the paper, under any name; None if not stated."""
     why: str = ""
-    """Reason of the difference."""
+    """Reason for the difference."""
     system: bool = True
-    """Whether it is one of the paper's systems rather than another reading of one."""
+    """Whether the paper presents it; False for a variant that we added."""
     distilled: bool = False
-    """Whether the paper trains it with a teacher."""
+    """Whether the paper distils it from a teacher."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,18 +48,18 @@ class Paper:
     """A paper with its models."""
 
     key: str
-    """Name of the preset, and of the page."""
+    """Name of the preset and of the page."""
     title: str
     """Authors, year and subject."""
     note: str
-    """What holds for all of its rows."""
+    """Remark on all rows."""
     models: tuple[PaperModel, ...] = field(repr=False)
-    """Its models in its own order."""
+    """Its models in the paper's order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PricedModel:
-    """A paper's model with what ours costs."""
+    """A paper's model with its cost in this program."""
 
     model: PaperModel
     params: int
@@ -75,15 +67,15 @@ class PricedModel:
 
     @property
     def resolution(self) -> str:
-        """HEIGHTxWIDTH that the MACs are counted at."""
+        """HEIGHTxWIDTH of the counted MACs."""
         return str(self.model.config["resolution"])
 
 
 def price(model: PaperModel) -> PricedModel:
-    """Return the model with our parameters and MACs, counted without computing.
+    """Return the model with our parameters and MACs, counted without running it.
 
     Raises:
-        LibraryMissingError: its architecture is that of a library that is not installed.
+        LibraryMissingError: its architecture needs a library that is not installed.
     """
     from trainables.cost.macs import static_costs  # noqa: PLC0415 - imports torch
 
@@ -135,10 +127,10 @@ def page(papers: tuple[Paper, ...]) -> str:
 
 
 def filled(text: str, paper: Paper) -> str:
-    """Return a page's text with its generated table as it is now.
+    """Return a page's text with its generated table replaced.
 
     Raises:
-        ValueError: the page does not have the two lines between which the table stands.
+        ValueError: the page lacks ``BEGIN`` or ``END``.
     """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

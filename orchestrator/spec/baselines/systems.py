@@ -11,35 +11,34 @@ if TYPE_CHECKING:
     from orchestrator.spec.baselines.papers import PaperModel
 
 ALL = "papers"
-"""Word for the systems of all papers."""
+"""Word that names the systems of all papers."""
 NETWORK = ("arch", "backbone", "last_expansion", "width", "output_stride", "decoder_convs")
-"""Settings that make a paper's network."""
+"""Settings that define a paper's network."""
 STUDENT_ALPHA = 0.5
-"""Weight of the soft loss of a paper's distilled system; the papers do not state theirs."""
+"""Weight of the soft loss in a distilled system; the papers do not state it."""
 
 
 def preset_systems(word: str, *, distilled: bool) -> dict[str, dict[str, Any]] | None:
-    """Return the settings of each system that ``word`` names; None where it names none.
+    """Return the settings of each system that ``word`` names; None if it names none.
 
-    A system is its network without compression, which a paper fixes. Its resolution and its
-    training are left to the sweep: so that it is compared by its network, and because the papers'
-    own training is for far more epochs, from ImageNet's weights.
+    A system fixes the network, without compression. Resolution and training are the sweep's, so
+    that systems compare by their networks; the papers train far longer, from ImageNet weights.
 
     Args:
         word: ``papers``, a paper's key, or the name of one system.
-        distilled: Whether there is a teacher, from which the systems that have one are distilled.
+        distilled: Whether the sweep has a teacher for the systems that are distilled.
     """
-    found = {
+    systems = {
         model.key: _settings(model, distilled=distilled)
         for paper in PAPERS
         for model in paper.models
         if word == model.key or (model.system and word in {ALL, paper.key})
     }
-    return found or None
+    return systems or None
 
 
 def system_names() -> tuple[str, ...]:
-    """Return every word that ``preset_systems`` knows."""
+    """Return every word that ``preset_systems`` accepts."""
     models = (model.key for paper in PAPERS for model in paper.models)
     return (ALL, *(paper.key for paper in PAPERS), *models)
 
@@ -48,5 +47,5 @@ def _settings(model: PaperModel, *, distilled: bool) -> dict[str, Any]:
     config = TrialConfig.from_mapping(model.config).to_mapping()
     network: dict[str, Any] = {name: config[name] for name in NETWORK if name in config}
     soft = STUDENT_ALPHA if distilled and model.distilled else 0.0
-    aim = {"distill_alpha": soft} if distilled else {}
-    return {**network, "quantization": "none", "pruning": "none", **aim}
+    alpha = {"distill_alpha": soft} if distilled else {}
+    return {**network, "quantization": "none", "pruning": "none", **alpha}

@@ -1,1 +1,1 @@
-"""Text, files and addresses that a spec is read from."""
+"""Texts, paths and addresses of a spec."""

@@ -1,4 +1,4 @@
-"""Settings of the command line laid over those of a file."""
+"""Settings of the command line that replace those of a file."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _SOURCE = "--set"
 
 
 def read_overrides(texts: Iterable[str]) -> list[tuple[tuple[str, ...], object]]:
-    """Return ``(path, value)`` of every ``dotted.path=VALUE``, values read as YAML.
+    """Return ``(path, value)`` of every ``dotted.path=VALUE``; values are YAML.
 
     Raises:
-        SpecError: A text has no ``=``, no proper path or no readable value; all are named.
+        SpecError: A text has no ``=``, an invalid path or an invalid value; it lists all.
     """
-    found: list[Fault] = []
+    faults: list[Fault] = []
     settings = []
     for text in texts:
         path, equals, value = text.partition("=")
         if not equals or not _PATH.fullmatch(path.strip()):
-            found.append(
+            faults.append(
                 Fault(f"{_SOURCE} {text}", "write dotted.path=VALUE, such as budget.trials=12")
             )
             continue
         try:
             settings.append((tuple(path.strip().split(".")), read_yaml(value, _SOURCE)))
         except SpecError as error:
-            found += [Fault(f"{_SOURCE} {text}", fault.message) for fault in error.faults]
-    if found:
-        raise SpecError(found, "the command line")
+            faults += [Fault(f"{_SOURCE} {text}", fault.message) for fault in error.faults]
+    if faults:
+        raise SpecError(faults, "the command line")
     return settings
 
 
 def lay_over(settings: object, path: tuple[str, ...], value: object) -> object:
-    """Return ``settings`` with the place ``path`` set to ``value``; nothing given is changed.
+    """Return a copy of ``settings`` with ``value`` at ``path``.
 
-    Missing mappings on the way are made; a list is entered by the number of its item, from 0; a
-    text on the way, such as the name of a preset, becomes a mapping ``{"preset": text}``.
+    Missing mappings are created. A number is the index of a list's item, from 0. A text along the
+    path, such as the name of a preset, becomes ``{"preset": text}``.
     """
     if not path:
         return value

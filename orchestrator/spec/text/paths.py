@@ -1,4 +1,4 @@
-"""Paths of a spec made absolute."""
+"""Makes the paths of a spec absolute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchestrator.spec.text.sqlite_uri import sqlite_file, sqlite_uri
 from trainables.io.object_store import is_address
 
 _NO_PATHS = frozenset({"none", "torchvision"})
-"""What ``training.weights`` may say instead of a path."""
+"""Values of ``training.weights`` that are not paths."""
 _PLACES = (
     ("data", "root"),
     ("teacher", "checkpoint"),
@@ -18,10 +18,10 @@ _PLACES = (
 
 
 def absolute_paths(settings: object, base: Path) -> object:
-    """Return ``settings`` with every relative path taken as relative to ``base``.
+    """Return ``settings`` with relative paths below ``base``.
 
-    Folders, files and SQLite addresses of the tracking store are treated, ``~`` is the home
-    folder; addresses of object stores stay; what is no text is left for the checks that come later.
+    It changes folders, files and SQLite addresses of the tracking store; ``~`` is the home folder.
+    Addresses of object stores and values that are not text stay, for later checks.
     """
     for place in _PLACES:
         settings = _change(settings, place, lambda text: _absolute(text, base))
@@ -46,7 +46,7 @@ def _absolute(text: str, base: Path) -> str:
         return text
     try:
         path = Path(text).expanduser()
-    except RuntimeError:  # no such user; the folder will be reported as missing
+    except RuntimeError:  # no such user; a later check reports the missing folder
         path = Path(text)
     return str(path if path.is_absolute() else (base / path).resolve())
 

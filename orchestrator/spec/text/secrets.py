@@ -1,4 +1,4 @@
-"""Where a spec may name secrets of the environment, and that it holds none itself."""
+"""Secrets of a spec: named as environment variables, never written out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLACES = ("tracking.uri", "resources.address", "target.command")
-"""Settings that may hold ``${NAME}``: what they name is put in where they are used."""
+"""Settings that may contain ``${NAME}``, which is replaced at use."""
 
 
 def secret_faults(settings: object, path: str = "") -> Iterator[Fault]:
-    """Yield every setting that names a variable of the environment though it may not.
+    """Yield every setting with a password, and variables outside ``PLACES``.
 
-    So is every one with a password in an address: a sweep keeps its spec, to go on by it.
+    A password in the spec would be stored with the sweep.
     """
     if isinstance(settings, dict):
         for key, value in settings.items():
@@ -33,14 +33,14 @@ def _text_faults(text: str, path: str) -> Iterator[Fault]:
     if has_plain_secret(text):
         yield Fault(
             path,
-            "holds a password or a token, which would be kept with the sweep; put it into a "
-            "variable of the environment and name that in its place, as in "
+            "contains a password or a token, which would be stored with the sweep; put it into an "
+            "environment variable and write the variable's name, as in "
             "postgresql://user:${DB_PASSWORD}@host/name"
-            + ("" if path in PLACES else f"; only {', '.join(PLACES)} may"),
+            + ("" if path in PLACES else f"; only {', '.join(PLACES)} may name one"),
         )
     elif path not in PLACES and (names := names_in(text)):
         yield Fault(
             path,
-            f"names the variable {names[0]} of the environment; only {', '.join(PLACES)} may, "
-            "as secrets; write the value itself",
+            f"names the environment variable {names[0]}; only {', '.join(PLACES)} may name one; "
+            "write the value itself",
         )

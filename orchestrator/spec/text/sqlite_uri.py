@@ -1,4 +1,4 @@
-"""SQLite addresses of a tracking store, and the files that they name."""
+"""SQLite addresses of a tracking store and their files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import unquote
 
 _PREFIX = "sqlite:///"
 _OTHER_PREFIX = "sqlite+pysqlite:///"
-"""The same with the driver, for paths that are encoded: MLflow makes an empty folder for the other
-one, named as the address has it."""
+"""The same with the driver, for encoded paths: with ``sqlite:///``, MLflow creates an empty folder
+named like the encoded path."""
 _ENDS = {"%": "%25", "?": "%3F", "#": "%23"}
-"""Characters of a path that an address gives another meaning."""
+"""Characters of a path with another meaning in an address."""
 
 
 def sqlite_uri(file: Path) -> str:

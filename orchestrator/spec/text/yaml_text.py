@@ -1,4 +1,4 @@
-"""YAML text as plain values, with the place of every mistake."""
+"""Reads YAML text and reports line and column of a fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """The safe loader, except that a key given twice is a fault rather than the last one's win."""
+    """The safe loader with duplicate keys as faults; PyYAML keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[object] = set()
@@ -30,14 +30,14 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_yaml(text: str, source: str) -> object:
-    """Return the value that ``text`` describes; None for an empty text.
+    """Return the value of ``text``; None for an empty text.
 
     Args:
         text: YAML, one document.
         source: Name of the text in messages.
 
     Raises:
-        SpecError: The text is no YAML; its fault names line and column, from 1.
+        SpecError: The text is invalid YAML; the fault has line and column, from 1.
     """
     try:
         return cast("object", yaml.load(text, Loader=_StrictLoader))  # noqa: S506 - a SafeLoader
@@ -45,7 +45,7 @@ def read_yaml(text: str, source: str) -> object:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else source
         message = error.problem or error.context or "not readable"
-        raise SpecError([Fault(place, f"no valid YAML: {message}")], source) from error
+        raise SpecError([Fault(place, f"invalid YAML: {message}")], source) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         first = str(error).strip().splitlines() or ["nested too deeply"]
-        raise SpecError([Fault(source, f"no valid YAML: {first[0]}")], source) from error
+        raise SpecError([Fault(source, f"invalid YAML: {first[0]}")], source) from error

@@ -42,12 +42,12 @@ def test_every_fault_of_an_address_is_named_at_once() -> None:
         )
     said = {fault.path: fault.message for fault in error.value.faults}
     assert set(said) == {"storage.root", "storage.cache", "storage.mirror", "data.root"}
-    assert "give a folder here and the address as storage.mirror" in said["storage.root"]
+    assert "set a folder here and the address as storage.mirror" in said["storage.root"]
     assert "password or a token" in said["storage.mirror"]
     assert "must begin with one of s3://" in said["data.root"]
     assert "hush" not in "".join(said.values())
 
 
 def test_generated_scenes_go_into_a_folder() -> None:
-    with pytest.raises(SpecError, match="generated into a folder"):
+    with pytest.raises(SpecError, match="need a local folder"):
         load_spec(overrides=["data.format=synthetic", "data.root=s3://bucket/scenes"])
