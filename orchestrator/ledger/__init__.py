@@ -1,1 +1,1 @@
-"""What happened: events, the ledger that keeps them, the trial records they add up to."""
+"""What happened: events, the ledger that stores them, and trial records folded from them."""

@@ -1,4 +1,4 @@
-"""The clock of a sweep, which never goes back."""
+"""The monotonic clock of a sweep."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ if TYPE_CHECKING:
 
 
 BEGUN = "begun"
-"""Fact of a ledger that says when the sweep began, seconds since 1970."""
+"""Fact of a ledger: start of the sweep, seconds since 1970."""
 
 
 def sweep_start(ledger: Ledger) -> float:
-    """Return when the sweep began first, seconds since 1970; now where it begins."""
-    kept = ledger.fact(BEGUN)
-    if isinstance(kept, float):
-        return kept
+    """Return the recorded start of the sweep, seconds since 1970; record now for a new one."""
+    start = ledger.fact(BEGUN)
+    if isinstance(start, float):
+        return start
     now = time.time()
     ledger.set_fact(BEGUN, now)
     return now
 
 
 class SweepClock:
-    """Seconds since the sweep began; setting the machine's clock neither stops nor turns it.
+    """Seconds since the sweep started, unaffected by changes of the wall clock.
 
-    The wall clock is read once, as the driver starts; from there on time passes by the monotonic
-    clock.
+    It reads the wall clock once, at the driver's start, and then the monotonic clock.
     """
 
     def __init__(
@@ -43,15 +42,15 @@ class SweepClock:
         """Start from the wall clock.
 
         Args:
-            begun: When the sweep began, seconds since 1970.
-            at_least: What the clock showed at the sweep's last event, seconds.
-            wall: Says the time, seconds since 1970.
-            monotonic: Says the time since any moment, seconds; never goes back.
+            begun: Start of the sweep, seconds since 1970.
+            at_least: Time of the sweep's last event, seconds; the clock starts no earlier.
+            wall: Returns the time, seconds since 1970.
+            monotonic: Returns seconds since any moment; never decreases.
         """
         self._monotonic = monotonic
         self._start = max(wall() - begun, at_least)
         self._since = monotonic()
 
     def __call__(self) -> float:
-        """Return the seconds since the sweep began, >= ``at_least``."""
+        """Return the seconds since the sweep started, >= ``at_least``."""
         return self._start + self._monotonic() - self._since

@@ -1,4 +1,4 @@
-"""Sweep events as JSON text, the form in which a ledger keeps them."""
+"""Sweep events as JSON text, as a ledger stores them."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def encode(event: SweepEvent) -> tuple[str, str]:
 
 
 def decode(kind: str, text: str) -> SweepEvent:
-    """Return the event that ``encode`` wrote; fields of a newer version are left out.
+    """Return the event that ``encode`` wrote; unknown fields of a newer version are ignored.
 
     Raises:
-        ValueError: the kind is unknown or the text is no event of that kind.
+        ValueError: the kind is unknown or the text is not an event of that kind.
     """
     cls = _KINDS.get(kind)
     if cls is None:

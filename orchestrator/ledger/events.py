@@ -1,4 +1,4 @@
-"""The facts a sweep is made of, in the order in which they happened."""
+"""The events of a sweep, which its ledger stores in order."""
 
 from __future__ import annotations
 
@@ -11,35 +11,33 @@ if TYPE_CHECKING:
     from trainables.session.messages import FinalCheckKind, Interruption, TrialState
 
 SYSTEM_PREFIX = "system/"
-"""Before the name of a figure of the machine rather than of the configuration; MLflow shows these
-apart."""
-
+"""Prefix of metrics of the machine, not of the config; MLflow groups them as system metrics."""
 
 TEST_PREFIX = "test_"
-"""Before the name of a figure of the test split, which nothing of a search may read."""
+"""Prefix of metrics of the test split, which the search must not read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialAsked:
-    """A configuration was proposed; written before anything acts on it."""
+    """A config was proposed; recorded before any effect of it."""
 
     trial_id: str
     number: int
-    """Order of proposal, from 0; with the sweep's seed it determines the proposal's randomness."""
+    """Order of proposal, from 0; with the sweep's seed, it seeds the proposal."""
     config: Config
     known: dict[str, float] = field(default_factory=dict)
     """Metrics known before training, such as ``flops`` and ``params``."""
     seconds: float = 0.0
-    """When, in seconds since the sweep began."""
+    """Time since the sweep started, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStarted:
-    """A trial was handed to the lanes, for the first time or again."""
+    """A trial was submitted to the lanes, for the first time or again."""
 
     trial_id: str
     attempt: int = 1
-    """1 for the first start, one more for each start after an interruption."""
+    """Number of the start, from 1; interruptions cause further ones."""
     seconds: float = 0.0
 
 
@@ -66,36 +64,36 @@ class EpochReported:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialJudged:
-    """The scheduler judged a trial at a rung; what the report's explanations are made of."""
+    """The scheduler decided on a trial at a rung; the report explains it from this."""
 
     trial_id: str
     action: Literal["continue", "stop", "pause"]
     rung: int
     """Epochs of the rung."""
     rank: int
-    """Place among the rung's trials at that moment, from 1."""
+    """Rank among the rung's trials at that time, from 1."""
     of: int
-    """Number of trials at the rung at that moment."""
+    """Number of trials at the rung at that time."""
     reason: str = ""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialEnded:
-    """A trial is over."""
+    """A trial ended."""
 
     trial_id: str
     state: TrialState
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
-    """Final figures; the last reported ones for a stopped trial."""
+    """Final metrics; for a stopped trial, the last reported ones."""
     artifacts: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialInterrupted:
-    """A trial's lane was lost, or was said to be lost soon; the trial itself is not over."""
+    """A trial's lane was lost, or a preemption notice was received; the trial has not ended."""
 
     trial_id: str
     cause: Interruption
@@ -105,31 +103,31 @@ class TrialInterrupted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRestored:
-    """A trial went on from its state, or from nothing."""
+    """A trial resumed from its checkpoint, or restarted without one."""
 
     trial_id: str
     epoch: int
-    """Whole epochs in the state."""
+    """Whole epochs in the checkpoint; 0 without one."""
     trained_seconds: float
-    """Seconds of training in the state."""
+    """Seconds of training in the checkpoint."""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialExamined:
-    """A complete trial was examined after the search; no decision of the search reads it."""
+    """A complete trial was examined after the search; the search does not read this."""
 
     trial_id: str
     kind: FinalCheckKind
-    """What was examined."""
+    """Kind of the examination."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """What was found; empty where the examination failed."""
+    """Measured metrics; empty if the examination failed."""
     details: dict[str, Value] = field(default_factory=dict)
-    """How a latency was measured."""
+    """Conditions of a latency measurement."""
     ruled_out: str = ""
-    """Which constraint the figures break, so that the trial is infeasible; empty for none."""
+    """Constraint that the metrics violate, so that the trial is infeasible; empty for none."""
     reason: str = ""
-    """Why it failed; empty where it did not."""
+    """Cause of a failure; empty without one."""
     seconds: float = 0.0
 
 

@@ -1,4 +1,4 @@
-"""Events without numbers that are not finite."""
+"""Removes metrics that are not finite from events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 QUALITY = frozenset(
     {"train_loss", "val_loss", "miou", "pixel_accuracy", "mae_50", "mae_50_95", "float_miou"}
 )
-"""Figures that a diverged training cannot give."""
+"""Metrics that are not finite after a training has diverged."""
 
 
 def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -25,7 +25,7 @@ def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def nonfinite_text(metrics: Mapping[str, float], names: Collection[str] = ()) -> str | None:
-    """Return as text which metrics of ``QUALITY`` and ``names`` are not finite, None if none is."""
+    """Return text on the metrics of ``QUALITY`` and ``names`` that are not finite, None if none."""
     broken = [
         f"{name} is {value}"
         for name, value in metrics.items()
@@ -37,17 +37,17 @@ def nonfinite_text(metrics: Mapping[str, float], names: Collection[str] = ()) ->
 def finite_event(event: SweepEvent) -> SweepEvent:
     """Return ``event`` without metrics that are not finite.
 
-    Such a metric of ``QUALITY`` makes a complete trial a failed one. Events of this release have
-    none; ledgers of earlier releases may.
+    A complete trial with such a metric of ``QUALITY`` becomes a failed one. Only ledgers of earlier
+    releases have such events.
     """
     match event:
-        case TrialAsked() if _has_others(event.known.values()):
+        case TrialAsked() if _has_nonfinite(event.known.values()):
             return replace(event, known=finite_only(event.known))
         case TrialEnded(state="complete") if broken := nonfinite_text(event.metrics):
             metrics = finite_only(event.metrics)
             reason = f"{broken} at the end"
             return replace(event, state="failed", reason=reason, metrics=metrics)
-        case TrialProfiled() | EpochReported() | TrialEnded() if _has_others(
+        case TrialProfiled() | EpochReported() | TrialEnded() if _has_nonfinite(
             event.metrics.values()
         ):
             return replace(event, metrics=finite_only(event.metrics))
@@ -55,5 +55,5 @@ def finite_event(event: SweepEvent) -> SweepEvent:
             return event
 
 
-def _has_others(values: Iterable[float]) -> bool:
+def _has_nonfinite(values: Iterable[float]) -> bool:
     return not all(map(math.isfinite, values))

@@ -1,4 +1,4 @@
-"""The folders of sweeps below a storage root."""
+"""Sweep folders below a storage root."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _LOOKERS_SECONDS = 1.0
-"""How long a driver waits for those who only look whether there is one."""
+"""Longest wait of a driver for a lock that ``is_driven`` holds for a moment."""
 
 
 class UnknownSweepError(ValueError):
-    """There is no sweep of that name."""
+    """No sweep has that name."""
 
 
 class SweepBusyError(RuntimeError):
-    """Another process drives the sweep."""
+    """Another process runs the sweep."""
 
 
 class SweepIdError(ValueError):
-    """A sweep cannot have that id."""
+    """The text is not a valid sweep id."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepFolder:
-    """Where one sweep keeps its files."""
+    """Paths of one sweep's files."""
 
     root: Path
     """Storage root."""
     sweep_id: str
-    """Identity of the sweep, which is its folder's name."""
+    """Id of the sweep, the name of its folder."""
 
     @property
     def path(self) -> Path:
@@ -48,7 +48,7 @@ class SweepFolder:
 
     @property
     def spec(self) -> Path:
-        """The spec as it was run."""
+        """The spec of the run."""
         return self.path / "spec.yaml"
 
     @property
@@ -67,13 +67,12 @@ class SweepFolder:
         return self.path / "report"
 
     def lock(self) -> FileLock:
-        """Take the sweep for this process; freed with the returned lock or the process.
+        """Lock the sweep for this process, until the returned lock is released.
 
-        The operating system frees the lock with the process, however that dies, so none is ever
-        left behind.
+        The operating system releases the lock with the process, so no stale lock remains.
 
         Raises:
-            SweepBusyError: another process has it.
+            SweepBusyError: another process has locked it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "driver.lock")
@@ -81,14 +80,14 @@ class SweepFolder:
             lock.acquire(timeout=_LOOKERS_SECONDS)
         except Timeout as error:
             raise SweepBusyError(
-                f"sweep {self.sweep_id} is being run by {self._driver()}; wait for it, or stop it"
+                f"sweep {self.sweep_id} is run by {self._driver()}; wait for it or stop it"
             ) from error
         holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
         (self.path / "driver.json").write_text(holder, encoding="utf-8")
         return lock
 
     def is_driven(self) -> bool:
-        """Whether a process runs the sweep now; where no lock can be made, none does."""
+        """Whether a process runs the sweep now; False where no lock can be created."""
         lock = FileLock(self.path / "driver.lock")
         try:
             with lock.acquire(timeout=0):
@@ -107,7 +106,7 @@ class SweepFolder:
 
 
 def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now) -> SweepFolder:
-    """Return the folder of a new sweep, made; its id is the name with the time."""
+    """Create and return the folder of a new sweep; its id is the name with the time."""
     stem = sweep_id_for(name, now())
     for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
         folder = SweepFolder(Path(root), stem + suffix)
@@ -116,41 +115,41 @@ def new_sweep(root: Path, name: str, now: Callable[[], datetime] = datetime.now)
         except FileExistsError:
             continue
         return folder
-    raise FileExistsError(f"a thousand sweeps are called {stem}")
+    raise FileExistsError(f"{root} has a thousand sweeps called {stem}")
 
 
 def sweep_id_for(name: str, now: datetime) -> str:
-    """Return the id of a sweep that begins now: its name in plain letters, with the time."""
+    """Return the id of a new sweep: its name in ASCII letters and digits, with the time."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "sweep"
     return f"{plain}-{now:%Y%m%d-%H%M%S}"
 
 
 def sweep_of_id(root: Path, sweep_id: str) -> SweepFolder:
-    """Return the folder of the sweep with exactly that id, whether it has begun or not.
+    """Return the folder of the sweep with exactly that id, existing or not.
 
     Raises:
-        SweepIdError: no sweep can have that id.
+        SweepIdError: the id is invalid.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,79}", sweep_id):
         raise SweepIdError(
-            f"a sweep's id has 1 to 80 small letters, digits, dots, dashes or underscores and "
+            f"a sweep's id has 1 to 80 lowercase letters, digits, dots, dashes or underscores and "
             f"begins with a letter or digit, got {sweep_id!r}"
         )
     return SweepFolder(Path(root), sweep_id)
 
 
 def list_sweeps(root: Path) -> list[SweepFolder]:
-    """Return the sweeps below ``root``, the one begun last first."""
-    found = [path.parent for path in (Path(root) / "sweeps").glob("*/spec.yaml")]
-    found.sort(key=lambda path: ((path / "spec.yaml").stat().st_mtime, path.name), reverse=True)
-    return [SweepFolder(Path(root), path.name) for path in found]
+    """Return the sweeps below ``root``, the latest first."""
+    paths = [path.parent for path in (Path(root) / "sweeps").glob("*/spec.yaml")]
+    paths.sort(key=lambda path: ((path / "spec.yaml").stat().st_mtime, path.name), reverse=True)
+    return [SweepFolder(Path(root), path.name) for path in paths]
 
 
 def find_sweep(root: Path, sweep_id: str | None = None) -> SweepFolder:
-    """Return the sweep called ``sweep_id``, or by a unique beginning of it; the latest for None.
+    """Return the sweep with this id or unique prefix of an id; the latest for None.
 
     Raises:
-        UnknownSweepError: there is none, or several begin so.
+        UnknownSweepError: none or several sweeps match.
     """
     sweeps = list_sweeps(root)
     if not sweeps:
@@ -162,10 +161,10 @@ def find_sweep(root: Path, sweep_id: str | None = None) -> SweepFolder:
 
 
 def match_sweep(names: Sequence[str], wanted: str | None, *, where: str) -> str:
-    """Return the one of ``names`` that is ``wanted``, or begins so; the only one for None.
+    """Return the name that equals ``wanted`` or begins with it; the only name for None.
 
     Raises:
-        UnknownSweepError: there is none, or several.
+        UnknownSweepError: none or several names match.
     """
     exact = [name for name in names if name == wanted]
     matching = exact or [name for name in names if name.startswith(wanted or "")]

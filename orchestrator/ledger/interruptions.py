@@ -1,4 +1,4 @@
-"""What lost lanes and drivers cost a sweep, from its events."""
+"""Cost of lost lanes and drivers, computed from a sweep's events."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
 
 Loss: TypeAlias = Literal["preemption", "node", "worker", "driver"]
-"""Why a trial had to leave its lane: a machine that was taken back, a machine or a process of the
-lane that was lost, a driver that ended or was killed."""
+"""Cause of an interruption: preemption of a machine, loss of a machine, loss of a worker process,
+end of the driver."""
 _WORDS: dict[Loss, str] = {
     "preemption": "by preemption",
     "node": "by a lost machine",
@@ -33,22 +33,22 @@ _WORDS: dict[Loss, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interruptions:
-    """How often trials were interrupted, with what was trained once more because of it."""
+    """Number of interruptions and the training that was repeated because of them."""
 
     notices: int = 0
-    """Notices that a machine under a trial would be taken away; not every one comes true."""
+    """Preemption notices for machines with trials; a notice need not be followed by a loss."""
     losses: dict[Loss, int] = field(default_factory=dict)
-    """Interruptions of trials by their cause; one event may interrupt several."""
+    """Interruptions of trials by cause; one cause may interrupt several trials."""
     device_seconds_again: float = 0.0
-    """Training that was lost, as it was in no state, and done once more, s times devices."""
+    """Training after the last checkpoint that was lost and repeated, device-seconds."""
 
     @property
     def total(self) -> int:
-        """Interruptions of trials, whatever their cause."""
+        """Interruptions of trials, all causes."""
         return sum(self.losses.values())
 
     def facts(self) -> dict[str, object]:
-        """Return everything under the names of the JSON report."""
+        """Return the values for the JSON report."""
         return {
             "notices": self.notices,
             **{f"by_{cause}": self.losses.get(cause, 0) for cause in _WORDS},
@@ -57,15 +57,15 @@ class Interruptions:
 
 
 def interruptions_of(events: Iterable[SweepEvent], *, workers_per_trial: int = 1) -> Interruptions:
-    """Return what ``events``, in the ledger's order, tell of interruptions.
+    """Return the interruptions in ``events``, which are in the ledger's order.
 
-    Time counts from a trial's last sign of training (its profile, an epoch, a state it went on
-    from) to its loss; what the state it goes on from holds of that is not lost. A driver that was
-    killed is taken to have died at the ledger's last event before.
+    A loss covers the time from the trial's last event of training (profile, epoch, restore) to the
+    interruption, less the training in the restored checkpoint. A killed driver counts as ended at
+    the ledger's last event before.
 
     Args:
         events: All events of a sweep.
-        workers_per_trial: Devices a trial holds while it runs.
+        workers_per_trial: Devices of a running trial.
     """
     count = _Count()
     for event in events:
@@ -77,32 +77,34 @@ def interruptions_of(events: Iterable[SweepEvent], *, workers_per_trial: int = 1
     )
 
 
-def interruptions_line(found: Interruptions) -> str:
-    """Return in one sentence what interruptions there were; empty without any."""
-    if not (found.total or found.notices):
+def interruptions_line(interruptions: Interruptions) -> str:
+    """Return the interruptions as one line; empty without any."""
+    if not (interruptions.total or interruptions.notices):
         return ""
-    told = [f"{count} {_WORDS[cause]}" for cause, count in found.losses.items() if count]
-    notices = f"{found.notices} {'notice' if found.notices == 1 else 'notices'} of preemption"
-    times = "interruption" if found.total == 1 else "interruptions"
-    parts = [f"{found.total} {times} of trials ({', '.join(told)})"] if told else []
-    parts += [notices] if found.notices else []
-    return f"{', '.join(parts)}; {found.device_seconds_again:.0f} device-seconds trained twice"
+    causes = [f"{count} {_WORDS[cause]}" for cause, count in interruptions.losses.items() if count]
+    total, notices = interruptions.total, interruptions.notices
+    times = "interruption" if total == 1 else "interruptions"
+    parts = [f"{total} {times} of trials ({', '.join(causes)})"] if causes else []
+    if notices:
+        parts.append(f"{notices} {'notice' if notices == 1 else 'notices'} of preemption")
+    seconds = interruptions.device_seconds_again
+    return f"{', '.join(parts)}; {seconds:.0f} device-seconds trained twice"
 
 
 @dataclass(slots=True)
-class _Course:
-    """What of a trial's training the ledger knows."""
+class _Training:
+    """Recorded training of one trial."""
 
     epochs: dict[int, float] = field(default_factory=dict)
     """Seconds of each epoch."""
     trained: float = 0.0
     """Seconds of training up to ``since``."""
     since: float | None = None
-    """When it was last known to train; None while it does not."""
+    """Time of its last event of training; None while it does not train."""
     held: bool = False
-    """Whether an attempt is on."""
+    """Whether an attempt is running."""
     lost: float | None = None
-    """Seconds of training up to its last loss, as far as known; None where nothing was lost."""
+    """Seconds of training up to its last loss; None without a loss."""
 
 
 @dataclass(slots=True)
@@ -110,49 +112,49 @@ class _Count:
     notices: int = 0
     losses: dict[Loss, int] = field(default_factory=dict)
     seconds_again: float = 0.0
-    courses: dict[str, _Course] = field(default_factory=dict)
+    trainings: dict[str, _Training] = field(default_factory=dict)
     now: float = 0.0
 
     def observe(self, event: SweepEvent) -> None:
-        course = self.courses.setdefault(event.trial_id, _Course())
+        training = self.trainings.setdefault(event.trial_id, _Training())
         if isinstance(event, TrialProfiled | EpochReported | TrialRestored):
-            self._trains(course, event)
+            self._observe_training(training, event)
         else:
-            self._moves(course, event)
+            self._observe_start_or_end(training, event)
         self.now = max(self.now, event.seconds)
 
-    def _trains(
-        self, course: _Course, event: TrialProfiled | EpochReported | TrialRestored
+    def _observe_training(
+        self, training: _Training, event: TrialProfiled | EpochReported | TrialRestored
     ) -> None:
-        course.since = event.seconds
+        training.since = event.seconds
         if isinstance(event, EpochReported):
-            course.epochs[event.epoch] = event.metrics.get("epoch_seconds", 0.0)
-            course.trained = sum(course.epochs.values())
+            training.epochs[event.epoch] = event.metrics.get("epoch_seconds", 0.0)
+            training.trained = sum(training.epochs.values())
         elif isinstance(event, TrialRestored):
-            if course.lost is not None:
-                self.seconds_again += max(0.0, course.lost - event.trained_seconds)
-            course.lost, course.trained = None, event.trained_seconds
+            if training.lost is not None:
+                self.seconds_again += max(0.0, training.lost - event.trained_seconds)
+            training.lost, training.trained = None, event.trained_seconds
 
-    def _moves(self, course: _Course, event: SweepEvent) -> None:
+    def _observe_start_or_end(self, training: _Training, event: SweepEvent) -> None:
         match event:
             case TrialStarted():
-                if course.held:
-                    self._lose(course, "driver", self.now)
-                course.held = True
+                if training.held:
+                    self._lose(training, "driver", self.now)
+                training.held = True
             case TrialInterrupted():
                 if event.cause == "notice":
                     self.notices += 1
                 else:
-                    self._lose(course, event.cause, event.seconds)
+                    self._lose(training, event.cause, event.seconds)
             case TrialJudged(action="pause") | TrialEnded():
-                if isinstance(event, TrialEnded) and event.state == "preempted" and course.held:
-                    self._lose(course, "driver", event.seconds)
-                course.held, course.since = False, None
+                if isinstance(event, TrialEnded) and event.state == "preempted" and training.held:
+                    self._lose(training, "driver", event.seconds)
+                training.held, training.since = False, None
             case _:
                 pass
 
-    def _lose(self, course: _Course, cause: Loss, at: float) -> None:
+    def _lose(self, training: _Training, cause: Loss, at: float) -> None:
         self.losses[cause] = self.losses.get(cause, 0) + 1
-        if course.since is not None:
-            course.lost = course.trained + max(0.0, at - course.since)
-        course.since = None
+        if training.since is not None:
+            training.lost = training.trained + max(0.0, at - training.since)
+        training.since = None

@@ -1,4 +1,4 @@
-"""The append-only record of a sweep, from which everything else can be rebuilt."""
+"""The append-only log of a sweep's events, from which all other state is rebuilt."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LedgerError(Exception):
 class Ledger:
     """Events of one sweep in an SQLite file; every ``append`` is on disk when it returns.
 
-    One process writes; any number read. Threads of one process may share it.
+    One process writes, any number read. Threads of one process may share it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,7 +86,7 @@ class Ledger:
             after = int(rows[-1][0])
 
     def set_fact(self, name: str, value: object) -> None:
-        """Keep a JSON value under ``name``, in place of the one before."""
+        """Store a JSON value under ``name``; replace an earlier one."""
         try:
             with self._lock, self._connection:
                 self._connection.execute(
@@ -97,7 +97,7 @@ class Ledger:
             raise LedgerError(f"cannot write the ledger {self.path}: {error}") from error
 
     def fact(self, name: str) -> object:
-        """Return the value kept under ``name``; None where there is none."""
+        """Return the value stored under ``name``; None without one."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT value FROM facts WHERE name = ?", (name,)
@@ -105,9 +105,9 @@ class Ledger:
         return None if row is None else json.loads(row[0])
 
     def copy_to(self, path: Path) -> None:
-        """Write the ledger as it is at one moment to a file that is not there yet.
+        """Write a consistent snapshot of the ledger to a new file.
 
-        Events may be appended meanwhile; they wait for nothing.
+        Events may be appended meanwhile, without waiting.
 
         Raises:
             LedgerError: one of the two files cannot be read or written.
@@ -122,7 +122,7 @@ class Ledger:
             raise LedgerError(f"cannot copy the ledger {self.path}: {error}") from error
 
     def close(self) -> None:
-        """Release the file; a closed ledger takes nothing more."""
+        """Close the file; a closed ledger accepts no events."""
         with self._lock:
             self._connection.close()
 

@@ -1,4 +1,4 @@
-"""What a sweep's events add up to, trial by trial."""
+"""Trial records, folded from a sweep's events."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 RecordState: TypeAlias = Literal[
     "pending", "running", "complete", "stopped", "infeasible", "preempted", "failed"
 ]
-"""``pending``: asked, nothing heard of it yet; ``running``: it has spoken, its end has not come;
-the others are how it ended."""
+"""``pending``: proposed, not started; ``running``: started, not ended; the others: how it ended."""
 Epoch: TypeAlias = "tuple[int, Mapping[str, float]]"
 
 RECORD_STATES: tuple[RecordState, ...] = get_args(RecordState)
@@ -39,78 +38,76 @@ RECORD_STATES: tuple[RecordState, ...] = get_args(RecordState)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
-    """One trial as the events so far tell it."""
+    """State of one trial after the events so far."""
 
     trial_id: str
-    """Identity of the trial, unique in the sweep."""
+    """Id of the trial, unique in the sweep."""
     number: int
     """Order of proposal, from 0."""
     state: RecordState
-    """Where the trial stands."""
     config: Mapping[str, Value]
-    """Point of the search space: the active dimensions."""
+    """Point of the search space: values of the active dimensions."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Costs known or measured before training, over them the latest epoch's figures, over them the
-    final ones of an ended trial."""
+    """Latest value of each metric: costs before training, metrics of epochs, final metrics."""
     details: Mapping[str, Value] = field(default_factory=dict)
-    """How the costs were measured: device, runtime, precision, threads, ..."""
+    """Conditions of cost measurements: device, runtime, precision, threads, ..."""
     epochs_done: int = 0
     """Epochs finished."""
     attempts: int = 0
-    """Times the trial was handed to a lane."""
+    """Number of starts."""
     started_at: float | None = None
-    """When its present attempt began, seconds since the sweep began; None between attempts."""
+    """Start of the current attempt, seconds since the sweep started; None between attempts."""
     busy_seconds: float = 0.0
-    """Seconds it held a lane, summed over the attempts that are over."""
+    """Seconds on a lane, summed over ended attempts."""
     verdict: TrialJudged | None = None
-    """The scheduler's last judgement of it, None before the first."""
+    """Latest decision of the scheduler; None before the first."""
     reason: str = ""
-    """Why the trial ended as it did; may be empty for a complete one."""
+    """Why the trial ended; may be empty for a complete one."""
     artifacts: tuple[str, ...] = ()
     """Files of the trial, relative to its folder."""
     examinations: Mapping[FinalCheckKind, TrialExamined] = field(default_factory=dict)
-    """What was found after the search, the latest of each kind. A latency measured again replaces
-    the one in ``metrics``; a score on the test split is found here alone."""
+    """Latest examination of each kind after the search. A repeated latency measurement replaces
+    the value in ``metrics``; a score on the test split does not appear there."""
     history: tuple[Epoch, ...] = ()
-    """``(epoch, metrics)`` in order of epochs, each epoch once: the last telling of it."""
+    """``(epoch, metrics)`` in order of epochs; the last report of each epoch."""
     asked_at: float = 0.0
-    """When it was proposed, seconds since the sweep began."""
+    """Time of the proposal, seconds since the sweep started."""
     changed_at: float = 0.0
-    """When it was last heard of, seconds since the sweep began."""
+    """Time of the latest event, seconds since the sweep started."""
 
     @property
     def ended(self) -> bool:
-        """Whether the trial's end has been told."""
+        """Whether the trial ended, possibly by preemption."""
         return self.state not in {"pending", "running"}
 
     @property
     def over(self) -> bool:
-        """Whether the trial has ended for good: a preempted one resumes."""
+        """Whether the trial ended for good; a preempted one resumes."""
         return self.ended and self.state != "preempted"
 
     @property
     def gated(self) -> bool:
-        """Whether the cost gate settled the trial, so that it does not count in the budget."""
+        """Whether the cost gate rejected the trial, so that the budget does not count it."""
         return self.state == "infeasible" and self.epochs_done == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepRecords:
-    """All trials of a sweep at one moment."""
+    """Snapshot of all trials of a sweep."""
 
     trials: tuple[TrialRecord, ...] = ()
     """In order of proposal."""
     seconds: float = 0.0
-    """When the last event happened, seconds since the sweep began."""
+    """Time of the last event, seconds since the sweep started."""
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """The trials that were trained to their end, in order of proposal."""
+        """The complete trials, in order of proposal."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
 
     @property
     def counts(self) -> dict[RecordState, int]:
-        """How many trials are in each state; every state is named."""
+        """Number of trials in each state, including zeros."""
         counts: dict[RecordState, int] = dict.fromkeys(RECORD_STATES, 0)
         for trial in self.trials:
             counts[trial.state] += 1
@@ -131,7 +128,7 @@ class RecordTable:
         self._seconds = max(self._seconds, seconds)
 
     def get(self, trial_id: str) -> TrialRecord | None:
-        """Return the trial's record, None for a trial never asked."""
+        """Return the trial's record, None for a trial never proposed."""
         return self._trials.get(trial_id)
 
     def snapshot(self) -> SweepRecords:
@@ -144,13 +141,13 @@ class RecordBook(RecordTable):
     """Folds events into records; events come in ledger order, each once."""
 
     def observe(self, event: SweepEvent) -> TrialRecord:
-        """Take note of ``event``, without figures that are not finite; return the changed record.
+        """Apply ``event``, without metrics that are not finite; return the changed record.
 
-        A trial that is heard of again after its end (preempted, then resumed) is running again; an
-        epoch that is told again replaces the first telling and what came after it.
+        A preempted trial with a new event is running again. A repeated epoch replaces the earlier
+        report and all later epochs.
 
         Raises:
-            ValueError: the trial was never asked, or is asked a second time with another config.
+            ValueError: the trial was never proposed, or was proposed before with another config.
         """
         record = self._after(finite_event(event))
         self.put(record, event.seconds)
@@ -178,8 +175,8 @@ class RecordBook(RecordTable):
         return record
 
     def _asked(self, event: TrialAsked) -> TrialRecord:
-        known = self._trials.get(event.trial_id)
-        if known is None:
+        record = self._trials.get(event.trial_id)
+        if record is None:
             return TrialRecord(
                 trial_id=event.trial_id,
                 number=event.number,
@@ -189,19 +186,19 @@ class RecordBook(RecordTable):
                 asked_at=event.seconds,
                 changed_at=event.seconds,
             )
-        if known.config != event.config:
+        if record.config != event.config:
             raise ValueError(
-                f"trial {event.trial_id} was asked with {dict(known.config)} and again with "
-                f"{event.config}; a trial's configuration never changes"
+                f"trial {event.trial_id} was proposed with {dict(record.config)}, then with "
+                f"{event.config}; the config of a trial must not change"
             )
-        return known
+        return record
 
     def _known(self, trial_id: str) -> TrialRecord:
         record = self._trials.get(trial_id)
         if record is None:
             raise ValueError(
-                f"an event names trial {trial_id}, which was never asked; "
-                "events must come in the ledger's order, from its start"
+                f"trial {trial_id} has an event before its proposal; "
+                "apply events in the ledger's order, from its start"
             )
         return record
 
@@ -225,7 +222,7 @@ def _changed(record: TrialRecord, **changes: object) -> TrialRecord:
 
 
 def fold(events: Iterable[SweepEvent]) -> SweepRecords:
-    """Return the records ``events`` add up to; the same as observing them one by one."""
+    """Return the records after all ``events``."""
     book = RecordBook()
     for event in events:
         book.observe(event)
@@ -256,11 +253,11 @@ def _trained(record: TrialRecord, event: EpochReported) -> TrialRecord:
     before = record.history
     if before and before[-1][0] >= event.epoch:
         before = tuple(entry for entry in before if entry[0] < event.epoch)
-    own = {k: v for k, v in event.metrics.items() if not k.startswith(SYSTEM_PREFIX)}
+    figures = {k: v for k, v in event.metrics.items() if not k.startswith(SYSTEM_PREFIX)}
     return _changed(
         record,
         state="running",
-        metrics={**record.metrics, **own},
+        metrics={**record.metrics, **figures},
         epochs_done=event.epoch,
         history=(*before, (event.epoch, event.metrics)),
         changed_at=event.seconds,

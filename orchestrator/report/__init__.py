@@ -1,1 +1,1 @@
-"""The result of a sweep in the forms people and programs read."""
+"""Reports of a sweep: front, plots, pages, text and progress."""

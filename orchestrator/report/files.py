@@ -1,4 +1,4 @@
-"""The result of a sweep, read from its folder."""
+"""Reads a sweep's report from its folder and writes the report's files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
 
 REFERENCE = "reference_point"
-"""Fact of a ledger that holds where the sweep's hypervolume is measured from."""
+"""Fact of a ledger: reference point of the sweep's hypervolume."""
 DATA_WARNINGS = "data_warnings"
-"""Fact of a ledger that holds the warnings of the data check, a line each."""
+"""Fact of a ledger: warnings of the data check, a line each."""
 SETTLED_FROM = 8
-"""Complete trials that settle it in a sweep that is not finished: what one or two say of the costs
-to come is not worth keeping."""
+"""Complete trials from which on an unfinished sweep fixes its reference point; fewer do not show
+the range of the costs."""
 
 
 def read_records(folder: SweepFolder) -> SweepRecords:
-    """Return the trials of a sweep as its ledger has them now, running or over.
+    """Return the trial records of a running or ended sweep.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -48,7 +48,7 @@ def read_records(folder: SweepFolder) -> SweepRecords:
 
 
 def read_report(folder: SweepFolder) -> SweepReport:
-    """Return what a sweep has found so far.
+    """Return the report of a sweep so far.
 
     Raises:
         SpecError: the sweep's spec cannot be read.
@@ -58,13 +58,13 @@ def read_report(folder: SweepFolder) -> SweepReport:
 
 
 def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
-    """Return what the sweep of ``spec`` in ``folder`` has found so far, its plan scored.
+    """Return the report of the sweep so far, with its plan scored.
 
-    The hypervolume is measured from the reference point that the ledger keeps, if it keeps one.
+    The ledger's reference point is used if it has one.
     """
     with Ledger(folder.ledger) as ledger:
         events = [event for _, event in ledger.events()]
-        kept = recorded_reference(ledger.fact(REFERENCE), spec.objectives)
+        reference = recorded_reference(ledger.fact(REFERENCE), spec.objectives)
         costs = read_reference_costs(ledger.fact(REFERENCES))
         warnings = recorded_warnings(ledger)
     records = fold(events)
@@ -73,7 +73,7 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
         records,
         spec.objectives,
         sweep_id=folder.sweep_id,
-        reference_point=kept,
+        reference_point=reference,
         epochs=spec.budget.epochs,
         workers_per_trial=workers,
         baselines=names_by_digest(spec.baselines),
@@ -94,19 +94,18 @@ def make_report(spec: SweepSpec, folder: SweepFolder) -> SweepReport:
 
 
 def recorded_warnings(ledger: Ledger) -> tuple[str, ...]:
-    """Return the warnings of the data check that a ledger keeps."""
+    """Return the ledger's warnings of the data check."""
     lines = ledger.fact(DATA_WARNINGS)
     return tuple(map(str, lines)) if isinstance(lines, list) else ()
 
 
 def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bool:
-    """Keep the reference point of a report, so that later ones are measured from the same.
+    """Record the report's reference point for later reports of the sweep.
 
-    One that is kept already stays. Of a sweep that is not finished, it is kept once eight trials
-    are complete.
+    It is recorded when the sweep is finished or eight trials are complete.
 
     Returns:
-        Whether the report's reference point is one that stays.
+        Whether the ledger has a reference point.
     """
     if report.completed and (finished or report.completed >= SETTLED_FROM):
         ledger.set_fact(REFERENCE, dict(report.reference_point))
@@ -114,7 +113,7 @@ def keep_reference(report: SweepReport, ledger: Ledger, *, finished: bool) -> bo
 
 
 def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict[str, float] | None:
-    """Return the reference point that a sweep keeps; None where there is none, or no sweep, yet.
+    """Return the recorded reference point of a sweep; None without one or without a ledger.
 
     Raises:
         LedgerError: the ledger cannot be read.
@@ -126,15 +125,15 @@ def read_reference(folder: SweepFolder, objectives: Sequence[Objective]) -> dict
 
 
 def recorded_reference(fact: object, objectives: Sequence[Objective]) -> dict[str, float] | None:
-    """Return the reference point that a fact holds; None where there is no sound one."""
+    """Return the reference point in a fact; None if it is missing or invalid."""
     if not isinstance(fact, dict) or set(fact) != {each.name for each in objectives}:
         return None
-    sound = all(isinstance(value, int | float) and math.isfinite(value) for value in fact.values())
-    return {name: float(value) for name, value in fact.items()} if sound else None
+    valid = all(isinstance(value, int | float) and math.isfinite(value) for value in fact.values())
+    return {name: float(value) for name, value in fact.items()} if valid else None
 
 
 def save_report(report: SweepReport, folder: Path) -> tuple[Path, ...]:
-    """Write the report's files to ``folder`` and return them: JSON, CSV, picture, page."""
+    """Write the report as JSON, CSV, PNG and HTML to ``folder``; return the files."""
     from orchestrator.report.plot.html import to_html  # noqa: PLC0415 - imports plotly
     from orchestrator.report.plot.png import to_png  # noqa: PLC0415 - imports matplotlib
 

@@ -1,4 +1,4 @@
-"""The report as the markdown of a tracker's page."""
+"""The report as Markdown, for the description of an MLflow run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from orchestrator.report.model import ReportRow, SweepReport
 
 MAX_CHARACTERS = 7500
-"""What trackers keep of a description, with a margin."""
+"""Length limit of a tracking store's description, with a margin."""
 MAX_WARNINGS = 5
-"""Warnings of the data check on the page; the front needs the room."""
+"""Most warnings of the data check on the page; the front has priority."""
 
 
 def to_markdown(
@@ -30,16 +30,16 @@ def to_markdown(
     views: Sequence[tuple[str, str]] = (),
     facts: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return a page of at most ``MAX_CHARACTERS``: views, picture, front, figures, facts.
+    """Return a page of at most ``MAX_CHARACTERS``: views, image, front, figures, facts.
 
-    Rows of the front that do not fit are left out, and counted.
+    Omitted rows of the front are counted.
 
     Args:
-        report: What is shown.
-        picture: Address of the front's picture.
+        report: The report.
+        picture: Address of the front's image.
         trial_links: Address of each trial's page.
-        views: Title and address of each place with more to see.
-        facts: Name and value of what else is worth knowing: seed, data set, versions.
+        views: Title and address of each saved view.
+        facts: Name and value of further facts: seed, data set, versions.
     """
     head = [f"# Sweep {report.sweep_id}", ""]
     if views:

@@ -1,4 +1,4 @@
-"""The result of a sweep as one value."""
+"""The report of a sweep as one value, and its computation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportRow:
-    """One trial as the report shows it."""
+    """One trial of a report."""
 
     trial_id: str
     number: int
@@ -43,29 +43,29 @@ class ReportRow:
     state: RecordState
     config: Mapping[str, Value]
     objectives: Mapping[str, float | None]
-    """Value of every objective; None where there is none yet or it is not finite."""
+    """Value of every objective; None if it is missing or not finite."""
     metrics: Mapping[str, float]
-    """All figures of the trial."""
+    """All metrics of the trial."""
     epochs: int
     """Epochs trained."""
     reason: str = ""
-    """Why it ended as it did."""
+    """Why it ended."""
     rank: int | None = None
-    """Layer of non-domination among complete trials, 0 is the front; None for other states."""
+    """Non-domination rank among complete trials, 0 for the front; None for other states."""
     knee: bool = False
-    """Whether it is the front's best compromise."""
+    """Whether it is the knee point of the front."""
     test_miou: float | None = None
-    """mIoU on the test split, [0, 1]; None where it was not scored on one."""
+    """mIoU on the test split, [0, 1]; None without a score."""
     baseline: str = ""
-    """Name of the baseline that it is the trial of; empty for any other trial."""
+    """Name of the baseline with its config; empty for any other trial."""
 
     @property
     def disturbed(self) -> bool:
-        """Whether its latency was measured under disturbance."""
+        """Whether other load disturbed its latency measurement."""
         return self.metrics.get(UNDISTURBED, 1.0) != 1.0
 
     def shown(self, metric: str) -> str:
-        """Return a figure as people read it; a latency that is not sound is marked with ``~``."""
+        """Return a metric as display text; ``~`` marks a disturbed latency."""
         value = self.objectives[metric] if metric in self.objectives else self.metrics.get(metric)
         mark = "~" if self.disturbed and metric.startswith("latency_") else ""
         return f"{mark}{label(metric).show(value)}"
@@ -73,50 +73,50 @@ class ReportRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepReport:
-    """What a sweep has found so far."""
+    """Result of a sweep so far."""
 
     sweep_id: str
     objectives: tuple[Objective, ...]
     rows: tuple[ReportRow, ...]
     """All trials in order of proposal."""
     front: tuple[ReportRow, ...]
-    """Complete trials that no other one dominates, best value of the first objective first."""
+    """Non-dominated complete trials, best value of the first objective first."""
     knee: str | None
-    """Trial that is the front's best compromise; None without a front."""
+    """Id of the knee point, the best compromise of the front; None without a front."""
     best: Mapping[str, str]
-    """For every objective the trial with its best value; empty without a complete trial."""
+    """Id of the trial with the best value of each objective; empty without a complete trial."""
     hypervolume: float
-    """Volume the front dominates up to the reference point; more is better."""
+    """Volume that the front dominates, bounded by the reference point; higher is better."""
     reference_point: Mapping[str, float]
-    """Value of each objective from which the hypervolume is measured."""
+    """Reference point of the hypervolume by objective."""
     counts: Mapping[RecordState, int]
     """Trials in each state."""
     curve: tuple[CurvePoint, ...] = ()
     """Hypervolume after each completed trial, in order of completion."""
     effort: Effort = field(default_factory=Effort)
-    """What the sweep cost."""
+    """Device time of the sweep."""
     baselines: tuple[BaselineStanding, ...] = ()
-    """Where the baselines stand, in the order of the spec."""
+    """Comparison of the baselines, in the order of the spec."""
     held_out: HeldOut | None = None
-    """What the test split says of the front; None where nothing was scored on one."""
+    """Scores of the front on the test split; None without an examination."""
     interruptions: Interruptions = field(default_factory=Interruptions)
-    """What lost lanes and drivers cost."""
+    """Cost of lost lanes and drivers."""
     plan: tuple[Scored, ...] = ()
-    """What its plan said against what came; empty without a plan."""
+    """Forecasts of its plan and actual values; empty without a plan."""
     ablations: tuple[Ablation, ...] = ()
-    """What compression brought to each compressed trial of the front, in its order."""
+    """Ablation of each compressed trial of the front, in its order."""
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
-    """What lies there to be deployed, by trial."""
+    """Exported artifacts by trial id."""
     data_warnings: tuple[str, ...] = ()
     """Warnings of the data check, a line each."""
 
     @property
     def hypervolume_share(self) -> float:
-        """The hypervolume over that of a perfect trial (accuracy 1, cost 0), in [0, 1]."""
+        """The hypervolume divided by that of a perfect trial (accuracy 1, cost 0), in [0, 1]."""
         return self.share_of(self.hypervolume)
 
     def share_of(self, volume: float) -> float:
-        """Return ``volume`` over that of a perfect trial, as ``share_of_perfect`` does."""
+        """Return ``volume`` divided by that of a perfect trial."""
         return share_of_perfect(volume, self.objectives, self.reference_point)
 
     @property
@@ -146,20 +146,20 @@ def build_report(
     workers_per_trial: int = 1,
     baselines: Mapping[str, str] | None = None,
 ) -> SweepReport:
-    """Return what ``records`` amount to; only complete trials are ranked.
+    """Return the report of ``records``; only complete trials are ranked.
 
-    A complete trial that lacks an objective, or has one that is not finite, is ranked behind all
-    others and never on the front.
+    A complete trial with an objective that is missing or not finite ranks behind all others and is
+    never on the front.
 
     Args:
         records: The trials so far.
-        objectives: What the front is spanned by, >= 1.
-        sweep_id: Identity of the sweep.
-        reference_point: Where the hypervolume is measured from; None takes a point just beyond
-            the worst complete trials.
-        epochs: Epochs of a full training, for the estimate of what stopping saved; None for none.
-        workers_per_trial: Devices a trial holds while it runs.
-        baselines: Name of each baseline by the digest of its configuration, in their order.
+        objectives: Objectives of the front; not empty.
+        sweep_id: Id of the sweep.
+        reference_point: Reference point of the hypervolume; None for a point just beyond the worst
+            complete trials.
+        epochs: Epochs of a full training, for the estimate of the time saved; None for none.
+        workers_per_trial: Devices of a running trial.
+        baselines: Names of the baselines by config digest, in their order.
     """
     named = baselines or {}
     complete = records.complete

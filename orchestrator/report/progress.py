@@ -1,4 +1,4 @@
-"""What a person wants to see of a sweep that is running."""
+"""Progress of a running sweep, as a table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SHORT = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgressRow:
-    """One trial of the table."""
+    """One trial in the table."""
 
     trial_id: str
     state: RecordState
@@ -47,44 +47,44 @@ class ProgressRow:
     latency_ms: float | None
     """Median latency on the target, milliseconds; None before it is measured."""
     disturbed: bool
-    """Whether the latency was measured under disturbance."""
+    """Whether other load disturbed the latency measurement."""
     gflops: float | None
     """FLOPs of one image in 1e9; None before they are counted."""
     config: str
-    """The configuration in a few words."""
+    """The config, shortened."""
     reason: str
-    """Why the trial ended as it did; may be empty."""
+    """Why the trial ended; may be empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgressView:
-    """The whole picture at one moment."""
+    """Snapshot of the table and of the sweep's figures."""
 
     rows: tuple[ProgressRow, ...]
     """Every trial that was started, in order of proposal."""
     done: int
-    """Trials that are over, without those the cost gate settled."""
+    """Ended trials, without those that the cost gate rejected."""
     total: int
-    """Trials the budget allows."""
+    """Trials of the budget."""
     gated: int
-    """Configurations that the cost gate settled before the first epoch."""
+    """Configs that the cost gate rejected."""
     counts: Mapping[RecordState, int]
     """Trials in each state."""
     best: ProgressRow | None
-    """The row with the highest mIoU of those that were not ruled out."""
+    """The row with the highest mIoU that is not infeasible."""
     hypervolume_share: float | None
-    """Hypervolume of the complete trials, measured as in the report, over that of a perfect trial,
+    """Hypervolume of the complete trials, as in the report, divided by that of a perfect trial,
     [0, 1]; None without a complete trial."""
     elapsed: float
-    """Seconds since the sweep began."""
+    """Seconds since the sweep started."""
     left: float | None
-    """Estimated seconds until the first budget ends the sweep; None while too little is known."""
+    """Estimated seconds until a budget ends the sweep; None without an estimate."""
     ends_by: str | None
-    """The budget that ends it first (see ``TimeLeft``); None while too little is known."""
+    """The budget that ends it first (see ``TimeLeft``); None without an estimate."""
 
 
 class ProgressModel:
-    """Keeps the picture while events come in; holds no terminal and no clock."""
+    """Folds events into the progress table; has no terminal and no clock."""
 
     def __init__(
         self,
@@ -98,19 +98,19 @@ class ProgressModel:
         workers_per_trial: int = 1,
         baselines: Collection[str] = (),
     ) -> None:
-        """Take what the sweep is to do.
+        """Create an empty table.
 
         Args:
-            trials: Trials that the budget allows.
+            trials: Trials of the budget.
             epochs: Epochs of a full training.
-            objectives: What the front is spanned by.
-            reference_point: Where the sweep's hypervolume is measured from; None takes a point
-                just beyond the worst complete trials.
-            device_hours: Hours of training that the budget allows, > 0; None without a limit.
-            stagnation_trials: Trials without growth of the front that end the sweep, >= 1; None
-                for no such rule.
+            objectives: Objectives of the front.
+            reference_point: Reference point of the hypervolume; None for a point just beyond the
+                worst complete trials.
+            device_hours: Hours of training in the budget, > 0; None for no limit.
+            stagnation_trials: Trials without growth of the front after which the sweep ends, >= 1;
+                None for no such limit.
             workers_per_trial: Workers of a lane, >= 1.
-            baselines: Digests of configurations that the rule of stagnation does not count.
+            baselines: Digests of configs that the stagnation limit does not count.
         """
         budget = SweepBudget(
             trials=trials,
@@ -130,7 +130,7 @@ class ProgressModel:
         self._share: float | None = None
 
     def on_event(self, event: SweepEvent, record: TrialRecord) -> ProgressRow:
-        """Take note of one event, in ledger order, and return the row it belongs to."""
+        """Apply one event, in ledger order, and return the row of its trial."""
         self._records.put(record, event.seconds)
         if isinstance(event, TrialEnded) and event.state == "complete":
             self._measure()
@@ -140,7 +140,7 @@ class ProgressModel:
         return row
 
     def view(self, seconds: float) -> ProgressView:
-        """Return the picture ``seconds`` after the sweep began."""
+        """Return the snapshot ``seconds`` after the sweep started."""
         snapshot = self._records.snapshot()
         counted = [trial for trial in snapshot.trials if not trial.gated]
         rows = [self._rows[trial.trial_id] for trial in counted]
@@ -169,7 +169,7 @@ class ProgressModel:
 
 
 def describe(config: Mapping[str, Value]) -> str:
-    """Return a configuration in a few words: what shapes the model, then what trains it."""
+    """Return a config as short text: settings of the model, then of the training."""
     return " ".join(
         f"{short}{_short(config[name])}" for name, short in _SHORT.items() if name in config
     )

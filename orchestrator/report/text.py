@@ -1,4 +1,4 @@
-"""The report as text: JSON for programs, CSV for spreadsheets, tables for terminals."""
+"""The report as JSON, as CSV and as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _BRIEF = ("arch", "backbone", "output_stride", "resolution", "quantization", "pr
 
 
 def to_json(report: SweepReport) -> str:
-    """Return the report as one JSON object; ``front`` holds ids of ``trials``, null is no value.
+    """Return the report as one JSON object; ``front`` has ids of ``trials``.
 
-    A trial is a line, which is fast for thousands and easy to search.
+    Each trial is one line, which is fast for thousands of trials and easy to search.
     """
     head = json.dumps(_sweep_facts(report), indent=2, allow_nan=False).removesuffix("\n}")
     facts = (_trial_facts(row, tested=report.held_out is not None) for row in report.rows)
@@ -89,9 +89,9 @@ def _trial_facts(row: ReportRow, *, tested: bool) -> dict[str, object]:
 
 
 def to_csv(report: SweepReport) -> str:
-    """Return all trials as CSV with a heading: figures as ``metric``, settings as ``config.name``.
+    """Return all trials as CSV with a header: metrics as ``metric``, settings as ``config.name``.
 
-    What a trial does not have is an empty cell.
+    Missing values are empty cells.
     """
     objectives = [each.name for each in report.objectives]
     metrics = sorted({name for row in report.rows for name in row.metrics} - set(objectives))
@@ -118,12 +118,12 @@ def to_csv(report: SweepReport) -> str:
 
 
 def config_names(rows: Sequence[ReportRow]) -> list[str]:
-    """Return every dimension that is active in some row, in order of first appearance."""
+    """Return every dimension of any row, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row.config))
 
 
 def brief(config: Mapping[str, Value]) -> str:
-    """Return the settings that say most about a configuration, in one line."""
+    """Return the main settings of a config in one line."""
     shown = [
         f"os{config[name]}" if name == "output_stride" else str(config[name])
         for name in _BRIEF
@@ -133,21 +133,21 @@ def brief(config: Mapping[str, Value]) -> str:
 
 
 def what_it_is(row: ReportRow) -> str:
-    """Return the name of a baseline, before its configuration in brief."""
+    """Return the main settings of a trial's config, after the name of a baseline."""
     return f"{row.baseline}: {brief(row.config)}" if row.baseline else brief(row.config)
 
 
 def counts_line(report: SweepReport) -> str:
-    """Return how many trials are in which state, states without trials left out."""
+    """Return the number of trials in each state that has trials."""
     counted = [f"{count} {state}" for state, count in report.counts.items() if count]
     trials = "1 trial" if len(report.rows) == 1 else f"{len(report.rows)} trials"
     return f"{trials}: {', '.join(counted)}" if counted else "no trials"
 
 
 def common_reason(report: SweepReport) -> str:
-    """Return the most frequent reason why trials did not complete, in a line; empty without any.
+    """Return the most frequent reason of incomplete trials as a line; empty without any.
 
-    Reasons that differ in numbers alone count as one; the first of them is shown.
+    Reasons that differ only in numbers count as one; the first is shown.
     """
     ended = [row for row in report.rows if row.state != "complete" and row.reason]
     kinds = [(row.state, _NUMBER.sub("#", row.reason)) for row in ended]
@@ -159,7 +159,7 @@ def common_reason(report: SweepReport) -> str:
 
 
 def effort_line(report: SweepReport) -> str:
-    """Return what the sweep cost and saved in one sentence."""
+    """Return the device time that the sweep used and saved, as a line."""
     effort = report.effort
     text = f"{effort.epochs} epochs in {effort.device_hours:.2f} device-hours"
     if effort.device_hours_saved:
@@ -171,28 +171,28 @@ def effort_line(report: SweepReport) -> str:
 
 
 def disturbed_line(report: SweepReport) -> str:
-    """Return which latencies of the front are not sound; empty where all are."""
+    """Return the trials of the front with disturbed latencies as a line; empty without any."""
     marked = [row.trial_id for row in report.front if row.disturbed]
     if not marked:
         return ""
     return (
-        f"~ latency measured under disturbance: {', '.join(marked)}; it may be too high "
-        "(promote measures its candidate again)"
+        f"~ latency disturbed by other load: {', '.join(marked)}; it may be too high "
+        "(promote repeats the measurement)"
     )
 
 
 def volume_line(report: SweepReport) -> str:
-    """Return the hypervolume's share with the reference point it is measured from."""
+    """Return the hypervolume's share and reference point as a line."""
     reference = ", ".join(
         f"{label(name).heading} {label(name).show(value)}"
         for name, value in report.reference_point.items()
     )
     share = f"{100 * report.hypervolume_share:.1f} % of a perfect trial's"
-    return f"hypervolume {share}, against {reference}"
+    return f"hypervolume {share}; reference point: {reference}"
 
 
 def front_table(report: SweepReport) -> Table:
-    """Return the front as a rich table, the knee marked with a star."""
+    """Return the front as a rich table; a star marks the knee point."""
     from rich.table import Table  # noqa: PLC0415 - keeps the module light
 
     table = Table(title=f"Pareto front of {report.sweep_id}", title_justify="left")
@@ -214,7 +214,7 @@ def front_table(report: SweepReport) -> Table:
 
 
 def summary(report: SweepReport) -> Group:
-    """Return the front's table with the figures of the sweep below it, for a rich console."""
+    """Return the front's table and the figures of the sweep for a rich console."""
     from rich.console import Group  # noqa: PLC0415 - keeps the module light
     from rich.text import Text  # noqa: PLC0415
 
@@ -230,7 +230,7 @@ def summary(report: SweepReport) -> Group:
         lines += filter(None, [held_out_line(report), disturbed_line(report)])
         below = deployable_tables(report)
         return Group(front_table(report), *(Text(line) for line in lines), *below)
-    lines.append("no trial completed, so there is no front")
+    lines.append("no trial is complete, so the front is empty")
     if reason := common_reason(report):
         lines.append(reason)
     return Group(*(Text(line) for line in lines))

@@ -1,1 +1,1 @@
-"""What the trial records of a sweep amount to, without a format."""
+"""Computations on trial records for a report, independent of its format."""

@@ -1,4 +1,4 @@
-"""What pruning and quantization each brought to the trials on a front."""
+"""Ablation: effect of pruning and of quantization on the trials of a front."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
 
 REFERENCES = "reference_costs"
-"""Fact of a ledger that holds costs of configurations by their shape."""
+"""Fact of a ledger: costs of uncompressed configs by shape."""
 FIGURES = ("miou", "macs", "bops", "latency_ms", "size_mb")
-"""What is compared, in this order."""
-_TELLING = ("arch", "backbone", "batch_size", "learning_rate")
-"""Settings in which trials that differ in their pruning alone are the same."""
+"""Compared metrics, in this order."""
+_EQUAL_SETTINGS = ("arch", "backbone", "batch_size", "learning_rate")
+"""Settings that are equal in trials that differ only in pruning; a cheap first filter."""
 _TRAINING_OF_PRUNING = ("pruning", "pruning_ratio", "pruning_importance", "pruning_when")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A model on its way from the uncompressed one to the one that ships."""
+    """A model between the uncompressed and the exported one."""
 
     name: str
-    """What was done last: ``uncompressed``, ``structured 50 %``, ``ptq_int8``."""
+    """Last compression: ``uncompressed``, ``structured 50 %``, ``ptq_int8``."""
     figures: Mapping[str, float | None]
-    """Value of each of ``FIGURES`` after it; None where it is not known."""
+    """Value of each of ``FIGURES`` after it; None if unknown."""
     source: str = ""
-    """Where the mIoU comes from, where it is not this trial's own."""
+    """Source of the mIoU if it is not this trial's final one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ablation:
-    """One compressed trial of a front, step by step."""
+    """Compression steps of one trial of a front."""
 
     trial_id: str
     steps: tuple[Step, ...]
-    """The uncompressed model first, what ships last; two or three."""
+    """Two or three steps, from the uncompressed to the exported model."""
 
     def change(self, place: int, name: str) -> float | None:
-        """Return what step ``place`` >= 1 did to a figure: a difference of mIoU, else a ratio."""
+        """Return the effect of step ``place`` >= 1: a difference of mIoU, else a ratio."""
         before, after = (self.steps[at].figures[name] for at in (place - 1, place))
         if before is None or after is None:
             return None
@@ -55,7 +55,7 @@ class Ablation:
 
 
 def stages_of(config: TrialConfig) -> tuple[TrialConfig, ...]:
-    """Return the configuration without compression, with its pruning, with all; each once."""
+    """Return the config uncompressed, pruned, and as it is, without duplicates."""
     plain = replace(
         config,
         quantization="none",
@@ -69,7 +69,7 @@ def stages_of(config: TrialConfig) -> tuple[TrialConfig, ...]:
 
 
 def needed_references(configs: Iterable[Mapping[str, Value]]) -> dict[str, TrialConfig]:
-    """Return the configurations by shape whose cost an ablation of ``configs`` asks for."""
+    """Return the configs, by shape, whose costs an ablation of ``configs`` needs."""
     return {
         shape_key(stage): stage
         for config in configs
@@ -78,7 +78,7 @@ def needed_references(configs: Iterable[Mapping[str, Value]]) -> dict[str, Trial
 
 
 def read_reference_costs(fact: object) -> dict[str, dict[str, float]]:
-    """Return the costs by shape that a ledger's fact holds; none where it is torn."""
+    """Return the costs by shape in a ledger's fact; empty if it is invalid."""
     if not isinstance(fact, dict):
         return {}
     return {str(key): _numbers(value) for key, value in fact.items() if isinstance(value, dict)}
@@ -89,32 +89,33 @@ def ablate(
     front: Sequence[str],
     references: Mapping[str, Mapping[str, float]],
 ) -> tuple[Ablation, ...]:
-    """Return what compression brought to each compressed trial of ``front``, in its order.
+    """Return the ablation of each compressed trial of ``front``, in its order.
 
-    The mIoU before quantization is that of the float model. The mIoU before pruning is that of the
-    complete trial that differs in its pruning alone, where there is one; else the best one of the
-    epochs before the pruning, which had less training.
+    The mIoU before quantization is the float model's. The mIoU before pruning is that of a complete
+    trial that differs only in pruning. Without one, it is the best of the epochs before pruning,
+    which had less training.
 
     Args:
         trials: All trials.
-        front: Identities of those on the front.
+        front: Ids of the trials on the front.
         references: Costs by shape.
     """
-    known = {trial.trial_id: trial for trial in trials if trial.state == "complete"}
-    found = []
+    complete = {trial.trial_id: trial for trial in trials if trial.state == "complete"}
+    ablations = []
     for trial_id in front:
-        if not _compressed(known[trial_id].config):
+        trial = complete[trial_id]
+        if not _compressed(trial.config):
             continue
-        config = TrialConfig.from_mapping(known[trial_id].config)
+        config = TrialConfig.from_mapping(trial.config)
         stages = stages_of(config)
         if len(stages) > 1:
-            steps = tuple(_step(known, config, known[trial_id], s, references) for s in stages)
-            found.append(Ablation(trial_id=trial_id, steps=steps))
-    return tuple(found)
+            steps = tuple(_step(complete, config, trial, s, references) for s in stages)
+            ablations.append(Ablation(trial_id=trial_id, steps=steps))
+    return tuple(ablations)
 
 
 def _step(
-    known: Mapping[str, TrialRecord],
+    complete: Mapping[str, TrialRecord],
     config: TrialConfig,
     trial: TrialRecord,
     stage: TrialConfig,
@@ -126,26 +127,26 @@ def _step(
     elif stage.pruning == config.pruning:
         miou, source = trial.metrics.get("float_miou"), "float model"
     else:
-        miou, source = _before_pruning(known, config, trial)
+        miou, source = _before_pruning(complete, config, trial)
     figures = {name: _finite(costs.get(name)) for name in FIGURES} | {"miou": _finite(miou)}
     return Step(name=_name(stage, config), figures=figures, source=source)
 
 
 def _before_pruning(
-    known: Mapping[str, TrialRecord], own: TrialConfig, trial: TrialRecord
+    complete: Mapping[str, TrialRecord], pruned: TrialConfig, trial: TrialRecord
 ) -> tuple[float | None, str]:
     unpruned = dict.fromkeys(_TRAINING_OF_PRUNING[1:], None)
-    wanted = replace(own, pruning="none", **unpruned)  # type: ignore[arg-type]
-    for trial_id, other in known.items():
-        if any(other.config.get(name) != trial.config.get(name) for name in _TELLING):
-            continue  # parsing thousands would take seconds
+    wanted = replace(pruned, pruning="none", **unpruned)  # type: ignore[arg-type]
+    for trial_id, other in complete.items():
+        if any(other.config.get(name) != trial.config.get(name) for name in _EQUAL_SETTINGS):
+            continue  # parsing thousands of configs takes seconds
         config = TrialConfig.from_mapping(other.config)
-        if replace(config, quantization=own.quantization) == wanted:
+        if replace(config, quantization=pruned.quantization) == wanted:
             metrics = other.metrics
             name = "miou" if config.quantization == "none" else "float_miou"
             if name in metrics:
                 return metrics[name], f"trial {trial_id}"
-    if own.pruning_when != "halfway" or not trial.history:
+    if pruned.pruning_when != "halfway" or not trial.history:
         return None, ""
     half = trial.history[-1][0] // 2
     before = [figures["miou"] for epoch, figures in trial.history if epoch <= half]

@@ -1,4 +1,4 @@
-"""Where the baselines of a sweep stand beside what it found."""
+"""Comparison of a sweep's baselines with its other trials."""
 
 from __future__ import annotations
 
@@ -24,35 +24,36 @@ Verdict: TypeAlias = Literal["front", "matched", "dominated", "unranked"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaselineStanding:
-    """Where one baseline stands."""
+    """Comparison of one baseline with all complete trials."""
 
     name: str
-    """Its name."""
     trial_id: str | None
-    """Its trial; None where it has none yet."""
+    """Its trial; None before the trial exists."""
     verdict: Verdict
-    """``front``: no trial is better and none is equal; ``matched``: no trial is better, some trial
-    has the same objectives; ``dominated``: a trial is nowhere worse and somewhere better;
-    ``unranked``: it has no trial, or one that is not complete with all objectives."""
+    """``front``: non-dominated, no equal trial; ``matched``: non-dominated, another trial has equal
+    objectives; ``dominated``: another trial dominates it; ``unranked``: it has no complete trial
+    with all objectives."""
     by: str | None = None
-    """Trial that matches or dominates it; one that was searched, where there is one, and of those
-    the one with the best first objective."""
+    """Trial that matches or dominates it: the one with the best first objective, proposals of the
+    searcher before baselines."""
 
 
 def compare_baselines(
     baselines: Mapping[str, str], trials: Sequence[TrialRecord], objectives: Sequence[Objective]
 ) -> tuple[BaselineStanding, ...]:
-    """Return where each of the baselines stands, in their order.
+    """Return the comparison of each baseline, in the given order.
 
     Args:
-        baselines: Name of each by the digest of its configuration.
+        baselines: Names of the baselines by config digest.
         trials: All trials.
-        objectives: What the front is spanned by; the first one decides between dominators.
+        objectives: Objectives of the front; the first one selects among dominating trials.
     """
     if not baselines:
         return ()
-    own = {name: trial for trial in trials if (name := baselines.get(config_digest(trial.config)))}
-    ids = {trial.trial_id for trial in own.values()}
+    trial_of = {
+        name: trial for trial in trials if (name := baselines.get(config_digest(trial.config)))
+    }
+    ids = {trial.trial_id for trial in trial_of.values()}
     complete = [trial for trial in trials if trial.state == "complete"]
     values = [[finite_value(trial, each.name) for each in objectives] for trial in complete]
     points = as_minimised(np.array(values).reshape(len(complete), len(objectives)), objectives)
@@ -62,13 +63,13 @@ def compare_baselines(
         if not np.isnan(point).any()
     ]
     ranked.sort(key=lambda each: (each[0] in ids, each[1][0]))
-    return tuple(_standing(name, own.get(name), ranked) for name in baselines.values())
+    return tuple(_standing(name, trial_of.get(name), ranked) for name in baselines.values())
 
 
 def _standing(
     name: str, trial: TrialRecord | None, ranked: Sequence[tuple[str, NDArray[np.float64]]]
 ) -> BaselineStanding:
-    """Return where one stands among the ranked trials, given in order of preference."""
+    """Compare one baseline with the ranked trials, given in order of preference."""
     trial_id = None if trial is None else trial.trial_id
     point = dict(ranked).get(trial_id or "")
     if point is None:

@@ -1,4 +1,4 @@
-"""What a sweep cost in device time, against what training everything to its end would have."""
+"""Device time of a sweep, and an estimate of the time that stopping saved."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effort:
-    """Device time spent, with an estimate of what was not spent."""
+    """Device time spent, and an estimate of the time saved."""
 
     seconds: float = 0.0
-    """Wall time from the sweep's begin to its last event."""
+    """Wall time from the sweep's start to its last event."""
     device_hours: float = 0.0
-    """Time on lanes of all trials that ended, times the devices of each."""
+    """Lane time of all ended trials, times their devices."""
     epochs: int = 0
-    """Epochs trained, over all trials."""
+    """Trained epochs of all trials."""
     gate_epochs_saved: int = 0
-    """Epochs that infeasible trials were not trained for."""
+    """Remaining epochs of infeasible trials."""
     stop_epochs_saved: int = 0
-    """Epochs that stopped trials were not trained for."""
+    """Remaining epochs of stopped trials."""
     device_hours_saved: float | None = None
-    """Those epochs at the mean time of an epoch in this sweep; None where that is not known."""
+    """Those epochs at this sweep's mean time of an epoch; None if that is unknown."""
 
 
 def effort_of(
     records: SweepRecords, *, epochs: int | None = None, workers_per_trial: int = 1
 ) -> Effort:
-    """Return the device time ``records`` account for.
+    """Return the device time of ``records``.
 
     Args:
         records: The trials so far.
-        epochs: Epochs of a full training; None gives no estimate of what was saved.
-        workers_per_trial: Devices a trial holds while it runs.
+        epochs: Epochs of a full training; None for no estimate of the time saved.
+        workers_per_trial: Devices of a running trial.
     """
     trained = sum(trial.epochs_done for trial in records.trials)
     busy = sum(trial.busy_seconds for trial in records.trials) * workers_per_trial

@@ -1,4 +1,4 @@
-"""The front on the test split: scores, and whether their order is that of val."""
+"""Scores of the front on the test split, and their rank correlation with val."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ TEST_MIOU = "test_miou"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldOut:
-    """The front on the test split."""
+    """Scores of the front on the test split."""
 
     scored: int
-    """Members of the front with a test mIoU."""
+    """Trials of the front with a test mIoU."""
     kendall_tau: float | None = None
-    """Kendall's tau-b between their orders by ``miou`` and by ``test_miou``, in [-1, 1]; None where
-    it is not defined."""
+    """Kendall's tau-b between ``miou`` and ``test_miou``, in [-1, 1]; None if undefined."""
     reason: str = ""
-    """Why it is not defined; empty where it is."""
+    """Why it is undefined; empty if it is defined."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Why trials have no score, by trial."""
+    """Reasons of trials without a score, by trial id."""
 
 
 def test_miou_of(trial: TrialRecord) -> float | None:
-    """Return the trial's mIoU on the test split; None where it has none."""
-    found = trial.examinations.get("test")
-    value = math.nan if found is None else found.metrics.get(TEST_MIOU, math.nan)
+    """Return the trial's mIoU on the test split; None without one."""
+    examination = trial.examinations.get("test")
+    value = math.nan if examination is None else examination.metrics.get(TEST_MIOU, math.nan)
     return value if math.isfinite(value) else None
 
 
 def held_out(front: Sequence[str], trials: Sequence[TrialRecord]) -> HeldOut | None:
-    """Return what the test split says of the trials in ``front``; None where none was scored."""
+    """Return the test scores of the trials in ``front``; None if no trial was examined."""
     examined = {each.trial_id: each for each in trials if "test" in each.examinations}
     if not examined:
         return None
@@ -58,12 +57,12 @@ def held_out(front: Sequence[str], trials: Sequence[TrialRecord]) -> HeldOut | N
 
 
 def kendall_tau(one: Sequence[float], other: Sequence[float]) -> tuple[float | None, str]:
-    """Return Kendall's tau-b of two orders, or None with the reason why it is not defined."""
+    """Return Kendall's tau-b of two rankings, or None with the reason why it is undefined."""
     if len(one) < 2:
-        return None, f"two scored trials are needed, there are {len(one)}"
+        return None, f"needs two scored trials, got {len(one)}"
     from scipy.stats import kendalltau  # type: ignore[import-untyped] # noqa: PLC0415 - slow
 
     tau = float(kendalltau(one, other).statistic)
     if not math.isfinite(tau):
-        return None, "all members of the front have the same mIoU on one of the two splits"
+        return None, "all trials of the front have the same mIoU on one of the two splits"
     return round(tau, 9), ""

@@ -1,4 +1,4 @@
-"""How the hypervolume grew while a sweep ran."""
+"""Growth of the hypervolume during a sweep."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurvePoint:
-    """How far the sweep was when a trial completed."""
+    """State of the sweep when a trial completed."""
 
     completed: int
     """Complete trials so far, from 1."""
     ended: int
-    """Trials that had ended then, in whichever state but preempted."""
+    """Trials that had ended by then, in any state but preempted."""
     seconds: float
-    """Since the sweep began."""
+    """Time since the sweep started."""
     hypervolume: float
     """Of the complete trials so far, against the report's reference point."""
 
@@ -38,7 +38,7 @@ def volume_curve(
 ) -> tuple[CurvePoint, ...]:
     """Return the hypervolume after each completed trial, in order of completion.
 
-    It is computed anew only where a trial changes the front, so thousands of trials take no time.
+    It is recomputed only when a trial changes the front, so thousands of trials are fast.
     """
     over = [trial for trial in records.trials if trial.ended and trial.state != "preempted"]
     points = [[finite_value(trial, each.name) for each in objectives] for trial in over]
@@ -63,13 +63,13 @@ def volume_curve(
 
 
 def finite_value(trial: TrialRecord, name: str) -> float:
-    """Return a trial's figure; NaN where it has none or it is not finite."""
+    """Return a trial's metric; NaN if it is missing or not finite."""
     value = trial.metrics.get(name, math.nan)
     return value if math.isfinite(value) else math.nan
 
 
 def _joined(front: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return the front with a point, without what that dominates; None where nothing changes."""
+    """Return the front with a new point, without dominated ones; None if nothing changes."""
     if np.isnan(new).any() or (front <= new).all(axis=1).any():
         return None
     return np.vstack([front[(front < new).any(axis=1)], new])

@@ -1,4 +1,4 @@
-"""The front as an interactive page that needs no network."""
+"""The front as a self-contained interactive HTML page."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from orchestrator.report.plot.axes import Axes
 
 _MANY = 1000
-"""Dots above which a page would grow heavy with whole configurations."""
+"""Number of dots above which hover texts have short configs, to limit the page's size."""
 
 
 def to_html(report: SweepReport) -> str:
-    """Return a whole HTML page (about 5 MB, plotly within): hover tells a trial's config."""
+    """Return an HTML page of about 5 MB, including plotly; hovering shows a trial's config."""
     import plotly.graph_objects as go  # noqa: PLC0415 - takes a second
 
     axes = choose_axes(report)
@@ -66,24 +66,24 @@ def to_html(report: SweepReport) -> str:
         div_id="pareto",
         config={"displaylogo": False},
     )
-    told = [
+    lines = [
         interruptions_line(report.interruptions),
         held_out_line(report),
         disturbed_line(report),
     ]
-    below = "".join(f"<p>{escape(line)}</p>" for line in told if line)
+    below = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     below += "".join(f"<p>data: {escape(warning)}</p>" for warning in report.data_warnings)
     return page.replace("</body>", f"{below}{deployable_html(report)}</body>")
 
 
 def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
-    """Return what hovering over a trial shows: figures, then its configuration, whole or brief."""
+    """Return the hover text of a trial: metrics, then its config, whole or short."""
     names = dict.fromkeys([axes.y.name, axes.x.name, *row.objectives, *filter(None, [axes.colour])])
     marks = [f" · {escape(row.baseline)}"] if row.baseline else []
     marks += [" · knee point"] if row.knee else []
     lines = [f"<b>{escape(row.trial_id)}</b>{''.join(marks)}"]
     lines += [f"{escape(label(name).heading)}: {row.shown(name)}" for name in names]
-    lines += ["latency measured under disturbance"] if row.disturbed else []
+    lines += ["latency disturbed by other load"] if row.disturbed else []
     if row.test_miou is not None:
         lines.append(f"{label(TEST_MIOU).heading}: {label(TEST_MIOU).show(row.test_miou)}")
     if whole:
@@ -132,7 +132,7 @@ def _dots(
 
 
 def _crosses(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
-    """Return where trials that were stopped early stood then."""
+    """Return the last reported values of stopped trials."""
     few = len(rows) <= _MANY
     return {
         "type": "scatter",
@@ -164,7 +164,7 @@ def _line(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
 
 
 def _baselines(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
-    """Return rings around the baselines, with their names."""
+    """Return markers around the baselines, with their names."""
     return {
         "type": "scatter",
         "mode": "markers+text",

@@ -1,4 +1,4 @@
-"""Names beside the dots of a picture, only where there is room for them."""
+"""Placement of labels beside the dots of a plot, without overlaps."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as PlotAxes
 
 Boxes: TypeAlias = NDArray[np.float64]
-"""Pixels: left, bottom, right, top of each box [n, 4]."""
+"""Left, bottom, right and top of each box in pixels, [n, 4]."""
 
 _PLACES = (("right", -8, 5), ("left", 9, 6), ("left", 9, -5), ("right", -9, -5))
-"""Alignment with the distance from the dot in points, the likeliest free place first."""
+"""Alignment and offset from the dot in points; positions above the front first."""
 _FAR = tuple(
     (
         "left" if math.cos(turn) >= 0 else "right",
@@ -28,12 +28,12 @@ _FAR = tuple(
     for reach in (20, 32, 46, 64, 86)
     for turn in (math.radians(degrees) for degrees in (-30, 30, 150, -150, -70, 70, -110, 110))
 )
-"""Further places, from which a line leads to the dot."""
+"""Further positions, which are joined to the dot by a line."""
 TEXT_COLOUR = "#374151"
 _DOT = 7.0
-"""Half the side of the square a dot takes, pixels."""
+"""Half the side of a dot's square, pixels."""
 _GAP = 2.0
-"""Room around everything, pixels."""
+"""Margin around dots and lines, pixels."""
 
 
 def place_labels(
@@ -47,21 +47,21 @@ def place_labels(
     keep_off: Boxes | None = None,
     far: bool = False,
 ) -> Boxes:
-    """Write at most ``most`` of ``names`` (x, y, text) beside their dots; return their boxes.
+    """Draw at most ``most`` of ``names`` (x, y, text) beside their dots; return their boxes.
 
-    A name that would lie on a dot, on another name, on the line through ``corners`` (whose pieces
-    are level or upright) or outside the axes is tried at four places and then left out. Limits of
-    the axes must be final.
+    A label without a free position is omitted. It must not overlap a dot, another label, the line
+    through ``corners`` (horizontal and vertical segments) or the frame. The limits of the axes must
+    be final.
 
     Args:
-        plot: Where the dots are.
-        names: What is written, in order of importance.
+        plot: Plot with the dots.
+        names: Labels in order of importance.
         dots: All dots.
-        corners: Ends of the pieces of the line.
-        most: Names that are enough.
-        colour: Of the names.
-        keep_off: Boxes that are taken too, pixels.
-        far: Try further places too, with a line to the dot.
+        corners: Ends of the line's segments.
+        most: Largest number of labels.
+        colour: Colour of the labels.
+        keep_off: Further occupied boxes, pixels.
+        far: Also try distant positions, joined to the dot by a line.
     """
     plot.figure.draw_without_rendering()  # type: ignore[union-attr]
     places = _places(plot, dots)
@@ -84,12 +84,12 @@ def place_labels(
 
 
 def _places(plot: PlotAxes, points: Sequence[tuple[float, float]]) -> Boxes:
-    """Return where points of the data are, pixels [n, 2]."""
-    found: Boxes = plot.transData.transform(np.asarray(points, dtype=float).reshape(-1, 2))
-    return found
+    """Return the positions of data points in pixels, [n, 2]."""
+    pixels: Boxes = plot.transData.transform(np.asarray(points, dtype=float).reshape(-1, 2))
+    return pixels
 
 
-def _write(  # noqa: PLR0917 - what a name is written with
+def _write(  # noqa: PLR0917 - the parts of one label
     plot: PlotAxes,
     dot: tuple[float, float],
     text: str,
@@ -97,7 +97,7 @@ def _write(  # noqa: PLR0917 - what a name is written with
     colour: str,
     places: Sequence[tuple[str, int, int]] = _PLACES,
 ) -> tuple[float, ...] | None:
-    """Write ``text`` where it lies on nothing; return its box, None where there is no room."""
+    """Draw ``text`` at a free position; return its box, None without one."""
     frame = plot.get_window_extent()
     line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
     for alignment, right, up in places:
@@ -114,7 +114,7 @@ def _write(  # noqa: PLR0917 - what a name is written with
             zorder=6,
             arrowprops=line if places is _FAR else None,
         )
-        note.get_window_extent()  # settles where the text is; with a line it includes that
+        note.get_window_extent()  # computes the position; its own box would include the line
         box = Text.get_window_extent(note)
         inside = frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1)
         apart = (taken[:, 0] > box.x1) | (taken[:, 2] < box.x0)

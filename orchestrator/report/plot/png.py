@@ -1,4 +1,4 @@
-"""The front as a PNG picture."""
+"""The front as a PNG image."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _MAX_NAMES = 6
 
 
 def to_png(report: SweepReport, *, dpi: int = 160) -> bytes:
-    """Return the front as a PNG of 9 x 5.6 inches; without a complete trial it says so."""
+    """Return the front as a PNG of 9 x 5.6 inches; it has a note without a complete trial."""
     buffer = BytesIO()
     draw(report).savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
 def draw(report: SweepReport) -> Figure:
-    """Return the figure: complete trials as dots, the front joined in its own colour, its knee."""
+    """Return the figure: complete trials, the front as a staircase, and its knee point."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - takes half a second
 
     figure = Figure(figsize=(9, 5.6), layout="constrained")
@@ -49,7 +49,7 @@ def draw(report: SweepReport) -> Figure:
     rows = drawable(report, axes)
     _frame(plot, report, axes)
     if not rows:
-        plot.text(0.5, 0.5, "no trial completed", transform=plot.transAxes, ha="center")
+        plot.text(0.5, 0.5, "no trial is complete", transform=plot.transAxes, ha="center")
         return figure
     on_front = [row for row in rows if row.rank == 0]
     dominated = [row for row in rows if row.rank != 0]
@@ -70,11 +70,11 @@ def draw(report: SweepReport) -> Figure:
     stairs = staircase(on_front, axes)
     corners = _corners(stairs, axes)
     named = list(zip(*_xy(baselines, axes), (row.baseline for row in baselines), strict=True))
-    written = place_labels(
+    taken = place_labels(
         plot, named, dots, corners, most=len(named), colour=BASELINE_COLOUR, far=True
     )
     searched = [row for row in stairs if not row.baseline]
-    place_labels(plot, _names(searched, axes), dots, corners, most=_MAX_NAMES, keep_off=written)
+    place_labels(plot, _names(searched, axes), dots, corners, most=_MAX_NAMES, keep_off=taken)
     return figure
 
 
@@ -131,7 +131,7 @@ def _dots(
 
 
 def _crosses(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
-    """Show where trials that were stopped early stood then."""
+    """Draw the last reported values of stopped trials."""
     if rows:
         x, y = shown(rows, axes.x.name), shown(rows, axes.y.name)
         plot.scatter(
@@ -153,7 +153,7 @@ def _join(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
 
 
 def _corners(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float]]:
-    """Return the corners of the steps that separate what is reached from what is not."""
+    """Return the corners of the staircase that bounds the dominated region."""
     dots = list(zip(shown(rows, axes.x.name), shown(rows, axes.y.name), strict=True))
     corners = dots[:1]
     for (x0, y0), (x1, y1) in pairwise(dots):
@@ -173,7 +173,7 @@ def _mark_knee(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
 
 
 def _mark_disturbed(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> None:
-    """Draw a bar through each dot whose latency was measured under disturbance."""
+    """Draw a bar through each dot with a disturbed latency."""
     marked = [row for row in rows if row.disturbed]
     if marked and any(axis.name.startswith("latency_") for axis in (axes.x, axes.y)):
         plot.scatter(
@@ -191,12 +191,12 @@ def _mark_baselines(plot: PlotAxes, rows: Sequence[ReportRow], axes: Axes) -> No
 
 
 def _names(rows: Sequence[ReportRow], axes: Axes) -> list[tuple[float, float, str]]:
-    """Return the joined trials' places and names, the knee and the ends first."""
+    """Return positions and labels of the staircase's trials, knee point and ends first."""
     ordered = [*(row for row in rows if row.knee), *rows[-1:], *rows[:1], *rows]
     chosen = list({row.trial_id: row for row in ordered}.values())[: 3 * _MAX_NAMES]
     names = [
         brief(row.config).replace(" os", "\nos", 1) for row in chosen
-    ]  # two lines find room sooner
+    ]  # two short lines fit more often
     return list(zip(shown(chosen, axes.x.name), shown(chosen, axes.y.name), names, strict=True))
 
 

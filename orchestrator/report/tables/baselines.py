@@ -1,4 +1,4 @@
-"""The baselines of a report as a table, in words and for programs."""
+"""Table of the baselines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS: Mapping[str, str] = {
 
 
 def baseline_section(report: SweepReport) -> Section:
-    """Return the table of the baselines; without rows where there are none."""
+    """Return the table of the baselines; no rows without baselines."""
     figures = (label(each.name).heading for each in report.objectives)
     return Section(
         title="Baselines",
@@ -31,7 +31,7 @@ def baseline_section(report: SweepReport) -> Section:
 
 
 def baseline_facts(report: SweepReport) -> list[dict[str, object]]:
-    """Return the baselines with their standing as JSON types."""
+    """Return the comparison of the baselines as JSON types."""
     return [
         {
             "name": each.name,
@@ -45,9 +45,9 @@ def baseline_facts(report: SweepReport) -> list[dict[str, object]]:
 
 
 def standing_words(report: SweepReport, standing: BaselineStanding) -> str:
-    """Return in words where a baseline stands."""
+    """Return the comparison of a baseline as text."""
     if standing.trial_id is None:
-        return "not tried yet"
+        return "not started"
     if standing.verdict == "unranked":
         row = report.row(standing.trial_id)
         return f"{row.state}: {row.reason}" if row.reason else row.state

@@ -1,4 +1,4 @@
-"""The tables below a front, for every kind of page: baselines, compression, artifacts."""
+"""Tables below the front, in every format: baselines, compression, artifacts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
     from trainables.export.record import Artifact
 
 _DIGEST = 12
-"""Digits of a digest that are shown to people."""
+"""Displayed digits of a digest."""
 
 
 def deployable_sections(report: SweepReport) -> tuple[Section, ...]:
-    """Return sections on baselines, compression, artifacts, as far as there is something to say."""
-    shown = [row.trial_id for row in report.front]
-    shown += [trial_id for trial_id in report.artifacts if trial_id not in shown]
-    made = tuple(
+    """Return the sections on baselines, compression and artifacts that have rows."""
+    trial_ids = dict.fromkeys([*(row.trial_id for row in report.front), *report.artifacts])
+    artifacts = tuple(
         _artifact_row(trial_id, each)
-        for trial_id in shown
+        for trial_id in trial_ids
         for each in report.artifacts.get(trial_id, ())
     )
     steps = tuple(
@@ -42,14 +41,14 @@ def deployable_sections(report: SweepReport) -> tuple[Section, ...]:
     sections = (
         baseline_section(report),
         Section(
-            title="What compression brought",
+            title="Effect of compression",
             columns=("trial", "model", *headings, "mIoU of"),
             rows=steps,
         ),
         Section(
             title="Artifacts",
             columns=("trial", "file", "size (MB)", "mIoU", "same class", "images", "sha256"),
-            rows=made,
+            rows=artifacts,
         ),
     )
     return tuple(section for section in sections if section.rows)
@@ -83,8 +82,8 @@ def deployable_tables(report: SweepReport) -> list[Table]:
     tables = []
     for section in deployable_sections(report):
         table = Table(title=section.title, title_justify="left")
-        for place, column in enumerate(section.columns):
-            table.add_column(column, no_wrap=place == 0)
+        for index, column in enumerate(section.columns):
+            table.add_column(column, no_wrap=index == 0)
         for row in section.rows:
             table.add_row(*row)
         tables.append(table)
@@ -92,9 +91,9 @@ def deployable_tables(report: SweepReport) -> list[Table]:
 
 
 def deployable_markdown(report: SweepReport, room: int) -> list[str]:
-    """Return the sections as lines of markdown of at most ``room`` characters.
+    """Return the sections as Markdown lines of at most ``room`` characters.
 
-    Rows that do not fit are left out, and counted.
+    The last line of a section counts its omitted rows.
     """
     lines: list[str] = []
     for section in deployable_sections(report):
@@ -151,14 +150,14 @@ def _step_row(ablation: Ablation, place: int) -> tuple[str, ...]:
 
 
 def _artifact_row(trial_id: str, artifact: Artifact) -> tuple[str, ...]:
-    found = artifact.verification
+    verified = artifact.verification
     checked = ("-", "-", "-")
-    if found is not None:
-        difference = found.miou - found.model_miou
+    if verified is not None:
+        difference = verified.miou - verified.model_miou
         checked = (
-            f"{found.miou:.4f} ({difference:+.4f})",
-            f"{found.agreement:.2%}",
-            str(found.images),
+            f"{verified.miou:.4f} ({difference:+.4f})",
+            f"{verified.agreement:.2%}",
+            str(verified.images),
         )
     size = f"{artifact.size_bytes / 1e6:.2f}"
     return (trial_id, artifact.path.name, size, *checked, artifact.sha256[:_DIGEST])

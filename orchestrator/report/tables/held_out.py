@@ -1,4 +1,4 @@
-"""The front on the test split, for every kind of page."""
+"""Table of the front's scores on the test split."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ if TYPE_CHECKING:
 
 
 def held_out_line(report: SweepReport) -> str:
-    """Return what the test split says in one line; empty where nothing was scored on one."""
-    found = report.held_out
-    if found is None:
+    """Return the scores on the test split as one line; empty without an examination."""
+    held_out = report.held_out
+    if held_out is None:
         return ""
     rows = [row for row in report.front if row.test_miou is not None]
-    words = [f"test split: {found.scored} of {len(report.front)} on the front scored"]
+    parts = [f"test split: {held_out.scored} of {len(report.front)} on the front scored"]
     if rows:
         test = fmean(row.test_miou or 0.0 for row in rows)
         val = fmean(row.metrics["miou"] for row in rows)
-        words.append(f"mean mIoU {test:.4f}, on val {val:.4f}")
-    words.append(
-        f"no Kendall's tau: {found.reason}"
-        if found.kendall_tau is None
-        else f"Kendall's tau of the two orders {found.kendall_tau:.2f}"
+        parts.append(f"mean mIoU {test:.4f}, on val {val:.4f}")
+    parts.append(
+        f"no Kendall's tau: {held_out.reason}"
+        if held_out.kendall_tau is None
+        else f"Kendall's tau between the splits {held_out.kendall_tau:.2f}"
     )
-    return "; ".join(words)
+    return "; ".join(parts)
 
 
 def held_out_section(report: SweepReport) -> Section | None:
-    """Return the front with its scores on val and test; None where nothing was scored."""
-    found = report.held_out
-    if found is None:
+    """Return the front with its scores on val and test; None without an examination."""
+    held_out = report.held_out
+    if held_out is None:
         return None
     return Section(
         title="Test split",
         columns=("trial", "mIoU", "test mIoU", "difference", "note"),
-        rows=tuple(_cells(row, found.failed.get(row.trial_id, "")) for row in report.front),
+        rows=tuple(_cells(row, held_out.failed.get(row.trial_id, "")) for row in report.front),
     )
 
 
 def held_out_facts(report: SweepReport) -> dict[str, object]:
-    """Return the same as JSON types, under ``test``; nothing where nothing was scored."""
-    found = report.held_out
-    if found is None:
+    """Return the same as JSON types under ``test``; empty without an examination."""
+    held_out = report.held_out
+    if held_out is None:
         return {}
     return {
         "test": {
-            "scored": found.scored,
-            "kendall_tau": found.kendall_tau,
-            "reason": found.reason,
-            "failed": dict(found.failed),
+            "scored": held_out.scored,
+            "kendall_tau": held_out.kendall_tau,
+            "reason": held_out.reason,
+            "failed": dict(held_out.failed),
         }
     }
 

@@ -1,4 +1,4 @@
-"""How metrics are called and scaled where people read them."""
+"""Display names, units and scales of metrics."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A metric's name and unit for people, with the factor between stored and shown values."""
+    """Display name, unit and scale of a metric."""
 
     title: str
     unit: str = ""
     factor: float = 1.0
-    """Shown value over stored value."""
+    """Displayed value divided by stored value."""
     digits: int = 3
-    """Digits after the point in tables."""
+    """Decimal places."""
 
     @property
     def heading(self) -> str:
@@ -23,7 +23,7 @@ class Label:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def show(self, value: float | None) -> str:
-        """Return the scaled value as text, a hyphen for what is absent or not finite."""
+        """Return the scaled value as text; ``-`` for None and values that are not finite."""
         if value is None or not math.isfinite(value):
             return "-"
         return f"{value * self.factor:.{self.digits}f}"
@@ -47,5 +47,5 @@ _LABELS = {
 
 
 def label(metric: str) -> Label:
-    """Return how ``metric`` is shown; an unknown one keeps its name and scale."""
+    """Return the label of ``metric``; an unknown one keeps its name and scale."""
     return _LABELS.get(metric, Label(metric.replace("_", " "), digits=4))

@@ -1,4 +1,4 @@
-"""A table of words in a report."""
+"""A table of a report, independent of the output format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A table of words."""
+    """A table with text cells."""
 
     title: str
     columns: tuple[str, ...]

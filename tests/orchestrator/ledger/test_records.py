@@ -91,14 +91,14 @@ def test_the_time_on_a_lane_is_summed_over_attempts() -> None:
     assert (record.busy_seconds, record.started_at) == (5.0, None)
 
 
-def test_a_trial_never_asked_is_refused() -> None:
-    with pytest.raises(ValueError, match="never asked"):
+def test_an_event_before_its_proposal_is_refused() -> None:
+    with pytest.raises(ValueError, match="before its proposal"):
         fold([EpochReported(trial_id="ghost", epoch=1, metrics={})])
 
 
-def test_a_trial_asked_with_another_config_is_refused() -> None:
+def test_a_trial_proposed_with_another_config_is_refused() -> None:
     again = TrialAsked(trial_id="a", number=0, config={"arch": "deeplabv3plus"})
-    with pytest.raises(ValueError, match="never changes"):
+    with pytest.raises(ValueError, match="must not change"):
         fold([ASKED, again])
 
 

@@ -76,7 +76,7 @@ def test_without_a_complete_trial_there_is_a_plain_sentence(
     empty = build_report(SweepRecords(), objectives, sweep_id="demo")
     console = Console(record=True, file=io.StringIO())
     console.print(summary(empty))
-    assert "no trial completed" in console.export_text()
+    assert "no trial is complete" in console.export_text()
     assert counts_line(empty) == "no trials"
     assert json.loads(to_json(empty))["front"] == []
 
@@ -94,13 +94,13 @@ def test_a_disturbed_latency_is_marked_wherever_it_is_shown(report: SweepReport)
     disturbed = replace(report, rows=rows, front=(marked, *others))
     assert marked.shown("latency_ms") == f"~{first.shown('latency_ms')}"
     assert marked.shown("miou") == first.shown("miou")
-    assert f"disturbance: {first.trial_id};" in disturbed_line(disturbed)
+    assert f"other load: {first.trial_id};" in disturbed_line(disturbed)
     assert disturbed_line(report) == ""
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(summary(disturbed))
     text = console.export_text()
     assert f"~{first.shown('latency_ms')}" in text
-    assert "latency measured under disturbance" in text
+    assert "latency disturbed by other load" in text
     by_id = {trial["id"]: trial for trial in json.loads(to_json(disturbed))["trials"]}
     assert by_id[first.trial_id]["latency_undisturbed"] is False
 

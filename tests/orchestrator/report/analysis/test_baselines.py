@@ -108,7 +108,7 @@ def test_the_words_say_where_each_stands_and_by_which_trial() -> None:
         "dominated by t0",
         "on the front",
         "stopped: stopped at rung 1",
-        "not tried yet",
+        "not started",
     ]
     both = build_report(
         SweepRecords(trials=(trial(0, 0.5, 2.0), trial(1, 0.4, 3.0), trial(2, 0.5, 2.0))),

@@ -80,9 +80,9 @@ def test_tau_is_that_of_the_pairs(one: list[float], other: list[float], tau: flo
 @pytest.mark.parametrize(
     ("one", "other", "reason"),
     [
-        ([], [], "two scored trials are needed, there are 0"),
-        ([0.5], [0.4], "two scored trials are needed, there are 1"),
-        ([0.5, 0.5], [0.4, 0.3], "all members of the front have the same mIoU"),
+        ([], [], "needs two scored trials, got 0"),
+        ([0.5], [0.4], "needs two scored trials, got 1"),
+        ([0.5, 0.5], [0.4, 0.3], "all trials of the front have the same mIoU"),
     ],
 )
 def test_without_two_orders_there_is_no_tau_but_a_reason(
@@ -113,7 +113,7 @@ def test_every_form_of_the_report_has_the_scores(make: Callable[..., SweepReport
     assert list(rows.values()).count("") == len(rows) - len(scores)
     for text in (shown(report), to_markdown(report), to_html(report)):
         assert "test mIoU" in text
-        assert "Kendall's tau of the two orders 1.00" in text.replace("&#x27;", "'")
+        assert "Kendall's tau between the splits 1.00" in text.replace("&#x27;", "'")
         assert all(f"{score:.4f}" in text for score in scores)
     assert "<td>-0.1000</td>" in deployable_html(report)
 
@@ -135,8 +135,8 @@ def test_a_failed_score_is_named_and_the_others_stand(make: Callable[..., SweepR
 def test_one_score_gives_no_tau(make: Callable[..., SweepReport]) -> None:
     told = json.loads(to_json(make(0.3)))["test"]
     assert told["kendall_tau"] is None
-    assert "two scored trials are needed" in told["reason"]
-    assert "no Kendall's tau: two scored trials are needed" in shown(make(0.3)).replace("\n", " ")
+    assert "needs two scored trials" in told["reason"]
+    assert "no Kendall's tau: needs two scored trials" in shown(make(0.3)).replace("\n", " ")
 
 
 def test_without_a_test_split_the_report_is_as_before(make: Callable[..., SweepReport]) -> None:

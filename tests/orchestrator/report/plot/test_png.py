@@ -73,4 +73,4 @@ def test_names_do_not_lie_on_each_other(report: SweepReport) -> None:
 
 def test_an_empty_sweep_says_so(objectives: tuple[Objective, ...]) -> None:
     plot = draw(build_report(SweepRecords(), objectives, sweep_id="s")).axes[0]
-    assert [text.get_text() for text in plot.texts] == ["no trial completed"]
+    assert [text.get_text() for text in plot.texts] == ["no trial is complete"]

@@ -156,4 +156,4 @@ def test_the_agreement_of_val_and_test_is_a_figure_of_the_sweep(
     report = build_report(fold(events), info.objectives, sweep_id="demo")
     publish_figures(report, info, store)
     assert [point.value for point in store.points if point.key == "test_kendall_tau"] == [-1.0]
-    assert "Kendall's tau of the two orders -1.00" in store.tags["mlflow.note.content"]
+    assert "Kendall's tau between the splits -1.00" in store.tags["mlflow.note.content"]
