@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from orchestrator.sweep.deciders import gate_of, problem_of, scheduler_of, searcher_of
 
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.identity import SpecChangedError, settle_identity, unfinished_sweep_of
@@ -16,7 +15,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.report.files import read_report
 from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.sweep.make import make_sweep, setup_of
 
 FORMER = Path(__file__).parent / "former_sweep"
 
@@ -37,18 +36,9 @@ def test_a_former_sweep_resumes_its_open_trial(folder: SweepFolder) -> None:
     def costs(_: object) -> dict[str, float]:
         return {"flops": 1.1e8, "macs": 5.5e7, "params": 6.1e5}
 
-    problem = problem_of(spec, costs)
     with Ledger(folder.ledger) as ledger:
         settle_identity(ledger, spec, "d1")
-        sweep = Sweep(
-            objectives=spec.objectives,
-            budget=spec.budget,
-            searcher=searcher_of(spec, problem),
-            scheduler=scheduler_of(spec, problem),
-            gate=gate_of(spec, costs, spec.objectives),
-            journal=ledger,
-            clock=lambda: 20.0,
-        )
+        sweep = make_sweep(setup_of(spec, costs), journal=ledger, clock=lambda: 20.0)
         sweep.replay(event for _, event in ledger.events())
         resumed = sweep.next_trial()
         assert resumed is not None
