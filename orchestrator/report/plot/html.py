@@ -94,15 +94,34 @@ def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
     return "<br>".join(lines)
 
 
-def _xy(rows: Sequence[ReportRow], axes: Axes) -> dict[str, list[float]]:
-    return {"x": shown(rows, axes.x.name), "y": shown(rows, axes.y.name)}
+def _trace(
+    rows: Sequence[ReportRow],
+    axes: Axes,
+    name: str,
+    *,
+    mode: str = "markers",
+    hover: Sequence[str] | None = None,
+    **more: object,
+) -> dict[str, Any]:
+    """Return a scatter trace; without ``hover`` it shows no hover text."""
+    texts: dict[str, object] = {"hoverinfo": "skip"}
+    if hover is not None:
+        texts = {"hovertext": hover, "hovertemplate": "%{hovertext}<extra></extra>"}
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "name": name,
+        "x": shown(rows, axes.x.name),
+        "y": shown(rows, axes.y.name),
+        **texts,
+        **more,
+    }
 
 
 def _dots(
     rows: Sequence[ReportRow], axes: Axes, scale: tuple[float, float] | None, *, faint: bool
 ) -> dict[str, Any]:
     edge = DOMINATED_COLOUR if faint else FRONT_COLOUR
-    few = len(rows) <= _MANY
     marker: dict[str, Any] = {
         "size": 9 if faint else 13,
         "opacity": 0.45 if faint else 1.0,
@@ -119,81 +138,52 @@ def _dots(
             "showscale": not faint,
             "colorbar": {"title": {"text": label(axes.colour).heading}, "outlinewidth": 0},
         }
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "dominated" if faint else "on the front",
-        **_xy(rows, axes),
-        "marker": marker,
-        "customdata": [row.trial_id for row in rows],
-        "hovertext": [hover_text(row, axes, whole=not faint or few) for row in rows],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
+    whole = not faint or len(rows) <= _MANY
+    return _trace(
+        rows,
+        axes,
+        "dominated" if faint else "on the front",
+        hover=[hover_text(row, axes, whole=whole) for row in rows],
+        marker=marker,
+        customdata=[row.trial_id for row in rows],
+    )
 
 
 def _crosses(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
     """Return the last reported values of stopped trials."""
     few = len(rows) <= _MANY
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "stopped early",
-        **_xy(rows, axes),
-        "marker": {"symbol": "x-thin-open", "size": 7, "color": DOMINATED_COLOUR, "opacity": 0.6},
-        "hovertext": [
-            f"{hover_text(row, axes, whole=few)}<br><br>epoch {row.epochs}: {escape(row.reason)}"
-            for row in rows
-        ],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
+    marker = {"symbol": "x-thin-open", "size": 7, "color": DOMINATED_COLOUR, "opacity": 0.6}
+    hover = [
+        f"{hover_text(row, axes, whole=few)}<br><br>epoch {row.epochs}: {escape(row.reason)}"
+        for row in rows
+    ]
+    return _trace(rows, axes, "stopped early", hover=hover, marker=marker)
 
 
 def _line(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": f"front in {label(axes.y.name).title} and {label(axes.x.name).title}",
-        **_xy(rows, axes),
-        "line": {
-            "shape": "hv" if axes.x.direction == "minimize" else "vh",
-            "color": FRONT_COLOUR,
-            "width": 2,
-        },
-        "hoverinfo": "skip",
-    }
+    shape = "hv" if axes.x.direction == "minimize" else "vh"
+    name = f"front in {label(axes.y.name).title} and {label(axes.x.name).title}"
+    line = {"shape": shape, "color": FRONT_COLOUR, "width": 2}
+    return _trace(rows, axes, name, mode="lines", line=line)
 
 
 def _baselines(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
     """Return markers around the baselines, with their names."""
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "name": "baselines",
-        **_xy(rows, axes),
-        "text": [escape(row.baseline) for row in rows],
-        "textposition": "bottom right",
-        "textfont": {"color": BASELINE_COLOUR, "size": 11},
-        "marker": {
-            "symbol": "diamond-open",
-            "size": 17,
-            "color": BASELINE_COLOUR,
-            "line": {"width": 1.5},
-        },
-        "hoverinfo": "skip",
-    }
+    return _trace(
+        rows,
+        axes,
+        "baselines",
+        mode="markers+text",
+        text=[escape(row.baseline) for row in rows],
+        textposition="bottom right",
+        textfont={"color": BASELINE_COLOUR, "size": 11},
+        marker=_ring("diamond-open", 17, BASELINE_COLOUR, 1.5),
+    )
 
 
 def _knee(rows: Sequence[ReportRow], axes: Axes) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "knee point",
-        **_xy(rows, axes),
-        "marker": {
-            "symbol": "circle-open",
-            "size": 24,
-            "color": "#111827",
-            "line": {"width": 2},
-        },
-        "hoverinfo": "skip",
-    }
+    return _trace(rows, axes, "knee point", marker=_ring("circle-open", 24, "#111827", 2))
+
+
+def _ring(symbol: str, size: int, colour: str, width: float) -> dict[str, Any]:
+    return {"symbol": symbol, "size": size, "color": colour, "line": {"width": width}}
