@@ -17,7 +17,7 @@ CELLS_IN_ONE_DIMENSION = 64
 CELLS_IN_MORE = 128
 COST_MARGIN = 0.03
 """Share of the range of observed costs by which hypervolume counts beyond the largest one: at the
-largest cost itself, its trial would add no hypervolume, however good it is."""
+largest cost itself, its trial would add no hypervolume, however good it is (docs/adr/0006)."""
 
 
 class CostCells:

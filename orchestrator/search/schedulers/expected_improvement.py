@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.search.searchers.problem import SearchProblem
 
 MODEL_FROM = 20
-"""Trials with an epoch from which on the surrogate model decides."""
+"""Trials with an epoch from which on the surrogate model decides (measured in docs/adr/0004)."""
 CANDIDATES_FROM = MODEL_FROM - TRIALS_IN_POOL
 """Trials after which candidates are drawn: those needed to fill the pool by ``MODEL_FROM``."""
 MODEL_UNTIL = 400
@@ -28,8 +28,8 @@ MODEL_UNTIL = 400
 MAX_RUNNING = 64
 """Running trials above which ASHA decides, for the same reason."""
 MIN_RATIO = 0.5
-"""Improvement per cost that a trial needs to continue, relative to the best candidate's. A third
-and a quarter reached less hypervolume (benchmarks/README.md)."""
+"""Improvement per cost that a trial needs to continue, relative to the best candidate's (measured
+in docs/adr/0003)."""
 
 
 class ExpectedImprovementScheduler:

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
 STARTUP_TRIALS = 10
-"""Observed trials before the surrogate model proposes."""
+"""Observed trials before the surrogate model proposes (measured in docs/adr/0004)."""
 SMALL_SWEEP = 16
 """Trials, those of earlier sweeps included, up to which all proposals are random: a surrogate model
 of so few improves nothing."""
 REFINED_WIDTHS = (0.15, 0.1, 0.05, 0.02)
 """Rounds of local search around the best candidates, each with the width of its steps."""
 REFINED = 80
-"""Neighbours per round."""
+"""Neighbours per round (measured in docs/adr/0003 and 0005)."""
 REFINED_PARENTS = 4
 """Best candidates whose neighbours are drawn."""
 BATCH_FROM = 400
-"""Trials from which on several proposals are planned at once."""
+"""Trials from which on several proposals are planned at once (docs/adr/0015)."""
 BATCH_GROWTH = 100
 """Trials by which a batch grows by one proposal."""
 MAX_BATCH = 64

@@ -42,8 +42,8 @@ REFERENCE_QUANTILE = 0.8
 class OutlierWarp:
     """Compresses bad values logarithmically, so that outliers do not dominate the fit.
 
-    Minimised values up to the threshold stay as they are. The warp is monotone, and linear around
-    the threshold with slope 1.
+    Minimised values up to the threshold stay as they are. The warp is monotone, with slope 1 at the
+    threshold. The choice of the threshold was measured in docs/adr/0007.
     """
 
     threshold: float

@@ -25,9 +25,11 @@ MAX_PENDING = 64
 """Pending trials that are taken into account, the latest ones."""
 COST_EXPONENT = 0.8
 """Power of the predicted seconds by which the improvement is divided. It is below 1 as most trials
-are stopped before they cost their full time, and expensive trials form one end of the front."""
+are stopped before they cost their full time, and expensive trials form one end of the front
+(measured in docs/adr/0003)."""
 STD_SCALE = 1.6
-"""Factor on the posterior's standard deviations, which leave out the hyperparameters' error."""
+"""Factor on the posterior's standard deviations, which leave out the hyperparameters' error
+(measured in docs/adr/0003)."""
 
 
 class ImprovementPerCost:
