@@ -85,7 +85,8 @@ class AllOf:
 
     def holds(self, config: Mapping[str, object]) -> bool:
         """Whether the condition holds for ``config``."""
-        return all(condition.holds(config) for condition in self.conditions)
+        # Most conditions are ALWAYS, and candidates are sampled by the hundred: skip the generator.
+        return not self.conditions or all(c.holds(config) for c in self.conditions)
 
     @property
     def parents(self) -> frozenset[str]:

@@ -15,6 +15,8 @@ from orchestrator.search.pareto import (
     knee_point,
     non_dominated_ranks,
     pareto_front,
+    share_of_perfect,
+    with_point,
 )
 from orchestrator.spec.objectives import Objective
 
@@ -124,3 +126,26 @@ def test_the_default_reference_point_is_worse_than_everything() -> None:
     assert reference == {"miou": 0.0, "flops": pytest.approx(900 + 80)}
     assert default_reference_point([], MIXED) == {"miou": 0.0, "flops": 1.0}
     assert default_reference_point([(-3.0, 2.0)], MIXED)["miou"] < -3
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14))
+def test_a_front_grown_point_by_point_equals_the_front(points: list[tuple[int, int]]) -> None:
+    front = np.empty((0, 2))
+    for point in points:
+        grown = with_point(front, np.array(point, dtype=float))
+        front = front if grown is None else grown
+    expected = {points[i] for i in pareto_front(points, MIN2)}
+    assert {tuple(row) for row in front.tolist()} == expected
+    assert len(front) == len(expected)
+
+
+def test_a_point_with_nan_adds_nothing_to_a_front() -> None:
+    assert with_point(np.empty((0, 2)), np.array([0.0, math.nan])) is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "share"),
+    [({"miou": 0.0, "flops": 10.0}, 0.25), ({"miou": 0.5}, 5.0), ({"miou": 1.0}, 0.0)],
+)
+def test_a_share_is_relative_to_a_perfect_trial(reference: dict[str, float], share: float) -> None:
+    assert share_of_perfect(2.5, MIXED, reference) == pytest.approx(share)
