@@ -96,9 +96,9 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         given = self.to_mapping()
-        found = config_faults(given)
-        if found:
-            raise ValueError("; ".join(found))
+        faults = config_faults(given)
+        if faults:
+            raise ValueError("; ".join(faults))
         for name, value in FILLED.items():
             if name not in given and ACTIVE_WHERE[name].holds(given):
                 object.__setattr__(self, name, value)
@@ -110,9 +110,9 @@ class TrialConfig:
         Raises:
             ValueError: a name is unknown or a value not allowed; all faults in one message.
         """
-        found = config_faults(config)
-        if found:
-            raise ValueError("; ".join(found))
+        faults = config_faults(config)
+        if faults:
+            raise ValueError("; ".join(faults))
         values: dict[str, object] = {
             name: FIELDS[name].read(value) for name, value in config.items() if value is not None
         }
@@ -143,21 +143,21 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
 
     Numbers may be given as text, and integers as floats, as in YAML and on a command line.
     """
-    found: list[Fault] = []
+    faults: list[Fault] = []
     read: dict[str, Value] = {}
     for name, value in config.items():
         if name not in FIELDS:
-            found.append(Fault(str(name), unknown_name(name, FIELD_NAMES, kind="field")))
+            faults.append(Fault(str(name), unknown_name(name, FIELD_NAMES, kind="field")))
         elif value is not None:
             try:
                 read[name] = FIELDS[name].read(value)
             except ValueError as error:
-                found.append(Fault(name, str(error)))
-    broken = {fault.path for fault in found}
+                faults.append(Fault(name, str(error)))
+    broken = {fault.path for fault in faults}
     full = {**_DEFAULTS, **read}
-    found += _inactive(read, full, broken)
+    faults += _inactive(read, full, broken)
     return [
-        *found,
+        *faults,
         *_pair_fault(full, broken),
         *_pruning_fault(full, broken),
         *_stride_fault(full, broken),
@@ -167,12 +167,12 @@ def find_faults(config: Mapping[str, object]) -> list[Fault]:
 
 def _inactive(read: dict[str, Value], full: dict[str, object], broken: set[str]) -> list[Fault]:
     """Return a fault for each field that is given although it is inactive."""
-    found = []
+    faults = []
     for name, when in ACTIVE_WHERE.items():
         if name in read and not (when.parents & broken) and not when.holds(full):
             here = ", ".join(f"{parent} is {full.get(parent)}" for parent in sorted(when.parents))
-            found.append(Fault(name, f"{read[name]!r} applies only where {when}; here {here}"))
-    return found
+            faults.append(Fault(name, f"{read[name]!r} applies only where {when}; here {here}"))
+    return faults
 
 
 def _pair_fault(full: dict[str, object], broken: set[str]) -> list[Fault]:

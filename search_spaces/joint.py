@@ -117,9 +117,9 @@ def joint_space(choices: JointChoices, *, teacher: TeacherIdentity | None = None
         ValueError: a value is not allowed, or a resolution is not a multiple of an output stride of
             the space; all faults in one message.
     """
-    found = choices_faults(choices)
-    if found:
-        raise ValueError("; ".join(map(str, found)))
+    faults = choices_faults(choices)
+    if faults:
+        raise ValueError("; ".join(map(str, faults)))
     return assemble(choices, teacher)
 
 
@@ -165,23 +165,23 @@ def _narrowed(when: Condition, domains: Mapping[str, Domain]) -> Condition:
 
 def choices_faults(choices: JointChoices) -> list[Fault]:
     """Return every fault of ``choices`` with its dimension; empty for valid ones."""
-    found: list[Fault] = []
+    faults: list[Fault] = []
     domains: dict[str, Domain] = {}
     for name in FIELDS:
         try:
             domains[name] = checked_domain(name, getattr(choices, name))
         except ValueError as error:
-            found.append(Fault(name, str(error)))
+            faults.append(Fault(name, str(error)))
     if "arch" in domains and "backbone" in domains:
-        found += _pair_faults(domains["arch"], domains["backbone"])
+        faults += _pair_faults(domains["arch"], domains["backbone"])
         if "pruning" in domains:
-            found += _pruning_faults(domains)
+            faults += _pruning_faults(domains)
     if {"arch", "resolution"} <= set(domains):
-        found += _size_faults(domains["arch"], domains["resolution"])
+        faults += _size_faults(domains["arch"], domains["resolution"])
     if {"arch", "resolution", "output_stride"} <= set(domains):
         strides = _strides(domains["arch"], domains["output_stride"])
-        found += _stride_faults(domains["resolution"], strides)
-    return found
+        faults += _stride_faults(domains["resolution"], strides)
+    return faults
 
 
 def checked_domain(name: str, choice: Choice) -> Domain:

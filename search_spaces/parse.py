@@ -49,22 +49,24 @@ def parse_space(
         message = f"must be a mapping of dimensions or the name of a preset, got {settings!r}"
         return None, [Fault(path, message)]
     given = {name: value for name, value in settings.items() if value is not None}
-    base, found = _read_preset(given.pop("preset", None))
+    base, faults = _read_preset(given.pop("preset", None))
     read: dict[str, Domain] = {}
     for name, value in given.items():
         if name not in FIELDS:
             known = ("preset", *FIELDS)
-            found.append(Fault(str(name), unknown_name(name, known, kind="dimension")))
+            faults.append(Fault(str(name), unknown_name(name, known, kind="dimension")))
             continue
-        domain, faults = _read_domain(name, value)
-        found += faults
+        domain, domain_faults = _read_domain(name, value)
+        faults += domain_faults
         if domain is not None:
             read[name] = domain
     choices = replace(base, **read)
-    found += choices_faults(choices)
-    found += _inactive(read, choices, teacher, broken={fault.path.split(".")[0] for fault in found})
-    if found:
-        return None, [fault.below(path) for fault in found]
+    faults += choices_faults(choices)
+    faults += _inactive(
+        read, choices, teacher, broken={fault.path.split(".")[0] for fault in faults}
+    )
+    if faults:
+        return None, [fault.below(path) for fault in faults]
     return joint_space(choices, teacher=teacher), []
 
 
@@ -82,8 +84,8 @@ def _read_domain(name: str, value: object) -> tuple[Domain | None, list[Fault]]:
         return _read_range(name, value)
     if isinstance(value, list | tuple):
         return _read_list(name, list(value))
-    read, found = _read_value(name, value, name)
-    return (None if read is None else Categorical(read)), found
+    read, faults = _read_value(name, value, name)
+    return (None if read is None else Categorical(read)), faults
 
 
 def _read_value(name: str, value: object, path: str) -> tuple[Value | None, list[Fault]]:
@@ -102,22 +104,22 @@ def _read_list(name: str, items: list[object]) -> tuple[Domain | None, list[Faul
         message = f"can be read in two ways; write {one}x{two} for one, [{one}x{one}, {two}x{two}] "
         return None, [Fault(name, f"{items} {message}for two resolutions")]
     values: list[Value] = []
-    found: list[Fault] = []
-    for place, item in enumerate(items):
-        value, faults = _read_value(name, item, join_path(name, str(place)))
-        found += faults
+    faults: list[Fault] = []
+    for index, item in enumerate(items):
+        value, item_faults = _read_value(name, item, join_path(name, str(index)))
+        faults += item_faults
         if value is not None and value in values:
-            found.append(Fault(join_path(name, str(place)), f"{word(value)} is repeated"))
+            faults.append(Fault(join_path(name, str(index)), f"{word(value)} is repeated"))
         elif value is not None:
             values.append(value)
-    return (None, found) if found else (Categorical(*values), [])
+    return (None, faults) if faults else (Categorical(*values), [])
 
 
 def _read_range(name: str, given: Mapping[Any, object]) -> tuple[Domain | None, list[Fault]]:
     field = FIELDS[name]
     if not isinstance(field, NumberField):
         return None, [Fault(name, f"takes no range; give a list of items, each {field.allowed}")]
-    found = [
+    faults = [
         Fault(join_path(name, str(key)), unknown_name(key, _RANGE_KEYS, kind="key"))
         for key in given
         if key not in _RANGE_KEYS
@@ -125,15 +127,15 @@ def _read_range(name: str, given: Mapping[Any, object]) -> tuple[Domain | None, 
     bounds: dict[str, Any] = {}
     for key in ("low", "high"):
         if given.get(key) is None:
-            found.append(Fault(join_path(name, key), f"is missing; give {field.allowed}"))
+            faults.append(Fault(join_path(name, key), f"is missing; give {field.allowed}"))
             continue
-        bounds[key], faults = _read_value(name, given[key], join_path(name, key))
-        found += faults
+        bounds[key], bound_faults = _read_value(name, given[key], join_path(name, key))
+        faults += bound_faults
     log = given.get("log", False)
     if not isinstance(log, bool):
-        found.append(Fault(join_path(name, "log"), f"{log!r} is not true or false"))
-    if found:
-        return None, found
+        faults.append(Fault(join_path(name, "log"), f"{log!r} is not true or false"))
+    if faults:
+        return None, faults
     if bounds["low"] == bounds["high"]:
         return Categorical(bounds["low"]), []
     kind = (LogInt if log else Int) if field.integer else (LogFloat if log else Float)
@@ -150,17 +152,17 @@ def _inactive(
     broken: set[str],
 ) -> list[Fault]:
     """Return a fault for each given dimension that is active in no configuration."""
-    found = []
+    faults = []
     active = assemble(choices, teacher).names
     for name, domain in read.items():
         if teacher is None and name in DISTILLATION_FIELDS:
             if domain != Categorical(0.0):
                 message = "needs a teacher; add a teacher section, or leave this out"
-                found.append(Fault(name, message))
+                faults.append(Fault(name, message))
         elif name not in active:
             when = Not(teacher.is_teacher) if teacher and name in DISTILLATION_FIELDS else ALWAYS
             when = AllOf(when, ACTIVE_WHERE.get(name, ALWAYS))
             message = f"never applies in this space, only where {when}; leave it out"
             if not when.parents & broken:
-                found.append(Fault(name, message))
-    return found
+                faults.append(Fault(name, message))
+    return faults

@@ -149,7 +149,7 @@ class SearchSpace:
 
     def faults(self, config: Mapping[str, Value]) -> list[str]:
         """Return why ``config`` is not a point of the space; empty if it is one."""
-        found = [
+        faults = [
             f"{name}: unknown dimension; there are {', '.join(self.names)}"
             for name in config
             if name not in self.names
@@ -157,14 +157,14 @@ class SearchSpace:
         for dimension in self.dimensions:
             active = dimension.when.holds(config)
             if active and dimension.name not in config:
-                found.append(f"{dimension.name}: missing, its condition holds")
+                faults.append(f"{dimension.name}: missing, its condition holds")
             elif not active and dimension.name in config:
-                found.append(f"{dimension.name}: given although its condition does not hold")
+                faults.append(f"{dimension.name}: given although its condition does not hold")
             elif active and not dimension.domain.contains(config[dimension.name]):
-                found.append(
+                faults.append(
                     f"{dimension.name}: {config[dimension.name]!r} is not in {dimension.domain}"
                 )
-        return found
+        return faults
 
     def count(self) -> float:
         """Return the number of configurations, conditions considered; may be inf."""

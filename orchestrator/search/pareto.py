@@ -119,9 +119,9 @@ def share_of_perfect(
     accuracies and costs. Objectives without a reference value are left out.
     """
     perfect = math.prod(
-        abs((each.direction == "maximize") - reference_point[each.name])
-        for each in objectives
-        if each.name in reference_point
+        abs((o.direction == "maximize") - reference_point[o.name])
+        for o in objectives
+        if o.name in reference_point
     )
     return volume / perfect if perfect > 0 else 0.0
 
