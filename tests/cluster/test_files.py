@@ -75,7 +75,7 @@ def test_kuberays_schema_takes_the_cluster() -> None:
     assert cluster["spec"]["gcsFaultToleranceOptions"]["redisAddress"]
 
 
-def test_kuberays_schema_takes_the_job_whose_command_may_be_run_again() -> None:
+def test_kuberays_schema_accepts_a_job_with_retries() -> None:
     job = read("rayjob.yaml")
     jsonschema.validate(job, SCHEMA["resource"])
     assert job["kind"] == "RayJob"
@@ -91,7 +91,7 @@ def test_kuberays_schema_takes_the_job_whose_command_may_be_run_again() -> None:
 @pytest.mark.parametrize(
     ("place", "value"), [("headGroupSpec", None), ("workerGroupSpec", []), ("rayVersion", 2.6)]
 )
-def test_the_schema_finds_what_is_wrong(place: str, value: object) -> None:
+def test_the_schema_finds_faults(place: str, value: object) -> None:
     spec = {**read("raycluster.yaml")["spec"], place: value}
     with pytest.raises(jsonschema.ValidationError):
         against("cluster", spec)
@@ -133,7 +133,7 @@ def test_the_slurm_script_gives_the_requeued_job_the_same_sweep() -> None:
     assert any(each.startswith("resources.address=") for each in options["overrides"])
 
 
-def test_the_container_is_built_from_what_is_there() -> None:
+def test_the_container_is_built_from_existing_files() -> None:
     text = (FILES / "Dockerfile").read_text()
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     whole = re.sub(r"\\\n\s*", " ", "\n".join(lines)).splitlines()

@@ -54,14 +54,14 @@ def service(answers: dict[str, str]) -> Iterator[str]:
         thread.join()
 
 
-def test_ec2_says_when() -> None:
+def test_ec2s_notice_has_the_time_until_the_preemption() -> None:
     with service({}) as calm:
         assert aws_notice(calm) is None
     with service({"/latest/meta-data/spot/instance-action": NOTICE}) as told:
         assert aws_notice(told, now=lambda: AT) == Notice(120.0, "EC2 will terminate it")
 
 
-def test_google_says_that() -> None:
+def test_google_clouds_notice_is_received() -> None:
     place = "/computeMetadata/v1/instance/preempted"
     with service({place: "FALSE\n"}) as calm:
         assert gcp_notice(calm) is None
@@ -69,7 +69,7 @@ def test_google_says_that() -> None:
         assert gcp_notice(told) == Notice(30.0, "Compute Engine preempts it")
 
 
-def test_a_service_that_is_away_is_asked_again_and_told_of_once() -> None:
+def test_a_failing_metadata_service_is_polled_again_and_logged_once() -> None:
     with service({}) as url:
         gone = url
     answers: list[str | Notice] = ["away", "away", "calm", "away", Notice(9, "it goes")]
@@ -88,7 +88,7 @@ def test_a_service_that_is_away_is_asked_again_and_told_of_once() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(119.6, "120"), (0.0, "1")])
-def test_ray_is_told_how_long_the_node_stays(seconds: float, told: str) -> None:
+def test_the_drain_command_has_the_remaining_time(seconds: float, told: str) -> None:
     command = drain_command(Notice(seconds, "it goes"), "abc")
     assert command[1:] == [
         *("drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION"),

@@ -19,7 +19,7 @@ def test_without_profiles_the_error_bar_is_wide() -> None:
 
 
 @given(ratios=st.lists(st.floats(0.5, 3), min_size=1, max_size=60), told=st.floats(1, 10_000))
-def test_the_model_lies_among_what_was_seen(ratios: list[float], told: float) -> None:
+def test_the_model_lies_within_the_measured_ratios(ratios: list[float], told: float) -> None:
     model = learn([(told, told * ratio) for ratio in ratios])
     assert model.profiles == len(ratios)
     assert min(ratios) * 0.999 <= model.factor <= max(ratios) * 1.001
@@ -38,12 +38,12 @@ def test_nine_of_ten_trainings_to_come_stay_below_the_upper_figure() -> None:
 
 
 @pytest.mark.parametrize("pair", [(0.0, 5.0), (5.0, 0.0), (-1.0, 3.0)])
-def test_what_is_not_positive_teaches_nothing(pair: tuple[float, float]) -> None:
+def test_pairs_that_are_not_positive_are_ignored(pair: tuple[float, float]) -> None:
     assert learn([pair]) == MemoryModel()
 
 
 @given(wanted=needs, gpus=st.integers(1, 16), memory=st.sampled_from([500.0, 16e3, 80e3]))
-def test_sizes_fill_the_gpus_and_the_largest_takes_whatever_a_gpu_can(
+def test_sizes_fill_the_gpus_and_the_largest_fits_every_training(
     wanted: list[float], gpus: int, memory: float
 ) -> None:
     sizes = size_lanes(wanted, gpus=gpus, gpu_memory_mb=memory)
@@ -61,7 +61,7 @@ def test_sizes_fill_the_gpus_and_the_largest_takes_whatever_a_gpu_can(
         assert size.memory_mb <= memory * size.share
 
 
-def test_sizes_by_hand() -> None:
+def test_sizes_of_examples() -> None:
     small_models = [3_000.0] * 9 + [30_000.0]
     small, large = size_lanes(small_models, gpus=8, gpu_memory_mb=80_000)
     assert (small.share, small.gpus, large.share, large.gpus) == (1 / 8, 6, 1 / 2, 2)

@@ -41,7 +41,7 @@ def shapes(draw: st.DrawFn, name: str = "one") -> LaneShape:
 
 
 def used(places: tuple[LanePlace, ...], kinds: dict[str, LaneShape]) -> dict[str, Counter[str]]:
-    """Return what the lanes take of each node, each GPU by itself."""
+    """Return the resources that lanes take of each node and of each GPU."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for place in places:
         shape = kinds[place.shape]
@@ -86,7 +86,7 @@ def test_no_shape_starves(nodes: list[Node], small: LaneShape, large: LaneShape)
 
 
 @given(nodes=clusters(), shape=shapes(), seed=st.randoms())
-def test_the_plan_is_the_same_in_whatever_order_nodes_come(
+def test_the_plan_does_not_depend_on_the_order_of_nodes(
     nodes: list[Node], shape: LaneShape, seed: object
 ) -> None:
     mixed = list(nodes)
@@ -112,9 +112,7 @@ def test_a_node_that_joins_takes_no_lane_away(
 
 
 @given(nodes=clusters(), shape=shapes(), most=st.integers(0, 5))
-def test_there_are_never_more_lanes_than_are_enough(
-    nodes: list[Node], shape: LaneShape, most: int
-) -> None:
+def test_lanes_do_not_exceed_the_maximum(nodes: list[Node], shape: LaneShape, most: int) -> None:
     places = pack(nodes, [Demand(shape=shape, at_least=0, at_most=most)])
     assert places is not None
     assert len(places) == min(most, room(nodes, shape))
@@ -124,7 +122,7 @@ def test_there_are_never_more_lanes_than_are_enough(
     ("cpus", "each", "workers", "lanes"),
     [([3, 3], 2, 1, 2), ([3, 3], 2, 2, 1), ([2, 2, 1], 1, 2, 2), ([1, 1, 1, 1], 2, 1, 0)],
 )
-def test_what_the_sum_of_the_nodes_hides(
+def test_lanes_fit_on_single_nodes_and_not_on_their_sum(
     cpus: list[float], each: float, workers: int, lanes: int
 ) -> None:
     nodes = [Node(node_id=str(i), cpus=n) for i, n in enumerate(cpus)]

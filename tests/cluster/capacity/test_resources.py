@@ -27,7 +27,9 @@ cores = st.integers(1, 64)
         (Resources(cpus_per_worker=4), 16, 8, 4),
     ],
 )
-def test_lanes_by_hand(resources: Resources, cpus: float, gpus: float, lanes: int) -> None:
+def test_numbers_of_lanes_of_examples(
+    resources: Resources, cpus: float, gpus: float, lanes: int
+) -> None:
     assert plan_lanes(resources, available_cpus=cpus, available_gpus=gpus) == lanes
 
 
@@ -40,7 +42,7 @@ def test_lanes_by_hand(resources: Resources, cpus: float, gpus: float, lanes: in
         (Resources(gpus_per_worker=2), 1),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_settings_to_change(
+def test_lanes_that_do_not_fit_are_refused_with_settings_to_change(
     resources: Resources, gpus: float
 ) -> None:
     with pytest.raises(ResourceError, match=r"lower resources\.lanes") as caught:
@@ -49,7 +51,7 @@ def test_what_does_not_fit_is_refused_with_the_settings_to_change(
     assert str(again) == str(caught.value)
 
 
-def test_gpus_are_taken_where_there_are_some() -> None:
+def test_unset_gpus_are_one_where_available() -> None:
     assert gpus_per_worker(Resources(), available_gpus=0) == 0
     assert gpus_per_worker(Resources(), available_gpus=3) == 1
     assert gpus_per_worker(Resources(gpus_per_worker=0), available_gpus=3) == 0

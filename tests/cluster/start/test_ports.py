@@ -23,7 +23,7 @@ def test_a_reserved_port_is_open_to_a_server_that_reuses_addresses_alone() -> No
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
-def test_a_reserved_port_is_given_to_nobody_who_asks_for_any() -> None:
+def test_a_reserved_port_is_not_assigned_to_a_bind_of_any_port() -> None:
     with reserved_ports(4) as ports:
         for _ in range(2000):
             with socket.socket() as other:

@@ -42,7 +42,7 @@ def test_a_named_folder_is_never_replaced(tmp_path: Path) -> None:
     assert not place.exists()
 
 
-def test_a_folder_of_the_machine_is_taken_for_a_tmpdir_that_is_too_long(tmp_path: Path) -> None:
+def test_a_tmpdir_that_is_too_long_is_replaced_by_tmp(tmp_path: Path) -> None:
     usual = ray_folder({})
     assert usual.name == "ray"
     assert ray_folder({"TMPDIR": str(tmp_path / ("deep" * 30))}) == usual

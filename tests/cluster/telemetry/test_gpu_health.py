@@ -12,12 +12,12 @@ def sample(at: float, **facts: object) -> GpuSample:
     return GpuSample(uuid="GPU-a", at=at, **facts)  # type: ignore[arg-type]
 
 
-def test_a_gpu_of_which_nothing_is_known_is_fit() -> None:
+def test_a_gpu_without_reported_values_is_fit() -> None:
     assert judge("GPU-a", []).verdict == "fit"
     assert judge("GPU-a", [sample(0), sample(1)]).verdict == "fit"
 
 
-def test_a_gpu_that_does_not_answer_is_watched_and_then_taken_out() -> None:
+def test_a_gpu_that_does_not_respond_is_suspect_and_then_sick() -> None:
     seen: list[GpuSample | None] = [sample(0)]
     for missing in range(1, LOST_SAMPLES + 1):
         health = judge("GPU-a", [*seen, *[None] * missing])

@@ -104,7 +104,7 @@ def test_a_lanes_figures_are_those_of_its_ranks_together() -> None:
 
 
 @pytest.mark.skipif(unavailable_reason() is None, reason="needs a node without NVIDIA's driver")
-def test_without_a_driver_only_the_process_is_told() -> None:
+def test_without_a_driver_only_the_process_is_reported() -> None:
     assert sample_gpus(["GPU-a"]) == (None,)
     monitor = LaneMonitor()
     assert monitor.uuids == ()

@@ -53,7 +53,7 @@ def cluster_of(nodes: int) -> Iterator[None]:
 
 
 def steps(one: TrialTask, session: TrialSession) -> TrialDone:
-    """Take some steps, which all ranks take together; tell how many nodes took part."""
+    """Run some steps on all ranks together; report their number."""
     for step in range(STEPS):
         session.synchronize()
         if session.should_stop():
@@ -131,7 +131,7 @@ class _Tenant:
 
 
 def its_gpu() -> str:
-    """Return the identity of the GPU that this test says the node has."""
+    """Return the identity of the simulated GPU of this node."""
     resources = ray.get_runtime_context().get_node_id()
     (node,) = [each for each in ray.nodes() if each["NodeID"] == resources]  # type: ignore[no-untyped-call]
     (name,) = [each for each in node["Resources"] if each in {"node0", "node1"}]
@@ -139,12 +139,12 @@ def its_gpu() -> str:
 
 
 def place() -> dict[str, object]:
-    """Say where a lane is: on a node with one GPU."""
+    """Return the location of a lane: a node with one GPU."""
     return {"node": socket.gethostname(), "pid": os.getpid(), "gpus": [its_gpu()]}
 
 
 class Script:
-    """A driver library of one GPU, which counts an ECC error where the file says so."""
+    """Samples of one GPU, with an ECC error once the file exists."""
 
     def __init__(self, sick: Path) -> None:
         self._sick = sick
@@ -168,7 +168,7 @@ class Watch:
 
 
 def long_steps(one: TrialTask, session: TrialSession) -> TrialDone:
-    """Go on until stopped, or twenty steps where the trial was moved."""
+    """Run until stopped, or for some steps after a resume."""
     for step in range(100_000):
         session.synchronize()
         if session.should_stop():
@@ -181,7 +181,7 @@ def long_steps(one: TrialTask, session: TrialSession) -> TrialDone:
     return TrialDone(trial_id=one.trial_id, state="complete", reason="", metrics={})
 
 
-def test_a_sick_gpu_is_taken_out_and_its_trial_goes_on_elsewhere(tmp_path: Path) -> None:
+def test_a_sick_gpu_is_banned_and_its_trial_resumes_on_another_lane(tmp_path: Path) -> None:
     sick = tmp_path / "sick"
     with cluster_of(2):
         pool = LanePool(

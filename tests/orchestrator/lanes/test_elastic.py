@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def test_lanes_follow_what_there_is_room_for() -> None:
+def test_the_number_of_lanes_follows_the_room_on_the_cluster() -> None:
     answers: Iterator[list[int] | Exception] = iter(
         [[2], [2], [3], [1], RuntimeError("the head is away"), [2]]
     )

@@ -32,7 +32,7 @@ def cluster() -> Iterator[None]:
 
 
 def scripted(task: TrialTask, session: TrialSession) -> TrialDone:
-    """Do what the task's id says; tell the rank's process in the metrics."""
+    """Act as the task's id names; report the rank's process in the metrics."""
     what = task.trial_id.split("-")[0]
     if what == "die" and not task.resume:
         os._exit(1)
@@ -93,7 +93,7 @@ def leftovers() -> set[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_trials_pass_through_one_warm_group_and_stop_in_the_middle_of_an_epoch(
+def test_trials_share_a_warm_worker_group_and_stop_within_an_epoch(
     tmp_path: Path, workers: int
 ) -> None:
     with pool_of(tmp_path, workers) as pool:
@@ -109,7 +109,7 @@ def test_trials_pass_through_one_warm_group_and_stop_in_the_middle_of_an_epoch(
     assert leftovers() == set()
 
 
-def test_a_trial_that_kills_its_lane_goes_on_in_a_new_one(tmp_path: Path) -> None:
+def test_a_trial_that_kills_its_lane_resumes_on_a_restarted_one(tmp_path: Path) -> None:
     with pool_of(tmp_path, 1) as pool:
         assert run(pool, task("die-1", tmp_path)).state == "complete"
         assert len(pool.faults) == 1
@@ -123,7 +123,7 @@ def test_a_lane_is_recycled_after_its_trials(tmp_path: Path) -> None:
         assert pool.faults == []
 
 
-def test_closing_ends_what_runs(tmp_path: Path) -> None:
+def test_close_cancels_running_trials(tmp_path: Path) -> None:
     pool = pool_of(tmp_path, 1)
     long = task("long-1", tmp_path)
     ray.get(pool.broker.submit.remote(long))

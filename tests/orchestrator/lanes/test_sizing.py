@@ -70,7 +70,7 @@ def test_lanes_by_memory_come_in_two_sizes(tmp_path: Path) -> None:
     assert lane_counts([small, large], [BOX], None) != [0, 0]
 
 
-def test_without_gpus_there_is_one_size(tmp_path: Path) -> None:
+def test_without_gpus_all_lanes_have_one_size(tmp_path: Path) -> None:
     packed = spec(tmp_path, "resources.packing=memory")
     sizing = LaneSizing(packed, 8)
     (plan,) = sizing.plans([Node(node_id="a", cpus=2)])
@@ -79,7 +79,7 @@ def test_without_gpus_there_is_one_size(tmp_path: Path) -> None:
     assert sizing.counts([plan], []) == [0]
 
 
-def test_what_a_configuration_needs_is_known_only_where_lanes_are_packed_by_it(
+def test_memory_needs_are_estimated_only_for_packing_by_memory(
     tmp_path: Path,
 ) -> None:
     config: Config = {

@@ -112,7 +112,7 @@ def test_the_check_scores_the_test_split(
     }
 
 
-def test_a_check_that_cannot_run_says_why(
+def test_a_check_that_cannot_run_reports_the_reason(
     trained: tuple[Path, TrialDone], data: DataConfig, tiny_cache: Path, tmp_path: Path
 ) -> None:
     folder, _ = trained

@@ -39,11 +39,11 @@ def wrapped(cause: BaseException) -> Exception:
         (BlamedError("rank 1: OSError", "storage"), "storage"),
     ],
 )
-def test_whose_fault_it_is(error: Exception, found: str) -> None:
+def test_the_cause_of_an_error(error: Exception, found: str) -> None:
     assert blame(error) == found
 
 
-def test_a_lost_ray_actor_is_nobodys_own_fault() -> None:
+def test_a_lost_ray_actor_is_a_fault_of_the_infrastructure() -> None:
     kind = type("ActorDiedError", (RuntimeError,), {"__module__": "ray.exceptions"})
     assert blame(kind("died")) == "infrastructure"
 

@@ -18,7 +18,7 @@ def raised(strength: float) -> Exception:
     return caught.value
 
 
-def test_an_error_is_told_with_its_place_in_one_line() -> None:
+def test_an_error_is_described_with_its_place_in_one_line() -> None:
     text = describe_error(raised(2.0))
     assert text.startswith("ValueError: augmentation strength must be in [0, 1], got 2.0 (at ")
     assert "transforms.py:" in text

@@ -55,7 +55,7 @@ def test_other_errors_pass() -> None:
         MicroBatches().run(attempt, size=4)
 
 
-def test_a_failed_attempt_keeps_nothing_alive() -> None:
+def test_a_failed_attempt_keeps_no_tensor_alive() -> None:
     seen: list[weakref.ref[torch.Tensor]] = []
 
     def attempt(parts: int) -> bool:

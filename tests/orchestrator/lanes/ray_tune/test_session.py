@@ -144,7 +144,7 @@ def run_on_lanes(
 
 
 def trial_actors() -> list[dict[str, Any]]:
-    """Return every actor of Tune that there is or was."""
+    """Return every actor of Tune, dead ones included."""
     actors = state.actors().values()
     return [each for each in actors if each["ActorClassName"] == LaneTrial.__name__]
 
@@ -183,7 +183,7 @@ def test_actors_are_reused_by_trials_shorter_than_their_start(tmp_path: Path) ->
     assert runs <= len(actors) <= LANES * runs, actors
 
 
-def test_messages_that_follow_at_once_keep_their_order(tmp_path: Path) -> None:
+def test_messages_in_quick_succession_keep_their_order(tmp_path: Path) -> None:
     sweep, tape = a_sweep(1, epochs=MANY_EPOCHS)
     with connected():
         run_on_lanes(tmp_path, sweep, at_once, lanes=1, epochs=MANY_EPOCHS)
@@ -191,7 +191,7 @@ def test_messages_that_follow_at_once_keep_their_order(tmp_path: Path) -> None:
     assert tape.epochs["t00000"] == list(range(1, MANY_EPOCHS + 1))
 
 
-def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: Path) -> None:
+def test_no_message_is_lost_or_doubled_when_tune_actors_die(tmp_path: Path) -> None:
     sweep, tape = a_sweep(SLOW_TRIALS, epochs=SLOW_EPOCHS)
     with connected(), killing_actors(KILLS) as killed:
         run_on_lanes(tmp_path, sweep, slowly, lanes=1, epochs=SLOW_EPOCHS)
@@ -201,10 +201,10 @@ def test_nothing_is_lost_or_doubled_with_the_actor_that_passes_it_on(tmp_path: P
     assert tape.epochs == {trial: list(range(1, SLOW_EPOCHS + 1)) for trial in trials}
 
 
-def test_trials_go_on_where_ray_ends_their_actors_for_want_of_memory(
+def test_trials_continue_after_ray_kills_actors_for_lack_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What Ray's own memory monitor does to Tune, at the place where Tune learns of it."""
+    """Raises the error of Ray's memory monitor where Tune receives it."""
     lost: list[object] = []
     usual = RayActorManager._actor_task_failed
 
