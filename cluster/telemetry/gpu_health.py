@@ -44,28 +44,28 @@ def judge(uuid: str, samples: Sequence[GpuSample | None]) -> Health:
     lost = _trailing_lost(samples)
     seen = [sample for sample in samples if sample is not None]
     hot = _throttled_seconds(seen)
-    if reason := _sickness(lost, seen, hot):
+    if reason := _sick_reason(lost, seen, hot):
         return Health(uuid=uuid, verdict="sick", reason=reason)
     if hot > 0:
-        reason = f"slowed down by its heat for {hot:.0f} s"
+        reason = f"throttled by its temperature for {hot:.0f} s"
         return Health(uuid=uuid, verdict="suspect", reason=reason)
     if lost:
-        return Health(uuid=uuid, verdict="suspect", reason=f"no answer to {lost} question(s)")
+        return Health(uuid=uuid, verdict="suspect", reason=f"no response to {lost} sample(s)")
     return Health(uuid=uuid, verdict="fit")
 
 
-def _sickness(lost: int, seen: Sequence[GpuSample], hot: float) -> str | None:
+def _sick_reason(lost: int, seen: Sequence[GpuSample], hot: float) -> str | None:
     if lost >= LOST_SAMPLES:
-        return f"lost: no answer to {lost} questions"
+        return f"lost: no response to {lost} samples"
     if not seen:
         return None
     before, after = seen[0].ecc_uncorrected, seen[-1].ecc_uncorrected
     if before is not None and after is not None and after > before:
         return f"{after - before} uncorrected ECC error(s) in its memory"
     if seen[-1].remap_pending:
-        return "rows of its memory wait to be remapped, which needs a reset"
+        return "rows of its memory are pending remapping, which needs a reset"
     if hot >= THERMAL_SECONDS:
-        return f"slowed down by its heat for {hot:.0f} s"
+        return f"throttled by its temperature for {hot:.0f} s"
     return None
 
 
@@ -79,7 +79,7 @@ def _trailing_lost(samples: Sequence[GpuSample | None]) -> int:
 
 
 def _throttled_seconds(seen: Sequence[GpuSample]) -> float:
-    """Return how long the GPU has been slowed down by heat without a pause, up to its last word."""
+    """Return how long temperature throttled the GPU without a pause, up to its last sample."""
     begin = None
     for sample in reversed(seen):
         if not sample.slowed_by_heat:

@@ -57,16 +57,16 @@ def service(answers: dict[str, str]) -> Iterator[str]:
 def test_ec2s_notice_has_the_time_until_the_preemption() -> None:
     with service({}) as calm:
         assert aws_notice(calm) is None
-    with service({"/latest/meta-data/spot/instance-action": NOTICE}) as told:
-        assert aws_notice(told, now=lambda: AT) == Notice(120.0, "EC2 will terminate it")
+    with service({"/latest/meta-data/spot/instance-action": NOTICE}) as url:
+        assert aws_notice(url, now=lambda: AT) == Notice(120.0, "EC2 will terminate it")
 
 
 def test_google_clouds_notice_is_received() -> None:
     place = "/computeMetadata/v1/instance/preempted"
     with service({place: "FALSE\n"}) as calm:
         assert gcp_notice(calm) is None
-    with service({place: "TRUE\n"}) as told:
-        assert gcp_notice(told) == Notice(30.0, "Compute Engine preempts it")
+    with service({place: "TRUE\n"}) as url:
+        assert gcp_notice(url) == Notice(30.0, "Compute Engine preempts it")
 
 
 def test_a_failing_metadata_service_is_polled_again_and_logged_once() -> None:
@@ -74,25 +74,25 @@ def test_a_failing_metadata_service_is_polled_again_and_logged_once() -> None:
         gone = url
     answers: list[str | Notice] = ["away", "away", "calm", "away", Notice(9, "it goes")]
     pauses: list[None] = []
-    said: list[str] = []
+    logged: list[str] = []
 
-    def look() -> Notice | None:
+    def poll() -> Notice | None:
         answer = answers.pop(0)
         if answer == "away":
-            return aws_notice(gone)  # nothing listens there any more
+            return aws_notice(gone)  # no server listens there
         return answer if isinstance(answer, Notice) else None
 
-    assert wait_for_notice(look, lambda: pauses.append(None), said.append).seconds == 9
+    assert wait_for_notice(poll, lambda: pauses.append(None), logged.append).seconds == 9
     assert len(pauses) == 4
-    assert len(said) == 2
+    assert len(logged) == 2
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(119.6, "120"), (0.0, "1")])
-def test_the_drain_command_has_the_remaining_time(seconds: float, told: str) -> None:
+@pytest.mark.parametrize(("seconds", "remaining"), [(119.6, "120"), (0.0, "1")])
+def test_the_drain_command_has_the_remaining_time(seconds: float, remaining: str) -> None:
     command = drain_command(Notice(seconds, "it goes"), "abc")
     assert command[1:] == [
         *("drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION"),
-        *("--reason-message", "it goes", "--deadline-remaining-seconds", told),
+        *("--reason-message", "it goes", "--deadline-remaining-seconds", remaining),
         *("--node-id", "abc"),
     ]
 

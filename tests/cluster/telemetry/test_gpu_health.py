@@ -22,7 +22,7 @@ def test_a_gpu_that_does_not_respond_is_suspect_and_then_sick() -> None:
     for missing in range(1, LOST_SAMPLES + 1):
         health = judge("GPU-a", [*seen, *[None] * missing])
         assert health.verdict == ("sick" if missing == LOST_SAMPLES else "suspect")
-    assert health.reason == f"lost: no answer to {LOST_SAMPLES} questions"
+    assert health.reason == f"lost: no response to {LOST_SAMPLES} samples"
     assert judge("GPU-a", [*seen, None, None, sample(9)]).verdict == "fit"
 
 
@@ -35,7 +35,7 @@ def test_only_new_memory_errors_count(before: int | None, after: int | None, ver
     assert judge("GPU-a", seen).verdict == verdict
 
 
-def test_rows_that_wait_to_be_remapped_make_a_gpu_sick() -> None:
+def test_rows_with_pending_remapping_make_a_gpu_sick() -> None:
     health = judge("GPU-a", [sample(0, remap_pending=True)])
     assert health.verdict == "sick"
     assert "reset" in health.reason
@@ -44,7 +44,9 @@ def test_rows_that_wait_to_be_remapped_make_a_gpu_sick() -> None:
 @pytest.mark.parametrize(
     ("hot", "verdict"), [(0, "fit"), (THERMAL_SECONDS / 2, "suspect"), (THERMAL_SECONDS, "sick")]
 )
-def test_heat_counts_only_for_long_and_without_a_pause(hot: float, verdict: str) -> None:
+def test_only_long_throttling_by_temperature_without_a_pause_is_sick(
+    hot: float, verdict: str
+) -> None:
     cool = sample(0, throttled_by=("sw_power_cap",))
     warm = [sample(10 + at, throttled_by=("hw_thermal",)) for at in (0.0, hot / 2, hot) if hot]
     assert judge("GPU-a", [cool, *warm]).verdict == verdict
@@ -61,8 +63,8 @@ facts = st.fixed_dictionaries(
 
 
 @given(st.lists(st.one_of(st.none(), facts), max_size=12))
-def test_a_verdict_always_has_its_reason(told: list[dict[str, object] | None]) -> None:
-    seen = [None if each is None else sample(30.0 * at, **each) for at, each in enumerate(told)]
+def test_a_verdict_always_has_its_reason(values: list[dict[str, object] | None]) -> None:
+    seen = [None if v is None else sample(30.0 * at, **v) for at, v in enumerate(values)]
     health = judge("GPU-a", seen)
     assert (health.verdict == "fit") == (health.reason == "")
     assert judge("GPU-a", seen) == health

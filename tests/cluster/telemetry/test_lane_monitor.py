@@ -80,7 +80,7 @@ def test_a_monitor_reports_each_interval_once_and_a_lost_gpu_as_unfit() -> None:
         assert monitor.unfit() == {}
         for _ in range(3):
             monitor.poll()
-        assert monitor.unfit() == {"GPU-a": "lost: no answer to 3 questions"}
+        assert monitor.unfit() == {"GPU-a": "lost: no response to 3 samples"}
     finally:
         monitor.close()
 
