@@ -1,8 +1,10 @@
-"""Parameters and MACs of our own architectures at any resolution, from one look at each part.
+"""Parameters and MACs of our own architectures at any resolution, without building most of them.
 
-A search asks for the costs of hundreds of candidates a proposal. Encoders are few, heads are small,
-a layer's work grows with the image or not at all, and what pruning leaves follows from the dense
-network's layers, so that next to nothing is built for a new candidate.
+A searcher needs the costs of hundreds of candidates per proposal. There are few encoders, and heads
+are small. A layer's MACs grow with the image or are fixed. The layers of a pruned network follow
+from the dense ones. So the parts are built once and cached.
+
+Simpler caches were measured and are slower: docs/adr/0017-caches-of-costs.md.
 """
 
 from __future__ import annotations
@@ -30,44 +32,45 @@ if TYPE_CHECKING:
     from trainables.models.backbones import FeatureExtractor
     from trainables.models.deconvnet import VggEncoder
 
-SEEN = Resolution(64, 96)
-"""Size at which a network is looked at: twice the largest stride and more, so that a map of one
-pixel is one whatever the image."""
+PROBE = Resolution(64, 96)
+"""Image size of the forward passes: at least twice the largest stride, so that a map has one pixel
+only after global pooling."""
 
 CHANNEL_STEP = 8
-"""What a MobileNet rounds its channels to."""
-_LOOKING = Lock()
-"""Held while an encoder that others share is watched: two at once would count each other's work."""
+"""MobileNets round their channels to multiples of this."""
+_PROBING = Lock()
+"""Held during the forward pass of a cached encoder: two at once would count each other's layers."""
 _WIDTHS: dict[tuple[TrialConfig, tuple[int, ...]], float] = {}
-"""Of every architecture, and channels of it, the first width that has them."""
+"""The first width of an architecture that has these channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a network, or a part of it, costs an image."""
+    """The costs of a network, or of a part of it, for one image."""
 
     params: int
+    """Number of parameters."""
     growing: int
-    """MACs of the layers whose maps grow with the image, at the size it was looked at."""
+    """MACs of the layers whose maps grow with the image, at the size of the forward pass."""
     fixed: int
     """MACs of the layers whose maps are one pixel."""
 
     @classmethod
     def of(cls, table: LayerTable, areas: NDArray[np.int64]) -> Costs:
-        """Return the costs of a table's layers with their areas at some size."""
+        """Return the costs of a table's layers, given their areas at some image size."""
         macs, one = table.macs(areas), areas == 1
         return cls(table.params(), int(macs[~one].sum()), int(macs[one].sum()))
 
     def __add__(self, other: Costs) -> Costs:
-        """Return what both parts cost."""
+        """Return the costs of both parts."""
         return Costs(
             self.params + other.params, self.growing + other.growing, self.fixed + other.fixed
         )
 
-    def macs(self, seen: Resolution, resolution: Resolution) -> int:
-        """Return the MACs at a resolution that every stride divides, from those at another."""
+    def macs(self, probe: Resolution, resolution: Resolution) -> int:
+        """Return the MACs at a resolution that every stride divides, from those at ``probe``."""
         pixels = resolution.height * resolution.width
-        return self.growing * pixels // (seen.height * seen.width) + self.fixed
+        return self.growing * pixels // (probe.height * probe.width) + self.fixed
 
 
 def dense_costs(
@@ -76,58 +79,62 @@ def dense_costs(
     """Return parameters and MACs of a dense network.
 
     Args:
-        architecture: What ``dense_architecture`` leaves of a configuration, of an architecture of
-            our own.
+        architecture: ``dense_architecture`` of a configuration with an architecture of our own.
         resolution: Size of the image.
         num_classes: Channels of the logits, >= 1.
 
     Raises:
         ValueError: the network cannot be built.
     """
-    seen = _seen(architecture, resolution)
-    architecture, whole = _first_alike(architecture), replace(architecture, width=None)
+    probe = _probe(architecture, resolution)
+    architecture, full_width = _first_of_equal(architecture), replace(architecture, width=None)
     encoder, head = _tables(architecture, num_classes)
-    same = [table.names for table in _tables(whole, num_classes)] == [encoder.names, head.names]
-    areas = _areas(whole if same else architecture, num_classes, seen)
+    # The areas do not depend on the width, unless it changes which layers there are.
+    same = [t.names for t in _tables(full_width, num_classes)] == [encoder.names, head.names]
+    areas = _areas(full_width if same else architecture, num_classes, probe)
     costs = Costs.of(encoder, areas[0]) + Costs.of(head, areas[1])
-    return costs.params, costs.macs(seen, resolution)
+    return costs.params, costs.macs(probe, resolution)
 
 
 def pruned_costs(
     architecture: TrialConfig, resolution: Resolution, num_classes: int, *, ratio: float
 ) -> tuple[int, int]:
-    """Return parameters and MACs of what ``prune_channels`` leaves of a network.
+    """Return parameters and MACs of a network after ``prune_channels``.
 
     Args:
         architecture: As for ``dense_costs``.
         resolution: Size of the image.
         num_classes: Channels of the logits, >= 1.
-        ratio: Share of the channels that go, (0, 1).
+        ratio: Share of the channels to prune, (0, 1).
 
     Raises:
         ValueError: the network cannot be built.
         MissingExtraError: Torch-Pruning is not installed.
     """
-    seen = _seen(architecture, resolution)
-    table, areas = _prunable(_first_alike(architecture), num_classes, seen)
+    probe = _probe(architecture, resolution)
+    table, areas = _prunable(_first_of_equal(architecture), num_classes, probe)
     costs = Costs.of(table.left_by(ratio), areas)
-    return costs.params, costs.macs(seen, resolution)
+    return costs.params, costs.macs(probe, resolution)
 
 
 @dataclass(frozen=True, slots=True)
 class _Encoder:
     network: VggEncoder | FeatureExtractor
-    """Stripped to what has MACs."""
+    """The encoder without layers that have no MACs."""
     table: LayerTable
+    """All its layers."""
 
 
-def _seen(architecture: TrialConfig, resolution: Resolution) -> Resolution:
-    """Return the size to look at a network: a DeconvNet's bottleneck sees 7x7 of any map."""
-    return SEEN if architecture.arch in STRIDED_ARCHS else resolution
+def _probe(architecture: TrialConfig, resolution: Resolution) -> Resolution:
+    """Return the image size of the forward pass.
+
+    A DeconvNet's bottleneck has a fixed size, so its MACs do not grow with the image.
+    """
+    return PROBE if architecture.arch in STRIDED_ARCHS else resolution
 
 
 def _of_encoder(architecture: TrialConfig) -> TrialConfig:
-    """Return ``architecture`` with the head that all share whose encoder is the same."""
+    """Return the cache key of an architecture's encoder, which heads of any kind share."""
     if architecture.arch not in STRIDED_ARCHS:
         return architecture
     return replace(architecture, arch="deeplabv3", decoder_convs=None)
@@ -147,16 +154,19 @@ def _encoder(architecture: TrialConfig) -> _Encoder:
     return _Encoder(network, table)
 
 
-def _first_alike(architecture: TrialConfig) -> TrialConfig:
-    """Return the first architecture asked for whose width rounds all channels to the same."""
+def _first_of_equal(architecture: TrialConfig) -> TrialConfig:
+    """Return the first requested architecture with the same channels after rounding.
+
+    Many widths round to the same channels, so this saves building their networks.
+    """
     width = architecture.width
     if width is None:
         return architecture
-    whole = replace(architecture, width=None)
-    table = _encoder_table(_of_encoder(whole))
+    full_width = replace(architecture, width=None)
+    table = _encoder_table(_of_encoder(full_width))
     channels = np.unique([table.inputs, table.outputs]).tolist()
-    rounded = tuple(_make_divisible(width * each, CHANNEL_STEP) for each in channels)
-    return replace(architecture, width=_WIDTHS.setdefault((whole, rounded), width))
+    rounded = tuple(_make_divisible(width * count, CHANNEL_STEP) for count in channels)
+    return replace(architecture, width=_WIDTHS.setdefault((full_width, rounded), width))
 
 
 def _tables(architecture: TrialConfig, num_classes: int) -> tuple[LayerTable, LayerTable]:
@@ -177,26 +187,26 @@ def _built_head(architecture: TrialConfig, num_classes: int) -> nn.Module:
 
 @lru_cache(maxsize=1024)
 def _areas(
-    architecture: TrialConfig, num_classes: int, seen: Resolution
+    architecture: TrialConfig, num_classes: int, probe: Resolution
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the areas of the layers of encoder and head; same layers have them at every width."""
+    """Return the areas of the layers of encoder and head."""
     encoder, head = _encoder(_of_encoder(architecture)), _built_head(architecture, num_classes)
     names = LayerTable.of(head).names
     strip(head)
-    with _LOOKING:
-        areas, maps = kernel_areas(encoder.network, [_image(seen)], encoder.table.names)
+    with _PROBING:
+        areas, maps = kernel_areas(encoder.network, [_image(probe)], encoder.table.names)
     return areas, kernel_areas(head, maps, names)[0]
 
 
 @lru_cache(maxsize=256)
 def _prunable(
-    architecture: TrialConfig, num_classes: int, seen: Resolution
+    architecture: TrialConfig, num_classes: int, probe: Resolution
 ) -> tuple[PrunableTable, NDArray[np.int64]]:
     with no_values():
         model = build_model(architecture, num_classes).eval()
     table = PrunableTable.of(model)
     strip(model)
-    return table, kernel_areas(model, [_image(seen)], table.dense.names)[0]
+    return table, kernel_areas(model, [_image(probe)], table.dense.names)[0]
 
 
 def _image(size: Resolution) -> torch.Tensor:
