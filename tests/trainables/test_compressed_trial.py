@@ -68,7 +68,7 @@ def test_a_pruned_trial_keeps_an_epoch_after_the_pruning(
     assert sum(p.numel() for p in model.parameters()) == done.metrics["params"]
 
 
-def test_single_weights_are_zero_in_what_is_kept(
+def test_pruned_weights_are_zero_in_the_checkpoint(
     make_task: Callable[..., TrialTask], tmp_path: Path
 ) -> None:
     task = make_task("masked", 2, pruning="unstructured", pruning_ratio=0.75, pruning_when="before")
@@ -79,7 +79,7 @@ def test_single_weights_are_zero_in_what_is_kept(
 
 
 @pytest.mark.parametrize("quantization", ["ptq_int8", "qat_int8", "fp16"])
-def test_what_is_scored_is_what_ships(
+def test_the_deployed_model_is_scored(
     quantization: str, make_task: Callable[..., TrialTask], tmp_path: Path
 ) -> None:
     done = run_trial(make_task("small", 2, quantization=quantization), LocalSession())

@@ -100,7 +100,7 @@ def test_the_cases_hold_every_pair_of_the_cheapest_and_every_architecture() -> N
 
 
 @pytest.mark.parametrize("case", chosen(), ids="-".join)
-def test_nothing_in_the_space_crashes(
+def test_every_configuration_of_the_space_trains(
     case: Case, tiny_data: DataConfig, tiny_cache: Path, tmp_path: Path
 ) -> None:
     arch, pruning, quantization, target = case

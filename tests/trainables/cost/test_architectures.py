@@ -56,19 +56,19 @@ def _on_meta(config: TrialConfig) -> SegmentationModel:
 
 
 @pytest.mark.parametrize("config", CASES)
-def test_what_is_told_of_an_architecture_is_what_its_model_costs(config: TrialConfig) -> None:
+def test_the_costs_of_an_architecture_are_those_of_its_model(config: TrialConfig) -> None:
     model, size = _on_meta(config), config.resolution
     told = dense_costs(dense_architecture(config), size, 7)
     assert told == (count_params(model), count_macs(model, size))
 
 
 @pytest.mark.parametrize("config", PRUNED)
-def test_what_is_told_of_a_pruned_model_is_what_pruning_leaves(config: TrialConfig) -> None:
+def test_the_costs_of_a_pruned_model_are_those_after_pruning(config: TrialConfig) -> None:
     _check_pruned(config, RATIOS[len(config.backbone + config.arch) % len(RATIOS)])
 
 
 @pytest.mark.parametrize("ratio", [0.05, 0.3, 0.95])
-def test_every_ratio_is_told(ratio: float) -> None:
+def test_the_costs_are_exact_for_every_ratio(ratio: float) -> None:
     _check_pruned(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"), ratio)
 
 
@@ -96,7 +96,7 @@ def test_widths_that_round_to_the_same_channels_are_the_same(backbone: Backbone)
         assert told == (count_params(model), count_macs(model, size))
 
 
-def test_threads_that_ask_at_once_hear_the_same() -> None:
+def test_concurrent_threads_get_equal_costs() -> None:
     config = TrialConfig(arch="deeplabv3plus", backbone="resnet18")
     size, classes = config.resolution, range(20, 32)
     with ThreadPoolExecutor(4) as threads:

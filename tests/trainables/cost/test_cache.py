@@ -35,7 +35,7 @@ PROFILE = CostProfile(params=10, macs=20, flops=40, latency=LATENCY)
 
 
 @pytest.mark.parametrize("profile", [PROFILE, CostProfile(params=1, macs=2, flops=4)])
-def test_what_is_stored_comes_back(tmp_path: Path, profile: CostProfile) -> None:
+def test_a_stored_profile_is_read_back(tmp_path: Path, profile: CostProfile) -> None:
     cache = ProfileCache(tmp_path / "profiles")
     assert cache.get("a") is None
     cache.put("a", profile)
@@ -44,7 +44,7 @@ def test_what_is_stored_comes_back(tmp_path: Path, profile: CostProfile) -> None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"params": 1, "colour": 2}', "\x80"])
-def test_a_file_that_is_not_sound_is_made_anew(tmp_path: Path, text: str) -> None:
+def test_a_torn_file_is_replaced(tmp_path: Path, text: str) -> None:
     cache = ProfileCache(tmp_path)
     (tmp_path / "a.json").write_text(text, encoding="latin-1")
     assert cache.get("a") is None
@@ -52,7 +52,7 @@ def test_a_file_that_is_not_sound_is_made_anew(tmp_path: Path, text: str) -> Non
     assert cache.get("a") == PROFILE
 
 
-def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
+def test_a_stored_profile_is_not_made_again(tmp_path: Path) -> None:
     cache = ProfileCache(tmp_path)
     calls = []
 
@@ -65,7 +65,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".lock"}
 
 
-def test_a_measurement_that_was_disturbed_is_not_kept(tmp_path: Path) -> None:
+def test_a_disturbed_measurement_is_not_stored(tmp_path: Path) -> None:
     cache = ProfileCache(tmp_path)
     loud = replace(PROFILE, latency=replace(LATENCY, undisturbed=False, disturbance="load"))
     assert cache.get_or_make("a", lambda: loud) == loud
@@ -73,7 +73,7 @@ def test_a_measurement_that_was_disturbed_is_not_kept(tmp_path: Path) -> None:
     assert cache.get_or_make("a", lambda: PROFILE) == PROFILE
 
 
-def test_processes_that_ask_at_once_make_it_once(tmp_path: Path) -> None:
+def test_concurrent_processes_make_a_profile_once(tmp_path: Path) -> None:
     folder, log = tmp_path / "profiles", tmp_path / "log"
 
     def make() -> CostProfile:

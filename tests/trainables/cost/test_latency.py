@@ -40,7 +40,7 @@ class _Probe(nn.Module):
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_every_pass_runs_as_the_target_says(*, channels_last: bool) -> None:
+def test_every_pass_runs_with_the_settings_of_the_target(*, channels_last: bool) -> None:
     calls: list[dict[str, object]] = []
     target = TargetConfig(threads=1, warmup=2, repeats=4, rounds=1, batch_size=3)
     measured = measure_latency(_Probe(calls), SIZE, target, channels_last=channels_last)
@@ -68,7 +68,7 @@ def test_the_figures_are_positive_and_in_order() -> None:
     assert measured.precision == "fp32"
 
 
-def test_half_precision_is_timed_as_such() -> None:
+def test_half_precision_is_timed_in_half_precision() -> None:
     measured = measure_latency(
         nn.Conv2d(3, 4, 3).half(), SIZE, TargetConfig(repeats=1, warmup=0, rounds=1)
     )
@@ -91,7 +91,7 @@ def test_the_time_budget_bounds_a_measurement_of_long_passes() -> None:
     assert measured.estimate == "cpu"
 
 
-def test_model_threads_and_collector_are_afterwards_as_before() -> None:
+def test_model_threads_and_garbage_collection_are_restored() -> None:
     conv = nn.Conv2d(3, 4, 3)
     model = nn.Sequential(conv, nn.BatchNorm2d(4)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -117,7 +117,7 @@ def test_threads_are_restored_when_the_model_fails() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_gpu_target_without_a_gpu_says_what_to_do() -> None:
+def test_the_error_without_a_gpu_names_a_remedy() -> None:
     with pytest.raises(RuntimeError, match=r"torch-cuda needs a CUDA GPU.*torch-cpu"):
         measure_latency(nn.Conv2d(3, 4, 3), SIZE, TargetConfig(name="torch-cuda"))
 

@@ -15,7 +15,7 @@ def _on_meta(config: TrialConfig) -> SegmentationModel:
         return build_model(config, 7).eval()
 
 
-def test_a_ratio_of_nothing_leaves_the_dense_network() -> None:
+def test_a_ratio_of_0_leaves_the_dense_network() -> None:
     model = _on_meta(TrialConfig(arch="lraspp", backbone="mobilenet_v3_small"))
     table = PrunableTable.of(model)
     assert table.left_by(0.0).params() == table.dense.params() == count_params(model)
@@ -36,7 +36,7 @@ def test_areas_leave_no_hook_behind() -> None:
         (nn.Conv2d(8, 8, 3, groups=2), ValueError, "1 has 2 groups of channels"),
     ],
 )
-def test_a_layer_that_no_table_can_hold_is_named(
+def test_a_layer_of_an_unknown_kind_is_named(
     layer: nn.Module, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

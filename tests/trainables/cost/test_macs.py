@@ -52,7 +52,7 @@ STRIDES = (8, 16, 32)
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )
-def test_each_layer_costs_what_its_formula_says(layer: nn.Module, macs: int) -> None:
+def test_each_layer_costs_what_its_formula_gives(layer: nn.Module, macs: int) -> None:
     assert count_macs(layer, SIZE) == macs
 
 
@@ -158,7 +158,7 @@ def test_a_second_counter_agrees_within_one_percent(config: TrialConfig) -> None
     assert static_costs(config, 21)["macs"] == pytest.approx(convolutions, rel=0.01)
 
 
-def test_counting_a_model_leaves_it_as_it_was() -> None:
+def test_counting_does_not_change_the_model() -> None:
     model = build_model(TrialConfig(dropout=0.3), 4).train()
     model.head.aspp.convs[0].eval()  # type: ignore[union-attr, index]
     state = {name: value.clone() for name, value in model.state_dict().items()}
@@ -170,7 +170,7 @@ def test_counting_a_model_leaves_it_as_it_was() -> None:
     assert all(parameter.device.type == "cpu" for parameter in model.parameters())
 
 
-def test_a_built_model_costs_what_its_configuration_says() -> None:
+def test_a_built_model_has_the_costs_of_its_configuration() -> None:
     config = TrialConfig(backbone="mobilenet_v2", decoder_convs=2, output_stride=8)
     model, costs = build_model(config, 7), static_costs(config, 7)
     assert count_macs(model, config.resolution) == costs["macs"]
@@ -202,7 +202,7 @@ def test_cost_grows_with_size_and_falls_with_stride(arch: Arch) -> None:
         assert grown["params"] == static_costs(small, 5)["params"]
 
 
-def test_channels_that_pruning_takes_are_not_counted() -> None:
+def test_pruned_channels_are_not_counted() -> None:
     structured = TrialConfig(pruning="structured", pruning_ratio=0.5)
     dense, pruned = static_costs(TrialConfig(), 5), static_costs(structured, 5)
     assert pruned["macs"] < 0.3 * dense["macs"]

@@ -20,7 +20,7 @@ def _touch(megabytes: int) -> None:
             block[start] = 1
 
 
-def test_a_passing_peak_is_seen() -> None:
+def test_a_short_peak_is_measured() -> None:
     with PeakMemory(CPU) as peak:
         _touch(64)
     assert peak.mb == pytest.approx(64, abs=8)
@@ -44,14 +44,14 @@ def test_tensors_of_an_earlier_body_are_not_used_again_uncounted() -> None:
         assert peak.mb == pytest.approx(40, abs=8)
 
 
-def test_a_body_that_needs_nothing_counts_nothing() -> None:
+def test_a_body_without_allocations_counts_nothing() -> None:
     with PeakMemory(CPU) as peak:
         pass
     assert peak.mb == pytest.approx(0, abs=1)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_where_the_kernel_keeps_a_mark_it_is_read() -> None:
+def test_the_high_water_mark_of_the_kernel_is_read() -> None:
     with PeakMemory(CPU) as peak:
         assert peak.mb is None
     assert peak.method in ("rss-high-water-mark", "rss-sampled")
@@ -68,7 +68,7 @@ def test_the_sampler_sees_memory_that_is_held_for_a_while() -> None:
     assert sampler.stop() - before == pytest.approx(48 * MB, abs=8 * MB)
 
 
-def test_a_body_that_fails_is_counted_all_the_same() -> None:
+def test_a_body_that_raises_is_counted_too() -> None:
     peak = PeakMemory(CPU)
 
     def fail() -> None:

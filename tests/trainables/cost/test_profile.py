@@ -30,7 +30,7 @@ def test_without_latency_the_costs_are_those_that_need_no_forward_pass() -> None
     assert profile.details() == {}
 
 
-def test_a_profile_says_what_it_costs_apart_from_how_that_was_measured(tmp_path: Path) -> None:
+def test_a_profile_separates_metrics_from_details(tmp_path: Path) -> None:
     measuring = QuietNode(tmp_path / "node").measuring
     profile = profile_config(CONFIG, 5, TARGET, measuring=measuring)
     metrics, details = profile.metrics(), profile.details()
@@ -44,7 +44,7 @@ def test_a_profile_says_what_it_costs_apart_from_how_that_was_measured(tmp_path:
     assert CostProfile.from_mapping(json.loads(json.dumps(profile.to_mapping()))) == profile
 
 
-def test_only_the_timing_is_done_with_the_node_held_still() -> None:
+def test_trainings_pause_for_the_timing_alone() -> None:
     entered = []
 
     @contextmanager
@@ -58,7 +58,7 @@ def test_only_the_timing_is_done_with_the_node_held_still() -> None:
     assert entered == ["in", "out"]
 
 
-def test_a_latency_beside_trainings_is_not_sound(tmp_path: Path) -> None:
+def test_a_latency_beside_trainings_is_marked(tmp_path: Path) -> None:
     @contextmanager
     def crowded(*, pause: bool = True) -> Iterator[bool]:
         yield not pause
@@ -102,13 +102,13 @@ def test_a_target_times_only_what_it_runs() -> None:
     assert half.artifact_bytes is None
 
 
-def test_fewer_channels_are_what_is_timed() -> None:
+def test_the_pruned_network_is_timed() -> None:
     config = TrialConfig(resolution=Resolution(32, 32), pruning="structured", pruning_ratio=0.5)
     profile = profile_config(config, 5, TARGET)
     assert profile.metrics()["macs"] == static_costs(config, 5)["macs"]
     assert profile.latency is not None
 
 
-def test_a_profile_of_former_times_can_be_read() -> None:
+def test_a_profile_of_an_earlier_version_can_be_read() -> None:
     old = {"params": 1, "macs": 2, "flops": 4, "latency": None}
     assert CostProfile.from_mapping(old).metrics() == {"params": 1, "macs": 2, "flops": 4}

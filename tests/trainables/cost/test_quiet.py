@@ -134,7 +134,7 @@ def _queue(path: Path, pause: bool, order: Connection, spans: Connection) -> Non
 
 
 @pytest.mark.parametrize("pause", [True, False])
-def test_32_lanes_that_start_together_all_measure_in_quiet_and_in_turn(
+def test_32_concurrent_lanes_measure_one_after_the_other_in_quiet(
     tmp_path: Path, *, pause: bool
 ) -> None:
     # the wait for those before is longer than the timeout for trainings: it has no limit
@@ -175,7 +175,7 @@ def _tickets(path: Path) -> list[Path]:
     return list((path.with_name(f"{path.name}.queue") / "here").glob("[0-9]*"))
 
 
-def test_a_killed_waiter_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
+def test_a_killed_waiter_does_not_block_later_ones(tmp_path: Path) -> None:
     path = tmp_path / "node"
     start, go = FORK.Pipe(duplex=False)
     _, inner = FORK.Pipe(duplex=False)
@@ -199,7 +199,7 @@ def test_a_measurement_on_another_device_pauses_no_training(tmp_path: Path) -> N
         children[0].wait_for(len(children[0].said) + 5)
 
 
-def test_a_killed_training_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_killed_training_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "node"
     with _trainings(path, 1) as children:
         pid = children[0].process.pid
@@ -209,7 +209,7 @@ def test_a_killed_training_leaves_nothing_behind(tmp_path: Path) -> None:
             assert quiet
 
 
-def test_a_killed_measurement_lets_trainings_go_on(tmp_path: Path) -> None:
+def test_trainings_continue_after_a_killed_measurement(tmp_path: Path) -> None:
     path = tmp_path / "node"
     begun, inner = FORK.Pipe(duplex=False)
 
@@ -227,7 +227,7 @@ def test_a_killed_measurement_lets_trainings_go_on(tmp_path: Path) -> None:
         pass
 
 
-def test_a_step_that_does_not_end_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_the_wait_for_a_step_has_a_timeout(tmp_path: Path) -> None:
     path = tmp_path / "node"
     trainer = QuietNode(path)
     with (
@@ -267,7 +267,7 @@ def test_a_forked_child_holds_none_of_its_parents_locks(tmp_path: Path) -> None:
         child.join(PATIENCE)
 
 
-def test_asking_costs_nothing_to_speak_of(tmp_path: Path) -> None:
+def test_checking_for_a_measurement_takes_microseconds(tmp_path: Path) -> None:
     node = QuietNode(tmp_path / "node")
     assert node.yield_if_measuring() == 0.0
     with node.training():

@@ -46,13 +46,13 @@ def test_two_tight_rounds_that_agree_end_the_timing() -> None:
     assert timing.switches == 1
 
 
-def test_slower_rounds_are_left_out_of_the_figures() -> None:
+def test_slower_rounds_are_excluded_from_the_figures() -> None:
     timing = _timing(_round(20), _round(10), _round(15), _round(10))
     assert timing.rounds == 4
     assert max(timing.times_ms) < 10.2
 
 
-def test_rounds_beside_other_work_are_left_out_of_the_figures() -> None:
+def test_rounds_beside_other_load_are_excluded_from_the_figures() -> None:
     timing = _timing(_round(12, load=0.5), _round(60, share=0.2), _round(10), _round(10))
     assert (timing.rounds, timing.disturbance) == (4, "")
     assert len(timing.times_ms) == 12
@@ -66,7 +66,9 @@ def test_rounds_beside_other_work_are_left_out_of_the_figures() -> None:
         (_round(12, load=0.5), "other processes used 50% of the machine's CPUs"),
     ],
 )
-def test_a_measurement_without_a_sound_round_is_marked(disturbed: Round, reason: str) -> None:
+def test_a_measurement_without_an_undisturbed_round_is_marked(
+    disturbed: Round, reason: str
+) -> None:
     timing = _timing(*[disturbed] * 9)
     assert timing.disturbance == reason
     assert timing.estimate == "cpu"
@@ -89,14 +91,14 @@ def test_constant_disturbance_ends_the_timing_after_a_third_of_the_budget() -> N
     assert _timing(*[_round(10, share=0.5)] * 9, seconds=9).rounds == 3
 
 
-def test_a_median_that_is_not_known_well_is_not_sound() -> None:
+def test_a_median_with_a_wide_interval_counts_as_disturbed() -> None:
     noisy = Round(wall_ms=(10.0, 10.5, 11.0, 14.0, 18.0, 30.0))
     assert "the median is known to ±" in _timing(noisy).disturbance
     assert _timing(Round(wall_ms=(10.0,))).disturbance == "only 1 timed"
 
 
 @pytest.mark.parametrize("value", [math.nan, 1.0])
-def test_a_load_that_is_no_number_is_a_disturbance(value: float) -> None:
+def test_a_load_that_is_nan_is_a_disturbance(value: float) -> None:
     assert Round(wall_ms=(1.0,), other_load=value).disturbance
 
 
@@ -119,7 +121,7 @@ def _spin(seconds: float) -> float:
     return seconds * 1e3
 
 
-def test_a_round_counts_what_its_own_thread_does() -> None:
+def test_a_round_counts_the_work_of_its_own_thread() -> None:
     done = time_round(lambda: _spin(0.02), passes=5, on_thread=True, on_cpu=True)
     assert len(done.wall_ms) >= 5
     assert done.cpu_ms is not None
@@ -134,7 +136,7 @@ def test_a_round_of_long_passes_is_short() -> None:
     assert len(done.wall_ms) == 3
 
 
-def test_a_thread_that_waits_is_found() -> None:
+def test_a_waiting_thread_is_detected() -> None:
     def wait() -> float:
         time.sleep(0.05)
         return 50.0
@@ -144,7 +146,7 @@ def test_a_thread_that_waits_is_found() -> None:
     assert done.other_load is None
 
 
-def test_busy_processes_are_found() -> None:
+def test_busy_processes_are_detected() -> None:
     command = [sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(command) for _ in range(psutil.cpu_count() or 1)]
     try:

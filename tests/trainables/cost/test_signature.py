@@ -32,7 +32,7 @@ def _sign(config: TrialConfig = CONFIG) -> str:
         {"decoder_convs": 1},
     ],
 )
-def test_the_training_is_no_part_of_it(change: dict[str, object]) -> None:
+def test_the_signature_excludes_the_training(change: dict[str, object]) -> None:
     assert _sign(replace(CONFIG, **change)) == _sign()  # type: ignore[arg-type]
 
 
@@ -48,11 +48,11 @@ def test_the_training_is_no_part_of_it(change: dict[str, object]) -> None:
         {"resolution": Resolution(128, 96)},
     ],
 )
-def test_the_model_is_part_of_it(change: dict[str, object]) -> None:
+def test_the_signature_includes_the_model(change: dict[str, object]) -> None:
     assert _sign(replace(CONFIG, **change)) != _sign()  # type: ignore[arg-type]
 
 
-def test_everything_else_that_latency_depends_on_is_part_of_it() -> None:
+def test_the_signature_includes_all_that_latency_depends_on() -> None:
     others = [
         cost_signature(CONFIG, 6, TARGET, HOST),
         cost_signature(CONFIG, 5, replace(TARGET, threads=2), HOST),
@@ -64,7 +64,7 @@ def test_everything_else_that_latency_depends_on_is_part_of_it() -> None:
     assert len({_sign(), *others}) == 7
 
 
-def test_compression_is_part_of_it() -> None:
+def test_the_signature_includes_compression() -> None:
     pruned = {"pruning": "structured", "pruning_ratio": 0.5}
     changes: list[dict[str, object]] = [
         {},
@@ -89,14 +89,14 @@ def test_compression_is_part_of_it() -> None:
         ),
     ],
 )
-def test_what_costs_the_same_is_measured_once(
+def test_models_of_equal_cost_share_a_signature(
     change: dict[str, object], other: dict[str, object]
 ) -> None:
     first, second = replace(CONFIG, **change), replace(CONFIG, **other)  # type: ignore[arg-type]
     assert _sign(first) == _sign(second)
 
 
-def test_it_is_the_same_in_every_process() -> None:
+def test_a_signature_is_the_same_in_every_process() -> None:
     host = replace(HOST, device="a processor", cpus=4, runtime="torch 2.15.0")
     assert len(_sign()) == 32
     assert cost_signature(CONFIG, 5, TARGET, host) == cost_signature(

@@ -7,7 +7,7 @@ from trainables.config import TargetConfig, TargetName
 from trainables.cost.targets import RUNS, artifact_format, quantization_fault
 
 
-def test_every_target_says_what_it_runs() -> None:
+def test_every_target_lists_what_it_runs() -> None:
     assert set(RUNS) == set(get_args(TargetName))
     assert {name for runs in RUNS.values() for name in runs} == set(IMPLEMENTED_QUANTIZATION)
     assert all("none" in runs for runs in RUNS.values())

@@ -27,14 +27,14 @@ def test_activations_grow_with_the_area_of_the_image() -> None:
     assert per_image(twice) == pytest.approx(4 * per_image(SMALL), rel=0.1)
 
 
-def test_an_optimizer_with_less_to_remember_takes_less() -> None:
+def test_an_optimizer_with_less_state_takes_less() -> None:
     assert training_memory_mb(replace(SMALL, optimizer="sgd"), 8, 2) < training_memory_mb(
         replace(SMALL, optimizer="adamw"), 8, 2
     )
 
 
 @pytest.mark.slow
-def test_a_real_training_step_takes_about_what_is_worked_out() -> None:
+def test_a_real_training_step_takes_about_the_estimate() -> None:
     import torch
 
     from trainables.cost.memory import PeakMemory

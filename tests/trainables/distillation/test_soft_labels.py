@@ -114,7 +114,7 @@ def test_a_teacher_of_other_classes_is_refused(
         ensure_soft_labels(teacher, renamed, tmp_path)
 
 
-def test_keys_differ_in_whatever_the_logits_depend_on() -> None:
+def test_keys_cover_all_that_the_logits_depend_on() -> None:
     key = SoftLabelKey(teacher="a", split="b", resolution=SIZE, stride=8)
     others = [
         replace(key, teacher="x"),

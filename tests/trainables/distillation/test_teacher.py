@@ -48,7 +48,7 @@ def train(tiny_data: DataConfig, tmp_path: Path) -> Callable[..., TeacherInfo]:
 
 
 @pytest.mark.slow
-def test_a_teacher_is_trained_once_and_says_what_it_is(
+def test_a_teacher_is_trained_once_and_describes_itself(
     train: Callable[..., TeacherInfo], tmp_path: Path
 ) -> None:
     info = train()
@@ -69,7 +69,7 @@ def test_a_teacher_is_trained_once_and_says_what_it_is(
     assert not model.training
 
 
-def test_a_teacher_that_was_stopped_is_none(train: Callable[..., TeacherInfo]) -> None:
+def test_a_stopped_training_leaves_no_teacher(train: Callable[..., TeacherInfo]) -> None:
     with pytest.raises(TeacherError, match="training ended stopped: asked to stop"):
         train(LocalSession(stop=lambda: True))
 
@@ -130,7 +130,7 @@ def test_a_teacher_that_is_not_finite_is_trained_again(
     assert session.messages
 
 
-def test_a_teacher_whose_miou_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_teacher_whose_miou_is_nan_is_refused(tmp_path: Path) -> None:
     facts = {
         "config": {"resolution": "32x48"},
         "class_names": ["a", "b"],
@@ -142,7 +142,7 @@ def test_a_teacher_whose_miou_is_no_number_is_refused(tmp_path: Path) -> None:
         read_teacher(tmp_path / "a.safetensors")
 
 
-def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_teacher_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(TeacherError, match="does not exist"):
         read_teacher(path)
@@ -160,7 +160,7 @@ def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
         load_teacher(path)
 
 
-def test_a_teacher_sees_its_own_resolution_where_it_has_one() -> None:
+def test_a_teacher_with_a_resolution_is_trained_at_it() -> None:
     assert teacher_config(LIGHT, Resolution(32, 48)).resolution == Resolution(32, 48)
     own = replace(LIGHT, resolution="64x96")
     assert teacher_config(own, Resolution(32, 48)).resolution == Resolution(64, 96)

@@ -35,7 +35,7 @@ def _save(folder: Path, config: TrialConfig) -> nn.Module:
     return model
 
 
-def test_a_pruned_model_comes_back_with_its_few_channels(tmp_path: Path) -> None:
+def test_a_pruned_model_is_loaded_with_its_remaining_channels(tmp_path: Path) -> None:
     config = TrialConfig.from_mapping({**TINY, "pruning": "structured"})
     saved = _save(tmp_path, config)
     model, found, num_classes = load_deployed(tmp_path)

@@ -28,20 +28,20 @@ def artifact(folder: Path, *, verification: Verification | None = SEEN) -> Artif
 
 
 @pytest.mark.parametrize("verification", [SEEN, None])
-def test_what_is_recorded_is_read_back(tmp_path: Path, verification: Verification | None) -> None:
+def test_a_record_is_read_back(tmp_path: Path, verification: Verification | None) -> None:
     made = artifact(tmp_path, verification=verification)
     (tmp_path / RECORD).write_text(record_text([made]))
     assert read_artifacts(tmp_path) == {"onnx": made}
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"path": "a"}]', '{"a": 1}', "[1]"])
-def test_a_torn_record_tells_of_nothing(tmp_path: Path, text: str) -> None:
+def test_a_torn_record_has_no_artifacts(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
     assert read_artifacts(tmp_path) == {}
     assert read_artifacts(tmp_path / "nowhere") == {}
 
 
-def test_a_file_that_was_changed_is_not_whole(tmp_path: Path) -> None:
+def test_a_changed_file_is_not_intact(tmp_path: Path) -> None:
     made = artifact(tmp_path)
     assert made.is_intact()
     made.path.write_bytes(b"mode!")

@@ -30,7 +30,7 @@ def test_a_model_agrees_with_itself() -> None:
     assert found.miou == found.model_miou
 
 
-def test_masks_of_another_size_are_what_counts() -> None:
+def test_agreement_is_counted_at_the_size_of_the_masks() -> None:
     logits = _logits([[0, 0], [0, 0]])
     found = verify(lambda _: logits, lambda _: logits, [(IMAGE, torch.zeros(6, 6).long())], 2)
     assert found.miou == 1.0

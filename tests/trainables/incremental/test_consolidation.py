@@ -36,7 +36,7 @@ def test_without_images_there_is_no_information() -> None:
         fisher_information(_model(), [], torch.Generator())
 
 
-def test_the_penalty_is_what_its_formula_says() -> None:
+def test_the_penalty_follows_its_formula() -> None:
     model = nn.Linear(2, 2, bias=False)
     anchor = {"weight": torch.zeros(2, 2)}
     fisher = {"weight": torch.tensor([[1.0, 2.0], [0.0, 4.0]])}
@@ -46,7 +46,7 @@ def test_the_penalty_is_what_its_formula_says() -> None:
     assert penalty.requires_grad
 
 
-def test_rows_for_new_classes_are_free() -> None:
+def test_rows_of_new_classes_have_no_penalty() -> None:
     model = nn.Linear(2, 3)
     old = {name: value[:2].detach().clone() for name, value in model.named_parameters()}
     fisher = {name: torch.ones_like(value) for name, value in old.items()}

@@ -36,7 +36,7 @@ def test_a_herd_follows_the_mean_better_than_any_other_next() -> None:
     assert herd(features, 3) == [4, 2, 3]
 
 
-def test_images_are_told_by_their_logits() -> None:
+def test_image_features_are_statistics_of_the_logits() -> None:
     torch.manual_seed(0)
     model = build_model(TrialConfig(backbone="mobilenet_v3_small", last_expansion=False), 3)
     images = [torch.rand(1, 3, 32, 48), torch.zeros(1, 3, 32, 48)]

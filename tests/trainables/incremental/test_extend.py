@@ -102,7 +102,7 @@ def _extend(root: Path, name: str, **settings: float) -> Extension:
     )
 
 
-def test_what_is_guarded_is_forgotten_less(place: Path) -> None:
+def test_consolidation_and_exemplars_reduce_forgetting(place: Path) -> None:
     naive = _extend(place, "naive", ewc=0, exemplars=0)
     replayed = _extend(place, "replayed", ewc=0, exemplars=8)
     held = _extend(place, "held", ewc=10, exemplars=0)

@@ -16,7 +16,7 @@ def touch(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"")
 
 
-def test_folders_are_searched_and_keep_their_places(tmp_path: Path) -> None:
+def test_folders_are_searched_and_results_keep_their_paths(tmp_path: Path) -> None:
     touch(tmp_path, "in/a/1.png", "in/b/1.jpg", "in/notes.txt", "2.png")
     found = gather_images(
         [tmp_path / "in", tmp_path / "2.png", tmp_path / "in/a/1.png"], tmp_path / "out"
@@ -61,7 +61,7 @@ def test_no_result_overwrites_an_image(tmp_path: Path) -> None:
         gather_images([tmp_path / "masks" / "a.png"], tmp_path)
 
 
-def test_files_that_are_passed_over_are_named(tmp_path: Path) -> None:
+def test_skipped_files_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "b.heic")
     found = gather_images([tmp_path], tmp_path / "out")
     assert "1 .heic (such as b.heic)" in found.warnings[0]

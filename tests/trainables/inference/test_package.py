@@ -35,7 +35,7 @@ def test_a_packed_model_predicts_as_the_trained_one(
         assert (predictor.masks(images) == expected).mean() > 0.999
 
 
-def test_it_says_what_it_is(packed: PackedModel) -> None:
+def test_a_packed_model_has_a_description(packed: PackedModel) -> None:
     text = json.loads((packed.folder / DESCRIPTION).read_text())
     assert text["class_names"] == ["ground", "wall", "sky"]
     assert text["resolution"] == [32, 48]
@@ -46,7 +46,7 @@ def test_it_says_what_it_is(packed: PackedModel) -> None:
     assert packed.size_mb == pytest.approx((packed.folder / PROGRAM).stat().st_size / 1e6)
 
 
-def test_it_holds_no_path_of_the_machine_that_packed_it(packed: PackedModel) -> None:
+def test_a_packed_model_holds_no_local_path(packed: PackedModel) -> None:
     with zipfile.ZipFile(packed.folder / PROGRAM) as archive:
         assert not [name for name in archive.namelist() if b"conftest.py" in archive.read(name)]
 

@@ -68,7 +68,7 @@ def test_sliding_keeps_detail_that_resizing_loses(predictor: Predictor) -> None:
     assert (predictor.masks(image) == 1).mean() > 0.9
 
 
-def test_sliding_averages_to_the_same_answer_whatever_the_batch(predictor: Predictor) -> None:
+def test_sliding_is_independent_of_the_batch_size(predictor: Predictor) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 30, 50, 3), dtype=np.uint8)
     one = predictor.masks(image, mode="sliding", overlap=0.5, batch_size=1)
     many = predictor.masks(image, mode="sliding", overlap=0.5, batch_size=7)
@@ -79,7 +79,7 @@ def test_zoom_slides_over_a_stretched_image(predictor: Predictor) -> None:
     assert predictor.masks(flat(250, (100, 100)), mode="sliding", zoom=2).shape == (1, 100, 100)
 
 
-def test_masks_of_another_size_can_be_asked_for(predictor: Predictor) -> None:
+def test_masks_of_another_size_can_be_requested(predictor: Predictor) -> None:
     assert predictor.masks(flat(9, (8, 12)), size=(16, 20)).shape == (1, 16, 20)
     assert predictor.masks(flat(9, (8, 12))[:0]).shape == (0, 8, 12)
 
@@ -104,7 +104,7 @@ def test_impossible_arguments_are_named(
 @pytest.mark.parametrize(
     "images", [np.zeros((8, 12, 3), np.uint8), np.zeros((1, 8, 12, 3)), np.zeros((1, 8, 12, 4))]
 )
-def test_what_is_no_batch_of_images_is_refused(
+def test_an_array_that_is_no_batch_of_images_is_refused(
     predictor: Predictor, images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 ) -> None:
     with pytest.raises(PackedModelError, match=r"uint8 of shape \[N, H, W, 3\]"):
@@ -124,7 +124,7 @@ def test_the_code_that_is_packed_imports_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("mode", ["resize", "sliding"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_logits_that_are_not_finite_name_no_class(mode: str, value: float) -> None:
+def test_logits_that_are_not_finite_are_refused(mode: str, value: float) -> None:
     def spoilt(images: torch.Tensor) -> torch.Tensor:
         logits = brightness(images)
         logits[-1, 1, 0, 0] = value

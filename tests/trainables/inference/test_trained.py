@@ -29,7 +29,7 @@ def save(folder: Path, config: dict[str, object], classes: int = 2) -> torch.nn.
     return model
 
 
-def test_the_model_of_a_trial_is_what_was_saved(tmp_path: Path) -> None:
+def test_the_model_of_a_trial_has_the_saved_weights(tmp_path: Path) -> None:
     model = save(tmp_path, {"backbone": "mobilenet_v3_small"})
     trained = load_trained(tmp_path)
     assert trained.class_names == ("class 0", "class 1")
