@@ -11,10 +11,9 @@ import torch
 from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from trainables.compression.unstructured import sparsity
-from trainables.cost.cache import ProfileCache
+from trainables.cost.cache import cached_profile
 from trainables.cost.memory import PeakMemory
 from trainables.cost.profile import profile_config
-from trainables.cost.signature import cost_signature, describe_host
 from trainables.cost.size import MB, artifact_mb
 from trainables.data.dataset import build_datasets
 from trainables.data.soft_label_files import open_soft_labels
@@ -214,17 +213,13 @@ class _Trial:
         target, channels_last = self.task.target, self.task.training.channels_last
         if "latency_ms" in self.task.measured:
             return profile_config(config, num_classes, target, latency=False)
-        host = describe_host(target)
-        signature = cost_signature(config, num_classes, target, host, channels_last=channels_last)
-        return ProfileCache(Path(self.task.cache_dir) / "profiles").get_or_make(
-            signature,
-            lambda: profile_config(
-                config,
-                num_classes,
-                target,
-                channels_last=channels_last,
-                measuring=self.session.measuring,
-            ),
+        return cached_profile(
+            config,
+            num_classes,
+            target,
+            self.task.cache_dir,
+            channels_last=channels_last,
+            measuring=self.session.measuring,
         )
 
     def _add_training_metrics(self, progress: Progress, memory: PeakMemory) -> None:

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from trainables.cost.profile import CostProfile
+from trainables.cost.profile import CostProfile, profile_config
+from trainables.cost.signature import cost_signature, describe_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from search_spaces.config import TrialConfig
+    from trainables.config import TargetConfig
+    from trainables.cost.profile import Measuring
 
 
 class ProfileCache:
@@ -61,3 +66,26 @@ class ProfileCache:
 
     def _file(self, signature: str) -> Path:
         return self.folder / f"{signature}.json"
+
+
+def cached_profile(
+    config: TrialConfig,
+    num_classes: int,
+    target: TargetConfig,
+    cache_dir: str | Path,
+    *,
+    channels_last: bool,
+    measuring: Measuring,
+) -> CostProfile:
+    """Return the cost of ``config`` from the cache in ``cache_dir``, measured first if missing.
+
+    Raises as ``profile_config``, whose arguments these are.
+    """
+    host = describe_host(target)
+    signature = cost_signature(config, num_classes, target, host, channels_last=channels_last)
+    return ProfileCache(Path(cache_dir) / "profiles").get_or_make(
+        signature,
+        lambda: profile_config(
+            config, num_classes, target, channels_last=channels_last, measuring=measuring
+        ),
+    )

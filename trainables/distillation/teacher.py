@@ -82,6 +82,7 @@ def train_teacher(
     target: TargetConfig,
     resolution: Resolution,
     cache_dir: str | Path,
+    trial_id: str = "teacher",
 ) -> TeacherInfo:
     """Return the teacher of the settings, trained first where it is missing.
 
@@ -98,6 +99,7 @@ def train_teacher(
         target: Where its latency is measured, for comparison with its students'.
         resolution: Resolution of its images where ``teacher.resolution`` is None.
         cache_dir: Folder of teachers and decoded images.
+        trial_id: Identity of the training in its messages.
 
     Raises:
         TeacherError: the training did not complete, or the checkpoint cannot be used.
@@ -114,7 +116,7 @@ def train_teacher(
     key = join_digests(facts)
     task = TrialTask(
         sweep_id="teacher",
-        trial_id=f"teacher-{key}",
+        trial_id=trial_id,
         config=values,
         seed=derive_seed("teacher", training.seed),
         epochs=teacher.epochs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,7 @@ from trainables.session.messages import TrialDone
 from trainables.session.ranks import PeerFailedError, Ranks
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    import torch
-
-    from trainables.session.messages import TeacherTask, TrialMessage
+    from trainables.session.messages import TeacherTask
     from trainables.session.session import TrialSession
 
 
@@ -31,12 +26,13 @@ def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
     try:
         info = train_teacher(
             task.teacher,
-            _Renamed(session, task.trial_id),
+            session,
             data=task.data,
             training=task.training,
             target=task.target,
             resolution=Resolution.parse(task.resolution),
             cache_dir=task.cache_dir,
+            trial_id=task.trial_id,
         )
         folder = ranks.on_first(
             lambda: ensure_soft_labels(
@@ -62,26 +58,3 @@ def run_teacher(task: TeacherTask, session: TrialSession) -> TrialDone:
         metrics={"miou": info.miou},
         artifacts=(info.path, str(folder)),
     )
-
-
-class _Renamed:
-    """A session whose messages have the ``trial_id`` of the lane's task."""
-
-    def __init__(self, session: TrialSession, trial_id: str) -> None:
-        self._session = session
-        self._trial_id = trial_id
-        self.rank = session.rank
-        self.world_size = session.world_size
-        self.device: torch.device = session.device
-
-    def report(self, message: TrialMessage) -> None:
-        self._session.report(replace(message, trial_id=self._trial_id))
-
-    def synchronize(self) -> None:
-        self._session.synchronize()
-
-    def should_stop(self) -> bool:
-        return self._session.should_stop()
-
-    def measuring(self, *, pause: bool = True) -> AbstractContextManager[object]:
-        return self._session.measuring(pause=pause)

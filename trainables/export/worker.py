@@ -73,30 +73,22 @@ def export(job: ExportJob, results: TextIO) -> None:
 def cost(job: CostJob) -> dict[str, float]:
     """Return the figures of a configuration, measured unless they are cached."""
     from trainables.compression.deployed import build_pruned  # noqa: PLC0415 - torch takes seconds
-    from trainables.cost.cache import ProfileCache  # noqa: PLC0415
-    from trainables.cost.profile import profile_config  # noqa: PLC0415
+    from trainables.cost.cache import cached_profile  # noqa: PLC0415
     from trainables.cost.quiet import QuietNode, quiet_path  # noqa: PLC0415
-    from trainables.cost.signature import cost_signature, describe_host  # noqa: PLC0415
     from trainables.cost.size import MB, checkpoint_mb  # noqa: PLC0415
 
-    config, order = job.config, job.channels_last
-    signature = cost_signature(
-        config, job.num_classes, job.target, describe_host(job.target), channels_last=order
-    )
-    profile = ProfileCache(Path(job.cache_dir) / "profiles").get_or_make(
-        signature,
-        lambda: profile_config(
-            config,
-            job.num_classes,
-            job.target,
-            channels_last=order,
-            measuring=QuietNode(quiet_path()).measuring,
-        ),
+    profile = cached_profile(
+        job.config,
+        job.num_classes,
+        job.target,
+        job.cache_dir,
+        channels_last=job.channels_last,
+        measuring=QuietNode(quiet_path()).measuring,
     )
     figures = profile.metrics()
     if "artifact_bytes" in figures:
         return {**figures, "size_mb": figures["artifact_bytes"] / MB}
-    return {**figures, "size_mb": checkpoint_mb(build_pruned(config, job.num_classes))}
+    return {**figures, "size_mb": checkpoint_mb(build_pruned(job.config, job.num_classes))}
 
 
 def write_line(results: TextIO, **values: object) -> None:

@@ -16,7 +16,6 @@ from trainables.incremental.consolidation import Consolidation, fisher_informati
 from trainables.incremental.exemplars import herd, image_features
 from trainables.incremental.expansion import expanded
 from trainables.incremental.relabelled import Part, Relabelled
-from trainables.incremental.step import ConsolidatedStep
 from trainables.session.local import LocalSession
 from trainables.session.ranks import Ranks
 from trainables.training.batches import OrderedBatches, ShuffledBatches, make_loader
@@ -26,6 +25,7 @@ from trainables.training.evaluation import evaluate
 from trainables.training.finite import NotFiniteError
 from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.seeds import seed_everything
+from trainables.training.step import TrainStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -175,14 +175,14 @@ class _Run:
         """Train ``model`` on ``samples`` in place."""
         batches = ShuffledBatches(len(samples), config.batch_size, seed=self.settings.seed)
         loader = make_loader(samples, batches, workers=0, device=self.compute.device)  # type: ignore[arg-type]
-        step = ConsolidatedStep(
+        step = TrainStep(
             model,
             config,
             compute=self.compute,
             ranks=Ranks(0, 1),
             steps_per_epoch=len(batches),
             epochs=self.settings.epochs,
-            consolidation=consolidation,
+            penalty=None if consolidation is None else consolidation.penalty,
         )
         for epoch in range(1, self.settings.epochs + 1):
             seed_everything("extend", self.settings.seed, epoch)

@@ -11,9 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 from trainables.session.memory import MicroBatches
 from trainables.training.batches import split_batch
 from trainables.training.loss import segmentation_loss_sum
+from trainables.training.metrics import IGNORE_INDEX
 from trainables.training.optim import build_optimizer, build_schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     from search_spaces.config import TrialConfig
@@ -41,15 +44,17 @@ class TrainStep:
         epochs: int,
         gradient_clip: float | None = None,
         taken: int = 0,
+        penalty: Callable[[nn.Module], Tensor] | None = None,
     ) -> None:
         """Prepare to train ``model``, which is on the device already.
 
         The schedule starts after ``taken`` steps, for a model that was changed during training.
+        ``penalty`` is added to the mean loss.
         """
         self.model = model
         self.micro = MicroBatches()
         self._config, self._compute, self._ranks = config, compute, ranks
-        self._clip = gradient_clip
+        self._clip, self._penalty = gradient_clip, penalty
         self._optimizer = build_optimizer(model, config)
         self._schedule = build_schedule(
             self._optimizer,
@@ -189,13 +194,16 @@ class TrainStep:
         images, masks = self._compute.fetch(part, "image"), self._compute.fetch(part, "mask")
         with self._compute.autocast():
             logits = self._wrapped(images)
-        return segmentation_loss_sum(
+        loss = segmentation_loss_sum(
             logits.float(),
             masks,
             teacher_logits=self._compute.fetch(part, "soft") if "soft" in part else None,
             alpha=self._config.distill_alpha,
             temperature=self._config.temperature or 1.0,
         )
+        if self._penalty is None:
+            return loss
+        return loss + (masks != IGNORE_INDEX).sum() * self._penalty(self.model)
 
     def _backward(self, loss: Tensor) -> None:
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
