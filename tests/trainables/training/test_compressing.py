@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from search_spaces.config import Resolution, TrialConfig
+from search_spaces.config import TrialConfig
+from search_spaces.resolution import Resolution
 from trainables.compression.stages import Stage
 from trainables.data.dataset import build_datasets
 from trainables.training.compressing import calibration_batches, change_model, plain_state
