@@ -1,4 +1,4 @@
-"""Runs a sweep from its spec to its end on Ray."""
+"""Runs the search and the final checks of a sweep on Ray."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ if TYPE_CHECKING:
     from search_spaces.space import Config
 
 CLASSES = "num_classes"
-"""Fact of a ledger that says how many classes the data set has."""
+"""Fact of the ledger: number of classes of the data set."""
 DRIVERS = "drivers"
-"""Fact of a ledger that says how many processes have driven the sweep, so that the workers of an
-earlier one are known for what they are."""
+"""Fact of the ledger: number of processes that have driven the sweep. It is the fencing token that
+excludes the workers of an earlier driver."""
 
 
 def run_sweep(
     spec: SweepSpec, folder: SweepFolder, *, num_classes: int, hooks: RunHooks
 ) -> RunSummary:
-    """Run the sweep in ``folder`` to its end, from where its ledger says it stands.
+    """Run or resume the sweep in ``folder`` from the state in its ledger.
 
     Args:
-        spec: What to run; the same as the first time where the ledger holds events.
-        folder: Where the sweep keeps its files; the caller holds its lock.
+        spec: Spec of the sweep, with pinned data.
+        folder: Folder of the sweep; the caller holds its lock.
         num_classes: Classes of the data set, >= 2.
-        hooks: How the caller follows and steers the run.
+        hooks: Progress callbacks, listeners and the request to stop.
 
     Raises:
-        ClusterError: no Ray could be started or reached.
-        ResourceError: not one lane fits on the cluster.
-        TeacherFailedError: the teacher could not be trained.
+        ClusterError: Ray could not be started or reached.
+        ResourceError: no lane fits on the cluster.
+        TeacherFailedError: the training of the teacher failed.
         LedgerError: the ledger cannot be read or written.
     """
     with Ledger(folder.ledger) as ledger:
@@ -103,20 +103,20 @@ def run_sweep(
 
 
 class _Trouble:
-    """Stops the sweep when a trial is preempted, which is never the trial's own fault."""
+    """Requests a stop when a trial is preempted, which disk, lanes or Ray cause."""
 
     def __init__(self, asked: Callable[[], bool]) -> None:
         self._asked = asked
         self.reason: str | None = None
 
     def stops(self) -> bool:
-        """Whether the sweep is to end, as asked for or as it cannot go on."""
+        """Whether the user requested a stop or a trial was preempted."""
         return self.reason is not None or self._asked()
 
     def on_event(self, event: SweepEvent, _: object, /, *, replayed: bool = False) -> None:
-        """Take note of the first trial that was preempted though nobody asked for an end.
+        """Record the first trial that was preempted without a request to stop.
 
-        What an earlier run met is over.
+        Preemptions of an earlier run are ignored.
         """
         if replayed or not (isinstance(event, TrialEnded) and event.state == "preempted"):
             return
@@ -168,7 +168,7 @@ def _run_on(
             sweep.settle()
         finally:
             interrupted = bool(sweep.open_trials) or sweep.proposes
-            sweep.interrupt("the sweep was stopped; resume goes on from its last epoch")
+            sweep.interrupt("the sweep was stopped; resume continues from its last epoch")
         if not interrupted:
             interrupted = not checks.run(pool)
         return RunSummary(
@@ -177,9 +177,9 @@ def _run_on(
 
 
 def _next_driver(ledger: Ledger, trials: Path) -> int:
-    """Return the number of this driver, from 1; the lock lets one take a number at a time.
+    """Return the number of this driver, >= 1; the sweep's lock makes it unique.
 
-    A ledger that was put back from a copy may know of fewer drivers than the trials' folders do.
+    A ledger restored from a backup may be older than the claims in the trials' folders.
     """
     before = ledger.fact(DRIVERS)
     number = 1 + max(before if isinstance(before, int) else 0, latest_driver(trials))
@@ -190,7 +190,7 @@ def _next_driver(ledger: Ledger, trials: Path) -> int:
 def _following(
     pool: LanePool, room: Callable[[], list[int]], *, local: bool
 ) -> AbstractContextManager[object]:
-    """Return a context in which the lanes follow the cluster; one machine stays as it is."""
+    """Return a context that resizes the lanes with the cluster; a local Ray has a fixed size."""
     return nullcontext() if local else Elastic(room, pool.resize)
 
 

@@ -1,4 +1,4 @@
-"""What is examined of a sweep's trials after the search, and the run of it on the lanes."""
+"""Final checks after the search: latencies measured again, scores on the test split."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 
 LATENCY = "latency_ms"
 PER_TRIAL: tuple[FinalCheckKind, ...] = ("test",)
-"""Checks that take a trial each, after the latencies, which decide who is on the front."""
+"""Checks of single trials; they follow the latencies, which determine the front."""
 NARROW = 0.15
-"""Share by which a latency may be too high in a sound measurement. Repeated ones of one network on
-a shared machine differed by up to 10 %."""
+"""Largest relative error of an undisturbed latency. Repeated measurements of one network on a shared
+machine differed by up to 10 %."""
 NARROW_DISTURBED = 0.5
-"""The same for a disturbed measurement: CPU times under load were up to 1.6 times too high."""
+"""The same for a disturbed latency: under load, latencies were up to 1.6 times as high."""
 DOING: dict[FinalCheckKind, str] = {
     "latency": "measuring latencies again by turns",
     "test": "scoring on the test split",
 }
-"""What a check does, for a line of progress."""
+"""Progress text of each check."""
 
 
 def front_members(records: SweepRecords, objectives: Sequence[Objective]) -> tuple[str, ...]:
-    """Return the complete trials that no other one dominates, in order of proposal."""
+    """Return the complete trials of the Pareto front, in order of proposal."""
     complete = records.complete
     points = [[finite_value(trial, each.name) for each in objectives] for trial in complete]
     ranks = non_dominated_ranks(points, objectives)
@@ -60,30 +60,30 @@ def front_members(records: SweepRecords, objectives: Sequence[Objective]) -> tup
 
 
 def contenders(records: SweepRecords, objectives: Sequence[Objective]) -> tuple[str, ...]:
-    """Return the members of the front and the complete trials that they beat narrowly.
+    """Return the front and the complete trials that may belong to it.
 
-    A trial is beaten narrowly if it would be on the front with a latency as low as the uncertainty
-    of its measurement allows. One that was measured again counts as it is.
+    A trial may belong to the front if it would with the lowest latency that the error of its
+    measurement allows. A latency that was measured again has no error.
     """
     front = front_members(records, objectives)
-    found = []
+    chosen = []
     for trial in records.complete:
         if trial.trial_id in front:
-            found.append(trial.trial_id)
+            chosen.append(trial.trial_id)
         elif LATENCY in trial.metrics and "latency" not in trial.examinations:
             slack = NARROW if trial.metrics.get(UNDISTURBED, 1.0) == 1.0 else NARROW_DISTURBED
             lower = {**trial.metrics, LATENCY: trial.metrics[LATENCY] * (1 - slack)}
             others = [each for each in records.trials if each.trial_id in front]
-            hopeful = replace(records, trials=(*others, replace(trial, metrics=lower)))
-            if trial.trial_id in front_members(hopeful, objectives):
-                found.append(trial.trial_id)
-    return tuple(found)
+            optimistic = replace(records, trials=(*others, replace(trial, metrics=lower)))
+            if trial.trial_id in front_members(optimistic, objectives):
+                chosen.append(trial.trial_id)
+    return tuple(chosen)
 
 
 def due_checks(kind: FinalCheckKind, spec: SweepSpec, records: SweepRecords) -> tuple[str, ...]:
-    """Return the trials that a finished search still has to examine for ``kind``, in order.
+    """Return the trials that the check ``kind`` is due for after a finished search, in order.
 
-    A trial whose examination failed is due again.
+    A failed check is due again.
     """
     match kind:
         case "latency":
@@ -108,40 +108,40 @@ def due_checks(kind: FinalCheckKind, spec: SweepSpec, records: SweepRecords) -> 
 
 
 def any_due(spec: SweepSpec, records: SweepRecords) -> bool:
-    """Whether a finished search leaves anything to examine."""
+    """Whether any check is due after a finished search."""
     return any(due_checks(kind, spec, records) for kind in FINAL_CHECK_KINDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinalChecks:
-    """Runs the checks that are due, one after the other, each recorded as it ends."""
+    """Runs the due checks one after the other and records each result."""
 
     spec: SweepSpec
-    """The sweep, whose search is over."""
+    """Spec of the sweep."""
     folder: SweepFolder
-    """Its folder."""
+    """Folder of the sweep."""
     ledger: Ledger
-    """Its ledger, which tells what is still to do and keeps what is found."""
+    """Ledger of the sweep; receives the results."""
     clock: Callable[[], float]
-    """Seconds since the sweep began."""
+    """Returns the seconds since the start of the sweep."""
     hooks: RunHooks
-    """How the caller follows and steers the run."""
+    """Progress callbacks, listeners and the request to stop."""
     num_classes: int
     """Classes of the data set, >= 2."""
 
     def due(self) -> bool:
-        """Whether there is anything to examine."""
+        """Whether any check is due."""
         return any_due(self.spec, self._records())
 
     def run(self, pool: LanePool) -> bool:
-        """Run every check that is due on the lanes; return whether none was left out.
+        """Run every due check on the lanes; return False if a stop left some out.
 
-        A check that fails is recorded with its reason and leaves the others as they are.
+        A failed check is recorded with its reason and does not affect the others.
         """
         if not self._measure_again(pool):
             return False
         for kind in PER_TRIAL:
-            trials = due_checks(kind, self.spec, self._records())  # of the figures as they are now
+            trials = due_checks(kind, self.spec, self._records())  # from the current figures
             for number, trial_id in enumerate(trials, start=1):
                 if self.hooks.stop_requested() or pool.lost:
                     return False
@@ -157,27 +157,25 @@ class FinalChecks:
         return True
 
     def _measure_again(self, pool: LanePool) -> bool:
-        """Measure the latencies that are due; return whether none was left out.
+        """Measure the due latencies; return False if a stop left some out.
 
-        Figures of one round may bring other trials onto the front, which are measured next.
+        New latencies may add trials to the front, which are measured in the next round.
         """
         tried: set[str] = set()
-        while due := [
-            t for t in due_checks("latency", self.spec, self._records()) if t not in tried
-        ]:
+        while due := self._latencies_due(tried):
             if self.hooks.stop_requested() or pool.lost:
                 return False
             self.hooks.stage(f"{DOING['latency']}: {', '.join(due)}")
-            found: dict[str, Profiled] = {}
+            profiles: dict[str, Profiled] = {}
             done = pool.run(
                 self._latency_task(due),
-                on_message=lambda message: _collect(found, message),  # noqa: B023 - run returns first
+                on_message=lambda message: _collect(profiles, message),  # noqa: B023 - run returns first
                 stop_requested=self.hooks.stop_requested,
             )
             if done.state not in {"complete", "failed"}:
                 return False
             for trial_id in due:
-                self._record_latency(trial_id, found.get(trial_id), done.reason)
+                self._record_latency(trial_id, profiles.get(trial_id), done.reason)
             tried |= set(due)
         return True
 
@@ -193,11 +191,11 @@ class FinalChecks:
             num_classes=self.num_classes,
         )
 
-    def _record_latency(self, trial_id: str, found: Profiled | None, reason: str) -> None:
-        metrics = {} if found is None else dict(found.metrics)
-        details = {} if found is None else dict(found.details)
+    def _record_latency(self, trial_id: str, profile: Profiled | None, reason: str) -> None:
+        metrics = {} if profile is None else dict(profile.metrics)
+        details = {} if profile is None else dict(profile.details)
         details.pop(TRIAL, None)
-        why = str(details.pop(REASON, "")) or ("" if metrics else reason or "no reason is known")
+        why = str(details.pop(REASON, "")) or ("" if metrics else reason or "unknown reason")
         broken = [
             f"{each.metric} = {metrics[each.metric]:g}, measured again, breaks {each}"
             for each in self.spec.constraints
@@ -216,7 +214,7 @@ class FinalChecks:
         )
 
     def failures(self) -> tuple[str, ...]:
-        """Return each check that failed, with its reason."""
+        """Return the failed checks with their reasons."""
         return failures(self._records())
 
     def _records(self) -> SweepRecords:
@@ -239,7 +237,7 @@ class FinalChecks:
             trial_id=trial_id,
             kind=kind,
             metrics={} if failed else dict(done.metrics),
-            reason=(done.reason or "no reason is known") if failed else "",
+            reason=(done.reason or "unknown reason") if failed else "",
             seconds=self.clock(),
         )
         self._append(event)
@@ -252,7 +250,7 @@ class FinalChecks:
 
 
 def failures(records: SweepRecords) -> tuple[str, ...]:
-    """Return each check that failed, with its reason."""
+    """Return the failed checks with their reasons."""
     return tuple(
         f"{trial.trial_id}: {DOING[kind]} failed: {trial.examinations[kind].reason}"
         for trial in records.trials
@@ -262,10 +260,10 @@ def failures(records: SweepRecords) -> tuple[str, ...]:
 
 
 def _ignore(_: TrialMessage) -> None:
-    """Pass over a message: a check reports nothing but its end, and lost lanes start it again."""
+    """Ignore a message: only the result of a check matters, and a lost lane repeats the check."""
 
 
-def _collect(found: dict[str, Profiled], message: TrialMessage) -> None:
-    """Keep the figures of a trial by its identity."""
+def _collect(profiles: dict[str, Profiled], message: TrialMessage) -> None:
+    """Store the figures of a trial by its id."""
     if isinstance(message, Profiled):
-        found[str(message.details[TRIAL])] = message
+        profiles[str(message.details[TRIAL])] = message

@@ -199,7 +199,7 @@ def test_any_command_line_ends_with_a_message(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data(), verb=st.sampled_from(sorted(BROKEN)))
-def test_what_cannot_be_done_is_said_before_anything_is_written(
+def test_impossible_requests_fail_before_anything_is_written(
     data: st.DataObject, verb: tuple[str, ...], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = verb not in {("simulate",), ("papers",), ("doctor",)}

@@ -34,7 +34,7 @@ def test_a_sweep_whose_driver_and_ray_are_killed_ends_as_if_nothing_had_happened
     assert found["leaked shared memory"] == []
 
 
-def test_stops_in_the_middle_of_an_epoch_leave_nothing_behind(folder: Path) -> None:
+def test_stops_within_an_epoch_leak_no_process_and_no_memory(folder: Path) -> None:
     found = faults.stops(folder, count=6)
     assert found["ended as stopped"] == 6
     assert found["lanes that died"] == []
@@ -86,7 +86,7 @@ def test_workers_of_a_killed_driver_do_not_write_into_the_next_ones_trials(folde
 
 
 @pytest.mark.long
-def test_actors_that_are_killed_are_replaced_or_end_the_driver_in_words(folder: Path) -> None:
+def test_killed_actors_are_replaced_or_end_the_driver_with_one_message(folder: Path) -> None:
     found = cluster_faults.actors(folder)
     assert found["findings"] == []
     assert found["survived"] == ["LaneTrial", "TrainController"]
@@ -108,7 +108,7 @@ def tmpfs(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_full_disk_ends_a_sweep_that_room_lets_go_on(folder: Path, tmpfs: None) -> None:
+def test_a_full_disk_ends_a_sweep_that_resumes_with_free_space(folder: Path, tmpfs: None) -> None:
     del tmpfs
     found = faults.disk(folder)
     assert found["findings"] == []

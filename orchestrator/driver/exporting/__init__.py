@@ -1,1 +1,1 @@
-"""Exporting: what a sweep's best trials leave to be deployed."""
+"""Export of deployable artifacts."""

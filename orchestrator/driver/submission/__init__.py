@@ -1,1 +1,1 @@
-"""Sweeps that are driven on a cluster rather than here."""
+"""Submission of sweeps to a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The files that go to a cluster with a sweep."""
+"""Packs the code that is sent to a cluster."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackedCode:
-    """A folder that is ready to be sent."""
+    """A folder with the code to send."""
 
     folder: Path
-    """Where it is on this machine."""
+    """Path of the folder."""
     files: int
-    """Number of its files, >= 1."""
+    """Number of files, >= 1."""
     size: int
-    """Their size, bytes."""
+    """Size of the files, bytes."""
     digest: str
-    """First 12 hexadecimal digits of the SHA-256 of their names with their contents."""
+    """First 12 hexadecimal digits of the SHA-256 of names and contents."""
 
 
 def pack_code(into: Path, spec_text: str | None) -> PackedCode:
-    """Return the code that runs now, copied to ``into`` with the locked environment and the spec.
+    """Copy the running code, the locked packages and the spec to ``into``.
 
     Args:
         into: Empty folder; the caller removes it.
-        spec_text: The spec; None where the cluster has it already.
+        spec_text: The spec; None if the cluster has it already.
     """
     root = Path(__file__).parents[3]
     for name in PACKAGES:
@@ -41,28 +41,28 @@ def pack_code(into: Path, spec_text: str | None) -> PackedCode:
     (into / LOCK).write_text(locked_environment(root), encoding="utf-8")
     if spec_text is not None:
         (into / SPEC).write_text(spec_text, encoding="utf-8")
-    found = sorted(path for path in into.rglob("*") if path.is_file())
-    seen = hashlib.sha256()
-    for path in found:
+    files = sorted(path for path in into.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in files:
         content = path.read_bytes()
-        seen.update(f"{path.relative_to(into)}\0{len(content)}\0".encode())
-        seen.update(content)
+        digest.update(f"{path.relative_to(into)}\0{len(content)}\0".encode())
+        digest.update(content)
     return PackedCode(
         folder=into,
-        files=len(found),
-        size=sum(path.stat().st_size for path in found),
-        digest=seen.hexdigest()[:12],
+        files=len(files),
+        size=sum(path.stat().st_size for path in files),
+        digest=digest.hexdigest()[:12],
     )
 
 
 def locked_environment(root: Path) -> str:
-    """Return one ``name==version`` per line: the lock file at ``root``, else what is installed."""
+    """Return ``name==version`` lines: the lock file at ``root``, else the installed packages."""
     lock = root / LOCK
     if lock.is_file():
         return lock.read_text(encoding="utf-8")
-    found = {
+    installed = {
         f"{each.name}=={each.version}"
         for each in importlib.metadata.distributions()
         if each.name and each.name.lower() != "segsweep"
     }
-    return "".join(f"{line}\n" for line in sorted(found, key=str.lower))
+    return "".join(f"{line}\n" for line in sorted(installed, key=str.lower))

@@ -1,4 +1,4 @@
-"""The environment that a sweep was submitted with, read from its job."""
+"""The Python environment of a sweep's job."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MODULE = " -m orchestrator."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEnvironment:
-    """How a job starts Python."""
+    """Python, image and variables of a job."""
 
     python: str
-    """Beginning of its command line."""
+    """Beginning of the command line."""
     image: str | None = None
-    """Container image of its processes; None: as the nodes are."""
+    """Container image; None runs on the nodes directly."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Variables of its processes; values may be secret."""
+    """Environment variables; values may be secret."""
 
 
 INSTALLED = JobEnvironment(python=python_of("installed"))
@@ -34,7 +34,7 @@ LOCKED = JobEnvironment(python=python_of("locked"))
 
 
 def environment_of(job: Job) -> JobEnvironment | None:
-    """Return the environment of a sweep's job; None where its command starts no Python of ours."""
+    """Return the environment of a job; None if its command does not start our code."""
     python, ours, _ = job.command.partition(_MODULE)
     if not ours:
         return None
@@ -42,7 +42,7 @@ def environment_of(job: Job) -> JobEnvironment | None:
 
 
 def as_submitted(settings: JobSettings, job: Job) -> JobSettings:
-    """Return the settings with the Python and the image that the sweep's earlier job had."""
+    """Return the settings with the Python and the image of the sweep's earlier job."""
     before = environment_of(job)
     if before is None:
         return settings
@@ -51,10 +51,10 @@ def as_submitted(settings: JobSettings, job: Job) -> JobSettings:
 
 
 def environments_for_probe(jobs: Iterable[Job]) -> list[JobEnvironment]:
-    """Return the environments to look at a cluster with, in the order they are tried.
+    """Return the environments to examine a cluster with, in order of preference.
 
-    First that of a sweep which runs, else of the last one that did not fail, else of the last one;
-    then the nodes' own Python, then the locked packages.
+    First that of a running sweep, else of the last one that did not fail, else of the last one.
+    Then the Python of the nodes, then the locked packages.
 
     Args:
         jobs: All jobs of the cluster.

@@ -1,4 +1,4 @@
-"""What a user reads of a job that failed: the cause, the remedy and the end of the log."""
+"""Messages for failed jobs: cause, remedy and end of the log."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from cluster.jobs.request import Job
 
 _PUBLIC = frozenset({COMMIT_VARIABLE, STORAGE_VARIABLE})
-"""Variables that every submission sets; their values are in the plan."""
+"""Variables that every submission sets; their values are not secret."""
 _REMEDIES = {
-    "uv": "install uv there (https://docs.astral.sh/uv), or give --installed to take the Python "
-    "packages that the nodes have",
+    "uv": "install uv there (https://docs.astral.sh/uv), or give --installed to use the Python "
+    "packages of the nodes",
     "python": "start Ray there with the folder of its Python on the PATH, or give --locked if the "
     "nodes have uv",
 }
 
 
 def failure(job: Job, log: str = "") -> str:
-    """Return in one line why a job failed and what to do; '' if Ray reports nothing.
+    """Return why a job failed and what to do, in one line; empty if Ray reports nothing.
 
     Args:
         job: The job.
-        log: All that it wrote; '' takes what Ray's message has of it.
+        log: Its log; empty uses the part in Ray's message.
     """
     program = missing_program(job.command, log or job.message)
     if program not in _REMEDIES:
@@ -37,7 +37,7 @@ def failure(job: Job, log: str = "") -> str:
 
 
 def failure_with_log(job: Job, log: str) -> str:
-    """Return why a job failed, then the end of its log."""
+    """Return why a job failed, with the end of its log."""
     kind = f" ({job.error_type})" if job.error_type else ""
     head = f"job {job.job_id} failed{kind}: {failure(job, log) or 'Ray reports no reason'}"
     quoted = _end_of(job, log)
@@ -45,12 +45,12 @@ def failure_with_log(job: Job, log: str) -> str:
 
 
 def last_line(job: Job, log: str) -> str:
-    """Return the last line that a job wrote."""
+    """Return the last line of a job's log."""
     return next(iter(_end_of(job, log, 1)), "nothing written yet")
 
 
 def _end_of(job: Job, log: str, lines: int = LOG_LINES) -> list[str]:
-    """Return the last lines; secrets are hidden before a line is cut, which may cut one in two."""
+    """Return the last lines; secrets are redacted first, because cutting could split one."""
     return log_end(_without_secrets(job, log[-LOG_CHARACTERS:]), lines)
 
 

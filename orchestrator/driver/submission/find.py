@@ -1,4 +1,4 @@
-"""Which job of a cluster a name means."""
+"""Finds the job of a sweep on a cluster."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 class UnknownSubmissionError(ValueError):
-    """No submission of that name is on the cluster."""
+    """The cluster has no such submission."""
 
 
 def sweep_jobs(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs that drive a sweep, the one begun last first."""
-    found = [job for job in jobs if SWEEP in job.labels]
-    return sorted(found, key=lambda job: (job.started or 0.0, job.job_id), reverse=True)
+    """Return the jobs of sweeps, the latest first."""
+    of_sweeps = [job for job in jobs if SWEEP in job.labels]
+    return sorted(of_sweeps, key=lambda job: (job.started or 0.0, job.job_id), reverse=True)
 
 
 def find_job(jobs: Iterable[Job], name: str | None) -> Job:
-    """Return the last job of the sweep called ``name``, or the job called so.
+    """Return the last job of the sweep ``name``, or the job ``name``.
 
     Args:
         jobs: All jobs of the cluster.
-        name: Id of a sweep or of a job, or a beginning that only one sweep has; None takes the
-            job begun last.
+        name: Id of a sweep or of a job, or a unique prefix of a sweep's id; None is the latest
+            job.
 
     Raises:
-        UnknownSubmissionError: there is none, or several sweeps begin so.
+        UnknownSubmissionError: there is none, or the prefix is ambiguous.
     """
     ours = sweep_jobs(jobs)
     if not ours:
         raise UnknownSubmissionError(
-            "no sweep was submitted to this cluster; do so with 'segsweep submit SPEC'"
+            "no sweep was submitted to this cluster; submit one with 'segsweep submit SPEC'"
         )
     if name is None:
         return ours[0]
@@ -53,10 +53,10 @@ def find_job(jobs: Iterable[Job], name: str | None) -> Job:
 
 
 def next_again(jobs: Iterable[Job], sweep_id: str) -> int:
-    """Return the place of a further submission of the sweep, >= 1.
+    """Return the number of the next resubmission of the sweep, >= 1.
 
     Raises:
-        UnknownSubmissionError: the last one is not over yet.
+        UnknownSubmissionError: its last job is still running.
     """
     of_it = [job for job in sweep_jobs(jobs) if job.labels[SWEEP] == sweep_id]
     running = [job for job in of_it if not job.over]

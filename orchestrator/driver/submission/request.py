@@ -1,4 +1,4 @@
-"""A sweep on a cluster as one value, before anything is sent."""
+"""Builds the request that submits a sweep, as a value."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
 
 Environment: TypeAlias = Literal["locked", "installed"]
-"""Python of the job: the locked packages, which uv installs on each node, or what nodes have."""
+"""Python packages of the job: locked, installed by uv on each node, or those of the nodes."""
 
 SWEEP = "segsweep.sweep"
-"""Label that holds the sweep's id."""
+"""Job label: id of the sweep."""
 STORAGE = "segsweep.storage"
-"""Label that holds the sweep's storage root on the cluster."""
+"""Job label: storage root of the sweep on the cluster."""
 
 _CLI = "orchestrator.cli.main"
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-"""Python that the cluster must have too, as Ray sends it pickles."""
+"""Python version of the cluster; it must be ours, because Ray exchanges pickles."""
 _PYTHON: Mapping[Environment, str] = {
     "locked": f"uv run --no-project --python {_VERSION} --with-requirements {LOCK} python",
     "installed": "python",
@@ -39,39 +39,39 @@ _PYTHON: Mapping[Environment, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobSettings:
-    """How the processes of a job are set up."""
+    """Settings of a job's processes."""
 
     environment: Environment = "locked"
-    """Their Python packages."""
+    """Python packages."""
     image: str | None = None
-    """Container image they run in; the packages are then those of the image."""
+    """Container image, which then provides the packages; None runs on the nodes."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Further variables of theirs."""
+    """Additional environment variables."""
     commit: str | None = None
-    """Commit of the code that is sent; None where it is not known."""
+    """Commit of the code; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """A sweep that is to be driven on a cluster."""
+    """The submission of a sweep."""
 
     sweep_id: str
-    """The sweep's identity there."""
+    """Id of the sweep."""
     storage: str
-    """Storage root there, a folder that all nodes see."""
+    """Storage root on the cluster, a folder that all nodes mount."""
     request: JobRequest
-    """What is sent."""
+    """Request to the Jobs server."""
 
 
 def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
-    """Return the spec as it runs on a cluster: on its Ray, with files where all nodes see them.
+    """Return the spec as it runs on a cluster.
 
     Args:
-        spec: As it was read here.
-        storage: Storage root there; None takes the spec's own.
+        spec: Spec as read on this machine.
+        storage: Storage root on the cluster; None uses the spec's.
 
     Raises:
-        SpecError: no folder is named, or a place is named that means another one there.
+        SpecError: the storage root is missing or relative, or an address is local to this machine.
     """
     root = storage or spec.storage.root
     faults = []
@@ -79,14 +79,14 @@ def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
         faults.append(
             Fault(
                 "storage.root",
-                "must name a folder that every node of the cluster sees; give --storage FOLDER",
+                "must be a folder that every node of the cluster mounts; give --storage FOLDER",
             )
         )
     if not Path(root).is_absolute():
         faults.append(
             Fault(
                 "storage.root",
-                f"must be an absolute path, got {root!r}; an object store is storage.mirror",
+                f"must be an absolute path, got {root!r}; set object stores as storage.mirror",
             )
         )
     if spec.tracking.uri and any(
@@ -95,7 +95,7 @@ def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
         faults.append(
             Fault(
                 "tracking.uri",
-                f"must be an address that the cluster reaches, got {spec.tracking.uri!r}",
+                f"must be an address that the cluster can reach, got {spec.tracking.uri!r}",
             )
         )
     if faults:
@@ -108,12 +108,12 @@ def for_cluster(spec: SweepSpec, storage: str | None) -> SweepSpec:
 
 
 def python_of(environment: Environment) -> str:
-    """Return the beginning of a command line that runs Python in an environment."""
+    """Return the beginning of a command line that starts Python in an environment."""
     return _PYTHON[environment]
 
 
 def python_text(command: str) -> str:
-    """Return where the Python packages of a command line come from, in words."""
+    """Return the source of a command's Python packages as text."""
     return "locked, by uv" if command.startswith("uv ") else "that of the nodes"
 
 
@@ -126,18 +126,18 @@ def make_submission(
     again: int = 0,
     mirror: str | None = None,
 ) -> Submission:
-    """Return what is sent for a sweep.
+    """Return the submission of a sweep.
 
-    A first submission is a command that begins the sweep, or goes on with it where it has begun:
-    run again after the loss of the head, it resumes. A further one is found by the sweep's id too.
+    The first submission runs ``segsweep run --id``, which starts the sweep or resumes it, so Ray
+    can repeat the command after the loss of the head. Later submissions run ``segsweep resume``.
 
     Args:
-        sweep_id: The sweep's identity.
+        sweep_id: Id of the sweep.
         storage: Storage root on the cluster.
-        working_dir: The packed code.
-        settings: How the job's processes are set up.
-        again: 0 for the first submission of the sweep, else its place among the further ones.
-        mirror: Object store that a further submission fetches the sweep from; None: it is there.
+        working_dir: Folder of the packed code.
+        settings: Settings of the job's processes.
+        again: 0 for the first submission of the sweep, else the number of the resubmission.
+        mirror: Object store to download the sweep from; None if it is in the storage root.
     """
     python = python_of("installed" if settings.image else settings.environment)
     resume = ["resume", sweep_id, "--storage", storage]

@@ -108,7 +108,7 @@ def test_data_that_cannot_teach_ends_every_verb_at_once(
     assert "Traceback" not in outcome.err
 
 
-def test_a_submission_of_data_elsewhere_says_where_it_is_checked(
+def test_a_submission_of_remote_data_reports_where_it_is_checked(
     segsweep: Callable[..., Outcome], spec: Path
 ) -> None:
     elsewhere = ("--set", "data.root=/no/such/place")

@@ -7,7 +7,7 @@ from orchestrator.cli.docs import manual
 MANUAL = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
-def test_the_manual_is_what_the_help_says() -> None:
+def test_the_manual_equals_the_help_texts() -> None:
     assert MANUAL.read_text(encoding="utf-8") == manual(), (
         "docs/cli.md is out of date; run python -m orchestrator.cli.docs > docs/cli.md"
     )

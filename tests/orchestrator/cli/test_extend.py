@@ -65,7 +65,7 @@ def test_a_model_learns_a_class_from_the_command_line(given: list[str], tmp_path
 
 
 @pytest.mark.slow
-def test_what_cannot_be_learnt_is_said_in_a_line(given: list[str]) -> None:
+def test_unusable_classes_are_reported_in_one_line(given: list[str]) -> None:
     given[given.index("--new-classes") + 1] = "unicorn"
     with pytest.raises(CliError, match="the new data has no class unicorn"):
         CliRunner().invoke(app, given, catch_exceptions=False)

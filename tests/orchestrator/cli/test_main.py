@@ -71,7 +71,7 @@ def test_an_error_of_ours_is_short_and_has_a_log(
     assert "Traceback" in log.read_text()
 
 
-def test_a_password_on_the_command_line_is_never_repeated(
+def test_a_password_on_the_command_line_is_never_printed(
     segsweep: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     for words in (

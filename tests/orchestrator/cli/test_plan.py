@@ -97,7 +97,7 @@ def trained(
 
 
 @pytest.mark.slow
-def test_sweeps_of_other_machines_are_known_by_mlflow(
+def test_sweeps_of_other_machines_are_read_from_mlflow(
     segsweep: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     spec = load_spec(overrides=[value for value in SMALL if value != "--set"])
@@ -140,7 +140,7 @@ def test_sweeps_of_other_machines_are_known_by_mlflow(
 
 
 @pytest.mark.slow
-def test_a_tracking_store_that_does_not_answer_is_told(segsweep: Callable[..., Outcome]) -> None:
+def test_an_unavailable_tracking_store_is_reported(segsweep: Callable[..., Outcome]) -> None:
     store = f"tracking.uri=http://127.0.0.1:{free_port()}"
     away = (*SMALL, "--set", store, "--cpus", "1", "--jobs", "1")
     told = segsweep("plan", *away)

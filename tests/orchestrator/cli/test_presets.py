@@ -26,7 +26,7 @@ def test_one_is_shown_whole(segsweep: Callable[..., Outcome], name: str) -> None
     assert "backbone" in segsweep("presets", name).out
 
 
-def test_an_unknown_one_is_the_users_fault(segsweep: Callable[..., Outcome]) -> None:
+def test_an_unknown_preset_is_a_user_error(segsweep: Callable[..., Outcome]) -> None:
     outcome = segsweep("presets", "kin")
     assert outcome.code == 2
     assert "did you mean 'kim'" in outcome.err

@@ -48,7 +48,9 @@ def test_json_without_a_forward_pass(segsweep: Callable[..., Outcome]) -> None:
     assert cost["measured"] is None
 
 
-def test_latency_says_how_it_was_measured(segsweep: Callable[..., Outcome]) -> None:
+def test_latency_comes_with_the_settings_of_its_measurement(
+    segsweep: Callable[..., Outcome],
+) -> None:
     outcome = segsweep(
         "profile", *SMALL, "--json", "--set", "target={repeats: 2, warmup: 0, rounds: 1}"
     )

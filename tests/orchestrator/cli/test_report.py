@@ -40,7 +40,7 @@ def test_text_shows_the_front_and_writes_the_files(
     assert all(str(finished.report / name) in outcome.out for name in names)
 
 
-def test_an_unknown_sweep_is_the_users_fault(
+def test_an_unknown_sweep_is_a_user_error(
     segsweep: Callable[..., Outcome], finished: SweepFolder
 ) -> None:
     outcome = segsweep("report", "other")
@@ -48,7 +48,7 @@ def test_an_unknown_sweep_is_the_users_fault(
     assert finished.sweep_id in outcome.err
 
 
-def test_no_sweep_at_all_says_how_to_start(segsweep: Callable[..., Outcome]) -> None:
+def test_no_sweep_prints_the_command_to_run_one(segsweep: Callable[..., Outcome]) -> None:
     outcome = segsweep("report")
     assert outcome.code == 2
     assert "segsweep run" in outcome.err

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from orchestrator.ledger.folders import find_sweep
 
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.orchestrator.cli.conftest import Outcome
 
+ROOT = Path(__file__).parents[3]
 TINY = tuple(
     word
     for setting in (
@@ -208,3 +214,44 @@ def _sweep_runs(root: Path) -> list[Any]:
     found = client.search_experiments()
     runs = client.search_runs([each.experiment_id for each in found])
     return [run for run in runs if "dataset.warnings" in run.data.tags]
+
+
+@pytest.mark.e2e
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_run_in_ascii_escapes_class_names(tmp_path: Path) -> None:
+    """A real process, whose encoding comes from the environment."""
+    rng = np.random.default_rng(0)
+    for split, labels in (("train", 3), ("val", 2)):  # the last class is missing in val
+        for kind, shape, values in (("images", (64, 96, 3), 256), ("masks", (64, 96), labels)):
+            folder = tmp_path / "set" / kind / split
+            folder.mkdir(parents=True)
+            for number in range(4):
+                pixels = rng.integers(0, values, shape, dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    settings = {
+        "data.format": "folder",
+        "data.root": str(tmp_path / "set"),
+        "data.class_names": "[road, sky, Straße]",
+        "budget.trials": "1",
+    }
+    words = [
+        *TINY,
+        *(word for name, value in settings.items() for word in ("--set", f"{name}={value}")),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli.main", "run", *words],
+        capture_output=True,
+        check=False,
+        env={
+            **os.environ,
+            "PYTHONIOENCODING": "ascii",
+            "PYTHONPATH": str(ROOT),
+            "SEGSWEEP_STORAGE": str(tmp_path / "runs"),
+        },
+    )
+    err = done.stderr.decode("ascii")
+    assert done.returncode == 0, err
+    assert "warning: " in err
+    assert "Stra\\xdfe" in err
+    assert "t00000" in done.stdout.decode("ascii")

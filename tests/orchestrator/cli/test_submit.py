@@ -80,7 +80,7 @@ def test_the_plan_names_the_environment_of_the_job(
         (("stop", "night"), "no cluster was named"),
     ],
 )
-def test_what_is_missing_is_said(
+def test_missing_options_are_reported(
     segsweep: Callable[..., Outcome], arguments: tuple[str, ...], words: str
 ) -> None:
     outcome = segsweep(*arguments)

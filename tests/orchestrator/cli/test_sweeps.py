@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.orchestrator.cli.conftest import Outcome
 
 
-def test_none_says_how_to_start(segsweep: Callable[..., Outcome]) -> None:
+def test_an_empty_list_prints_the_command_to_run_a_sweep(segsweep: Callable[..., Outcome]) -> None:
     outcome = segsweep("list")
     assert outcome.code == 0
     assert "segsweep run" in outcome.out

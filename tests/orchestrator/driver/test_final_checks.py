@@ -148,7 +148,7 @@ def test_every_member_is_scored_and_recorded_apart_from_what_a_search_reads(ledg
     assert len(pool.tasks) == len(FRONT)
 
 
-def test_a_stopped_run_leaves_the_remaining_ones_to_the_next(ledger: Ledger) -> None:
+def test_a_stopped_run_keeps_the_remaining_checks_due(ledger: Ledger) -> None:
     first, second = Pool(stop_after=2), Pool()
     assert not run(ledger, first)
     assert run(ledger, second)
@@ -157,7 +157,7 @@ def test_a_stopped_run_leaves_the_remaining_ones_to_the_next(ledger: Ledger) -> 
     ]
 
 
-def test_a_failure_is_named_and_leaves_the_others_as_they_are(ledger: Ledger) -> None:
+def test_a_failed_check_is_reported_and_the_others_run(ledger: Ledger) -> None:
     pool = Pool(failing=("t1/test",))
     assert run(ledger, pool)
     records = fold(event for _, event in ledger.events())
@@ -165,7 +165,7 @@ def test_a_failure_is_named_and_leaves_the_others_as_they_are(ledger: Ledger) ->
     assert [t.trial_id for t in records.trials if t.examinations] == list(FRONT)
 
 
-def test_lanes_that_are_lost_leave_the_rest_to_a_resume(ledger: Ledger) -> None:
+def test_lost_lanes_keep_the_remaining_checks_due(ledger: Ledger) -> None:
     pool = Pool(lost=True)
     assert not run(ledger, pool)
     assert not pool.tasks

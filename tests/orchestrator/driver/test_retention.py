@@ -44,7 +44,7 @@ outcomes = st.lists(
 
 
 @given(outcomes=outcomes, budget=st.integers(0, 100), data=st.data())
-def test_only_what_is_over_and_dominated_goes_and_no_more_than_needed(
+def test_only_ended_dominated_trials_lose_weights_and_no_more_than_needed(
     outcomes: list[tuple[TrialState | None, float, int]], budget: int, data: st.DataObject
 ) -> None:
     events = [e for n, (s, miou, flops) in enumerate(outcomes) for e in trial(n, s, miou, flops)]
@@ -78,7 +78,7 @@ def weights(folder: Path, name: str) -> None:
     (folder / name / "class_iou.json").write_text("{}")
 
 
-def test_weights_go_when_their_copy_is_in_mlflow(
+def test_weights_are_removed_after_their_event_is_in_mlflow(
     publish: Callable[..., None], tmp_path: Path
 ) -> None:
     copied = 0
@@ -99,7 +99,7 @@ def test_weights_go_when_their_copy_is_in_mlflow(
     assert (tmp_path / "t1" / "best.safetensors").exists()
 
 
-def test_a_budget_that_the_front_breaks_is_told(
+def test_a_budget_that_the_front_exceeds_is_reported(
     publish: Callable[..., None], tmp_path: Path
 ) -> None:
     retention = Retention(tmp_path, OBJECTIVES, budget_gb=0.0001, copied=lambda: 99)
@@ -111,7 +111,7 @@ def test_a_budget_that_the_front_breaks_is_told(
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
-def test_a_trial_that_was_not_completed_goes_first(
+def test_incomplete_trials_lose_their_weights_first(
     publish: Callable[..., None], tmp_path: Path, state: TrialState
 ) -> None:
     retention = Retention(tmp_path, OBJECTIVES, budget_gb=0.0013, copied=lambda: 99)

@@ -16,7 +16,7 @@ def test_only_limits_that_are_set_become_constraints() -> None:
     ]
 
 
-def test_a_figure_that_is_missing_or_no_number_keeps_no_bound() -> None:
+def test_a_missing_or_nan_figure_breaks_its_bound() -> None:
     bounds = Limits(max_latency_ms=20, min_miou=0.4).constraints()
     assert broken_bounds({"latency_ms": 20.0, "miou": 0.4}, bounds) == []
     assert broken_bounds({"latency_ms": math.nan}, bounds) == [

@@ -81,7 +81,7 @@ def test_a_trial_can_be_named_even_behind_the_front(make_report: Make) -> None:
     assert "dominates it" in choice.reason
 
 
-def test_what_cannot_be_promoted_says_why(make_report: Make) -> None:
+def test_trials_that_cannot_be_promoted_raise_with_the_reason(make_report: Make) -> None:
     report = make_report(0)
     with pytest.raises(NoCandidateError, match="has no trial 't9'; complete are t0"):
         choose(report, trial_id="t9")

@@ -24,7 +24,7 @@ def plan_of(report: SweepReport, champion: ModelVersion | None = None) -> Promot
     )
 
 
-def test_a_plan_says_which_trial_why_and_what_it_replaces(
+def test_a_plan_shows_trial_reason_and_replaced_version(
     make_report: Callable[..., SweepReport],
 ) -> None:
     report = make_report()
@@ -50,6 +50,6 @@ def test_the_same_trial_is_not_promoted_twice(make_report: Callable[..., SweepRe
     assert "the model has no champion yet" in "\n".join(plan_of(report).lines())
 
 
-def test_figures_that_are_not_known_are_left_out() -> None:
+def test_unknown_figures_are_omitted() -> None:
     assert figures_text({"flops": 2e9}) == "FLOPs (G) 2.000"
     assert figures_text({}) == "no figures"

@@ -141,7 +141,7 @@ def test_a_sound_trial_becomes_champion_with_its_evidence(
     assert {"promotion.json", "requirements.txt", "input_example.json", "MLmodel"} <= files
 
 
-def test_a_script_that_knows_only_mlflow_finds_the_front_and_predicts_the_same_mask(
+def test_a_script_with_mlflow_alone_predicts_the_same_mask(
     sweep: SmallSweep, champion: Promotion, picture: Path, tmp_path: Path
 ) -> None:
     assert champion.promoted
@@ -172,7 +172,9 @@ def test_a_script_that_knows_only_mlflow_finds_the_front_and_predicts_the_same_m
     assert (out / "shares.csv").read_text().startswith(f"image,{model.class_names[0]}")
 
 
-def test_the_model_says_what_it_takes(sweep: SmallSweep, champion: Promotion) -> None:
+def test_the_model_has_signature_example_and_metadata(
+    sweep: SmallSweep, champion: Promotion
+) -> None:
     assert champion.version is not None
     with global_store(sweep.registry.uri):
         from mlflow.models import Model
@@ -184,7 +186,7 @@ def test_the_model_says_what_it_takes(sweep: SmallSweep, champion: Promotion) ->
 
 
 @pytest.mark.parametrize("gate", ["miou", "constraints", "digest"])
-def test_a_failed_gate_says_both_figures_and_moves_nothing(
+def test_a_failed_gate_reports_both_figures_and_keeps_the_champion(
     sweep: SmallSweep, champion: Promotion, gate: str
 ) -> None:
     assert champion.version is not None

@@ -181,7 +181,7 @@ def test_a_promotion_that_died_between_its_moves_left_a_champion(store: Store) -
     assert registry.roll_back("crash") == (2, 1)
 
 
-def test_what_is_not_there_is_said_with_what_is(store: Store) -> None:
+def test_a_missing_one_is_reported_with_the_existing_ones(store: Store) -> None:
     with pytest.raises(UnknownModelError, match=r"there is no model 'nothing' in .*first"):
         store.registry.find(ModelRef("nothing"))
     with pytest.raises(UnknownModelError, match="there is no model 'nothing'"):

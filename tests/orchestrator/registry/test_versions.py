@@ -34,7 +34,7 @@ def test_a_reference_is_read_and_written(text: str, expected: ModelRef) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "@champion", "a/b", "a@b/3", "a:b", "runs:/x/y"])
-def test_what_is_no_reference_says_what_one_is(text: str) -> None:
+def test_an_invalid_reference_raises_with_the_valid_forms(text: str) -> None:
     with pytest.raises(UnknownModelError, match="NAME@champion"):
         ModelRef.parse(text)
 

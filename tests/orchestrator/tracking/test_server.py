@@ -45,7 +45,7 @@ class BrokenPlan(ServerPlan):
         return ["sh", "-c", "echo the database is broken; exit 3"]
 
 
-def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_raises_with_its_log(tmp_path: Path) -> None:
     plan = BrokenPlan(tracking_uri="sqlite:///x.db", artifact_root=tmp_path, port=free_port())
     with (
         pytest.raises(TrackingUnavailableError, match="the database is broken"),

@@ -19,7 +19,7 @@ def test_a_hint_names_the_storage_where_it_is_not_found_by_itself(
     assert command("ui", elsewhere) == f"segsweep ui demo-1 --storage '{tmp_path}/my runs'"
 
 
-def test_a_hint_says_again_what_a_spec_was_made_of() -> None:
+def test_a_hint_repeats_spec_preset_and_overrides() -> None:
     assert spec_command("plan", None, ()) == "segsweep plan"
     settings = ("budget.trials=3", "constraints=[flops <= 1e9]")
     assert spec_command("run", Path("a b.yaml"), settings, "kim") == (

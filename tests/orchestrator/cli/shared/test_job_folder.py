@@ -33,7 +33,7 @@ def begin(folder: Path, *arguments: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_job_goes_on_in_a_copy_of_the_code_that_was_sent(tmp_path: Path) -> None:
+def test_a_job_restarts_in_a_copy_of_its_code(tmp_path: Path) -> None:
     code = tmp_path / "orchestrator" / "cli"
     code.mkdir(parents=True)
     (code / "main.py").write_text(MAIN)
@@ -55,6 +55,6 @@ def test_the_copy_goes_with_its_process(tmp_path: Path) -> None:
     assert not copy.exists()
 
 
-def test_whatever_else_stays_where_it_is(tmp_path: Path) -> None:
+def test_other_processes_keep_their_folder(tmp_path: Path) -> None:
     assert begin(tmp_path, **{JOB_VARIABLE: "{}"}) == "stayed"  # no code of ours was sent
     keep_job_folder()  # this process is no job

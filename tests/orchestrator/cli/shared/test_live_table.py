@@ -25,7 +25,7 @@ def _model() -> ProgressModel:
     return ProgressModel(trials=3, epochs=1, objectives=OBJECTIVES)
 
 
-def test_plain_lines_tell_the_course_of_a_trial(
+def test_plain_lines_report_every_state_of_a_trial(
     publish: Callable[..., None], whole_trial: WholeTrial
 ) -> None:
     stream = io.StringIO()

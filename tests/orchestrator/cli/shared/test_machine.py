@@ -59,7 +59,9 @@ def test_a_good_machine_has_no_problem() -> None:
         ({"optional": GOOD.optional[1:]}, "torchao", False),
     ],
 )
-def test_what_is_short_is_said(change: dict[str, object], words: str, *, fatal: bool) -> None:
+def test_scarce_resources_are_reported(
+    change: dict[str, object], words: str, *, fatal: bool
+) -> None:
     (problem,) = problems(replace(GOOD, **change))  # type: ignore[arg-type]
     assert words in problem.text
     assert problem.fatal is fatal
@@ -74,7 +76,7 @@ def test_this_machine_runs_sweeps(tmp_path: Path) -> None:
     assert not (tmp_path / "not").exists()
 
 
-def test_the_command_says_the_same_both_ways(segsweep: Callable[..., Outcome]) -> None:
+def test_text_and_json_have_the_same_facts(segsweep: Callable[..., Outcome]) -> None:
     as_json = segsweep("doctor", "--json")
     assert as_json.code == 0
     facts = json.loads(as_json.out)

@@ -66,7 +66,7 @@ def test_nothing_to_write_starts_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_trial_whose_weights_are_gone_is_a_problem_noted(tmp_path: Path) -> None:
+def test_a_trial_without_weights_is_reported_as_a_problem(tmp_path: Path) -> None:
     from orchestrator.sweep.hooks import RunHooks
 
     spec = load_spec(overrides=[f"storage.root={tmp_path}"])

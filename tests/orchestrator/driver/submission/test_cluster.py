@@ -127,7 +127,7 @@ def epochs(root: Path) -> int:
     return sum(len(trial.history) for trial in records(root).trials)
 
 
-def test_a_wrong_token_is_said_and_no_token_is_shown(nodes: FourNodes) -> None:
+def test_a_wrong_token_is_reported_and_never_printed(nodes: FourNodes) -> None:
     wrong = FourNodes(
         nodes.address, nodes.said, nodes.told, {**nodes.environment, "RAY_AUTH_TOKEN": "f" * 40}
     )

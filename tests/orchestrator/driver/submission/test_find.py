@@ -59,7 +59,9 @@ def test_a_name_means_the_last_job_of_its_sweep(name: str | None, job_id: str) -
         (JOBS[3:], "night", "no sweep was submitted"),
     ],
 )
-def test_what_is_not_there_is_said_with_what_is(jobs: list[Job], name: str, words: str) -> None:
+def test_a_missing_one_is_reported_with_the_existing_ones(
+    jobs: list[Job], name: str, words: str
+) -> None:
     with pytest.raises(UnknownSubmissionError, match=words) as caught:
         find_job(jobs, name)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301

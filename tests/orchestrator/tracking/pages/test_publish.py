@@ -112,7 +112,7 @@ def test_publishing_again_changes_nothing(
     assert (store.points, store.tags, store.experiment) == before
 
 
-def test_the_curve_of_a_resumed_sweep_goes_on(
+def test_the_curve_of_a_resumed_sweep_is_extended(
     info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], store: MemoryReports
 ) -> None:
     report = figures(fold(demo_events(6)), info, store)

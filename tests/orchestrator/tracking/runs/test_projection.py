@@ -174,7 +174,7 @@ def test_the_time_left_is_a_figure_of_the_sweep(
     assert hours_left(None) == []
 
 
-def test_ranks_are_told_once_and_again_only_when_they_change(info: SweepInfo) -> None:
+def test_ranks_are_written_once_and_after_each_change(info: SweepInfo) -> None:
     projector = Projector(info)
     for number, (miou, cost) in enumerate([(0.4, 4.0), (0.5, 3.0)]):
         trial_id, metrics = f"t{number}", {"miou": miou, "latency_ms": cost, "flops": cost}
@@ -234,7 +234,7 @@ def test_a_disturbed_latency_is_tagged_until_it_is_measured_again(info: SweepInf
     assert second.status is None
 
 
-def test_a_trial_that_is_ruled_out_after_the_search_leaves_the_front(info: SweepInfo) -> None:
+def test_a_trial_ruled_out_by_a_final_check_is_not_on_the_front(info: SweepInfo) -> None:
     projector = Projector(info)
     observe(projector, [ASKED, TrialEnded(trial_id="a", state="complete", metrics={"miou": 0.4})])
     event = TrialExamined(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo
 
 
-def test_runs_tell_where_they_come_from(info: SweepInfo) -> None:
+def test_runs_have_the_tags_of_their_origin(info: SweepInfo) -> None:
     tags = sweep_tags(info)
     assert tags["sweep.id"] == "demo-1"
     assert tags["sweep.role"] == "sweep"
@@ -24,7 +24,7 @@ def test_a_trials_run_names_its_sweeps_run(info: SweepInfo) -> None:
     assert tags["sweep.role"] == "trial"
 
 
-def test_what_is_not_known_is_not_said(info: SweepInfo) -> None:
+def test_unknown_facts_have_no_tag(info: SweepInfo) -> None:
     bare = replace(info, seed=None, git_commit=None, dataset_digest=None, versions={})
     assert not {"seed", "git_commit", "dataset.digest", "versions"} & set(sweep_tags(bare))
 

@@ -18,7 +18,7 @@ def test_updates_of_a_trial_become_one_with_the_later_values() -> None:
     )
 
 
-def test_a_run_that_goes_on_has_no_end() -> None:
+def test_a_resumed_run_has_no_end() -> None:
     ended = RunUpdate(trial_id="x", status="KILLED", ended_ms=9)
     again = RunUpdate(trial_id="x", status="RUNNING")
     assert (ended.merged(again).status, ended.merged(again).ended_ms) == ("RUNNING", None)

@@ -169,7 +169,7 @@ def test_everything_is_written_and_the_cursor_kept(
     before=st.frozensets(st.integers(1, 40), max_size=12),
     after=st.frozensets(st.integers(1, 40), max_size=12),
 )
-def test_whatever_fails_nothing_is_lost_or_doubled(
+def test_no_failure_loses_or_duplicates_an_event(
     info: SweepInfo,
     demo_events: Callable[..., list[SweepEvent]],
     tmp_path: Path,
@@ -209,7 +209,7 @@ def test_a_writer_that_died_is_continued(
     assert settled(sink) == settled(sound_sink(info, events, tmp_path))
 
 
-def test_a_store_set_up_anew_gets_everything_again(
+def test_a_replaced_store_receives_every_event_again(
     info: SweepInfo, demo_events: Callable[..., list[SweepEvent]], tmp_path: Path, cursor: Path
 ) -> None:
     events = demo_events(6)
