@@ -1,7 +1,5 @@
 """The verb ``data check``: check the images and masks of a data set."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -28,22 +26,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check a data set.")
-    group.callback()(_group)
-    group.command("check", epilog=EPILOG)(check)
-    app.add_typer(group, name="data")
-
-
-def _group() -> None:
-    """Check a data set."""
-
-
 def check(
     spec: SpecFile = None,
     overrides: Overrides = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Check every image and mask of a data set.
 

@@ -1,7 +1,5 @@
 """The verb ``doctor``: the resources of this machine or of a cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -25,15 +23,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("doctor", epilog=EPILOG)(doctor)
-
-
 def doctor(
     storage: StorageRoot = None,
     address: OnCluster = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Print the resources of this machine, or of a cluster with --address.
 

@@ -1,7 +1,5 @@
 """The verb ``export``: write the deployable artifacts of trials."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -42,7 +40,6 @@ Trials: TypeAlias = Annotated[
     typer.Option(
         "--trial",
         metavar="ID",
-        show_default=False,
         help="A complete trial; the default is the whole front. Repeatable.",
     ),
 ]
@@ -51,16 +48,10 @@ Formats: TypeAlias = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        show_default=False,
         help="pte (ExecuTorch with XNNPACK, for phones), onnx or pt2 (torch); the default is every "
         "format whose packages are installed. Repeatable.",
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("export", epilog=EPILOG)(export)
 
 
 def export(
@@ -68,7 +59,7 @@ def export(
     trial: Trials = None,
     formats: Formats = None,
     storage: StorageRoot = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Write the deployable files of a sweep's trials.
 

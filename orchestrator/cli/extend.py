@@ -1,7 +1,5 @@
 """The verb ``extend``: train a model on new classes without forgetting the old ones."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -24,36 +22,25 @@ EPILOG = examples(
 
 Model: TypeAlias = Annotated[
     Path,
-    typer.Argument(
-        metavar="MODEL",
-        show_default=False,
-        help="Folder of a complete trial or of an extended model.",
-    ),
+    typer.Argument(metavar="MODEL", help="Folder of a complete trial or of an extended model."),
 ]
 Old: TypeAlias = Annotated[
     Path,
     typer.Option(
         "--old",
         metavar="SPEC",
-        show_default=False,
         help="Spec whose data set the model was trained on; forgetting is measured on it.",
     ),
 ]
 Data: TypeAlias = Annotated[
     Path,
-    typer.Option(
-        "--data",
-        metavar="SPEC",
-        show_default=False,
-        help="Spec whose data set contains the new classes.",
-    ),
+    typer.Option("--data", metavar="SPEC", help="Spec whose data set contains the new classes."),
 ]
 NewClasses: TypeAlias = Annotated[
-    str,
-    typer.Option("--new-classes", metavar="NAME,...", show_default=False, help="Classes to add."),
+    str, typer.Option("--new-classes", metavar="NAME,...", help="Classes to add.")
 ]
 Out: TypeAlias = Annotated[
-    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the new model.")
+    Path, typer.Option("--out", metavar="DIR", help="Folder of the new model.")
 ]
 Epochs: TypeAlias = Annotated[int, typer.Option("--epochs", help="Number of epochs.")]
 Rate: TypeAlias = Annotated[float, typer.Option("--learning-rate", help="Initial learning rate.")]
@@ -65,11 +52,6 @@ Exemplars: TypeAlias = Annotated[
     int, typer.Option("--exemplars", help="Old images to replay; 0 disables replay.")
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Random seed.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("extend", epilog=EPILOG)(extend)
 
 
 def extend(

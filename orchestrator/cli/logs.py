@@ -1,7 +1,5 @@
 """The verb ``logs``: the log of a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import Annotated, TypeAlias
@@ -27,12 +25,7 @@ Follow: TypeAlias = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("logs", epilog=EPILOG)(logs)
-
-
-def logs(sweep: RemoteSweep = None, address: Address = None, follow_log: Follow = False) -> None:  # noqa: FBT002
+def logs(sweep: RemoteSweep = None, address: Address = None, follow_log: Follow = False) -> None:
     """Print the log of a submitted sweep.
 
     With --follow the exit code is 0 if the sweep succeeds, 130 if it is stopped, 1 if it fails.

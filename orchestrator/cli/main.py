@@ -1,7 +1,5 @@
 """The command ``segsweep``."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import io
@@ -44,7 +42,7 @@ from orchestrator.cli.shared.output import escape_unencodable, print_err
 from trainables.io.redaction import redact_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class _Verbs(TyperGroup):
@@ -66,12 +64,45 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (
-    *(run, resume, report, ui, sweeps, promote, rollback, models, predict, presets, data, teacher),
-    *(submit, status, logs, stop, top),
-    *(export, extend, profile, plan, papers, simulate, verify, doctor),
-):  # in the order of the help text
-    verb.register(app)
+VERBS: Mapping[str, Callable[..., None]] = {
+    "run": run.run,
+    "resume": resume.resume,
+    "report": report.report,
+    "ui": ui.ui,
+    "list": sweeps.sweeps,
+    "promote": promote.promote,
+    "rollback": rollback.rollback,
+    "models": models.models,
+    "predict": predict.predict,
+    "presets": presets.presets,
+    "data check": data.check,
+    "teacher train": teacher.train,
+    "submit": submit.submit,
+    "status": status.status,
+    "logs": logs.logs,
+    "stop": stop.stop,
+    "top": top.top,
+    "export": export.export,
+    "extend": extend.extend,
+    "profile": profile.profile,
+    "plan": plan.plan,
+    "papers": papers.papers,
+    "simulate": simulate.simulate,
+    "verify": verify.verify,
+    "doctor": doctor.doctor,
+}
+"""The verbs in the order of the help text; the module of each has its ``EPILOG``."""
+GROUPS = {"data": "Check a data set.", "teacher": "Train a teacher."}
+"""Help texts of the groups of verbs."""
+
+for name, verb in VERBS.items():
+    group, command = app, name
+    if " " in name:
+        of_group, command = name.split(" ")
+        group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=GROUPS[of_group])
+        group.callback()(lambda: None)  # keeps a group of one verb a group
+        app.add_typer(group, name=of_group)
+    group.command(command, epilog=sys.modules[verb.__module__].EPILOG)(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,7 +1,5 @@
 """The verb ``models``: the versions of registered models."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -19,22 +17,15 @@ EPILOG = examples("segsweep models", "segsweep models street --json")
 
 OneName: TypeAlias = Annotated[
     str | None,
-    typer.Argument(
-        metavar="NAME", show_default=False, help="A registered model; the default is all of them."
-    ),
+    typer.Argument(metavar="NAME", help="A registered model; the default is all of them."),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("models", epilog=EPILOG)(models)
 
 
 def models(
     name: OneName = None,
     tracking: TrackingAddress = None,
     storage: StorageRoot = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """List the versions of the registered models, the latest first.
 

@@ -1,7 +1,5 @@
 """The verb ``papers``: costs of the papers' models, published and computed here."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,18 +17,12 @@ Folder = Annotated[
     typer.Option(
         "--write",
         metavar="FOLDER",
-        show_default=False,
         help="Write papers.md to this folder and update the tables in its folder papers.",
     ),
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("papers", epilog=EPILOG)(papers)
-
-
-def papers(write: Folder = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+def papers(write: Folder = None, as_json: AsJson = False) -> None:
     """Print parameters and MACs of the four papers' models beside the published figures.
 
     They are counted without training or downloading anything.

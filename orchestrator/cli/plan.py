@@ -1,7 +1,5 @@
 """The verb ``plan``: forecast a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import math
@@ -35,20 +33,11 @@ EPILOG = examples(
 )
 
 Cpus: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--cpus", min=0.1, show_default=False, help="CPU cores; the default is this machine's."
-    ),
+    float | None, typer.Option("--cpus", min=0.1, help="CPU cores; the default is this machine's.")
 ]
 Gpus: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--gpus", min=0, show_default=False, help="GPUs; the default is this machine's."),
+    float | None, typer.Option("--gpus", min=0, help="GPUs; the default is this machine's.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("plan", epilog=EPILOG)(plan)
 
 
 def plan(  # noqa: PLR0917 - the options of a command line
@@ -58,7 +47,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     cpus: Cpus = None,
     gpus: Gpus = None,
     jobs: Jobs = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Forecast what a sweep will do, without training.
 

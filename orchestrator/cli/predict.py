@@ -1,7 +1,5 @@
 """The verb ``predict``: predict masks with a registered model."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -39,19 +37,13 @@ EPILOG = examples(
 )
 
 Model: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL", show_default=False, help="NAME@champion, NAME@previous or NAME/VERSION."
-    ),
+    str, typer.Argument(metavar="MODEL", help="NAME@champion, NAME@previous or NAME/VERSION.")
 ]
 Images: TypeAlias = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="IMAGE...", show_default=False, help="Image files or folders of images."
-    ),
+    list[Path], typer.Argument(metavar="IMAGE...", help="Image files or folders of images.")
 ]
 Out: TypeAlias = Annotated[
-    Path, typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the results.")
+    Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")
 ]
 Mode: TypeAlias = Annotated[
     str,
@@ -80,17 +72,11 @@ MaxPixels: TypeAlias = Annotated[
         "--max-image-pixels",
         min=1,
         metavar="PIXELS",
-        show_default=False,
         help="Largest image to decode; the default depends on the memory.",
     ),
 ]
 PACKED_ERROR = "PackedModelError"
 """Error class of a packed model, by name: its code is loaded from the model's own files."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("predict", epilog=EPILOG)(predict)
 
 
 def predict(

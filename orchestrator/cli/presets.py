@@ -1,7 +1,5 @@
 """The verb ``presets``: the named search spaces."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import Annotated
@@ -20,17 +18,11 @@ from orchestrator.cli.shared.output import (
 EPILOG = examples("segsweep presets", "segsweep presets mobile", "segsweep run --preset kim")
 
 Name = Annotated[
-    str | None,
-    typer.Argument(metavar="NAME", show_default=False, help="Show the dimensions of this preset."),
+    str | None, typer.Argument(metavar="NAME", help="Show the dimensions of this preset.")
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("presets", epilog=EPILOG)(presets)
-
-
-def presets(name: Name = None, as_json: AsJson = False) -> None:  # noqa: FBT002
+def presets(name: Name = None, as_json: AsJson = False) -> None:
     """List the named search spaces, or show one.
 
     A spec uses a preset by name, space: kim, or extends it, space: {preset: kim, batch_size: [4,

@@ -1,7 +1,5 @@
 """The verb ``profile``: the costs of one configuration."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -35,7 +33,6 @@ Settings: TypeAlias = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        show_default=False,
         help="A field of the configuration, num_classes (default 19), or a setting of the target "
         "such as target.threads. Repeatable.",
     ),
@@ -45,15 +42,10 @@ Latency: TypeAlias = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("profile", epilog=EPILOG)(profile)
-
-
 def profile(
     settings: Settings = None,
-    latency: Latency = True,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
+    latency: Latency = True,
+    as_json: AsJson = False,
 ) -> None:
     """Print the costs of one configuration.
 

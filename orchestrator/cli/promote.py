@@ -1,7 +1,5 @@
 """The verb ``promote``: make a trial the champion of a registered model."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import signal
@@ -37,21 +35,15 @@ REFUSED = 3
 """Exit code if a gate refuses the model."""
 DEFAULTS = Tolerances()
 
-MaxLatency: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="MS", show_default=False, help="Highest latency.")
-]
+MaxLatency: TypeAlias = Annotated[float | None, typer.Option(metavar="MS", help="Highest latency.")]
 MaxFlops: TypeAlias = Annotated[
-    float | None,
-    typer.Option(metavar="N", show_default=False, help="Most FLOPs for one image, such as 5e9."),
+    float | None, typer.Option(metavar="N", help="Most FLOPs for one image, such as 5e9.")
 ]
 MaxSize: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="MB", show_default=False, help="Largest deployed file.")
+    float | None, typer.Option(metavar="MB", help="Largest deployed file.")
 ]
 MinMiou: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SHARE", show_default=False, help="Lowest mIoU on the validation split, 0 to 1."
-    ),
+    float | None, typer.Option(metavar="SHARE", help="Lowest mIoU on the validation split, 0 to 1.")
 ]
 MinTestMiou: TypeAlias = Annotated[
     float | None,
@@ -59,7 +51,6 @@ MinTestMiou: TypeAlias = Annotated[
         metavar="SHARE",
         min=0,
         max=1,
-        show_default=False,
         help="Lowest mIoU on the test split, 0 to 1; a gate, not used to choose the trial.",
     ),
 ]
@@ -71,20 +62,11 @@ RuleName: TypeAlias = Annotated[
 ]
 TrialName: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--trial",
-        metavar="ID",
-        show_default=False,
-        help="Promote this trial instead of using a rule.",
-    ),
+    typer.Option("--trial", metavar="ID", help="Promote this trial instead of using a rule."),
 ]
 Name: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--name",
-        show_default=False,
-        help="Name of the registered model; the default is the sweep's name.",
-    ),
+    typer.Option("--name", help="Name of the registered model; the default is the sweep's name."),
 ]
 Seeds: TypeAlias = Annotated[
     int,
@@ -103,11 +85,6 @@ LatencyTolerance: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and change nothing.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("promote", epilog=EPILOG)(promote)
 
 
 def promote(

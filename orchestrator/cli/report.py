@@ -1,10 +1,6 @@
 """The verb ``report``: the Pareto front of a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.options import (
     AsJson,
@@ -16,9 +12,6 @@ from orchestrator.cli.shared.options import (
 from orchestrator.cli.shared.output import print_out
 from orchestrator.cli.shared.pages import print_pages_or_command, print_report
 
-if TYPE_CHECKING:
-    import typer
-
 EPILOG = examples(
     "segsweep report",
     "segsweep report demo-20260131-120000",
@@ -26,15 +19,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("report", epilog=EPILOG)(report)
-
-
 def report(
     sweep: SweepName = None,
     storage: StorageRoot = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Show the Pareto front of a sweep.
 

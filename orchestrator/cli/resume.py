@@ -1,10 +1,6 @@
 """The verb ``resume``: continue a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from orchestrator.cli.shared.job_folder import keep_job_folder
 from orchestrator.cli.shared.options import (
@@ -19,9 +15,6 @@ from orchestrator.cli.shared.options import (
 from orchestrator.cli.shared.output import print_err
 from orchestrator.cli.shared.sweep_run import run_on_terminal
 
-if TYPE_CHECKING:
-    import typer
-
 EPILOG = examples(
     "segsweep resume",
     "segsweep resume demo-20260131-120000",
@@ -30,17 +23,12 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("resume", epilog=EPILOG)(resume)
-
-
 def resume(
     sweep: SweepName = None,
     storage: StorageRoot = None,
     mirror: MirrorAddress = None,
     overrides: Overrides = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Resume a sweep that was stopped, or whose driver or machine failed.
 

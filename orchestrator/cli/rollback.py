@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
 from orchestrator.cli.shared.output import print_json, print_out
 from orchestrator.cli.shared.registry import (
@@ -13,22 +11,14 @@ from orchestrator.cli.shared.registry import (
     registry_errors,
 )
 
-if TYPE_CHECKING:
-    import typer
-
 EPILOG = examples("segsweep rollback street", "segsweep rollback street --json")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("rollback", epilog=EPILOG)(rollback)
 
 
 def rollback(
     name: ModelName,
     tracking: TrackingAddress = None,
     storage: StorageRoot = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Make the previous champion of a registered model the champion again.
 

@@ -1,7 +1,5 @@
 """The verb ``run``: run a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -28,15 +26,13 @@ EPILOG = examples(
 )
 
 Name: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--name", show_default=False, help="Name of the sweep; overrides the spec's."),
+    str | None, typer.Option("--name", help="Name of the sweep; overrides the spec's.")
 ]
 SweepId: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--id",
         metavar="ID",
-        show_default=False,
         help="Id of the sweep; the default is its name with the time. If a sweep of this id "
         "exists, it resumes, so the same command can be repeated after a crash.",
     ),
@@ -47,19 +43,14 @@ Anew: TypeAlias = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("run", epilog=EPILOG)(run)
-
-
 def run(  # noqa: PLR0917 - the options of a command line
     spec: SpecFile = None,
     preset: PresetName = None,
     overrides: Overrides = None,
     name: Name = None,
     sweep_id: SweepId = None,
-    anew: Anew = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
+    anew: Anew = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a sweep and print its Pareto front.
 

@@ -1,7 +1,5 @@
 """The verb ``simulate``: simulate sweeps of a benchmark."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import shlex
@@ -38,10 +36,10 @@ Target: TypeAlias = Annotated[
     ),
 ]
 SearcherName: TypeAlias = Annotated[
-    str | None, typer.Option("--searcher", metavar="NAME", show_default=False, help="Searcher.")
+    str | None, typer.Option("--searcher", metavar="NAME", help="Searcher.")
 ]
 SchedulerName: TypeAlias = Annotated[
-    str | None, typer.Option("--scheduler", metavar="NAME", show_default=False, help="Scheduler.")
+    str | None, typer.Option("--scheduler", metavar="NAME", help="Scheduler.")
 ]
 Workers: TypeAlias = Annotated[int, typer.Option(min=1, help="Simulated lanes.")]
 Budget: TypeAlias = Annotated[
@@ -58,18 +56,12 @@ Charged: TypeAlias = Annotated[
 Handover: TypeAlias = Annotated[
     float,
     typer.Option(
-        min=0,
-        help="Time of a lane between two trials with --overheads, s; measured: 0.06 to 0.37.",
+        min=0, help="Time of a lane between two trials with --overheads, s; measured: 0.06 to 0.37."
     ),
 ]
 Seeds: TypeAlias = Annotated[
     int, typer.Option(min=1, help="Number of simulated sweeps, with seeds 0 to N - 1.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("simulate", epilog=EPILOG)(simulate)
 
 
 def simulate(  # noqa: PLR0917 - the options of a command line
@@ -79,10 +71,10 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     workers: Workers = 8,
     budget: Budget = 30.0,
     seeds: Seeds = 10,
-    overheads: Charged = False,  # noqa: FBT002
+    overheads: Charged = False,
     handover: Handover = 0.4,
     jobs: Jobs = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Simulate sweeps of a benchmark with the real searcher and scheduler, without training."""
     from orchestrator.cli.shared.errors import CliError

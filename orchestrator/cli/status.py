@@ -1,7 +1,5 @@
 """The verb ``status``: the state of a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import re
@@ -19,8 +17,6 @@ from orchestrator.cli.shared.output import (
 from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
-    import typer
-
     from cluster.jobs.request import Job
 
 EPILOG = examples(
@@ -29,15 +25,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("status", epilog=EPILOG)(status)
-
-
 def status(
     sweep: RemoteSweep = None,
     address: Address = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Print the state of a submitted sweep, its time left and the last line of its log."""
     from orchestrator.driver.submission.failure import last_line

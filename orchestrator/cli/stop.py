@@ -1,7 +1,5 @@
 """The verb ``stop``: stop a sweep on a cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import time
@@ -12,8 +10,6 @@ from orchestrator.cli.shared.output import print_err, print_json, print_out
 from orchestrator.cli.shared.remote import Address, RemoteSweep, connect
 
 if TYPE_CHECKING:
-    import typer
-
     from cluster.jobs.request import Job
     from cluster.jobs.server import JobServer
 
@@ -21,15 +17,10 @@ EPILOG = examples("segsweep stop camvid-20260131-120000 --address http://head:82
 _POLL_SECONDS = 1.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("stop", epilog=EPILOG)(stop)
-
-
 def stop(
     sweep: RemoteSweep = None,
     address: Address = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Stop a submitted sweep cleanly and wait until it has ended; it can be resumed.
 

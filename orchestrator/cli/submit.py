@@ -1,7 +1,5 @@
 """The verb ``submit``: run a sweep on a Ray cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import tempfile
@@ -46,61 +44,43 @@ Storage: TypeAlias = Annotated[
     typer.Option(
         "--storage",
         metavar="FOLDER",
-        show_default=False,
         help="Folder that every node of the cluster mounts; required if the spec names none.",
     ),
 ]
 Resume: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--resume",
-        metavar="SWEEP",
-        show_default=False,
-        help="Resume a submitted sweep, by its id; no SPEC is given.",
+        "--resume", metavar="SWEEP", help="Resume a submitted sweep, by its id; no SPEC is given."
     ),
 ]
 Installed: TypeAlias = Annotated[
     bool | None,
     typer.Option(
         "--installed/--locked",
-        show_default=False,
         help="Use the Python packages of the nodes, or the locked ones, which uv installs once on "
         "each node. The default is locked for a new sweep and unchanged for a resumed one.",
     ),
 ]
 Image: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--image",
-        metavar="IMAGE",
-        show_default=False,
-        help="Container image of the sweep's processes.",
-    ),
+    typer.Option("--image", metavar="IMAGE", help="Container image of the sweep's processes."),
 ]
 Variables: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--env",
         metavar="NAME[=VALUE]",
-        show_default=False,
         help="Environment variable of the sweep's processes, such as MLFLOW_TRACKING_TOKEN; "
         "without VALUE it is copied from this shell. Repeatable.",
     ),
 ]
-Name: TypeAlias = Annotated[
-    str | None, typer.Option("--name", show_default=False, help="Name of the sweep.")
-]
+Name: TypeAlias = Annotated[str | None, typer.Option("--name", help="Name of the sweep.")]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print the request and send nothing.")
 ]
 Detach: TypeAlias = Annotated[
     bool, typer.Option("--detach", help="Return after the submission instead of following the log.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("submit", epilog=EPILOG)(submit)
 
 
 def submit(  # noqa: PLR0917 - the options of a command line
@@ -115,9 +95,9 @@ def submit(  # noqa: PLR0917 - the options of a command line
     installed: Installed = None,
     image: Image = None,
     variables: Variables = None,
-    dry_run: DryRun = False,  # noqa: FBT002
-    detach: Detach = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a sweep as a job on a Ray cluster; this machine may disconnect.
 

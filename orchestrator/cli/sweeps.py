@@ -1,7 +1,5 @@
 """The verb ``list``: list sweeps."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -23,8 +21,6 @@ from orchestrator.cli.shared.output import (
 )
 
 if TYPE_CHECKING:
-    import typer
-
     from orchestrator.ledger.folders import SweepFolder
 
 EPILOG = examples(
@@ -34,15 +30,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("list", epilog=EPILOG)(sweeps)
-
-
 def sweeps(
     storage: StorageRoot = None,
     address: OnCluster = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """List the sweeps in the storage folder, or on a cluster with --address, the latest first."""
     if address is not None and storage is None:

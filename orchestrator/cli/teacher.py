@@ -1,12 +1,8 @@
 """The verb ``teacher train``: train the teacher of a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import typer
 
 from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
 from orchestrator.cli.shared.output import print_err, print_json, print_pairs, print_warning
@@ -21,18 +17,10 @@ EPILOG = examples(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a teacher.")
-    group.callback()(_group)
-    group.command("train", epilog=EPILOG)(train)
-    app.add_typer(group, name="teacher")
-
-
 def train(
     spec: SpecFile = None,
     overrides: Overrides = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Train the teacher of a sweep, from which its students are distilled.
 
@@ -67,10 +55,6 @@ def train(
         cache_dir=parsed.storage.cache_dir,
     )
     _print(info, as_json=as_json)
-
-
-def _group() -> None:
-    """Train a teacher."""
 
 
 def _follow(message: TrialMessage) -> None:

@@ -1,7 +1,5 @@
 """The verb ``top``: the load of a cluster's nodes, GPUs and lanes."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import json
@@ -37,7 +35,6 @@ Installed: TypeAlias = Annotated[
     bool | None,
     typer.Option(
         "--installed/--locked",
-        show_default=False,
         help="Use the Python packages of the nodes, or the locked ones, which uv installs; the "
         "default is the running sweep's environment.",
     ),
@@ -45,16 +42,11 @@ Installed: TypeAlias = Annotated[
 Seconds: TypeAlias = Annotated[float, typer.Option(min=0.2, help="Refresh interval, s.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("top", epilog=EPILOG)(top)
-
-
 def top(
     address: Address = None,
     installed: Installed = None,
     seconds: Seconds = 2.0,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Show the nodes, GPUs and lanes of a cluster with their trials, until Ctrl-C.
 

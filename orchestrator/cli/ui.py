@@ -1,7 +1,5 @@
 """The verb ``ui``: serve MLflow for a sweep."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import signal
@@ -24,11 +22,6 @@ Port: TypeAlias = Annotated[
 Host: TypeAlias = Annotated[
     str, typer.Option(help="Address to listen on; the default accepts only this machine.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("ui", epilog=EPILOG)(ui)
 
 
 def ui(

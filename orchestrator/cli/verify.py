@@ -1,7 +1,5 @@
 """The verb ``verify``: check a sweep's records against its ledger."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -27,25 +25,19 @@ NoMlflow: TypeAlias = Annotated[bool, typer.Option("--no-mlflow", help="Skip the
 Proposals: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--proposals",
-        help="Replay the searcher's proposals too; as slow as in the sweep.",
+        "--proposals", help="Replay the searcher's proposals too; as slow as in the sweep."
     ),
 ]
 CONTRADICTED = 1
 """Exit code if a record contradicts the ledger."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
-    app.command("verify", epilog=EPILOG)(verify)
-
-
 def verify(
     sweep: SweepName = None,
     storage: StorageRoot = None,
-    no_mlflow: NoMlflow = False,  # noqa: FBT002
-    proposals: Proposals = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
+    no_mlflow: NoMlflow = False,
+    proposals: Proposals = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that a sweep's records agree with its ledger.
 

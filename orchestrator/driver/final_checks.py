@@ -36,10 +36,10 @@ LATENCY = "latency_ms"
 PER_TRIAL: tuple[FinalCheckKind, ...] = ("test",)
 """Checks of single trials; they follow the latencies, which determine the front."""
 NARROW = 0.15
-"""Largest relative error of an undisturbed latency. Repeated measurements of one network on a shared
-machine differed by up to 10 %."""
+"""Largest relative error of an undisturbed latency. Repeated measurements of one network on a
+shared machine differed by up to 10 %."""
 NARROW_DISTURBED = 0.5
-"""The same for a disturbed latency: under load, latencies were up to 1.6 times as high."""
+"""The same for a disturbed latency: under load it was up to 1.6 times as high."""
 DOING: dict[FinalCheckKind, str] = {
     "latency": "measuring latencies again by turns",
     "test": "scoring on the test split",

@@ -1,7 +1,5 @@
 """Shows a running sweep: a live table on a terminal, plain lines elsewhere."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import sys

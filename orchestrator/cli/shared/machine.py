@@ -1,7 +1,5 @@
 """Examines the resources of this machine."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import importlib.metadata

@@ -10,9 +10,7 @@ import typer
 SpecFile: TypeAlias = Annotated[
     Path | None,
     typer.Argument(
-        metavar="SPEC",
-        show_default=False,
-        help="Spec of the sweep (YAML); the default is the built-in demo.",
+        metavar="SPEC", help="Spec of the sweep (YAML); the default is the built-in demo."
     ),
 ]
 Overrides: TypeAlias = Annotated[
@@ -20,7 +18,6 @@ Overrides: TypeAlias = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        show_default=False,
         help="Override one setting, such as budget.trials=12; the value is YAML. Repeatable.",
     ),
 ]
@@ -29,7 +26,6 @@ PresetName: TypeAlias = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        show_default=False,
         help="Use the search space of a preset instead of the spec's; see segsweep presets.",
     ),
 ]
@@ -40,7 +36,6 @@ Jobs: TypeAlias = Annotated[
         "--jobs",
         min=1,
         metavar="N",
-        show_default=False,
         help="Sweeps simulated at the same time; the default is the number of CPU cores.",
     ),
 ]
@@ -49,7 +44,6 @@ StorageRoot: TypeAlias = Annotated[
     typer.Option(
         "--storage",
         metavar="FOLDER",
-        show_default=False,
         help="Folder of the sweeps; the default is $SEGSWEEP_STORAGE or ./segsweep-runs.",
     ),
 ]
@@ -58,7 +52,6 @@ MirrorAddress: TypeAlias = Annotated[
     typer.Option(
         "--from",
         metavar="URI",
-        show_default=False,
         help="Download the sweep into the storage folder first, from the object store that "
         "storage.mirror named, such as s3://BUCKET/FOLDER.",
     ),
@@ -67,7 +60,6 @@ SweepName: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="SWEEP",
-        show_default=False,
         help="Id of the sweep, or a unique prefix of it; the default is the latest sweep.",
     ),
 ]
@@ -76,7 +68,6 @@ OnCluster: TypeAlias = Annotated[
     typer.Option(
         "--address",
         metavar="URL",
-        show_default=False,
         help="Jobs server of a Ray cluster, http://HEAD:8265, instead of this machine.",
     ),
 ]
@@ -89,6 +80,6 @@ def examples(*lines: str) -> str:
 
 def storage_root(given: Path | None) -> Path:
     """Return the absolute path of the option's folder, or of the default one."""
-    from orchestrator.spec.sweep_spec import default_storage_root  # noqa: PLC0415 - slow to import
+    from orchestrator.spec.sweep_spec import default_storage_root
 
     return Path(default_storage_root()) if given is None else given.expanduser().absolute()

@@ -1,7 +1,5 @@
 """Functions that print results and messages."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import io

@@ -1,7 +1,5 @@
 """Prints a sweep's front and the addresses of its pages in the MLflow UI."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import json

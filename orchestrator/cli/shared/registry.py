@@ -1,7 +1,5 @@
 """Options and errors of the verbs for registered models."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -23,12 +21,11 @@ TrackingAddress: TypeAlias = Annotated[
     typer.Option(
         "--tracking",
         metavar="URI",
-        show_default=False,
         help="MLflow store of the models; the default is the store of the latest sweep.",
     ),
 ]
 ModelName: TypeAlias = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="Name of the registered model.")
+    str, typer.Argument(metavar="NAME", help="Name of the registered model.")
 ]
 
 

@@ -1,7 +1,5 @@
 """Options and output of the verbs for sweeps on a cluster."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import sys
@@ -25,7 +23,6 @@ Address: TypeAlias = Annotated[
         "--address",
         metavar="URL",
         envvar=ADDRESS_VARIABLE,
-        show_default=False,
         show_envvar=False,
         help=f"Jobs server of a Ray cluster, http://HEAD:8265; default ${ADDRESS_VARIABLE}.",
     ),
@@ -34,7 +31,6 @@ RemoteSweep: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="SWEEP",
-        show_default=False,
         help="Id of the sweep, or a unique prefix of it; the default is the last submitted one.",
     ),
 ]

@@ -1,7 +1,5 @@
 """Builds the submissions of the verb ``submit``."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 import os

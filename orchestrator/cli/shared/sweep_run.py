@@ -1,7 +1,5 @@
 """Runs a sweep on the terminal: progress, result, exit code."""
 
-# ruff: noqa: PLC0415 - heavy imports where they are used
-
 from __future__ import annotations
 
 from dataclasses import asdict
