@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.shared.exit_codes import USER_FAULT
+from orchestrator.cli.shared.errors import USER_FAULT
 from orchestrator.cli.shared.hints import spec_command
 from orchestrator.cli.shared.options import AsJson, Overrides, SpecFile, examples
 from orchestrator.cli.shared.output import (

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.shared.errors import CliError
-from orchestrator.cli.shared.exit_codes import INTERRUPTED, USER_FAULT
+from orchestrator.cli.shared.errors import INTERRUPTED, USER_FAULT, CliError
 from orchestrator.cli.shared.options import (
     AsJson,
     StorageRoot,

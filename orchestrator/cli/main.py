@@ -36,8 +36,13 @@ from orchestrator.cli import (
     ui,
     verify,
 )
-from orchestrator.cli.shared.errors import user_message, write_error_log
-from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT, USER_FAULT
+from orchestrator.cli.shared.errors import (
+    INTERRUPTED,
+    OUR_FAULT,
+    USER_FAULT,
+    user_message,
+    write_error_log,
+)
 from orchestrator.cli.shared.output import escape_unencodable, print_err
 from trainables.io.redaction import redact_logs
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from orchestrator.cli.shared.errors import CliError
-from orchestrator.cli.shared.exit_codes import USER_FAULT
+from orchestrator.cli.shared.errors import USER_FAULT, CliError
 from orchestrator.cli.shared.options import AsJson, StorageRoot, examples
 from orchestrator.cli.shared.output import (
     print_err,

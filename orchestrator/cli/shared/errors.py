@@ -1,4 +1,4 @@
-"""Which exceptions are user errors, and the log of the others."""
+"""Exit codes, and which exceptions are user errors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import traceback
 from pathlib import Path
 
 from trainables.io.redaction import redact
+
+OUR_FAULT = 1
+"""An unexpected error; its traceback is in a log."""
+NO_RESULT = 1
+"""A sweep ended without a complete trial."""
+USER_FAULT = 2
+"""A user error, such as a fault of the spec."""
+INTERRUPTED = 130
+"""Interrupted by Ctrl-C; 128 + SIGINT, as in shells."""
 
 
 class CliError(Exception):

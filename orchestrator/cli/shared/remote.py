@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 
 import typer
 
-from orchestrator.cli.shared.errors import CliError
-from orchestrator.cli.shared.exit_codes import INTERRUPTED, OUR_FAULT
+from orchestrator.cli.shared.errors import INTERRUPTED, OUR_FAULT, CliError
 from orchestrator.cli.shared.output import print_err
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.shared.exit_codes import INTERRUPTED, NO_RESULT, USER_FAULT
+from orchestrator.cli.shared.errors import INTERRUPTED, NO_RESULT, USER_FAULT
 from orchestrator.cli.shared.hints import command
 from orchestrator.cli.shared.job_folder import leave_job_folder
 from orchestrator.cli.shared.output import print_err, print_out, print_warning

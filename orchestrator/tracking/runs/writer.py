@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.tracking import names
 from orchestrator.tracking.errors import TrackingError
@@ -16,12 +16,11 @@ from orchestrator.tracking.runs.projection import Projector
 from orchestrator.tracking.runs.updates import merge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
-    from orchestrator.tracking.runs.ports import EventSource, RunSink
     from orchestrator.tracking.runs.updates import Point, RunUpdate
 
 _logger = logging.getLogger(__name__)
@@ -42,6 +41,33 @@ class WriterSettings:
     """Longest wait between two tries, s."""
     rank_share: float = 0.1
     """Largest share of the writer's time for updating Pareto ranks, (0, 1]."""
+
+
+class EventSource(Protocol):
+    """Source of the events: the ledger."""
+
+    def events(self, after: int = 0) -> Iterable[tuple[int, SweepEvent]]:
+        """Return ``(sequence number, event)`` of every event after number ``after``, in order."""
+
+
+class RunSink(Protocol):
+    """Destination of the runs: the tracking store."""
+
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        """Pareto rank of each trial's run when the store was opened."""
+
+    def open(self) -> str:
+        """Find or create the sweep's run, load its child runs; return its id."""
+
+    def push_all(self, updates: Sequence[RunUpdate]) -> Sequence[str]:
+        """Write ``updates``, one per trial; return the refused ones. Idempotent."""
+
+    def push_sweep(self, points: Sequence[Point] = ()) -> None:
+        """Log points to the sweep's run. Idempotent."""
+
+    def finish(self, status: RunStatus, ended_ms: int) -> None:
+        """End the sweep's run."""
 
 
 class MlflowWriter:

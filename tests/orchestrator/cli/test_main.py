@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.main import explain
-from orchestrator.cli.shared.exit_codes import OUR_FAULT
+from orchestrator.cli.shared.errors import OUR_FAULT
 from orchestrator.spec.errors import SpecError
 from search_spaces.faults import Fault
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.cli.shared.exit_codes import INTERRUPTED
+from orchestrator.cli.shared.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

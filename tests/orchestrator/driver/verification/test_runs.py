@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.driver.verification.runs import run_findings
+from orchestrator.tracking.inspection import RunFacts, TrackedSweep
 from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
-from orchestrator.tracking.run_facts import RunFacts, TrackedSweep
 
 if TYPE_CHECKING:
     from orchestrator.ledger.records import SweepRecords
