@@ -101,7 +101,7 @@ def test_a_trial_with_an_ignored_class_is_promoted_in_ascii(
     # scored on masks of 128x192, the largest resolution of the space, as the trial was
     recorded = json.loads(ascii_command("report", "--json", "--storage", str(sweep.root))[1])
     (row,) = recorded["trials"]
-    assert version["figures"]["miou"] == pytest.approx(row["metrics"]["miou"], abs=1e-4)
+    assert version["figures"]["miou"] == pytest.approx(row["objectives"]["miou"], abs=1e-4)
 
 
 @pytest.mark.usefixtures("promoted")
