@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,9 +139,11 @@ def _tags(root: Path, name: str) -> set[str | None]:
 def test_a_cache_folder_without_space_ends_the_run_before_a_sweep_is_made(
     segsweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import trainables.data.cache
-
-    monkeypatch.setattr(trainables.data.cache, "_free_bytes", lambda _: 1000)
+    usage = shutil.disk_usage
+    full = SimpleNamespace(free=1000)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: full if tmp_path in Path(path).parents else usage(path)
+    )
     outcome = segsweep("run", *TINY)
     assert outcome.code == 2
     assert "not enough space" in outcome.err
