@@ -21,7 +21,7 @@ from trainables.session.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from orchestrator.lanes.pool import LanePool
     from orchestrator.ledger.folders import SweepFolder
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from trainables.session.messages import FinalCheckKind, TrialDone, TrialMessage
 
 LATENCY = "latency_ms"
-PER_TRIAL: tuple[FinalCheckKind, ...] = ("test",)
-"""Checks of single trials; they follow the latencies, which determine the front."""
 NARROW = 0.15
 """Largest relative error of an undisturbed latency. Repeated measurements of one network on a
 shared machine differed by up to 10 %."""
@@ -138,50 +136,65 @@ class FinalChecks:
 
         A failed check is recorded with its reason and does not affect the others.
         """
-        if not self._measure_again(pool):
-            return False
-        for kind in PER_TRIAL:
-            trials = due_checks(kind, self.spec, self._records())  # from the current figures
-            for number, trial_id in enumerate(trials, start=1):
-                if self.hooks.stop_requested() or pool.lost:
-                    return False
-                self.hooks.stage(f"{DOING[kind]}: {trial_id}, {number} of {len(trials)}")
-                done = pool.run(
-                    self._task(kind, trial_id),
-                    on_message=_ignore,
-                    stop_requested=self.hooks.stop_requested,
-                )
-                if done.state not in {"complete", "failed"}:
-                    return False
-                self._record(kind, trial_id, done)
-        return True
+        return self._measure_again(pool) and self._score_on_test(pool)
 
     def _measure_again(self, pool: LanePool) -> bool:
         """Measure the due latencies; return False if a stop left some out.
 
         New latencies may add trials to the front, which are measured in the next round.
         """
+        profiles: dict[str, Profiled] = {}
         tried: set[str] = set()
-        while due := self._latencies_due(tried):
-            if self.hooks.stop_requested() or pool.lost:
-                return False
-            self.hooks.stage(f"{DOING['latency']}: {', '.join(due)}")
-            profiles: dict[str, Profiled] = {}
-            done = pool.run(
-                self._latency_task(due),
-                on_message=lambda message: _collect(profiles, message),  # noqa: B023 - run returns first
-                stop_requested=self.hooks.stop_requested,
-            )
-            if done.state not in {"complete", "failed"}:
+
+        def collect(message: TrialMessage) -> None:
+            if isinstance(message, Profiled):
+                profiles[str(message.details[TRIAL])] = message
+
+        while True:
+            due = due_checks("latency", self.spec, self._records())
+            due = tuple(trial_id for trial_id in due if trial_id not in tried)
+            if not due:
+                return True
+            done = self._run(pool, self._latency_task(due), ", ".join(due), collect)
+            if done is None:
                 return False
             for trial_id in due:
                 self._record_latency(trial_id, profiles.get(trial_id), done.reason)
             tried |= set(due)
+
+    def _score_on_test(self, pool: LanePool) -> bool:
+        """Score the due trials on the test split; return False if a stop left some out."""
+        trials = due_checks("test", self.spec, self._records())
+        for number, trial_id in enumerate(trials, start=1):
+            progress = f"{trial_id}, {number} of {len(trials)}"
+            done = self._run(pool, self._task("test", trial_id), progress)
+            if done is None:
+                return False
+            failed = done.state == "failed"
+            self._append(
+                TrialExamined(
+                    trial_id=trial_id,
+                    kind="test",
+                    metrics={} if failed else dict(done.metrics),
+                    reason=(done.reason or "unknown reason") if failed else "",
+                    seconds=self.clock(),
+                )
+            )
         return True
 
-    def _latencies_due(self, tried: Collection[str]) -> list[str]:
-        due = due_checks("latency", self.spec, self._records())
-        return [trial_id for trial_id in due if trial_id not in tried]
+    def _run(
+        self,
+        pool: LanePool,
+        task: FinalCheckTask,
+        progress: str,
+        on_message: Callable[[TrialMessage], None] = lambda _: None,
+    ) -> TrialDone | None:
+        """Run a check on a lane; return None if a stop or the loss of all lanes prevents it."""
+        if self.hooks.stop_requested() or pool.lost:
+            return None
+        self.hooks.stage(f"{DOING[task.kind]}: {progress}")
+        done = pool.run(task, on_message=on_message, stop_requested=self.hooks.stop_requested)
+        return done if done.state in {"complete", "failed"} else None
 
     def _latency_task(self, trials: Sequence[str]) -> FinalCheckTask:
         configs = {trial.trial_id: dict(trial.config) for trial in self._records().trials}
@@ -231,17 +244,6 @@ class FinalChecks:
             cache_dir=str(self.spec.storage.cache_dir),
         )
 
-    def _record(self, kind: FinalCheckKind, trial_id: str, done: TrialDone) -> None:
-        failed = done.state == "failed"
-        event = TrialExamined(
-            trial_id=trial_id,
-            kind=kind,
-            metrics={} if failed else dict(done.metrics),
-            reason=(done.reason or "unknown reason") if failed else "",
-            seconds=self.clock(),
-        )
-        self._append(event)
-
     def _append(self, event: TrialExamined) -> None:
         self.ledger.append(event)
         record = next(t for t in self._records().trials if t.trial_id == event.trial_id)
@@ -257,13 +259,3 @@ def failures(records: SweepRecords) -> tuple[str, ...]:
         for kind in FINAL_CHECK_KINDS
         if kind in trial.examinations and trial.examinations[kind].reason
     )
-
-
-def _ignore(_: TrialMessage) -> None:
-    """Ignore a message: only the result of a check matters, and a lost lane repeats the check."""
-
-
-def _collect(profiles: dict[str, Profiled], message: TrialMessage) -> None:
-    """Store the figures of a trial by its id."""
-    if isinstance(message, Profiled):
-        profiles[str(message.details[TRIAL])] = message

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
     from orchestrator.tracking.runs.updates import Point, RunUpdate
