@@ -92,7 +92,7 @@ class OpenTrial:
     @property
     def is_paused(self) -> bool:
         """Whether the scheduler paused it, released by its lane or not."""
-        return self.status in {TrialStatus.PAUSING, TrialStatus.PAUSED}
+        return self.status is TrialStatus.PAUSING or self.status is TrialStatus.PAUSED
 
     @property
     def settled(self) -> Decision | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,21 +21,17 @@ from orchestrator.ledger.events import (
 from orchestrator.ledger.records import RecordBook
 from orchestrator.search.baselines import (
     BaselinesFirst,
-    scheduler_with_baselines,
-    searcher_with_baselines,
 )
 from orchestrator.search.dominated_bound import DominatedBound
-from orchestrator.search.gate import CostGate
-from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.baselines.baseline import Baseline, names_by_digest
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import scheduler_names, searcher_names
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 from orchestrator.sweep.stagnation import Stagnation
-from orchestrator.sweep.sweep import Sweep
 from search_spaces.domains import Categorical, Float
 from search_spaces.space import SearchSpace, config_digest
 
@@ -43,8 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.schedulers.base import Scheduler
-    from orchestrator.search.searchers.base import Searcher
+    from orchestrator.sweep.sweep import Sweep
     from search_spaces.space import Config
 
 SPACE = SearchSpace.of(kind=Categorical("a", "b"), x=Float(0.0, 1.0))
@@ -71,18 +66,7 @@ PROBLEM = SearchProblem(
 )
 
 
-def searcher_of(kind: str, baselines: Sequence[Baseline], trials: int) -> Searcher:
-    inner = make_searcher(kind, replace(PROBLEM, trials=trials))
-    return searcher_with_baselines(inner, baselines, SPACE)
-
-
-def scheduler_of(kind: str, baselines: Sequence[Baseline]) -> Scheduler:
-    inner = make_scheduler(kind, PROBLEM, grace_period=1, reduction_factor=2)
-    return scheduler_with_baselines(inner, baselines)
-
-
-def sweep_of(
-    tape: Tape,
+def setup_of(
     *,
     searcher: str = "random",
     scheduler: str = "mo-asha",
@@ -90,23 +74,20 @@ def sweep_of(
     trials: int = 12,
     limits: Sequence[str] = (),
     patience: int | None = None,
-) -> Sweep:
-    ticks = itertools.count()
-    exempt = names_by_digest(baselines)
-    return Sweep(
-        objectives=OBJECTIVES,
-        budget=SweepBudget(trials=trials, epochs=EPOCHS, stagnation_trials=patience),
-        searcher=searcher_of(searcher, baselines, trials),
-        scheduler=scheduler_of(scheduler, baselines),
-        gate=CostGate(
-            [Constraint.parse(limit) for limit in limits],
-            costs,
-            DominatedBound(SPACE, OBJECTIVES, exempt=exempt),
+) -> SweepSetup:
+    return SweepSetup(
+        problem=replace(
+            PROBLEM, trials=trials, constraints=[Constraint.parse(limit) for limit in limits]
         ),
-        journal=tape,
-        clock=lambda: float(next(ticks)),
-        baselines=exempt,
+        search=SearchConfig(searcher=searcher, scheduler=scheduler, reduction_factor=2),
+        budget=SweepBudget(trials=trials, epochs=EPOCHS, stagnation_trials=patience),
+        baselines=baselines,
     )
+
+
+def sweep_of(tape: Tape, **settings: Any) -> Sweep:
+    ticks = itertools.count()
+    return make_sweep(setup_of(**settings), journal=tape, clock=lambda: float(next(ticks)))
 
 
 def run(sweep: Sweep, *, lanes: int = 2, most: int | None = None) -> None:
@@ -165,9 +146,11 @@ def test_baselines_are_proposed_first_and_fully_trained(searcher: str, scheduler
 def test_a_replay_proposes_and_decides_the_same(searcher: str, scheduler: str) -> None:
     tape = Tape()
     run(sweep_of(tape, searcher=searcher, scheduler=scheduler))
-    assert not searcher_findings(tape, searcher_of(searcher, ALL, 12), propose=True)
-    assert not scheduler_findings(tape, scheduler_of(scheduler, ALL))
-    assert searcher_findings(tape, searcher_of(searcher, ALL[1:], 12), propose=True)
+    assert not searcher_findings(tape, setup_of(searcher=searcher).searcher(), propose=True)
+    assert not scheduler_findings(tape, setup_of(scheduler=scheduler).scheduler())
+    assert searcher_findings(
+        tape, setup_of(searcher=searcher, baselines=ALL[1:]).searcher(), propose=True
+    )
 
 
 @settings(max_examples=25)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,14 +19,18 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.ledger.records import fold
-from orchestrator.search.gate import CostGate
 from orchestrator.search.schedulers.base import CONTINUE, Decision
+from orchestrator.search.searchers.problem import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import Config, SearchSpace
+
+if TYPE_CHECKING:
+    from orchestrator.sweep.sweep import Sweep
 
 SPACE = SearchSpace.of(x=Float(0.0, 1.0))
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
@@ -77,17 +82,22 @@ class Tape:
 def make(tape: Tape, trials: int = 6, limits: tuple[str, ...] = ()) -> tuple[Sweep, Points]:
     points = Points()
     ticks = itertools.count()
-    sweep = Sweep(
-        objectives=OBJECTIVES,
-        budget=SweepBudget(trials=trials, epochs=3),
-        searcher=points,
-        scheduler=StopBelow(),
-        gate=CostGate(
-            [Constraint.parse(limit) for limit in limits],
-            lambda config: {"flops": float(config["x"])},
+    setup = SweepSetup(
+        problem=SearchProblem(
+            space=SPACE,
+            objectives=OBJECTIVES,
+            constraints=[Constraint.parse(limit) for limit in limits],
+            known_cost=lambda config: {"flops": float(config["x"])},
         ),
+        search=SearchConfig(cost_gate="constraints"),
+        budget=SweepBudget(trials=trials, epochs=3),
+    )
+    sweep = make_sweep(
+        setup,
         journal=tape,
         clock=lambda: float(next(ticks)),
+        searcher=points,
+        scheduler=StopBelow(),
     )
     return sweep, points
 

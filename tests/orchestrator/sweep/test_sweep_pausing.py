@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
@@ -12,15 +13,16 @@ from hypothesis import strategies as st
 from orchestrator.driver.verification.story import story_findings
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.records import fold
-from orchestrator.search.gate import CostGate
-from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import Config, SearchSpace
+
+if TYPE_CHECKING:
+    from orchestrator.sweep.sweep import Sweep
 
 SPACE = SearchSpace.of(x=Float(0.0, 1.0))
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
@@ -47,15 +49,14 @@ PROBLEM = SearchProblem(
 
 def make(tape: Tape, trials: int = 12) -> Sweep:
     ticks = itertools.count(len(tape.events))
-    return Sweep(
-        objectives=OBJECTIVES,
+    setup = SweepSetup(
+        problem=PROBLEM,
+        search=SearchConfig(
+            searcher="random", scheduler="mo-asha-promote", cost_gate="constraints"
+        ),
         budget=SweepBudget(trials=trials, epochs=EPOCHS),
-        searcher=make_searcher("random", PROBLEM),
-        scheduler=make_scheduler("mo-asha-promote", PROBLEM),
-        gate=CostGate([], flops),
-        journal=tape,
-        clock=lambda: float(next(ticks)),
     )
+    return make_sweep(setup, journal=tape, clock=lambda: float(next(ticks)))
 
 
 def train(

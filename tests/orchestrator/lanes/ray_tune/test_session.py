@@ -21,13 +21,11 @@ from orchestrator.lanes.pool import LanePlan, LanePool
 from orchestrator.lanes.ray_tune.lane_trial import LaneTrial
 from orchestrator.lanes.ray_tune.session import TuneSession
 from orchestrator.ledger.events import EpochReported, TrialEnded
-from orchestrator.search.gate import CostGate
-from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.problem import SearchProblem
-from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.sweep.sweep import Sweep
+from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import SearchSpace
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.ledger.events import SweepEvent, TrialAsked
+    from orchestrator.sweep.sweep import Sweep
     from trainables.session.session import TrialSession
 
 pytestmark = pytest.mark.ray
@@ -89,16 +88,17 @@ def slowly(task: TrialTask, session: TrialSession) -> TrialDone:
 
 def a_sweep(trials: int, epochs: int) -> tuple[Sweep, Tape]:
     tape = Tape()
-    problem = SearchProblem(space=SPACE, objectives=OBJECTIVES, max_epochs=epochs)
-    sweep = Sweep(
-        objectives=OBJECTIVES,
+    setup = SweepSetup(
+        problem=SearchProblem(
+            space=SPACE,
+            objectives=OBJECTIVES,
+            max_epochs=epochs,
+            known_cost=lambda _: {"flops": 1.0},
+        ),
+        search=SearchConfig(searcher="random", scheduler="none", cost_gate="constraints"),
         budget=SweepBudget(trials=trials, epochs=epochs),
-        searcher=make_searcher("random", problem),
-        scheduler=make_scheduler("none", problem),
-        gate=CostGate([], lambda _: {"flops": 1.0}),
-        journal=tape,
-        clock=itertools.count().__next__,
     )
+    sweep = make_sweep(setup, journal=tape, clock=itertools.count().__next__)
     return sweep, tape
 
 
