@@ -1,4 +1,4 @@
-"""Forecast: what simulated sweeps say that a real one will do."""
+"""Forecast of a sweep from simulated sweeps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.forecast.plan import Forecast, Range
+from orchestrator.forecast.sampled_benchmark import SampledBenchmark
 from orchestrator.forecast.simulation.outcome import OutcomeRecorder
 from orchestrator.forecast.simulation.parallel import results_in_order
 from orchestrator.forecast.simulation.training import BenchmarkTrainings
-from orchestrator.forecast.world import World
 from orchestrator.lanes.simulated import SimulatedLanes
 from orchestrator.sweep.make import make_sweep, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from orchestrator.forecast.beliefs import Beliefs
     from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.forecast.training_model import TrainingModel
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.spec.objectives import Objective
     from orchestrator.spec.sweep_spec import SweepSpec
@@ -31,12 +31,12 @@ INTERVAL = (0.1, 0.5, 0.9)
 POINTS = 12
 """Points of the hypervolume's curve."""
 LEARNED = "miou"
-"""The metric that the curves of a world return."""
+"""The metric that the curves of a benchmark return."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimulatedSweep:
-    """What one simulated sweep did."""
+    """Figures of one simulated sweep."""
 
     result: SeedResult
     epochs: int
@@ -47,7 +47,7 @@ class SimulatedSweep:
 
 def forecast(
     spec: SweepSpec,
-    beliefs: Beliefs,
+    model: TrainingModel,
     objectives: Sequence[Objective],
     reference_point: Mapping[str, float],
     *,
@@ -57,25 +57,25 @@ def forecast(
     jobs: int = 1,
     watched: Watched | None = None,
 ) -> Forecast:
-    """Return the figures of ``simulations`` sweeps of ``spec``, each with a world of its own.
+    """Return the figures of ``simulations`` sweeps of ``spec``, each with a benchmark of its own.
 
     Every sweep is made and driven as a real one, on virtual lanes.
 
     Args:
-        spec: What is planned.
-        beliefs: What the worlds are drawn from.
-        objectives: Those of the spec that a world has a value of.
-        reference_point: A value of each, from which the hypervolume is measured.
+        spec: The planned sweep.
+        model: The benchmarks are drawn from it.
+        objectives: Those of the spec for which the model has a value.
+        reference_point: A value of each; where the hypervolume is measured from.
         lanes: Trials at the same time, >= 1.
         simulations: Number of sweeps, >= 1; their seeds follow that of the spec.
         earlier: Events of earlier sweeps' trials that searcher and scheduler learn from first.
         jobs: Sweeps that are simulated at the same time, >= 1.
-        watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
+        watched: Iterates over the simulated sweeps, with their number, to show progress.
     """
     simulate = partial(
         _simulate,
         spec=spec,
-        beliefs=beliefs,
+        model=model,
         objectives=objectives,
         reference_point=reference_point,
         lanes=lanes,
@@ -106,16 +106,18 @@ def _simulate(
     seed: int,
     *,
     spec: SweepSpec,
-    beliefs: Beliefs,
+    model: TrainingModel,
     objectives: Sequence[Objective],
     reference_point: Mapping[str, float],
     lanes: int,
     earlier: Sequence[SweepEvent],
 ) -> SimulatedSweep:
-    world = World(beliefs, objectives, reference_point, seed=seed)
-    setup = setup_of(spec, world.known, objectives=world.objectives, seed=seed, earlier=earlier)
-    virtual = SimulatedLanes(BenchmarkTrainings(world, seed=seed, learned=LEARNED), lanes=lanes)
-    outcome = OutcomeRecorder(world.objectives, world.reference_point)
+    benchmark = SampledBenchmark(model, objectives, reference_point, seed=seed)
+    setup = setup_of(
+        spec, benchmark.known, objectives=benchmark.objectives, seed=seed, earlier=earlier
+    )
+    virtual = SimulatedLanes(BenchmarkTrainings(benchmark, seed=seed, learned=LEARNED), lanes=lanes)
+    outcome = OutcomeRecorder(benchmark.objectives, benchmark.reference_point)
     sweep = make_sweep(setup, journal=[], clock=virtual.clock, listeners=[virtual, outcome])
     seconds = virtual.run(sweep)
     return SimulatedSweep(

@@ -1,4 +1,4 @@
-"""Makes the plan of a sweep from its spec and what is known of such trainings."""
+"""Make the plan of a sweep from its spec and from earlier trainings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cluster.capacity.resources import gpus_per_worker, plan_lanes
-from orchestrator.forecast.beliefs import Setting, believe, cost_row
 from orchestrator.forecast.forecast import forecast
 from orchestrator.forecast.plan import Sample, SweepPlan, spec_digest
+from orchestrator.forecast.training_model import TrainingSetting, cost_row, fit_training_model
 from orchestrator.ledger.history.warm_start import WarmStart
 from orchestrator.search.gate import CostGate
 from orchestrator.search.pareto import default_reference_point
@@ -18,8 +18,8 @@ from orchestrator.search.pareto import default_reference_point
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orchestrator.forecast.beliefs import Beliefs
     from orchestrator.forecast.forecast import Watched
+    from orchestrator.forecast.training_model import TrainingModel
     from orchestrator.ledger.history.trainings import EarlierTraining
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SAMPLES = 40
 """Configurations drawn for the costs of the space."""
 SHOWN = 5
-"""Those of them that are shown, from the cheapest to the dearest."""
+"""Those of them that are shown, from the cheapest to the most expensive."""
 SIMULATED_TRIALS = 400
 """Simulated trials of all sweeps together, about."""
 NOTHING = WarmStart()
@@ -47,7 +47,7 @@ def make_plan(
     jobs: int = 1,
     watched: Watched | None = None,
 ) -> SweepPlan:
-    """Return what ``spec`` will do; the same for the same arguments.
+    """Return the plan of ``spec``; the same for the same arguments.
 
     Args:
         spec: The sweep.
@@ -59,7 +59,7 @@ def make_plan(
         warm_start: What searcher and scheduler know of them from the start.
         simulated_trials: Trials of all simulated sweeps together, about; of 5 to 32 sweeps.
         jobs: Sweeps that are simulated at the same time, >= 1.
-        watched: Goes through the simulated sweeps, whose number it is told, to show how far it is.
+        watched: Iterates over the simulated sweeps, with their number, to show progress.
 
     Raises:
         ResourceError: not one lane fits, or fewer than the spec asks for.
@@ -68,7 +68,7 @@ def make_plan(
     lanes = plan_lanes(resources, available_cpus=cpus, available_gpus=gpus)
     each_gpu = gpus_per_worker(resources, available_gpus=gpus)
     devices = each_gpu if each_gpu > 0 else resources.cpus_per_worker
-    setting = Setting(
+    setting = TrainingSetting(
         epochs=spec.budget.epochs,
         train_images=images[0],
         val_images=images[1],
@@ -76,8 +76,8 @@ def make_plan(
         on_gpu=each_gpu > 0,
         target_threads=spec.target.threads,
     )
-    beliefs = believe(spec.space, static, setting, past)
-    samples = _samples(spec, beliefs)
+    model = fit_training_model(spec.space, static, setting, past)
+    samples = _samples(spec, model)
     objectives = [o for o in spec.objectives if o.name in {*STATIC, "latency_ms", "miou"}]
     points = [[{**each.costs, "miou": 0.0}[o.name] for o in objectives] for each in samples]
     reference = default_reference_point(points, objectives)
@@ -94,10 +94,10 @@ def make_plan(
         baselines=len(spec.baselines),
         warm_trials=warm_start.trials,
         reference_point=reference,
-        basis=beliefs.basis,
+        basis=model.basis,
         forecast=forecast(
             spec,
-            beliefs,
+            model,
             objectives,
             reference,
             lanes=lanes,
@@ -109,18 +109,18 @@ def make_plan(
     )
 
 
-def _samples(spec: SweepSpec, beliefs: Beliefs) -> list[Sample]:
+def _samples(spec: SweepSpec, model: TrainingModel) -> list[Sample]:
     rng = np.random.default_rng((spec.search.seed, 11))
-    gate = CostGate(spec.constraints, beliefs.static)
+    gate = CostGate(spec.constraints, model.static)
     found = []
     for _ in range(SAMPLES):
         config = spec.space.sample(rng)
-        static = dict(beliefs.static(config))
+        static = dict(model.static(config))
         row = np.array(cost_row(static["macs"]))
         costs = {
             **static,
-            "latency_ms": math.exp(float(row @ beliefs.latency.mean)),
-            "epoch_seconds": math.exp(float(row @ beliefs.seconds.mean)),
+            "latency_ms": math.exp(float(row @ model.latency.mean)),
+            "epoch_seconds": math.exp(float(row @ model.seconds.mean)),
         }
         found.append(Sample(config=config, costs=costs, verdict=gate.judge(static)))
     return sorted(found, key=lambda each: each.costs["macs"])

@@ -1,4 +1,4 @@
-"""Plan: what a sweep will do, as one value that can be printed, kept, scored."""
+"""Plan of a sweep: one value that can be printed, saved and scored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE = "plan.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Range:
-    """A number that is not known yet: in eight of ten simulated sweeps from ``low`` to ``high``."""
+    """A forecast number: in eight of ten simulated sweeps from ``low`` to ``high``."""
 
     low: float
     median: float
@@ -36,12 +36,12 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What simulated sweeps did."""
+    """Figures of the simulated sweeps."""
 
     simulations: int
     """Number of them, >= 1."""
     trials: Range
-    """Trials trained."""
+    """Trials started; more than the budget where measured costs rule some out."""
     complete: Range
     """Trials trained to their end."""
     stopped: Range

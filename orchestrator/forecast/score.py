@@ -1,4 +1,4 @@
-"""Score of a plan: what was said against what happened."""
+"""Score of a plan: forecast against outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """One figure as it was planned, and as it came."""
+    """One figure of the plan and its actual value."""
 
     name: str
     planned: Range
@@ -27,7 +27,7 @@ class Scored:
 
     @property
     def within(self) -> bool:
-        """Whether it came within the interval."""
+        """Whether the actual value is in the interval."""
         return self.planned.holds(self.actual)
 
 
@@ -44,8 +44,8 @@ def score_plan(
     the best mIoU of its epochs.
 
     Args:
-        plan: What was said.
-        records: What happened.
+        plan: The plan.
+        records: The trials of the sweep.
         objectives: Those of the sweep.
         workers_per_trial: Devices a trial holds while it runs.
     """

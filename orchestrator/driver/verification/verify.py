@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.driver.verification.deciders import scheduler_findings, searcher_findings
 from orchestrator.driver.verification.files import file_findings
+from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.driver.verification.runs import run_findings
-from orchestrator.driver.verification.story import story_findings
 from orchestrator.ledger.records import fold
 from orchestrator.search.pareto import pareto_front
 
@@ -41,9 +41,9 @@ def verify_events(
         searcher: Makes the searcher as the sweep began with, its warm start included.
         propose: Let the searcher propose every trial again, too.
     """
-    found = story_findings(events, epochs=epochs)
+    found = invariant_findings(events, epochs=epochs)
     if found:
-        return found  # the deciders may rely on a sound story
+        return found  # the deciders rely on these invariants
     return [
         *scheduler_findings(events, scheduler()),
         *searcher_findings(events, searcher(), propose=propose),

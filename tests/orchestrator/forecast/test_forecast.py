@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.forecast.beliefs import Setting, believe
 from orchestrator.forecast.forecast import forecast
 from orchestrator.forecast.plan import Range
+from orchestrator.forecast.training_model import TrainingSetting, fit_training_model
 from orchestrator.spec.parse import load_spec
 from orchestrator.sweep.sweep import MAX_REJECTED_IN_A_ROW
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.forecast.plan import Forecast
     from search_spaces.space import Config
 
-SETTING = Setting(epochs=4, train_images=128, val_images=48, devices=1, on_gpu=False)
+SETTING = TrainingSetting(epochs=4, train_images=128, val_images=48, devices=1, on_gpu=False)
 TRIALS = 20
 
 
@@ -34,7 +34,7 @@ def forecast_with(constraint: str | None, simulations: int = 4) -> Forecast:
     point = {"miou": 0.0, "latency_ms": 1e4, "flops": 4e10}
     return forecast(
         spec,
-        believe(spec.space, costs, SETTING),
+        fit_training_model(spec.space, costs, SETTING),
         spec.objectives,
         point,
         lanes=2,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.story import story_findings
+from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.lanes.occupancy import Overheads
 from orchestrator.lanes.simulated import SimulatedLanes, SimulatedTraining
 from orchestrator.ledger.events import (
@@ -168,7 +168,7 @@ def test_a_lane_that_is_lost_in_an_epoch_trains_that_epoch_again() -> None:
     lanes.run(sweep)
     times = {end.trial_id: end.seconds for end in ends(journal)}
     assert times == {"t00000": 30.0, "t00001": 40.0}
-    assert story_findings(journal, epochs=3) == []
+    assert invariant_findings(journal, epochs=3) == []
 
 
 @settings(max_examples=25)
@@ -193,7 +193,7 @@ def test_a_sweep_with_lanes_lost_in_an_epoch_resumes_from_its_events(
                 whole.lanes.lose(whole.sweep, trial_id, "node")
     at = len(whole.tape)
     whole.run()
-    assert story_findings(whole.tape, epochs=9) == []
+    assert invariant_findings(whole.tape, epochs=9) == []
     resumed = simulated_sweep(scheduler=scheduler)
     resumed.tape.extend(whole.tape[: at + round(cut * (len(whole.tape) - at))])
     resumed.start()
@@ -215,4 +215,4 @@ def test_a_paused_trial_frees_its_lane_and_resumes_with_its_next_epoch(
         ):
             open_trials.discard(event.trial_id)
         assert len(open_trials) <= 1
-    assert story_findings(whole.tape, epochs=9) == []
+    assert invariant_findings(whole.tape, epochs=9) == []

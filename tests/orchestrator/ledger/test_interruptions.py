@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.driver.verification.story import story_findings
+from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.ledger.codec import decode, encode
 from orchestrator.ledger.events import (
     EpochReported,
@@ -54,7 +54,7 @@ COMPLETE = TrialEnded(trial_id=T, state="complete", metrics={"miou": 0.1}, secon
 
 
 def sound(events: list[SweepEvent]) -> list[SweepEvent]:
-    assert story_findings(events, epochs=9) == []
+    assert invariant_findings(events, epochs=9) == []
     assert [decode(*encode(event)) for event in events] == events
     fold(events)
     return events

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.story import story_findings
+from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.records import fold
 from orchestrator.search.searchers.problem import SearchProblem
@@ -127,7 +127,7 @@ def test_a_sweep_cut_anywhere_tells_one_story_and_ends_the_same(cuts: list[int])
         sweep = make(tape)
         sweep.replay(list(tape.events))
         run(sweep, begun, steps)
-    assert story_findings(tape.events, epochs=EPOCHS) == []
+    assert invariant_findings(tape.events, epochs=EPOCHS) == []
 
     def outcome(events: list[SweepEvent]) -> list[tuple[str, str, int]]:
         return [(t.trial_id, t.state, t.epochs_done) for t in fold(events).trials]

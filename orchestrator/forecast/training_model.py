@@ -1,4 +1,4 @@
-"""What is believed about trainings before they happen."""
+"""A probabilistic model of trainings: mIoU, duration and latency of a configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.forecast.line import Line
+from orchestrator.forecast.linear_model import LinearModel
 from orchestrator.forecast.simulation.curves import decay
 from orchestrator.search.searchers.encoding import Encoder
 
@@ -36,8 +36,8 @@ HALF_LIVES = tuple(np.geomspace(0.02, 3.0, 25))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
-    """What the guesses depend on besides the configuration."""
+class TrainingSetting:
+    """What the model depends on besides the configuration."""
 
     epochs: int
     """Epochs of a full training, >= 1."""
@@ -50,49 +50,49 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Beliefs:
-    """Lines for the mIoU, the seconds of an epoch, the latency, with the shape of the curves."""
+class TrainingModel:
+    """Linear models of mIoU, epoch duration and latency, and the shape of learning curves."""
 
     space: SearchSpace
     static: Callable[[Config], Mapping[str, float]]
     """Costs of a configuration that need no measurement: ``macs``, ``flops``, ``params``."""
-    setting: Setting
-    miou: Line
+    setting: TrainingSetting
+    miou: LinearModel
     """Final mIoU over ``feature_row``."""
-    seconds: Line
+    seconds: LinearModel
     """Natural logarithm of an epoch's seconds over a one, the logarithm of GMACs."""
-    latency: Line
+    latency: LinearModel
     """Natural logarithm of ``latency_ms`` over the same."""
     half_life: float
     """Share of the epochs after which half of the mIoU is reached, > 0."""
     other_seconds: float
     """Time of a trial on its lane besides the epochs, seconds."""
     basis: str
-    """Where all this comes from, in words."""
+    """Source of the estimates, for the reader of a plan."""
 
 
-def believe(
+def fit_training_model(
     space: SearchSpace,
     static: Callable[[Config], Mapping[str, float]],
-    setting: Setting,
+    setting: TrainingSetting,
     past: Sequence[EarlierTraining] = (),
-) -> Beliefs:
-    """Return the guesses, corrected by ``past`` trainings as far as those go."""
+) -> TrainingModel:
+    """Return the prior, updated by the trainings of earlier sweeps."""
     encoder = Encoder(space)
     inside = [each for each in past if not space.faults(each.config)]
     complete = [each for each in inside if each.complete]
     work = PASSES * setting.train_images + setting.val_images
     speed = setting.devices * (GPU_MACS if setting.on_gpu else CPU_MACS)
-    seconds = Line([math.log(work * 1e9 / speed), 0.7], [0.9, 0.15], noise=0.4)
+    seconds = LinearModel([math.log(work * 1e9 / speed), 0.7], [0.9, 0.15], noise=0.4)
     rate = CPU_MACS * setting.target_threads
-    latency = Line([math.log(1e3 * 1e9 / rate), 0.7], [0.9, 0.15], noise=0.3)
-    miou = Line(
+    latency = LinearModel([math.log(1e3 * 1e9 / rate), 0.7], [0.9, 0.15], noise=0.3)
+    miou = LinearModel(
         [0.35, 0.08, *[0.0] * encoder.width],
         [0.12, 0.05, *[0.06] * encoder.width],
         noise=0.03,
     )
     timed = [each for each in past if each.costs.get("latency_ms", 0.0) > 0]
-    return Beliefs(
+    return TrainingModel(
         space=space,
         static=static,
         setting=setting,
@@ -146,7 +146,7 @@ def _median(seconds: Sequence[float]) -> float:
 
 
 def _basis(
-    setting: Setting, past: Sequence[EarlierTraining], complete: Sequence[EarlierTraining]
+    setting: TrainingSetting, past: Sequence[EarlierTraining], complete: Sequence[EarlierTraining]
 ) -> str:
     device = "GPU" if setting.on_gpu else "CPU core"
     rate = GPU_MACS if setting.on_gpu else CPU_MACS

@@ -1,4 +1,4 @@
-"""A straight line with what is not known about it."""
+"""Bayesian linear regression."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-class Line:
+class LinearModel:
     """A linear model whose weights are normal, before any data and after.
 
     Source: Bishop 2006, Pattern Recognition and Machine Learning, section 3.3.
     """
 
     def __init__(self, mean: ArrayLike, deviation: ArrayLike, *, noise: float) -> None:
-        """Take what is believed before any data.
+        """Take the prior.
 
         Args:
-            mean: The k weights to expect.
+            mean: Expected values of the k weights.
             deviation: Their standard deviations, > 0.
-            noise: Standard deviation of a value around the line, > 0.
+            noise: Standard deviation of a value around the prediction, > 0.
         """
         self.mean: NDArray[np.floating] = np.asarray(mean, dtype=np.float64)
         self.covariance: NDArray[np.floating] = np.diag(np.square(np.asarray(deviation, float)))
         self.noise = noise
 
-    def fitted(self, rows: ArrayLike, values: ArrayLike) -> Line:
-        """Return the line after ``values`` were seen at ``rows``; itself where there are none.
+    def fitted(self, rows: ArrayLike, values: ArrayLike) -> LinearModel:
+        """Return the posterior after ``values`` at ``rows``; itself where there are none.
 
-        The noise becomes that around the new line, as far as there are more values than weights.
+        With more values than weights the noise is estimated from the residuals.
 
         Args:
             rows: n x k features.
@@ -43,7 +43,7 @@ class Line:
             return self
         before = np.linalg.inv(self.covariance)
         precision = before + given.T @ given / self.noise**2
-        after = Line(self.mean, np.ones(len(self.mean)), noise=self.noise)
+        after = LinearModel(self.mean, np.ones(len(self.mean)), noise=self.noise)
         after.covariance = np.linalg.inv(precision)
         pull = before @ self.mean + given.T @ seen / self.noise**2
         after.mean = after.covariance @ pull
@@ -52,6 +52,6 @@ class Line:
         return after
 
     def drawn(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return weights that may be the true ones."""
+        """Return weights drawn from the distribution."""
         drawn: NDArray[np.float64] = rng.multivariate_normal(self.mean, self.covariance)
         return drawn

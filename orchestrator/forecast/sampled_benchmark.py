@@ -1,4 +1,4 @@
-"""A world in which a sweep can be simulated before it is run."""
+"""A benchmark drawn from the model of trainings, for the simulations of a plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.forecast.beliefs import START, cost_row, feature_row
 from orchestrator.forecast.simulation.curves import decay
+from orchestrator.forecast.training_model import START, cost_row, feature_row
 from orchestrator.search.searchers.encoding import Encoder
 from search_spaces.space import config_digest
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from orchestrator.forecast.beliefs import Beliefs
+    from orchestrator.forecast.training_model import TrainingModel
     from orchestrator.spec.objectives import Objective
     from search_spaces.space import Config, SearchSpace
 
@@ -25,8 +25,8 @@ EPOCH_NOISE = 0.01
 """Standard deviation of the mIoU from epoch to epoch."""
 
 
-class World:
-    """Trainings as they may turn out; one draw of all that is not known.
+class SampledBenchmark:
+    """One draw of all unknown quantities of the trainings.
 
     Implements ``orchestrator.forecast.simulation.Benchmark``. Objectives besides mIoU that are
     neither a static cost nor the latency have no cost here and are left out.
@@ -34,43 +34,43 @@ class World:
 
     def __init__(
         self,
-        beliefs: Beliefs,
+        model: TrainingModel,
         objectives: Sequence[Objective],
         reference_point: Mapping[str, float],
         *,
         seed: int,
     ) -> None:
-        """Draw the weights of all lines from ``seed``."""
+        """Draw the weights of all linear models from ``seed``."""
         rng = np.random.default_rng((7, seed))
-        self._beliefs = beliefs
-        self._encoder = Encoder(beliefs.space)
-        self._miou = beliefs.miou.drawn(rng)
-        self._seconds = beliefs.seconds.drawn(rng)
-        self._latency = beliefs.latency.drawn(rng)
-        self._half_life = beliefs.half_life * math.exp(0.3 * rng.standard_normal())
+        self._model = model
+        self._encoder = Encoder(model.space)
+        self._miou = model.miou.drawn(rng)
+        self._seconds = model.seconds.drawn(rng)
+        self._latency = model.latency.drawn(rng)
+        self._half_life = model.half_life * math.exp(0.3 * rng.standard_normal())
         self.objectives = tuple(objectives)
         self.reference_point = reference_point
-        self.max_epochs = beliefs.setting.epochs
+        self.max_epochs = model.setting.epochs
         self.full_training_seconds = 1.0
 
     @property
     def space(self) -> SearchSpace:
         """What may be tried."""
-        return self._beliefs.space
+        return self._model.space
 
     @property
     def measurement_seconds(self) -> float:
         """Time of a trial on its lane besides the epochs, seconds."""
-        return self._beliefs.other_seconds
+        return self._model.other_seconds
 
     def known(self, config: Config) -> dict[str, float]:
         """Return the static costs."""
-        return dict(self._beliefs.static(config))
+        return dict(self._model.static(config))
 
     def measured(self, config: Config) -> dict[str, float]:
         """Return the latency that the trial measures."""
-        noise = self._luck(config_digest(config), 1).standard_normal() * self._beliefs.latency.noise
-        row = cost_row(self._beliefs.static(config)["macs"])
+        noise = self._luck(config_digest(config), 1).standard_normal() * self._model.latency.noise
+        row = cost_row(self._model.static(config)["macs"])
         return {"latency_ms": math.exp(float(np.dot(self._latency, row)) + noise)}
 
     def curve(self, config: Config, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,7 +78,7 @@ class World:
         luck = self._luck(config_digest(config), seed)
         macs = self.known(config)["macs"]
         final = float(feature_row(self._encoder, self._inside(config), macs) @ self._miou)
-        final += luck.standard_normal() * self._beliefs.miou.noise
+        final += luck.standard_normal() * self._model.miou.noise
         epochs = self.max_epochs
         clean = decay(
             start=START,
@@ -88,13 +88,13 @@ class World:
         )
         each = math.exp(
             float(np.dot(self._seconds, cost_row(macs)))
-            + luck.standard_normal() * self._beliefs.seconds.noise
+            + luck.standard_normal() * self._model.seconds.noise
         )
         values = np.clip(clean + EPOCH_NOISE * luck.standard_normal(epochs), 0.0, 1.0)
-        return values, self._beliefs.other_seconds + each * np.arange(1.0, epochs + 1)
+        return values, self._model.other_seconds + each * np.arange(1.0, epochs + 1)
 
     def _inside(self, config: Config) -> Config:
-        """Return what the space knows of a configuration; all of it but for baselines outside."""
+        """Return the part of a configuration that the space contains; all but for baselines."""
         names = self.space.names
         return {
             name: value

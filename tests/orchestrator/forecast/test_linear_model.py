@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.forecast.line import Line
+from orchestrator.forecast.linear_model import LinearModel
 
 
 def test_without_values_the_beliefs_stay() -> None:
-    line = Line([1.0, 2.0], [0.5, 0.5], noise=0.1)
+    line = LinearModel([1.0, 2.0], [0.5, 0.5], noise=0.1)
     assert line.fitted([], []) is line
 
 
@@ -18,7 +18,7 @@ def test_many_values_outweigh_the_beliefs(first: float, second: float, seed: int
     rng = np.random.default_rng(seed)
     rows = np.column_stack([np.ones(400), rng.uniform(-1, 1, 400)])
     values = rows @ [first, second] + 0.1 * rng.standard_normal(400)
-    after = Line([0.0, 0.0], [1.0, 1.0], noise=0.1).fitted(rows, values)
+    after = LinearModel([0.0, 0.0], [1.0, 1.0], noise=0.1).fitted(rows, values)
     assert np.allclose(after.mean, [first, second], atol=0.06)
     assert np.isclose(after.noise, 0.1, atol=0.03)
     assert (np.linalg.eigvalsh(after.covariance) < 1e-3).all()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.story import story_findings
+from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,
@@ -58,13 +58,13 @@ def ended(state: Any = "complete") -> TrialEnded:
     ],
 )
 def test_each_contradiction_is_named(events: list[SweepEvent], message: str) -> None:
-    assert any(message in each.message for each in story_findings(events, epochs=3))
+    assert any(message in each.message for each in invariant_findings(events, epochs=3))
 
 
 def test_a_preempted_trial_may_start_again() -> None:
     again: list[SweepEvent] = [started(2), epoch(2), ended()]
     events = [asked(0), started(), epoch(1), ended("preempted"), *again]
-    assert story_findings(events, epochs=3) == []
+    assert invariant_findings(events, epochs=3) == []
 
 
 @settings(max_examples=30)
@@ -75,12 +75,12 @@ def test_no_event_can_be_doubled_or_moved_to_the_front_unnoticed(
     lanes = simulated_sweep(trials=6)
     lanes.run()
     tape = [event for event in lanes.tape if type(event).__name__ != "TrialJudged"]
-    assert story_findings(tape, epochs=9) == []
+    assert invariant_findings(tape, epochs=9) == []
     index = data.draw(st.integers(1, len(tape) - 1))
     doubled = [*tape[: index + 1], tape[index], *tape[index + 1 :]]
     moved = [tape[index], *tape[:index], *tape[index + 1 :]]
-    assert story_findings(doubled, epochs=9)
-    assert story_findings(moved, epochs=9)
+    assert invariant_findings(doubled, epochs=9)
+    assert invariant_findings(moved, epochs=9)
 
 
 @given(data=st.data())
@@ -99,7 +99,7 @@ def test_no_epoch_can_be_lost_unnoticed(
         )
     ]
     lost = data.draw(st.sampled_from(inner))
-    assert story_findings([*lanes.tape[:lost], *lanes.tape[lost + 1 :]], epochs=9)
+    assert invariant_findings([*lanes.tape[:lost], *lanes.tape[lost + 1 :]], epochs=9)
 
 
 def examined(reason: str = "") -> TrialExamined:
@@ -108,10 +108,10 @@ def examined(reason: str = "") -> TrialExamined:
 
 def test_a_complete_trial_is_examined_once_or_again_after_a_failure() -> None:
     whole: list[SweepEvent] = [asked(0), started(), epoch(1), ended()]
-    assert not story_findings([*whole, examined("a file is torn"), examined()], epochs=1)
-    (twice,) = story_findings([*whole, examined(), examined()], epochs=1)
+    assert not invariant_findings([*whole, examined("a file is torn"), examined()], epochs=1)
+    (twice,) = invariant_findings([*whole, examined(), examined()], epochs=1)
     assert twice.message == "is examined twice: test"
-    (early,) = story_findings(
+    (early,) = invariant_findings(
         [asked(0), started(), epoch(1), ended("stopped"), examined()], epochs=1
     )
     assert "comes after the end (stopped)" in early.message

@@ -1,0 +1,159 @@
+"""Ledger invariants: contradictions among the events of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.driver.verification.findings import Finding
+from orchestrator.ledger.events import (
+    EpochReported,
+    TrialAsked,
+    TrialEnded,
+    TrialExamined,
+    TrialJudged,
+    TrialProfiled,
+    TrialStarted,
+)
+from search_spaces.space import config_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from orchestrator.ledger.events import SweepEvent
+    from trainables.session.messages import TrialState
+
+
+@dataclass(slots=True)
+class _Trial:
+    state: TrialState | None = None
+    attempt: int = 0
+    profiles: int = 0
+    epoch: int = 0
+    stop_at: int | None = None
+    examined: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Seen:
+    trials: dict[str, _Trial] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def invariant_findings(events: Iterable[SweepEvent], *, epochs: int) -> list[Finding]:
+    """Return every way in which ``events``, in the ledger's order, contradict each other.
+
+    A trial is proposed once, with a configuration no other has; it starts with attempt 1, 2, ...;
+    its epochs come in order, none twice and none left out; after its end nothing comes, unless it
+    was preempted, but what is examined of a complete trial, once. Time does not go back.
+
+    Args:
+        events: All events of a sweep, finished or not.
+        epochs: Epochs of a full training, >= 1.
+    """
+    seen = _Seen()
+    return [finding for event in events for finding in _next(seen, event, epochs)]
+
+
+def _next(seen: _Seen, event: SweepEvent, epochs: int) -> Iterator[Finding]:
+    trial_id = event.trial_id
+    if event.seconds < seen.seconds:
+        yield _finding(trial_id, f"time goes back from {seen.seconds:.3f} to {event.seconds:.3f} s")
+    seen.seconds = max(seen.seconds, event.seconds)
+    if isinstance(event, TrialAsked):
+        yield from _asked(seen, event)
+        return
+    trial = seen.trials.get(trial_id)
+    if trial is None:
+        yield _finding(trial_id, f"{_name(event)} comes before the proposal")
+        trial = seen.trials[trial_id] = _Trial()
+    if trial.state is not None and not _may_follow_end(trial, event):
+        yield _finding(trial_id, f"{_name(event)} comes after the end ({trial.state})")
+    if isinstance(event, TrialExamined) and _is_repeated(trial, event):
+        yield _finding(trial_id, f"is examined twice: {event.kind}")
+    for message in _advance(trial, event, epochs):
+        yield _finding(trial_id, message)
+
+
+def _asked(seen: _Seen, event: TrialAsked) -> Iterator[Finding]:
+    trial_id = event.trial_id
+    if trial_id in seen.trials:
+        yield _finding(trial_id, "is proposed twice")
+        return
+    if event.number != len(seen.trials):
+        yield _finding(trial_id, f"is number {event.number}, {len(seen.trials)} is due")
+    twin = seen.digests.setdefault(config_digest(event.config), trial_id)
+    if twin != trial_id:
+        yield _finding(trial_id, f"has the configuration of {twin}")
+    seen.trials[trial_id] = _Trial()
+
+
+def _may_follow_end(trial: _Trial, event: SweepEvent) -> bool:
+    if isinstance(event, TrialExamined):
+        return trial.state == "complete"
+    again = isinstance(event, TrialStarted) or (
+        isinstance(event, TrialEnded) and event.state != "preempted"
+    )
+    return trial.state == "preempted" and again
+
+
+def _advance(trial: _Trial, event: SweepEvent, epochs: int) -> Iterator[str]:
+    match event:
+        case TrialStarted():
+            if event.attempt != trial.attempt + 1:
+                yield f"attempt {event.attempt} starts after attempt {trial.attempt}"
+            trial.attempt, trial.state = event.attempt, None
+        case TrialProfiled():
+            trial.profiles += 1
+            if trial.profiles > 1:
+                yield "its costs are recorded twice"
+        case EpochReported():
+            yield from _epoch(trial, event.epoch, epochs)
+        case TrialJudged():
+            if event.rung != trial.epoch:
+                yield f"is judged at rung {event.rung} after epoch {trial.epoch}"
+            if event.action == "stop":
+                trial.stop_at = trial.epoch
+        case TrialEnded():
+            yield from _ended(trial, event, epochs)
+        case _:
+            pass
+
+
+def _is_repeated(trial: _Trial, event: TrialExamined) -> bool:
+    """Whether the trial has this figure already; an examination that failed gives none."""
+    repeated = event.kind in trial.examined
+    if not event.reason:
+        trial.examined.add(event.kind)
+    return repeated
+
+
+def _epoch(trial: _Trial, epoch: int, epochs: int) -> Iterator[str]:
+    if trial.attempt == 0:
+        yield f"epoch {epoch} comes before it is started"
+    if epoch <= trial.epoch:
+        yield f"epoch {epoch} is recorded twice"
+    elif epoch > trial.epoch + 1:
+        yield f"epoch {epoch} comes after epoch {trial.epoch}, what is between is lost"
+    if epoch > epochs:
+        yield f"epoch {epoch} is beyond the {epochs} of a full training"
+    if trial.stop_at is not None and trial.stop_at < epochs:
+        yield f"epoch {epoch} comes after it was stopped at epoch {trial.stop_at}"
+    trial.epoch = max(trial.epoch, epoch)
+
+
+def _ended(trial: _Trial, event: TrialEnded, epochs: int) -> Iterator[str]:
+    if event.state == "complete" and trial.epoch == 0:
+        yield "is complete without an epoch"
+    if event.state == "complete" and trial.stop_at is not None and trial.stop_at < epochs:
+        yield f"is complete though it was stopped at epoch {trial.stop_at}"
+    trial.state = event.state
+
+
+def _name(event: SweepEvent) -> str:
+    return type(event).__name__
+
+
+def _finding(trial_id: str, message: str) -> Finding:
+    return Finding(place="ledger", subject=trial_id, message=message)
