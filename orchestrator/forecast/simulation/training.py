@@ -52,8 +52,8 @@ class BenchmarkTrainings:
         missing = [name for name in self._costs if name not in known and name not in measured]
         if missing:
             raise BenchmarkError(
-                f"known() or measured() must return every objective but {self._learned}, for "
-                f"{config} they lack {', '.join(missing)}"
+                f"known() and measured() together must return every objective but "
+                f"{self._learned}; {', '.join(missing)} is missing for {config}"
             )
         noise = np.random.SeedSequence((self._seed, int(config_digest(config), 16)))
         values, durations = curve_of(self._benchmark, config, int(noise.generate_state(1)[0]))

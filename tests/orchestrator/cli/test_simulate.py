@@ -97,7 +97,7 @@ def test_a_simulation_of_the_defaults_names_one_to_hold_it_against(
     [
         ("Short", "two arrays of max_epochs = 9"),
         ("Falling", "seconds that never fall"),
-        ("Secretive", "it lacks params"),
+        ("Secretive", "params is missing for"),
     ],
 )
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
