@@ -75,7 +75,7 @@ def score_line(scores: Sequence[Scored]) -> str:
         for each in scores
     ]
     right = sum(each.within for each in scores)
-    return f"plan: {right} of {len(scores)} figures as foreseen; {', '.join(parts)}"
+    return f"plan: {right} of {len(scores)} figures within their intervals; {', '.join(parts)}"
 
 
 def _value(trial: TrialRecord, name: str) -> float:

@@ -156,7 +156,7 @@ def _basis(
         f"epochs"
     )
     if not past:
-        return f"no earlier sweep on this data, so guesses: {guess}"
+        return f"no earlier sweep on this data; estimated without one: {guess}"
     sweeps = len({each.sweep_id for each in past})
     text = f"{len(past)} trainings of {sweeps} earlier sweep(s) on this data"
     if len(complete) < 10:

@@ -43,7 +43,7 @@ SMALL = (
 def test_a_plan_is_printed_with_its_basis_and_kept(segsweep: Callable[..., Outcome]) -> None:
     shown = segsweep("plan", *SMALL, "--cpus", "3")
     assert shown.code == 0
-    assert "no earlier sweep on this data, so guesses" in shown.out
+    assert "no earlier sweep on this data; estimated without one" in shown.out
     assert "3 of 1 train worker(s)" in shown.out
     assert "2 configurations of 1 dimensions" in shown.out
     assert "simulated 32 of 32 sweeps" in shown.err
@@ -77,7 +77,7 @@ def test_the_report_scores_the_plan(
     assert {each["name"] for each in found} >= {"device_hours", "hypervolume"}
     assert next(each["actual"] for each in found if each["name"] == "complete") == 2
     text = " ".join(segsweep("report").out.split())
-    assert "figures as foreseen; device-hours" in text
+    assert "figures within their intervals; device-hours" in text
 
 
 def trained(
