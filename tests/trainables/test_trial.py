@@ -277,7 +277,7 @@ def test_an_earlier_process_changes_nothing_of_a_trial_resumed_elsewhere(
             after = contents()
         return False
 
-    with pytest.raises(ClaimLostError, match="goes on elsewhere"):
+    with pytest.raises(ClaimLostError, match="was resumed by another process"):
         run_trial(make_task(epochs=3, fencing_token=(1, 1)), LocalSession(stop=stands_still))
     assert asked >= 5
     assert contents() == after

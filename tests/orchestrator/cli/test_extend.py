@@ -60,7 +60,7 @@ def test_a_model_learns_a_class_from_the_command_line(given: list[str], tmp_path
     assert found["forgetting"] == pytest.approx(found["old_miou_before"] - found["old_miou"])
     assert len(found["exemplars"]) == 2
     assert (tmp_path / "out" / "best.safetensors").is_file()
-    with pytest.raises(CliError, match="holds a model already"):
+    with pytest.raises(CliError, match="already holds a model"):
         CliRunner().invoke(app, given, catch_exceptions=False)
 
 

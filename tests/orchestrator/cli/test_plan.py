@@ -130,7 +130,7 @@ def test_sweeps_of_other_machines_are_read_from_mlflow(
     assert told.code == 0
     assert "2 trainings of 1 earlier sweep(s) on this data" in " ".join(told.out.split())
     assert "warm start" not in told.out
-    assert "earlier sweeps may teach the searcher: --set search.warm_start=true" in told.err
+    assert "earlier sweeps can warm-start the searcher: --set search.warm_start=true" in told.err
     warm = segsweep("plan", *own, "--set", "search.warm_start=true", "--json")
     assert json.loads(warm.out)["warm_trials"] == 2
     assert "may teach" not in warm.err

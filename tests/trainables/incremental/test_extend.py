@@ -121,7 +121,7 @@ def test_consolidation_and_exemplars_reduce_forgetting(place: Path) -> None:
 
 
 def test_classes_that_do_not_fit_are_named(place: Path) -> None:
-    with pytest.raises(ExtendError, match=r"knows sky already; the new data has no class sky, cat"):
+    with pytest.raises(ExtendError, match=r"has sky already; the new data has no class sky, cat"):
         extend_model(
             load_trained(place / "trial"),
             old_data=_old(place),
