@@ -68,7 +68,7 @@ def ghosts(folder: Path) -> dict[str, object]:
     """Kill a driver whose cluster lives on; go on while its workers still may write.
 
     The second driver meets a worker that stood still, with its machine, when the first one died,
-    and that wakes up while the trial goes on elsewhere.
+    and that wakes up while the trial is resumed elsewhere.
     """
     experiment = _experiment(folder)
     with _cluster(experiment, [1, 1]) as (made, nodes):

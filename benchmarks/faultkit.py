@@ -97,7 +97,7 @@ class Experiment:
         return [sys.executable, "-m", "orchestrator.cli.main", *words]
 
     def start(self, *more: str) -> None:
-        """Run the sweep, or go on with it where there is one."""
+        """Run the sweep, or resume it where there is one."""
         begun = self.ledger() is not None
         where = ["--storage", str(self.storage)]
         words = ["resume", *where] if begun else ["run", str(self.spec), "--new"]

@@ -37,7 +37,7 @@ COMPLETE = frozenset({"complete"})
 ENDED = frozenset({"complete", "stopped"})
 NONE: frozenset[str] = frozenset()
 KNOWING = {
-    "nobody": (NONE, NONE),
+    "neither": (NONE, NONE),
     "the searcher": (COMPLETE, NONE),
     "searcher and scheduler": (COMPLETE, COMPLETE),
     "both, stopped trials too": (ENDED, ENDED),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `sbatch cluster/files/slurm.sh camvid.yaml`: one sweep on a Ray cluster inside a Slurm job.
-# A job that is requeued, by preemption or by hand, goes on with the same sweep.
+# A job that is requeued, by preemption or by hand, resumes the same sweep.
 # Change: the partition, the numbers, SEGSWEEP_STORAGE (a folder that all nodes see).
 #SBATCH --job-name=segsweep
 #SBATCH --partition=gpu
@@ -48,7 +48,7 @@ done
 segsweep run "$spec" --id "slurm-$SLURM_JOB_ID" \
     --set "resources.address=$head_ip:$port" --set "storage.root=$SEGSWEEP_STORAGE" "$@" &
 driver=$!
-# Slurm's warning ends the sweep cleanly, in its checkpoints; the requeued job goes on from there.
+# Slurm's warning ends the sweep cleanly, in its checkpoints; the requeued job resumes from there.
 leave() {
     kill -TERM "$driver"
     wait "$driver" || true

@@ -37,7 +37,7 @@ SweepId: TypeAlias = Annotated[
         "exists, it resumes, so the same command can be repeated after a crash.",
     ),
 ]
-Anew: TypeAlias = Annotated[
+NewSweep: TypeAlias = Annotated[
     bool,
     typer.Option("--new", help="Start a new sweep even if one of the same spec is unfinished."),
 ]
@@ -49,7 +49,7 @@ def run(  # noqa: PLR0917 - the options of a command line
     overrides: Overrides = None,
     name: Name = None,
     sweep_id: SweepId = None,
-    anew: Anew = False,
+    new: NewSweep = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a sweep and print its Pareto front.
@@ -72,7 +72,7 @@ def run(  # noqa: PLR0917 - the options of a command line
         print_err(f"resuming sweep {folder.sweep_id}")
         # overrides apply to the kept spec too: resources.address, for example, may change
         parsed = load_spec(folder.spec, overrides=overrides or ())
-    elif folder is None and not anew:
+    elif folder is None and not new:
         folder = _offer_unfinished(parsed)
     run_on_terminal(parsed, folder, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""How whoever runs a sweep follows and steers it."""
+"""How the caller of a run follows and steers it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunHooks:
-    """How whoever runs a sweep follows and steers it."""
+    """How the caller of a run follows and steers it."""
 
     stage: Callable[[str], None] = lambda _: None
     """Told in a few words what is being done now."""
@@ -30,7 +30,7 @@ class RunSummary:
     """How a run of a sweep ended."""
 
     interrupted: bool
-    """Whether trials or proposals are left that ``resume`` would go on with."""
+    """Whether trials or proposals remain for ``resume``."""
     lane_faults: tuple[str, ...] = ()
     """Why lanes died, oldest first."""
     problems: tuple[str, ...] = ()

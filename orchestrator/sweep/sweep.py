@@ -315,7 +315,7 @@ class Sweep:
             return
         for trial_id, trial in list(self._open.items()):
             trial.step(Step.RELEASE)
-            self._stop(trial_id, f"{trial.reason}; not taken up again")
+            self._stop(trial_id, f"{trial.reason}; not promoted")
 
     def _stop(self, trial_id: str, reason: str) -> None:
         """End a trial as stopped with its last metrics, as its lane would."""

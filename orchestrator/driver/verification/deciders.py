@@ -19,7 +19,7 @@ def scheduler_findings(events: Sequence[SweepEvent], scheduler: Scheduler) -> li
     """Return every judgement on record that a new ``scheduler`` fed with the events would not make.
 
     An epoch at a rung without a judgement is one too, unless it is the last event: then the driver
-    died in between, and the sweep makes the judgement when it goes on.
+    died in between, and the sweep makes the judgement when it resumes.
     """
     found: list[Finding] = []
     for index, event in enumerate(events):

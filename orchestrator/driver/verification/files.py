@@ -66,7 +66,7 @@ def file_findings(
             messages += _states(trial, its)
         found += [_finding(trial_id, message) for message in messages]
     found += [
-        Finding(place="ray", subject=name, message="Ray keeps a state that no trial goes on from")
+        Finding(place="ray", subject=name, message="Ray keeps a state that no trial resumes from")
         for name in files.ray_checkpoints
     ]
     return found
@@ -94,7 +94,7 @@ def _states(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
     if trial.state not in {"running", "preempted"}:
         return
     if its.last == "torn":
-        yield "all its states to go on from are torn or altered; it would begin anew"
+        yield "all its resume points are torn or altered; it would restart"
     elif its.last == "absent" and trial.epochs_done > 1:
         yield f"trained {trial.epochs_done} epochs, but has no state to go on from"
 

@@ -129,7 +129,7 @@ class Recorded:
 
     def known(self, config: Config) -> dict[str, float]:
         """Return the FLOPs of one image."""
-        # torch takes seconds to import, which whoever lists benchmarks need not wait for.
+        # torch takes seconds to import, and a list of benchmarks does not need it.
         from trainables.cost.macs import static_costs  # noqa: PLC0415
 
         costs = static_costs(TrialConfig.from_mapping(config), self.recording.num_classes)

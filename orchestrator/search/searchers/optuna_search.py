@@ -55,8 +55,8 @@ class OptunaSearcher:
     trial that ends as failed, which samplers ignore. So a proposal changes no state, and a replayed
     searcher proposes the same.
 
-    A complete trial with finite objectives is told as complete; a stopped one as pruned, without
-    values; an infeasible one as pruned with a violated constraint; any other as failed.
+    A complete trial with finite objectives is reported as complete; a stopped one as pruned,
+    without values; an infeasible one as pruned with a violated constraint; any other as failed.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class OptunaSearcher:
         return self._tried.sample_new(np.random.default_rng((self._seed, number)))
 
     def observe(self, event: SweepEvent) -> None:
-        """Ask and tell the study the trials that start and end."""
+        """Call the study's ``ask`` for a trial that starts, its ``tell`` for one that ends."""
         if isinstance(event, TrialAsked):
             self._tried.add(event.config)
             self._known[event.trial_id] = dict(event.known)

@@ -96,7 +96,7 @@ def test_paused_trials_are_taken_up_again_or_stopped_in_the_end() -> None:
     again = [e for e in tape.events if isinstance(e, TrialStarted) and e.attempt > 1]
     assert again
     paused = [e.reason for e in ends.values() if e.state == "stopped"]
-    assert all(r.startswith("paused at rung") and r.endswith("not taken up again") for r in paused)
+    assert all(r.startswith("paused at rung") and r.endswith("; not promoted") for r in paused)
     assert sum(not trial.busy_seconds > 0 for trial in fold(tape.events).trials) == 0
 
 
