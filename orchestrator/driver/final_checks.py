@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.ledger.events import TrialExamined
-from orchestrator.ledger.records import fold
+from orchestrator.ledger.records import RecordBook, fold
 from orchestrator.report.analysis.hypervolume import finite_value
 from orchestrator.search.pareto import non_dominated_ranks
 from orchestrator.spec.resolutions import scored_alike
@@ -136,9 +136,12 @@ class FinalChecks:
 
         A failed check is recorded with its reason and does not affect the others.
         """
-        return self._measure_again(pool) and self._score_on_test(pool)
+        records = RecordBook()
+        for _, event in self.ledger.events():
+            records.observe(event)
+        return self._measure_again(pool, records) and self._score_on_test(pool, records)
 
-    def _measure_again(self, pool: LanePool) -> bool:
+    def _measure_again(self, pool: LanePool, records: RecordBook) -> bool:
         """Measure the due latencies; return False if a stop left some out.
 
         New latencies may add trials to the front, which are measured in the next round.
@@ -151,20 +154,22 @@ class FinalChecks:
                 profiles[str(message.details[TRIAL])] = message
 
         while True:
-            due = due_checks("latency", self.spec, self._records())
+            before = records.snapshot()
+            due = due_checks("latency", self.spec, before)
             due = tuple(trial_id for trial_id in due if trial_id not in tried)
             if not due:
                 return True
-            done = self._run(pool, self._latency_task(due), ", ".join(due), collect)
+            done = self._run(pool, self._latency_task(due, before), ", ".join(due), collect)
             if done is None:
                 return False
             for trial_id in due:
-                self._record_latency(trial_id, profiles.get(trial_id), done.reason)
+                event = self._latency_event(trial_id, profiles.get(trial_id), done.reason)
+                self._append(event, records)
             tried |= set(due)
 
-    def _score_on_test(self, pool: LanePool) -> bool:
+    def _score_on_test(self, pool: LanePool, records: RecordBook) -> bool:
         """Score the due trials on the test split; return False if a stop left some out."""
-        trials = due_checks("test", self.spec, self._records())
+        trials = due_checks("test", self.spec, records.snapshot())
         for number, trial_id in enumerate(trials, start=1):
             progress = f"{trial_id}, {number} of {len(trials)}"
             done = self._run(pool, self._task("test", trial_id), progress)
@@ -178,7 +183,8 @@ class FinalChecks:
                     metrics={} if failed else dict(done.metrics),
                     reason=(done.reason or "unknown reason") if failed else "",
                     seconds=self.clock(),
-                )
+                ),
+                records,
             )
         return True
 
@@ -196,15 +202,15 @@ class FinalChecks:
         done = pool.run(task, on_message=on_message, stop_requested=self.hooks.stop_requested)
         return done if done.state in {"complete", "failed"} else None
 
-    def _latency_task(self, trials: Sequence[str]) -> FinalCheckTask:
-        configs = {trial.trial_id: dict(trial.config) for trial in self._records().trials}
+    def _latency_task(self, trials: Sequence[str], records: SweepRecords) -> FinalCheckTask:
+        configs = {trial.trial_id: dict(trial.config) for trial in records.trials}
         return replace(
             self._task("latency", "front"),
             configs={trial_id: configs[trial_id] for trial_id in trials},
             num_classes=self.num_classes,
         )
 
-    def _record_latency(self, trial_id: str, profile: Profiled | None, reason: str) -> None:
+    def _latency_event(self, trial_id: str, profile: Profiled | None, reason: str) -> TrialExamined:
         metrics = {} if profile is None else dict(profile.metrics)
         details = {} if profile is None else dict(profile.details)
         details.pop(TRIAL, None)
@@ -214,16 +220,14 @@ class FinalChecks:
             for each in self.spec.constraints
             if each.metric in metrics and not each.holds(metrics[each.metric])
         ]
-        self._append(
-            TrialExamined(
-                trial_id=trial_id,
-                kind="latency",
-                metrics=metrics,
-                details=details,
-                reason=why,
-                ruled_out="; ".join(broken),
-                seconds=self.clock(),
-            )
+        return TrialExamined(
+            trial_id=trial_id,
+            kind="latency",
+            metrics=metrics,
+            details=details,
+            reason=why,
+            ruled_out="; ".join(broken),
+            seconds=self.clock(),
         )
 
     def failures(self) -> tuple[str, ...]:
@@ -244,9 +248,9 @@ class FinalChecks:
             cache_dir=str(self.spec.storage.cache_dir),
         )
 
-    def _append(self, event: TrialExamined) -> None:
+    def _append(self, event: TrialExamined, records: RecordBook) -> None:
         self.ledger.append(event)
-        record = next(t for t in self._records().trials if t.trial_id == event.trial_id)
+        record = records.observe(event)
         for listener in self.hooks.listeners:
             listener.on_event(event, record)
 
