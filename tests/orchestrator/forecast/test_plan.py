@@ -120,7 +120,7 @@ def test_a_plan_says_what_the_budget_and_the_machine_allow(spec: SweepSpec) -> N
     assert plan.forecast.trials.high <= 24
     assert plan.forecast.complete.median < plan.forecast.trials.median
     assert plan.forecast.device_hours.low < plan.forecast.device_hours.high
-    assert "guesses" in plan.basis
+    assert "estimated without one" in plan.basis
     volumes = [volume.median for _, volume in plan.forecast.curve]
     assert volumes == sorted(volumes)
     assert 0 < plan.infeasible_share < 1
