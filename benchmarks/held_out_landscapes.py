@@ -27,8 +27,8 @@ from benchmarks.search_efficiency import (
     sweep,
     sweep_options,
 )
-from orchestrator.forecast.simulation.curves import noise
-from orchestrator.forecast.simulation.parallel import results_in_order
+from orchestrator.forecast.simulation.run import results_in_order
+from orchestrator.forecast.simulation.synthetic import noise
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.space import SearchSpace

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from orchestrator.ledger.codec import encode
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,
     TrialEnded,
     TrialProfiled,
     TrialStarted,
+    encode,
 )
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger

@@ -30,7 +30,7 @@ from orchestrator.ledger.events import EpochReported, TrialAsked
 
 if TYPE_CHECKING:
     from benchmarks.search_efficiency import Known
-    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.outcome import SeedResult
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.search.schedulers.base import Decision, Scheduler
     from orchestrator.search.searchers.base import Searcher

@@ -24,13 +24,13 @@ import psutil
 from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.lanes.ray_tune.session import TuneSession
+from orchestrator.lanes.tune_session import TuneSession
 from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.sweep_spec import SearchConfig

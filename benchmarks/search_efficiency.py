@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.benchmark import load_benchmark
+from orchestrator.forecast.simulation.outcome import SeedResult
 from orchestrator.forecast.simulation.recorded import Recorded
-from orchestrator.forecast.simulation.result import SeedResult
 from orchestrator.forecast.simulation.run import simulate_one
 from orchestrator.search.pareto import hypervolume, pareto_front
-from orchestrator.search.searchers.candidates import neighbour
+from orchestrator.search.searchers.surrogate_state import neighbour
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,16 +19,15 @@ from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from orchestrator.forecast.simulation.benchmark import objectives_of
-from orchestrator.forecast.simulation.load import load_benchmark
-from orchestrator.forecast.simulation.result import SimulationResult
+from orchestrator.forecast.simulation.benchmark import load_benchmark, objectives_of
+from orchestrator.forecast.simulation.outcome import SimulationResult
 from orchestrator.forecast.simulation.run import benchmark_setup, simulate_setup
 from orchestrator.ledger.events import EpochReported, TrialAsked
 from orchestrator.search.schedulers.base import CONTINUE, Decision
 
 if TYPE_CHECKING:
     from orchestrator.forecast.simulation.benchmark import Benchmark
-    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.outcome import SeedResult
     from orchestrator.ledger.events import SweepEvent
 
 

@@ -13,9 +13,9 @@ import argparse
 import resource
 import time
 
-from orchestrator.forecast.simulation.load import load_benchmark
+from orchestrator.forecast.simulation.benchmark import load_benchmark
 from orchestrator.forecast.simulation.run import simulate_one
-from orchestrator.lanes.occupancy import Overheads
+from orchestrator.lanes.simulated import Overheads
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 

@@ -31,8 +31,8 @@ from ray.train.torch import TorchTrainer
 from cluster.capacity.packing import LaneShape
 from cluster.start.connection import connected
 from orchestrator.lanes.pool import LanePlan, LanePool
-from orchestrator.lanes.ray_tune.lane_trial import config_of
-from orchestrator.lanes.ray_tune.session import TUNE_SETTINGS, lane_trainable
+from orchestrator.lanes.tune_adapters import config_of
+from orchestrator.lanes.tune_session import TUNE_SETTINGS, lane_trainable
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
 from trainables.session.messages import TrialDone, TrialTask
 from trainables.trial import run_trial

@@ -19,16 +19,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.search_efficiency import BENCHMARKS, dense_reference
-from orchestrator.forecast.simulation.load import load_benchmark
-from orchestrator.forecast.simulation.parallel import default_jobs, results_in_order
-from orchestrator.forecast.simulation.run import benchmark_setup, simulate_setup
+from orchestrator.forecast.simulation.benchmark import load_benchmark
+from orchestrator.forecast.simulation.run import (
+    benchmark_setup,
+    default_jobs,
+    results_in_order,
+    simulate_setup,
+)
 from orchestrator.ledger.events import TrialAsked, TrialEnded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from orchestrator.forecast.simulation.benchmark import Benchmark
-    from orchestrator.forecast.simulation.result import SeedResult
+    from orchestrator.forecast.simulation.outcome import SeedResult
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.sweep.make import SweepSetup
 

@@ -57,10 +57,8 @@ RAY_MODULES = {
     "cluster/start/connection.py",
     "cluster/start/local_ray.py",
     "orchestrator/lanes/pool.py",
-    "orchestrator/lanes/ray_tune/lane_trial.py",
-    "orchestrator/lanes/ray_tune/schedule_adapter.py",
-    "orchestrator/lanes/ray_tune/search_adapter.py",
-    "orchestrator/lanes/ray_tune/session.py",
+    "orchestrator/lanes/tune_adapters.py",
+    "orchestrator/lanes/tune_session.py",
     "trainables/lane/ray_worker.py",
 }
 MLFLOW_ROOMS = ("orchestrator/tracking/", "orchestrator/registry/")

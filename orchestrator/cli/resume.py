@@ -45,7 +45,7 @@ def resume(
     if mirror is None:
         folder = find_sweep(root, sweep)
     else:
-        from orchestrator.ledger.mirroring.fetch import fetch_sweep
+        from orchestrator.ledger.mirror import fetch_sweep
 
         folder = fetch_sweep(mirror, sweep, root, overrides=overrides or (), report=print_err)
     run_on_terminal(load_spec(folder.spec, overrides=overrides or ()), folder, as_json=as_json)

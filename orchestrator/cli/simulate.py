@@ -79,10 +79,9 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     """Simulate sweeps of a benchmark with the real searcher and scheduler, without training."""
     from orchestrator.cli.shared.errors import CliError
     from orchestrator.forecast.simulation import BenchmarkError, SimulationResult
-    from orchestrator.forecast.simulation.load import loaded_benchmark
-    from orchestrator.forecast.simulation.parallel import default_jobs, results_in_order
-    from orchestrator.forecast.simulation.run import simulate_named
-    from orchestrator.lanes.occupancy import FREE, Overheads
+    from orchestrator.forecast.simulation.benchmark import loaded_benchmark
+    from orchestrator.forecast.simulation.run import default_jobs, results_in_order, simulate_named
+    from orchestrator.lanes.simulated import FREE, Overheads
     from orchestrator.spec.strategies import (
         DEFAULT_SCHEDULER,
         DEFAULT_SEARCHER,

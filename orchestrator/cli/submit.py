@@ -110,7 +110,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
         resume_submission,
     )
     from orchestrator.driver.submission.request import JobSettings, python_text
-    from orchestrator.ledger.provenance import git_commit
+    from orchestrator.ledger.identity import git_commit
 
     settings = JobSettings(
         environment="installed" if installed else "locked",

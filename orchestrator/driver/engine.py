@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 from cluster.start.cluster_state import survey
 from cluster.start.connection import connected
 from orchestrator.driver.final_checks import FinalChecks
-from orchestrator.lanes.elastic import Elastic
 from orchestrator.lanes.pool import LanePool
-from orchestrator.lanes.ray_tune.session import TuneSession
-from orchestrator.lanes.sizing import LaneSizing
+from orchestrator.lanes.sizing import Elastic, LaneSizing
 from orchestrator.lanes.teacher import prepare_teacher
-from orchestrator.ledger.clock import SweepClock, sweep_start
+from orchestrator.lanes.tune_session import TuneSession
 from orchestrator.ledger.events import TrialEnded
-from orchestrator.ledger.history.warm_start import recorded_warm_start
-from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.ledger import Ledger, SweepClock, sweep_start
+from orchestrator.ledger.warm_start import recorded_warm_start
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.resolutions import scored_alike
 from orchestrator.sweep.hooks import RunSummary

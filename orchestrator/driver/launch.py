@@ -13,10 +13,10 @@ from orchestrator.driver.request import build_request
 from orchestrator.driver.retention import retention_listeners
 from orchestrator.forecast.plan import adopt_plan
 from orchestrator.ledger.folders import new_sweep
-from orchestrator.ledger.history.warm_start import settle_warm_start
 from orchestrator.ledger.identity import FINISHED, settle_identity
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.mirroring.mirror import mirrored
+from orchestrator.ledger.mirror import mirrored
+from orchestrator.ledger.warm_start import settle_warm_start
 from orchestrator.report.files import DATA_WARNINGS, make_report, save_report
 from orchestrator.spec.dump import dump_spec
 from orchestrator.sweep.hooks import RunHooks

@@ -18,9 +18,9 @@ from cluster.probe import NAMESPACE
 from cluster.telemetry.lane_monitor import LaneMonitor
 from cluster.telemetry.readings import energy_counter
 from cluster.telemetry.worker_location import worker_location
-from orchestrator.lanes.broker.trial_broker import TrialBroker
-from orchestrator.lanes.plan import LanePlan
 from orchestrator.lanes.restart import LaneRun, decide_restart
+from orchestrator.lanes.sizing import LanePlan
+from orchestrator.lanes.trial_broker import TrialBroker
 from trainables.lane.setup import LaneSetup
 from trainables.lane.worker import lane_loop
 from trainables.session.messages import TrialDone

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import logging
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from cluster.capacity.memory import MemoryModel, learn, size_lanes
-from cluster.capacity.packing import Demand, pack
+from cluster.capacity.packing import Demand, LaneShape, pack
 from cluster.capacity.resources import lane_shape, lanes_on
-from orchestrator.lanes.plan import LanePlan
-from orchestrator.ledger.history.trainings import stored_trainings
+from orchestrator.ledger.history import stored_trainings
 from search_spaces.config import TrialConfig
 from trainables.cost.training_memory import training_memory_mb
 
@@ -21,6 +22,40 @@ if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanePlan:
+    """The number of lanes of one shape and their limits."""
+
+    lanes: int
+    """Warm worker groups, >= 1; as many trials run at once."""
+    shape: LaneShape = field(default_factory=LaneShape)
+    """Resources of each lane; several ranks train with DDP."""
+    max_trials: int = 200
+    """Trials after which a lane is recycled, >= 1."""
+    memory_mb: float | None = None
+    """Device memory that a trial on a lane may take, MB of 1e6 bytes; None sets no limit."""
+
+    def __str__(self) -> str:
+        share = f", {self.shape.gpus:g} GPU each" if self.shape.gpus else ""
+        return f"{self.lanes} lane(s) of {self.shape.workers} worker(s){share}"
+
+    @property
+    def memory_fraction(self) -> float | None:
+        """Share of a GPU's memory that each rank may allocate; None for whole GPUs."""
+        return self.shape.gpus if 0 < self.shape.gpus < 1 else None
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """Resources that each rank requests from Ray."""
+        resources = {"CPU": self.shape.cpus}
+        if self.shape.gpus > 0:
+            resources["GPU"] = self.shape.gpus
+        if self.shape.memory_mb > 0:
+            resources["memory"] = self.shape.memory_mb * 1e6
+        return resources
+
 
 SAMPLES = 24
 """Random configurations whose memory determines the sizes of lanes."""
@@ -148,3 +183,55 @@ def estimated_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], flo
         return training_memory_mb(typed, num_classes, images)
 
     return need
+
+
+_LOG = logging.getLogger(__name__)
+POLL_SECONDS = 5.0
+
+
+class Elastic:
+    """Context in which lanes are added as nodes join, and the expected number falls with losses."""
+
+    def __init__(
+        self,
+        room: Callable[[], Sequence[int]],
+        resize: Callable[[Sequence[int]], None],
+        *,
+        seconds: float = POLL_SECONDS,
+    ) -> None:
+        """Poll ``room`` in a thread and pass its changes to ``resize``.
+
+        Args:
+            room: Returns how many lanes of each plan fit now; after an error nothing changes.
+            resize: Sets the number of lanes of each plan.
+            seconds: Time between two polls, > 0.
+        """
+        self._room = room
+        self._resize = resize
+        self._seconds = seconds
+        self._end = threading.Event()
+        self._last: list[int] | None = None
+        self._thread = threading.Thread(target=self._run, name="elastic", daemon=True)
+
+    def poll(self) -> None:
+        """Poll once."""
+        try:
+            lanes = list(self._room())
+        except Exception as error:  # noqa: BLE001 - the head node may answer at the next poll
+            _LOG.warning("the resources of the cluster cannot be read: %s", error)
+            return
+        if lanes != self._last:
+            self._resize(lanes)
+            self._last = lanes
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(self._seconds):
+            self.poll()

@@ -1,14 +1,19 @@
-"""The events of a sweep, which its ledger stores in order."""
+"""The events of a sweep, which its ledger stores in order as JSON text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+import json
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from search_spaces.domains import Value
     from search_spaces.space import Config
     from trainables.session.messages import FinalCheckKind, Interruption, TrialState
+
 
 SYSTEM_PREFIX = "system/"
 """Prefix of metrics of the machine, not of the config; MLflow groups them as system metrics."""
@@ -142,3 +147,104 @@ SweepEvent: TypeAlias = (
     | TrialEnded
     | TrialExamined
 )
+
+
+_KINDS: dict[str, type[Any]] = {
+    "asked": TrialAsked,
+    "started": TrialStarted,
+    "profiled": TrialProfiled,
+    "epoch": EpochReported,
+    "judged": TrialJudged,
+    "interrupted": TrialInterrupted,
+    "restored": TrialRestored,
+    "ended": TrialEnded,
+    "examined": TrialExamined,
+}
+_FIELDS = {name: frozenset(field.name for field in fields(kind)) for name, kind in _KINDS.items()}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode(event: SweepEvent) -> tuple[str, str]:
+    """Return the event's kind and its fields as JSON; NaN and infinities become text."""
+    payload = {field.name: getattr(event, field.name) for field in fields(event)}
+    return _NAMES[type(event)], json.dumps(_plain(payload), allow_nan=False, separators=(",", ":"))
+
+
+def decode(kind: str, text: str) -> SweepEvent:
+    """Return the event that ``encode`` wrote; unknown fields of a newer version are ignored.
+
+    Raises:
+        ValueError: the kind is unknown or the text is not an event of that kind.
+    """
+    cls = _KINDS.get(kind)
+    if cls is None:
+        raise ValueError(f"unknown ledger event {kind!r}; known are {', '.join(_KINDS)}")
+    payload = json.loads(text)
+    known = _FIELDS[kind]
+    values = {name: value for name, value in payload.items() if name in known}
+    for name in ("metrics", "known"):
+        if name in values:
+            values[name] = {key: float(value) for key, value in values[name].items()}
+    if "artifacts" in values:
+        values["artifacts"] = tuple(values["artifacts"])
+    try:
+        event: SweepEvent = cls(**values)
+    except TypeError as error:
+        raise ValueError(f"ledger event {kind!r} is incomplete: {error}") from error
+    return event
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+QUALITY = frozenset(
+    {"train_loss", "val_loss", "miou", "pixel_accuracy", "mae_50", "mae_50_95", "float_miou"}
+)
+"""Metrics that are not finite after a training has diverged."""
+
+
+def finite_only(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that are finite."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def nonfinite_text(metrics: Mapping[str, float], names: Collection[str] = ()) -> str | None:
+    """Return text on the metrics of ``QUALITY`` and ``names`` that are not finite, None if none."""
+    broken = [
+        f"{name} is {value}"
+        for name, value in metrics.items()
+        if not math.isfinite(value) and (name in QUALITY or name in names)
+    ]
+    return ", ".join(broken) or None
+
+
+def finite_event(event: SweepEvent) -> SweepEvent:
+    """Return ``event`` without metrics that are not finite.
+
+    A complete trial with such a metric of ``QUALITY`` becomes a failed one. Only ledgers of earlier
+    releases have such events.
+    """
+    match event:
+        case TrialAsked() if _has_nonfinite(event.known.values()):
+            return replace(event, known=finite_only(event.known))
+        case TrialEnded(state="complete") if broken := nonfinite_text(event.metrics):
+            metrics = finite_only(event.metrics)
+            reason = f"{broken} at the end"
+            return replace(event, state="failed", reason=reason, metrics=metrics)
+        case TrialProfiled() | EpochReported() | TrialEnded() if _has_nonfinite(
+            event.metrics.values()
+        ):
+            return replace(event, metrics=finite_only(event.metrics))
+        case _:
+            return event
+
+
+def _has_nonfinite(values: Iterable[float]) -> bool:
+    return not all(map(math.isfinite, values))

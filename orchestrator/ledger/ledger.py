@@ -1,21 +1,23 @@
-"""The append-only log of a sweep's events, from which all other state is rebuilt."""
+"""The append-only log of a sweep's events, from which all other state is rebuilt, and its clock."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from orchestrator.ledger.codec import decode, encode
+from orchestrator.ledger.events import decode, encode
 from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchestrator.ledger.events import SweepEvent
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -131,3 +133,48 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+BEGUN = "begun"
+"""Fact of a ledger: start of the sweep, seconds since 1970."""
+
+
+def sweep_start(ledger: Ledger) -> float:
+    """Return the recorded start of the sweep, seconds since 1970; record now for a new one."""
+    start = ledger.fact(BEGUN)
+    if isinstance(start, float):
+        return start
+    now = time.time()
+    ledger.set_fact(BEGUN, now)
+    return now
+
+
+class SweepClock:
+    """Seconds since the sweep started, unaffected by changes of the wall clock.
+
+    It reads the wall clock once, at the driver's start, and then the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        begun: float,
+        *,
+        at_least: float = 0.0,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start from the wall clock.
+
+        Args:
+            begun: Start of the sweep, seconds since 1970.
+            at_least: Time of the sweep's last event, seconds; the clock starts no earlier.
+            wall: Returns the time, seconds since 1970.
+            monotonic: Returns seconds since any moment; never decreases.
+        """
+        self._monotonic = monotonic
+        self._start = max(wall() - begun, at_least)
+        self._since = monotonic()
+
+    def __call__(self) -> float:
+        """Return the seconds since the sweep started, >= ``at_least``."""
+        return self._start + self._monotonic() - self._since

@@ -17,8 +17,8 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialRestored,
     TrialStarted,
+    finite_event,
 )
-from orchestrator.ledger.finite import finite_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.ledger.provenance import git_commit
+from orchestrator.ledger.identity import git_commit
 from orchestrator.registry import versions as tag_names
 from orchestrator.registry.choose import NoCandidateError, choose
 from orchestrator.registry.examination import Candidate, Examination, pack_candidate

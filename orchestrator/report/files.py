@@ -6,8 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.forecast.plan import load_plan
-from orchestrator.forecast.score import score_plan
+from orchestrator.forecast.plan import load_plan, score_plan
 from orchestrator.ledger.interruptions import interruptions_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold

@@ -25,7 +25,7 @@ from trainables.session.messages import UNDISTURBED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.forecast.score import Scored
+    from orchestrator.forecast.plan import Scored
     from orchestrator.ledger.records import RecordState, SweepRecords, TrialRecord
     from orchestrator.report.analysis.ablation import Ablation
     from orchestrator.spec.objectives import Objective

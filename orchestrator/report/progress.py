@@ -10,7 +10,7 @@ from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.records import RecordTable
 from orchestrator.search.pareto import default_reference_point, hypervolume, share_of_perfect
 from orchestrator.spec.budget import SweepBudget
-from orchestrator.sweep.time_left import TimeLeftModel
+from orchestrator.sweep.budgets import TimeLeftModel
 from trainables.session.messages import UNDISTURBED
 
 if TYPE_CHECKING:

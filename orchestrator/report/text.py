@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from orchestrator.forecast.score import score_line
+from orchestrator.forecast.plan import score_line
 from orchestrator.ledger.interruptions import interruptions_line
 from orchestrator.report.analysis.held_out import TEST_MIOU
 from orchestrator.report.tables.deployables import deployable_facts, deployable_tables

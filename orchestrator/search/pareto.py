@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.spec.objectives import Objective
 
+
 REFERENCE_MARGIN = 0.1
 """Share of an objective's range by which the default reference point is worse than the worst."""
 
@@ -205,3 +206,26 @@ def _signs(objectives: Sequence[Objective]) -> NDArray[np.float64]:
 def _finite_rows(values: NDArray[np.float64]) -> NDArray[np.intp]:
     rows: NDArray[np.intp] = np.flatnonzero(np.isfinite(values).all(axis=1))
     return rows
+
+
+class GrowingFront:
+    """Keeps the points that no other one dominates, at the cost of the front's size a point."""
+
+    def __init__(
+        self, objectives: Sequence[Objective], reference_point: Mapping[str, float]
+    ) -> None:
+        self._objectives = tuple(objectives)
+        self._reference = reference_values(objectives, reference_point)
+        self._front = np.empty((0, len(self._objectives)))
+        self.hypervolume = 0.0
+        """Volume that the points so far dominate, >= 0."""
+
+    def add(self, point: Sequence[float]) -> bool:
+        """Take in one point; return whether the hypervolume grew. NaN never grows it."""
+        value = as_minimised([list(point)], self._objectives)[0]
+        grown = with_point(self._front, value) if (value < self._reference).all() else None
+        if grown is None:
+            return False
+        self._front = grown
+        self.hypervolume = float(moocore.hypervolume(self._front, ref=self._reference))
+        return True

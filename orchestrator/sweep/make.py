@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.search.baselines import scheduler_with_baselines, searcher_with_baselines
-from orchestrator.search.dominated_bound import DominatedBound
-from orchestrator.search.gate import CostGate
+from orchestrator.search.gate import CostGate, DominatedBound
 from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.baselines.baseline import names_by_digest
 from orchestrator.sweep.sweep import Sweep

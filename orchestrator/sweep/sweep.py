@@ -13,11 +13,13 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialRestored,
     TrialStarted,
+    finite_event,
+    finite_only,
+    nonfinite_text,
 )
-from orchestrator.ledger.finite import finite_event, finite_only, nonfinite_text
 from orchestrator.ledger.records import RecordBook
 from orchestrator.search.schedulers.base import CONTINUE, Decision, judgement
-from orchestrator.sweep.stagnation import Stagnation
+from orchestrator.sweep.budgets import Stagnation
 from orchestrator.sweep.state import Step, SweepState, TrialStatus
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.history.trainings import stored_trainings, tracked_trainings
-from orchestrator.ledger.history.warm_start import WarmStart, find_warm_start
+from orchestrator.ledger.history import stored_trainings, tracked_trainings
+from orchestrator.ledger.warm_start import WarmStart, find_warm_start
 from orchestrator.tracking.client import store_exists
 from orchestrator.tracking.errors import TrackingError
 from orchestrator.tracking.history import History
@@ -15,7 +15,7 @@ from trainables.data.digest import dataset_digest
 from trainables.data.layouts.registry import open_layout
 
 if TYPE_CHECKING:
-    from orchestrator.ledger.history.trainings import EarlierTraining
+    from orchestrator.ledger.history import EarlierTraining
     from orchestrator.spec.sweep_spec import SweepSpec
 
 

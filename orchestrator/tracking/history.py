@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import SYSTEM_PREFIX, TEST_PREFIX
-from orchestrator.ledger.history.sweep_history import EarlierSweep, EarlierTrial
+from orchestrator.ledger.history import EarlierSweep, EarlierTrial
 from orchestrator.tracking import names
 from orchestrator.tracking.client import connect, tracking_errors
 from orchestrator.tracking.runs.store import SPEC_FILE

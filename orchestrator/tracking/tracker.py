@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.ledger.clock import sweep_start
-from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.provenance import git_commit, versions
+from orchestrator.ledger.identity import git_commit, versions
+from orchestrator.ledger.ledger import Ledger, sweep_start
 from orchestrator.report.files import keep_reference, make_report, recorded_warnings
 from orchestrator.spec.baselines.baseline import names_by_digest
 from orchestrator.spec.dump import dump_spec

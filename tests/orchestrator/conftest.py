@@ -16,7 +16,7 @@ from orchestrator.ledger.events import (
     TrialRestored,
     TrialStarted,
 )
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cluster.jobs.failure import LOG_CHARACTERS, LOG_LINES, cause, log_end, missing_program
-from orchestrator.ledger.provenance import COMMIT_VARIABLE
+from orchestrator.ledger.identity import COMMIT_VARIABLE
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE
 from trainables.io.redaction import redact, redact_values
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from orchestrator.driver.engine import CLASSES
 from orchestrator.driver.verification.gather import read_files
 from orchestrator.driver.verification.verify import verify_copies, verify_events
-from orchestrator.ledger.history.warm_start import recorded_warm_start
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.warm_start import recorded_warm_start
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.parse import load_spec
 from orchestrator.sweep.make import setup_of

@@ -1,8 +1,7 @@
 """Sweeps on a virtual clock: the same searchers and schedulers, no training."""
 
-from orchestrator.forecast.simulation.benchmark import Benchmark, BenchmarkError
-from orchestrator.forecast.simulation.load import load_benchmark
-from orchestrator.forecast.simulation.result import SeedResult, SimulationResult
+from orchestrator.forecast.simulation.benchmark import Benchmark, BenchmarkError, load_benchmark
+from orchestrator.forecast.simulation.outcome import SeedResult, SimulationResult
 from orchestrator.forecast.simulation.run import simulate
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.forecast.simulation.curves import noise
+from orchestrator.forecast.simulation.synthetic import noise
 from orchestrator.search.searchers.encoding import Encoder
 from orchestrator.spec.objectives import Objective
 from search_spaces.config import TrialConfig

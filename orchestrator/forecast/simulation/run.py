@@ -5,30 +5,126 @@ from __future__ import annotations
 import math
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator.forecast.simulation.benchmark import BenchmarkError, known_of, objectives_of
-from orchestrator.forecast.simulation.load import loaded_benchmark
-from orchestrator.forecast.simulation.outcome import OutcomeRecorder
-from orchestrator.forecast.simulation.result import SimulationResult
-from orchestrator.forecast.simulation.training import BenchmarkTrainings
-from orchestrator.lanes.occupancy import FREE
-from orchestrator.lanes.simulated import SimulatedLanes
-from orchestrator.search.searchers.problem import SearchProblem
+import joblib  # type: ignore[import-untyped]
+import numpy as np
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
+
+from orchestrator.forecast.simulation.benchmark import (
+    BenchmarkError,
+    curve_of,
+    known_of,
+    loaded_benchmark,
+    measured_of,
+    objectives_of,
+)
+from orchestrator.forecast.simulation.outcome import OutcomeRecorder, SimulationResult
+from orchestrator.lanes.simulated import FREE, SimulatedLanes, SimulatedTraining
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 from orchestrator.spec.sweep_spec import SearchConfig
 from orchestrator.sweep.make import SweepSetup, make_sweep
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orchestrator.forecast.simulation.benchmark import Benchmark
-    from orchestrator.forecast.simulation.result import SeedResult
-    from orchestrator.lanes.occupancy import Overheads
+    from orchestrator.forecast.simulation.outcome import SeedResult
+    from orchestrator.lanes.simulated import Overheads
+    from orchestrator.ledger.events import TrialAsked
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
     from orchestrator.sweep.sweep import SweepListener
+
+
+class BenchmarkTrainings:
+    """Returns the training of each trial; the same for the same configuration and seed."""
+
+    def __init__(self, benchmark: Benchmark, *, seed: int, learned: str | None = None) -> None:
+        """Take the benchmark.
+
+        Args:
+            benchmark: What is searched.
+            seed: Seed of the curves' noise, >= 0.
+            learned: Name of the metric that ``curve`` returns; the first objective where None.
+
+        Raises:
+            ValueError: The objectives break the protocol.
+        """
+        names = [objective.name for objective in objectives_of(benchmark)]
+        self._benchmark = benchmark
+        self._seed = seed
+        self._learned = names[0] if learned is None else learned
+        self._costs = tuple(name for name in names if name != self._learned)
+
+    def __call__(self, asked: TrialAsked) -> SimulatedTraining:
+        """Return the training of a trial.
+
+        Raises:
+            BenchmarkError: The benchmark raises an error or breaks the protocol.
+        """
+        config = asked.config
+        known, measured = known_of(self._benchmark, config), measured_of(self._benchmark, config)
+        missing = [name for name in self._costs if name not in known and name not in measured]
+        if missing:
+            raise BenchmarkError(
+                f"known() and measured() together must return every objective but "
+                f"{self._learned}; {', '.join(missing)} is missing for {config}"
+            )
+        noise = np.random.SeedSequence((self._seed, int(config_digest(config), 16)))
+        values, durations = curve_of(self._benchmark, config, int(noise.generate_state(1)[0]))
+        measurement = self._measurement_seconds(durations[0]) if measured else 0.0
+        return SimulatedTraining(
+            epochs=[{self._learned: value} for value in values.tolist()],
+            seconds=[float(durations[0]) - measurement, *durations[1:].tolist()],
+            known=known,
+            measured=measured,
+            measurement_seconds=measurement,
+        )
+
+    def _measurement_seconds(self, first_epoch: float) -> float:
+        seconds = float(getattr(self._benchmark, "measurement_seconds", 0.0))
+        if not 0 <= seconds <= first_epoch:
+            raise BenchmarkError(
+                f"measurement_seconds must be part of the first epoch's {first_epoch:g} s, "
+                f"got {seconds:g}"
+            )
+        return seconds
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def default_jobs() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return int(joblib.cpu_count())
+
+
+def results_in_order(
+    function: Callable[[T], R], items: Iterable[T], *, jobs: int = 1
+) -> Iterator[R]:
+    """Yield what ``function`` returns for each item, in their order, as soon as it is there.
+
+    What it raises is raised here, and ends all. With one job everything happens in this process;
+    others are started in the current folder, and end with the last result.
+
+    Args:
+        function: Called with one item; with several jobs it goes to other processes by pickle.
+        items: Finitely many.
+        jobs: Calls at the same time, >= 1.
+    """
+    if jobs == 1:
+        yield from map(function, items)
+        return
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    try:
+        yield from parallel(joblib.delayed(function)(item) for item in items)
+    finally:
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
 def benchmark_setup(

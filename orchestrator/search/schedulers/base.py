@@ -1,4 +1,4 @@
-"""The interface of early-stopping schedulers."""
+"""The interface of early-stopping schedulers, and the scheduler that stops nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from orchestrator.ledger.events import TrialJudged
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
+
 
 Action: TypeAlias = Literal["continue", "stop", "pause"]
 
@@ -57,3 +58,18 @@ class Scheduler(Protocol):
 
     def promote(self) -> str | None:
         """Return the best paused trial that may resume; None where there is none."""
+
+
+class NoStopping:
+    """Continues every trial to full training."""
+
+    def observe(self, event: SweepEvent) -> None:
+        """Ignore the event."""
+
+    def decide(self, trial_id: str) -> Decision:  # noqa: ARG002
+        """Return the decision to continue."""
+        return CONTINUE
+
+    def promote(self) -> str | None:
+        """Return None, as no trial is ever paused."""
+        return None

@@ -9,15 +9,14 @@ import numpy as np
 
 from orchestrator.ledger.events import TrialAsked
 from orchestrator.search.schedulers.rungs import rung_reason
-from orchestrator.search.searchers.candidates import TRIALS_IN_POOL
-from orchestrator.search.searchers.surrogate_state import SurrogateState
-from orchestrator.search.searchers.tried_configs import TriedConfigs
+from orchestrator.search.searchers.base import TriedConfigs
+from orchestrator.search.searchers.surrogate_state import TRIALS_IN_POOL, SurrogateState
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.search.schedulers.asha import StoppingAsha
     from orchestrator.search.schedulers.base import Action, Decision
-    from orchestrator.search.searchers.problem import SearchProblem
+    from orchestrator.search.searchers.base import SearchProblem
 
 MODEL_FROM = 20
 """Trials with an epoch from which on the surrogate model decides (measured in docs/adr/0004)."""

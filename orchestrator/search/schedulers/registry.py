@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.search.schedulers.asha import StoppingAsha
-from orchestrator.search.schedulers.none import NoStopping
-from orchestrator.search.schedulers.promoting_asha import PromotingAsha
-from orchestrator.search.schedulers.ranking import Ranking
-from orchestrator.search.schedulers.rungs import rung_epochs
+from orchestrator.search.schedulers.asha import PromotingAsha, StoppingAsha
+from orchestrator.search.schedulers.base import NoStopping
+from orchestrator.search.schedulers.rungs import Ranking, rung_epochs
 from orchestrator.spec.strategies import current_scheduler, scheduler_names
 
 if TYPE_CHECKING:
     from orchestrator.search.schedulers.base import Scheduler
-    from orchestrator.search.searchers.problem import SearchProblem
+    from orchestrator.search.searchers.base import SearchProblem
 
 FINAL_SHARE = 1 / 2
 """Largest share of the trials that passes a rung of ``mo-asha``, and of ``expected-improvement``

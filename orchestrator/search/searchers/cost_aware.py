@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestrator.ledger.events import TrialAsked
-from orchestrator.search.searchers.candidates import TRIALS_IN_POOL, neighbour
-from orchestrator.search.searchers.surrogate_state import PARENTS, SurrogateState
+from orchestrator.search.searchers.surrogate_state import (
+    PARENTS,
+    TRIALS_IN_POOL,
+    SurrogateState,
+    neighbour,
+)
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.improvement_per_cost import ImprovementPerCost
-    from orchestrator.search.searchers.problem import SearchProblem
+    from orchestrator.search.searchers.acquisition import ImprovementPerCost
+    from orchestrator.search.searchers.base import SearchProblem, TriedConfigs
     from orchestrator.search.searchers.surrogate_state import Scored
-    from orchestrator.search.searchers.tried_configs import TriedConfigs
     from search_spaces.space import Config
 
 STARTUP_TRIALS = 10

@@ -11,14 +11,14 @@ import optuna
 from optuna.trial import TrialState as OptunaState
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialProfiled
-from orchestrator.search.searchers.tried_configs import total_violation
+from orchestrator.search.searchers.base import total_violation
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.tried_configs import TriedConfigs
+    from orchestrator.search.searchers.base import TriedConfigs
     from orchestrator.spec.constraints import Constraint
     from orchestrator.spec.objectives import Objective
     from search_spaces.domains import Domain, Value

@@ -10,7 +10,7 @@ from orchestrator.ledger.events import TrialAsked
 
 if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.search.searchers.tried_configs import TriedConfigs
+    from orchestrator.search.searchers.base import TriedConfigs
     from search_spaces.space import Config
 
 

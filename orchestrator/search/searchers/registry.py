@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.search.searchers.base import TriedConfigs
 from orchestrator.search.searchers.random_search import RandomSearcher
-from orchestrator.search.searchers.tried_configs import TriedConfigs
 from orchestrator.spec.strategies import DEFAULT_SEARCHER, searcher_names
 
 if TYPE_CHECKING:
-    from orchestrator.search.searchers.base import Searcher
-    from orchestrator.search.searchers.problem import SearchProblem
+    from orchestrator.search.searchers.base import Searcher, SearchProblem
 
 
 def make_searcher(name: str, problem: SearchProblem) -> Searcher:

@@ -13,12 +13,12 @@ from orchestrator.ledger.events import (
     TrialExamined,
     TrialProfiled,
     TrialStarted,
+    finite_event,
 )
-from orchestrator.ledger.finite import finite_event
 from orchestrator.ledger.records import RecordBook
 from orchestrator.report.text import brief
 from orchestrator.search.pareto import non_dominated_ranks
-from orchestrator.sweep.time_left import TimeLeftModel
+from orchestrator.sweep.budgets import TimeLeftModel
 from orchestrator.tracking import names
 from orchestrator.tracking.runs.updates import Point, RunUpdate
 from search_spaces.space import config_digest

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.driver.request import build_request
 from orchestrator.ledger.folders import SweepFolder
-from orchestrator.ledger.history.warm_start import WarmStartError
+from orchestrator.ledger.warm_start import WarmStartError
 from orchestrator.spec.parse import load_spec
 from orchestrator.sweep.hooks import RunHooks
 from trainables.data.faults import DataError

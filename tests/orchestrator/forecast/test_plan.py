@@ -9,17 +9,19 @@ import pytest
 from orchestrator.forecast.make import make_plan
 from orchestrator.forecast.plan import (
     Range,
+    Scored,
     adopt_plan,
     from_mapping,
     load_plan,
     save_plan,
+    score_line,
+    score_plan,
     spec_digest,
     to_mapping,
 )
-from orchestrator.forecast.score import Scored, score_line, score_plan
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.folders import new_sweep
-from orchestrator.ledger.history.trainings import stored_trainings
+from orchestrator.ledger.history import stored_trainings
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.spec.dump import dump_spec, spec_settings

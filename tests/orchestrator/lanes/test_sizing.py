@@ -5,16 +5,35 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster.capacity.nodes import Node
+from cluster.capacity.packing import LaneShape
 from cluster.capacity.resources import ResourceError
-from orchestrator.lanes.plan import LanePlan
-from orchestrator.lanes.sizing import LaneSizing, lane_counts, lane_plans
+from orchestrator.lanes.sizing import Elastic, LanePlan, LaneSizing, lane_counts, lane_plans
 from orchestrator.spec.parse import load_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
+
+
+def test_ranks_request_what_their_shape_has() -> None:
+    assert LanePlan(lanes=1).resources == {"CPU": 1.0}
+    shape = LaneShape(cpus=2, gpus=0.5, memory_mb=3.0)
+    assert LanePlan(lanes=1, shape=shape).resources == {"CPU": 2, "GPU": 0.5, "memory": 3e6}
+
+
+@pytest.mark.parametrize(("gpus", "fraction"), [(0.0, None), (0.25, 0.25), (1.0, None), (2, None)])
+def test_only_lanes_that_share_a_gpu_limit_their_memory(gpus: float, fraction: float) -> None:
+    assert LanePlan(lanes=1, shape=LaneShape(gpus=gpus)).memory_fraction == fraction
+
+
+def test_a_plan_is_printed_with_its_workers_and_gpus() -> None:
+    assert str(LanePlan(lanes=2)) == "2 lane(s) of 1 worker(s)"
+    shape = LaneShape(workers=4, gpus=0.5)
+    assert str(LanePlan(lanes=1, shape=shape)) == "1 lane(s) of 4 worker(s), 0.5 GPU each"
+
 
 BOX = Node(node_id="box", cpus=64, gpus=8, gpu_memory_mb=80_000, gpu_type="H100")
 
@@ -95,3 +114,34 @@ def test_memory_needs_are_estimated_only_for_packing_by_memory(
     assert need is not None
     assert packed.model.profiles == 0
     assert 20 < need < 2000
+
+
+def test_the_number_of_lanes_follows_the_room_on_the_cluster() -> None:
+    answers: Iterator[list[int] | Exception] = iter(
+        [[2], [2], [3], [1], RuntimeError("the head is away"), [2]]
+    )
+    made: list[list[int]] = []
+
+    def room() -> list[int]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    elastic = Elastic(room, lambda lanes: made.append(list(lanes)))
+    for _ in range(6):
+        elastic.poll()
+    assert made == [[2], [3], [1], [2]]
+
+
+def test_it_looks_by_itself_until_its_end() -> None:
+    import threading
+
+    seen = threading.Event()
+
+    def room() -> list[int]:
+        seen.set()
+        return [1]
+
+    with Elastic(room, lambda _: None, seconds=0.001):
+        assert seen.wait(5)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import platform
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,11 +10,14 @@ import pytest
 
 from orchestrator.ledger.folders import new_sweep
 from orchestrator.ledger.identity import (
+    COMMIT_VARIABLE,
     FINISHED,
     SpecChangedError,
     differences,
+    git_commit,
     settle_identity,
     unfinished_sweep_of,
+    versions,
 )
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.spec.dump import dump_spec, settle_spec
@@ -87,3 +92,33 @@ def test_a_sweep_under_the_former_name_of_a_scheduler_resumes(spec: SweepSpec) -
     assert unfinished_sweep_of(_root(spec), spec) == folder
     assert list(differences(former, spec)) == []
     assert list(differences(former + "unknown: 1\n", spec)) == ["unknown: was 1, is None"]
+
+
+def test_a_changed_checkout_is_dirty(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert git_commit(tmp_path) is None
+    git("init", "-q")
+    (tmp_path / "file").write_text("a")
+    git("add", "file")
+    git("commit", "-qm", "Add")
+    commit = git("rev-parse", "HEAD")
+    assert git_commit(tmp_path) == commit
+    (tmp_path / "file").write_text("b")
+    assert git_commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_submitted_code_reads_its_commit_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(COMMIT_VARIABLE, "abc")
+    assert git_commit() == "abc"
+
+
+def test_versions_include_python_and_the_main_packages() -> None:
+    numbers = versions()
+    assert numbers["python"] == platform.python_version()
+    assert {"torch", "ray", "mlflow"} <= set(numbers)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.driver.verification.invariants import invariant_findings
-from orchestrator.ledger.codec import decode, encode
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,
@@ -15,6 +14,8 @@ from orchestrator.ledger.events import (
     TrialProfiled,
     TrialRestored,
     TrialStarted,
+    decode,
+    encode,
 )
 from orchestrator.ledger.interruptions import Interruptions, interruptions_line, interruptions_of
 from orchestrator.ledger.records import fold

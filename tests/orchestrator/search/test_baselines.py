@@ -22,16 +22,16 @@ from orchestrator.ledger.records import RecordBook
 from orchestrator.search.baselines import (
     BaselinesFirst,
 )
-from orchestrator.search.dominated_bound import DominatedBound
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.gate import DominatedBound
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.baselines.baseline import Baseline, names_by_digest
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import scheduler_names, searcher_names
 from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.sweep.budgets import Stagnation
 from orchestrator.sweep.make import SweepSetup, make_sweep
-from orchestrator.sweep.stagnation import Stagnation
 from search_spaces.domains import Categorical, Float
 from search_spaces.space import SearchSpace, config_digest
 

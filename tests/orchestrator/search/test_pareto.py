@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.search.pareto import (
+    GrowingFront,
     crowding_distance,
     default_reference_point,
     hypervolume,
@@ -149,3 +150,21 @@ def test_a_point_with_nan_adds_nothing_to_a_front() -> None:
 )
 def test_a_share_is_relative_to_a_perfect_trial(reference: dict[str, float], share: float) -> None:
     assert share_of_perfect(2.5, MIXED, reference) == pytest.approx(share)
+
+
+OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))
+REFERENCE = {"miou": 0.0, "flops": 6.0}
+value = st.integers(0, 7).map(float) | st.just(math.nan)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(value, value), max_size=12))
+def test_it_knows_the_hypervolume_after_every_point(points: list[tuple[float, float]]) -> None:
+    front = GrowingFront(OBJECTIVES, REFERENCE)
+    for count, point in enumerate(points, start=1):
+        before = front.hypervolume
+        grew = front.add(point)
+        assert front.hypervolume == pytest.approx(
+            hypervolume(points[:count], OBJECTIVES, REFERENCE)
+        )
+        assert grew == (front.hypervolume > before)

@@ -20,7 +20,7 @@ from orchestrator.ledger.events import (
 )
 from orchestrator.ledger.records import fold
 from orchestrator.search.schedulers.base import CONTINUE, Decision
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.records import fold
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.sweep_spec import SearchConfig

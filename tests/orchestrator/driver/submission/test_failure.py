@@ -4,7 +4,7 @@ from typing import Any
 
 from cluster.jobs.request import Job
 from orchestrator.driver.submission.failure import failure, failure_with_log, last_line
-from orchestrator.ledger.provenance import COMMIT_VARIABLE
+from orchestrator.ledger.identity import COMMIT_VARIABLE
 
 WORD = "hush-hush/äöü"
 

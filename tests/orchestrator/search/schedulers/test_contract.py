@@ -17,7 +17,7 @@ from orchestrator.ledger.events import (
 )
 from orchestrator.search.schedulers.base import Decision, Scheduler
 from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import scheduler_names
 from search_spaces.domains import Float, Int

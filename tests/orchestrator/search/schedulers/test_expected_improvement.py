@@ -16,7 +16,7 @@ from orchestrator.ledger.events import (
 )
 from orchestrator.search.schedulers.expected_improvement import ExpectedImprovementScheduler
 from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float
 from search_spaces.space import SearchSpace

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.ledger.events import EpochReported, TrialAsked
-from orchestrator.search.schedulers.none import NoStopping
-from orchestrator.search.schedulers.promoting_asha import PromotingAsha
+from orchestrator.search.schedulers.asha import PromotingAsha
+from orchestrator.search.schedulers.base import NoStopping
 from orchestrator.search.schedulers.registry import make_scheduler
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import scheduler_names
 from search_spaces.domains import Float

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.constraints import Constraint
 from orchestrator.spec.objectives import Objective

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.search.searchers import cost_aware
-from orchestrator.search.searchers.candidates import TRIALS_IN_POOL
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.cost_aware import CostAwareSearcher
-from orchestrator.search.searchers.problem import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
+from orchestrator.search.searchers.surrogate_state import TRIALS_IN_POOL
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Float, LogInt
 from search_spaces.space import SearchSpace, config_digest

@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
+from orchestrator.search.searchers.base import TriedConfigs
 from orchestrator.search.searchers.optuna_search import OptunaSearcher, motpe_sampler, suggest
-from orchestrator.search.searchers.tried_configs import TriedConfigs
 from orchestrator.spec.objectives import Objective
 from search_spaces.domains import Categorical, Float, LogInt
 from search_spaces.space import SearchSpace

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.search.searchers.problem import SearchProblem
+from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.strategies import DEFAULT_SEARCHER, searcher_names

@@ -1,1 +1,0 @@
-"""The trial broker: the actor that hands trials to lanes and relays their messages."""

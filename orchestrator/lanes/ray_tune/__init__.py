@@ -1,1 +1,0 @@
-"""Ray Tune's view of a sweep: thin adapters over its decisions."""

@@ -1,1 +1,0 @@
-"""Sweep history: trials of earlier sweeps for forecasts and warm starts."""

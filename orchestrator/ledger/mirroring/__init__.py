@@ -1,1 +1,0 @@
-"""Sweeps copied to an object store, fetched from there on another machine."""
