@@ -12,7 +12,7 @@ from trainables.config import DataConfig
 from trainables.data.checks.check import check_data
 from trainables.data.checks.label_check import check_labels, check_resized
 from trainables.data.checks.report import SplitReport
-from trainables.data.layouts.ade20k_names import CLASS_NAMES as ADE
+from trainables.data.layouts.ade20k import CLASS_NAMES as ADE
 from trainables.data.masks.labels import IGNORE, LabelMap
 
 if TYPE_CHECKING:
