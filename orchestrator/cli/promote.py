@@ -17,8 +17,7 @@ from orchestrator.cli.shared.options import (
 )
 from orchestrator.cli.shared.output import print_err, print_json, print_out
 from orchestrator.cli.shared.registry import registry_errors
-from orchestrator.registry.bounds import Limits
-from orchestrator.registry.request import RULES, PromotionRequest, Rule, Tolerances
+from orchestrator.registry.request import RULES, Limits, PromotionRequest, Rule, Tolerances
 
 if TYPE_CHECKING:
     from orchestrator.ledger.folders import SweepFolder

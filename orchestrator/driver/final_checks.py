@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.ledger.events import TrialExamined
 from orchestrator.ledger.records import RecordBook, fold
-from orchestrator.report.analysis.hypervolume import finite_value
+from orchestrator.report.analysis import finite_value
 from orchestrator.search.pareto import non_dominated_ranks
 from orchestrator.spec.resolutions import scored_alike
 from trainables.session.messages import (

@@ -16,7 +16,7 @@ from orchestrator.registry.fresh import (
     fresh_model,
     time_in_turns,
 )
-from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.analysis import TEST_MIOU
 from search_spaces.resolution import Resolution
 from trainables.cost.macs import static_costs
 from trainables.cost.targets import artifact_format

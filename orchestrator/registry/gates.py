@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from orchestrator.registry.bounds import broken_bounds
+from orchestrator.registry.request import broken_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger.identity import git_commit
 from orchestrator.registry import versions as tag_names
-from orchestrator.registry.choose import NoCandidateError, choose
 from orchestrator.registry.examination import Candidate, Examination, pack_candidate
 from orchestrator.registry.gates import Verdict, judge_digest
-from orchestrator.registry.package import ModelSource
-from orchestrator.registry.plan import PromotionPlan
+from orchestrator.registry.loading import ModelSource
+from orchestrator.registry.plan import NoCandidateError, PromotionPlan, choose
 from orchestrator.registry.store import ChampionMovedError
-from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.client import TrackingError
 from orchestrator.tracking.tracker import artifact_root
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from orchestrator.registry.global_store import global_store
-from orchestrator.registry.package import ModelSource, save_mlflow_model
+from orchestrator.registry.loading import ModelSource, global_store, save_mlflow_model
 from orchestrator.registry.versions import (
     CHAMPION,
     MODEL,
@@ -23,9 +22,14 @@ from orchestrator.registry.versions import (
     rollback_target,
 )
 from orchestrator.tracking import names
-from orchestrator.tracking.client import connect, sqlite_folder, tracking_errors
-from orchestrator.tracking.errors import TrackingError
-from orchestrator.tracking.experiments import artifact_location, find_experiment
+from orchestrator.tracking.client import (
+    TrackingError,
+    artifact_location,
+    connect,
+    find_experiment,
+    sqlite_folder,
+    tracking_errors,
+)
 from trainables.io.redaction import redact
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from orchestrator.forecast.plan import load_plan, score_plan
 from orchestrator.ledger.interruptions import interruptions_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
-from orchestrator.report.analysis.ablation import REFERENCES, ablate, read_reference_costs
+from orchestrator.report.ablation import REFERENCES, ablate, read_reference_costs
 from orchestrator.report.model import build_report
 from orchestrator.report.text import to_csv, to_json
 from orchestrator.spec.baselines.baseline import names_by_digest

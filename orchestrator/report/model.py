@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.interruptions import Interruptions
-from orchestrator.report.analysis.baselines import BaselineStanding, compare_baselines
-from orchestrator.report.analysis.effort import Effort, effort_of
-from orchestrator.report.analysis.held_out import HeldOut, held_out, test_miou_of
-from orchestrator.report.analysis.hypervolume import CurvePoint, finite_value, volume_curve
-from orchestrator.report.tables.labels import label
+from orchestrator.report.analysis import (
+    BaselineStanding,
+    CurvePoint,
+    Effort,
+    HeldOut,
+    compare_baselines,
+    effort_of,
+    finite_value,
+    held_out,
+    test_miou_of,
+    volume_curve,
+)
+from orchestrator.report.labels import label
 from orchestrator.search.pareto import (
     default_reference_point,
     hypervolume,
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 
     from orchestrator.forecast.plan import Scored
     from orchestrator.ledger.records import RecordState, SweepRecords, TrialRecord
-    from orchestrator.report.analysis.ablation import Ablation
+    from orchestrator.report.ablation import Ablation
     from orchestrator.spec.objectives import Objective
     from search_spaces.domains import Value
     from trainables.export.record import Artifact

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.ledger.history import stored_trainings, tracked_trainings
 from orchestrator.ledger.warm_start import WarmStart, find_warm_start
-from orchestrator.tracking.client import store_exists
-from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.client import TrackingError, store_exists
 from orchestrator.tracking.history import History
 from trainables.data.digest import dataset_digest
 from trainables.data.layouts.registry import open_layout

@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.client import is_remote
-from orchestrator.tracking.errors import TrackingUnavailableError
+from orchestrator.tracking.client import TrackingUnavailableError, is_remote
 from trainables.io.redaction import redact
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from orchestrator.ledger.ledger import Ledger, sweep_start
 from orchestrator.report.files import keep_reference, make_report, recorded_warnings
 from orchestrator.spec.baselines.baseline import names_by_digest
 from orchestrator.spec.dump import dump_spec
-from orchestrator.tracking.errors import TrackingError
+from orchestrator.tracking.client import TrackingError
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.pages.publish import SweepPlace, publish
 from orchestrator.tracking.runs.store import MlflowStore

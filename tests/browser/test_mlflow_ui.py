@@ -11,8 +11,8 @@ import pytest
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 
-from orchestrator.tracking.pages.addresses import run_address
 from orchestrator.tracking.pages.publish import FOLDER
+from orchestrator.tracking.pages.views import run_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,7 +40,7 @@ USER_ERRORS = frozenset(
         "orchestrator.forecast.simulation.benchmark.BenchmarkError",
         "orchestrator.driver.submission.find.UnknownSubmissionError",
         "orchestrator.lanes.teacher.TeacherFailedError",
-        "orchestrator.tracking.errors.TrackingError",
+        "orchestrator.tracking.client.TrackingError",
         "orchestrator.ledger.warm_start.WarmStartError",
         "trainables.compression.extras.MissingExtraError",
         "trainables.formats.runtimes.base.ArtifactError",

@@ -50,7 +50,7 @@ def open_registry(tracking: str | None, storage: Path | None) -> ModelRegistry:
 @contextmanager
 def registry_errors() -> Iterator[None]:
     """Raise the user errors of the registry as ``CliError``."""
-    from orchestrator.registry.choose import NoCandidateError
+    from orchestrator.registry.plan import NoCandidateError
     from orchestrator.registry.versions import ModelNameError, UnknownModelError
 
     try:

@@ -14,8 +14,8 @@ from orchestrator.driver.exporting.export import (
 )
 from orchestrator.driver.exporting.references import measure_references
 from orchestrator.report.files import make_report
-from orchestrator.tracking.errors import TrackingError
-from orchestrator.tracking.pages.deployables import log_artifacts
+from orchestrator.tracking.client import TrackingError
+from orchestrator.tracking.pages.publish import log_artifacts
 
 if TYPE_CHECKING:
     from orchestrator.ledger.folders import SweepFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.driver.exporting.workers import run_jobs
-from orchestrator.report.analysis.ablation import (
+from orchestrator.report.ablation import (
     REFERENCES,
     needed_references,
     read_reference_costs,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.ledger.records import RecordState, SweepRecords, TrialRecord
-    from orchestrator.tracking.inspection import RunFacts, TrackedSweep
+    from orchestrator.tracking.history import RunFacts, TrackedSweep
 
 
 def run_findings(

@@ -12,9 +12,9 @@ from orchestrator.ledger.warm_start import recorded_warm_start
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.parse import load_spec
 from orchestrator.sweep.make import setup_of
-from orchestrator.tracking.inspection import read_tracked
+from orchestrator.tracking.history import read_tracked
 from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
-from orchestrator.tracking.runs.cursor import load_cursor
+from orchestrator.tracking.runs.writer import load_cursor
 
 if TYPE_CHECKING:
     from orchestrator.driver.verification.findings import Finding

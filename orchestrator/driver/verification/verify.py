@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
     from orchestrator.spec.objectives import Objective
-    from orchestrator.tracking.inspection import TrackedSweep
+    from orchestrator.tracking.history import TrackedSweep
 
 
 def verify_events(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.report.tables.labels import label
+from orchestrator.report.labels import label
 from orchestrator.search.pareto import pareto_front
 from orchestrator.spec.objectives import Objective
 

@@ -6,7 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger.interruptions import interruptions_line
-from orchestrator.report.analysis.held_out import TEST_MIOU
+from orchestrator.report.analysis import TEST_MIOU
+from orchestrator.report.labels import label
 from orchestrator.report.plot.axes import (
     BASELINE_COLOUR,
     DOMINATED_COLOUR,
@@ -17,9 +18,7 @@ from orchestrator.report.plot.axes import (
     span,
     staircase,
 )
-from orchestrator.report.tables.deployables import deployable_html
-from orchestrator.report.tables.held_out import held_out_line
-from orchestrator.report.tables.labels import label
+from orchestrator.report.tables import deployable_html, held_out_line
 from orchestrator.report.text import brief, counts_line, disturbed_line
 
 if TYPE_CHECKING:

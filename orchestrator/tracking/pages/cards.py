@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from orchestrator.report.tables.labels import label
+from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Publishes the report of a sweep to its MLflow run and experiment."""
+"""Publishes the report of a sweep and the artifacts of its trials to MLflow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.report.markdown import to_markdown
 from orchestrator.report.plot.html import to_html
 from orchestrator.report.plot.png import to_png
-from orchestrator.report.text import to_csv, to_json
+from orchestrator.report.text import to_csv, to_json, to_markdown
 from orchestrator.tracking import names
-from orchestrator.tracking.pages import addresses
-from orchestrator.tracking.pages.saved_view import surplus_views
-from orchestrator.tracking.pages.views import comparison_view, sweep_view
-from orchestrator.tracking.runs.updates import Point
+from orchestrator.tracking.client import connect, tracking_errors
+from orchestrator.tracking.pages.views import (
+    COMPARISON_KEY,
+    comparison_view,
+    run_address,
+    surplus_views,
+    sweep_key,
+    sweep_view,
+    view_address,
+)
+from orchestrator.tracking.runs.projection import Point
+from trainables.export.record import FOLDER as ARTIFACT_FOLDER
+from trainables.export.record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mlflow import MlflowClient
+
     from orchestrator.report.model import SweepReport
     from orchestrator.tracking.info import SweepInfo
+    from trainables.export.record import Artifact
 
 FOLDER = "pareto"
 """Artifact folder of the report's files in the sweep's run."""
@@ -69,20 +80,20 @@ class SweepPlace:
 
     def view(self, base: str) -> str:
         """Return the address of the view of all trials on the server at ``base``."""
-        return addresses.view_address(base, self.experiment_id, addresses.sweep_key(self.sweep_id))
+        return view_address(base, self.experiment_id, sweep_key(self.sweep_id))
 
     def front(self, base: str) -> str:
         """Return the address of the view of the front."""
-        key = addresses.sweep_key(self.sweep_id, front_only=True)
-        return addresses.view_address(base, self.experiment_id, key)
+        key = sweep_key(self.sweep_id, front_only=True)
+        return view_address(base, self.experiment_id, key)
 
     def comparison(self, base: str) -> str:
         """Return the address of the view that compares the sweeps of the experiment."""
-        return addresses.view_address(base, self.experiment_id, addresses.COMPARISON_KEY)
+        return view_address(base, self.experiment_id, COMPARISON_KEY)
 
     def page(self, base: str) -> str:
         """Return the address of the page of the sweep's run."""
-        return addresses.run_address(base, self.experiment_id, self.run_id)
+        return run_address(base, self.experiment_id, self.run_id)
 
 
 def publish(
@@ -145,7 +156,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
         report,
         picture=f"get-artifact?path={FOLDER}%2F{THUMBNAIL}&run_uuid={place.run_id}",
         trial_links={
-            trial_id: addresses.run_address("", place.experiment_id, run_id)
+            trial_id: run_address("", place.experiment_id, run_id)
             for trial_id, run_id in store.run_ids.items()
         },
         views=[
@@ -154,7 +165,7 @@ def _note(report: SweepReport, info: SweepInfo, store: ReportSink, place: SweepP
             ("Sweeps compared", place.comparison("")),
             (
                 "Interactive plot",
-                addresses.run_address(
+                run_address(
                     "", place.experiment_id, place.run_id, artifact=f"{FOLDER}/pareto.html"
                 ),
             ),
@@ -201,3 +212,60 @@ def _save_views(report: SweepReport, info: SweepInfo, store: ReportSink) -> None
     tags: dict[str, str | None] = {view.tag: view.value(created_ms) for view in saved}
     surplus = surplus_views(store.experiment_tags(), [view.key for view in saved])
     store.tag_experiment({**dict.fromkeys(surplus), **tags})
+
+
+TAG = "artifact."
+"""Prefix of the tag of a format, which has the size, mIoU and digest of the file."""
+
+
+def log_artifacts(
+    uri: str, experiment: str, sweep_id: str, artifacts: Mapping[str, Sequence[Artifact]]
+) -> None:
+    """Upload the artifacts that the trials' runs lack, and tag the runs.
+
+    Args:
+        uri: Address of the tracking store.
+        experiment: Name of the MLflow experiment.
+        sweep_id: Id of the sweep.
+        artifacts: Artifacts of each trial. Trials without a run are skipped.
+
+    Raises:
+        TrackingError: the store refused a request.
+    """
+    if not any(artifacts.values()):
+        return
+    with tracking_errors("log the artifacts"):
+        client = connect(uri)
+        existing = client.get_experiment_by_name(experiment)
+        if existing is None:
+            return
+        for trial_id, files in artifacts.items():
+            query = names.tag_filter(sweep__id=sweep_id, trial__id=trial_id)
+            for run in client.search_runs([existing.experiment_id], query, max_results=1):
+                _log(client, run.info.run_id, run.data.tags, files)
+
+
+def tags_of(artifacts: Sequence[Artifact]) -> dict[str, str]:
+    """Return the tag of each artifact; it changes with the file."""
+    return {f"{TAG}{each.format}": _text(each) for each in artifacts}
+
+
+def _log(
+    client: MlflowClient, run_id: str, tags: Mapping[str, str], artifacts: Sequence[Artifact]
+) -> None:
+    wanted = tags_of(artifacts)
+    new = [each for each in artifacts if tags.get(f"{TAG}{each.format}") != _text(each)]
+    for each in new:
+        client.log_artifact(run_id, str(each.path), ARTIFACT_FOLDER)
+    if new:
+        client.log_artifact(run_id, str(new[0].path.with_name(RECORD)), ARTIFACT_FOLDER)
+    for each in new:  # last, so that an interrupted upload is repeated
+        client.set_tag(run_id, f"{TAG}{each.format}", wanted[f"{TAG}{each.format}"])
+
+
+def _text(artifact: Artifact) -> str:
+    parts = [f"{artifact.size_bytes / 1e6:.2f} MB"]
+    if artifact.verification is not None:
+        check = artifact.verification
+        parts += [f"mIoU {check.miou:.4f}", f"same class {check.agreement:.2%}"]
+    return ", ".join([*parts, f"sha256 {artifact.sha256}"])

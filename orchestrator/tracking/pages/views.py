@@ -1,22 +1,160 @@
-"""Saved views of a sweep, of its front, and of all sweeps of an experiment."""
+"""Saved views of the MLflow UI, which are tags of the experiment, and their addresses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from orchestrator.report.labels import label
 from orchestrator.report.plot.axes import choose_axes
-from orchestrator.report.tables.labels import label
 from orchestrator.report.text import config_names
 from orchestrator.tracking import names
 from orchestrator.tracking.pages import cards
-from orchestrator.tracking.pages.addresses import COMPARISON_KEY, sweep_key
-from orchestrator.tracking.pages.saved_view import SavedView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.report.model import SweepReport
     from orchestrator.tracking.pages.cards import Card
+
+COMPARISON_KEY = "segsweep-compare"
+"""Key of the view that compares the sweeps of an experiment."""
+
+
+def view_address(base: str, experiment_id: str, key: str) -> str:
+    """Return the address of a saved view on the server at ``base``; relative if it is empty."""
+    query = urlencode(
+        {
+            "viewStateShareKey": key,
+            "compareRunsMode": "CHART",
+            "workflowType": "machine_learning",
+        }
+    )
+    return f"{_root(base)}#/experiments/{experiment_id}/runs?{query}"
+
+
+def run_address(base: str, experiment_id: str, run_id: str, *, artifact: str = "") -> str:
+    """Return the address of a run's page, or of one of its artifacts."""
+    place = f"/artifacts/{artifact}" if artifact else ""
+    return (
+        f"{_root(base)}#/experiments/{experiment_id}/runs/{run_id}{place}"
+        "?workflowType=machine_learning"
+    )
+
+
+def sweep_key(sweep_id: str, *, front_only: bool = False) -> str:
+    """Return the key of a sweep's view, a function of its id."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", sweep_id).strip("-")
+    return f"{slug}-front" if front_only else slug
+
+
+def _root(base: str) -> str:
+    return f"{base.rstrip('/')}/" if base else ""
+
+
+TAG_PREFIX = "mlflow.sharedViewState."
+MAX_TAG_CHARACTERS = 20_000
+MAX_VIEWS = 40
+"""Limit of the UI for one experiment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedView:
+    """A saved view: filter, order, columns and charts of the runs page."""
+
+    key: str
+    """Slug in the tag's name and in the address."""
+    name: str
+    """Title in the list of views."""
+    search: str
+    """MLflow filter of the runs."""
+    order_by: str
+    """Column to sort by."""
+    ascending: bool
+    columns: tuple[str, ...]
+    """Columns of the table, in order."""
+    cards: tuple[Card, ...]
+    sections: tuple[dict[str, Any], ...]
+
+    @property
+    def tag(self) -> str:
+        """Name of the experiment tag."""
+        return TAG_PREFIX + self.key
+
+    def value(self, created_ms: int) -> str:
+        """Return the value of the experiment tag.
+
+        Raises:
+            ValueError: the view is too large for a tag.
+        """
+        packed = base64.b64encode(zlib.compress(json.dumps(self.state()).encode(), 9)).decode()
+        text = json.dumps(
+            {
+                "name": self.name,
+                "createdAt": created_ms,
+                "updatedAt": created_ms,
+                "state": f"deflate;{packed}",
+            }
+        )
+        if len(text) > MAX_TAG_CHARACTERS:
+            raise ValueError(
+                f"the view {self.name!r} has {len(text)} characters, a tag at most "
+                f"{MAX_TAG_CHARACTERS}; show fewer metrics"
+            )
+        return text
+
+    def state(self) -> dict[str, Any]:
+        """Return the view as state of the UI."""
+        return {
+            "searchFilter": self.search,
+            "orderByKey": self.order_by,
+            "orderByAsc": self.ascending,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "modelVersionFilter": "All Runs",
+            "datasetsFilter": [],
+            "selectedColumns": list(self.columns),
+            "columnOrder": list(self.columns),
+            "columnWidths": {},
+            "compareRunCharts": list(self.cards),
+            "compareRunSections": list(self.sections),
+            "isAccordionReordered": True,
+            "runsHiddenMode": "SHOW_ALL",
+            "runsHidden": [],
+            "runsPinned": [],
+            "viewMaximized": False,
+            "runListHidden": False,
+            "useGroupedValuesInCharts": False,
+            "hideEmptyCharts": True,
+            "groupBy": None,
+            "groupsExpanded": {},
+            "chartsSearchFilter": "",
+            "globalLineChartConfig": {
+                "xAxisKey": "step",
+                "lineSmoothness": 0,
+                "selectedXAxisMetricKey": "",
+            },
+        }
+
+
+def surplus_views(tags: Mapping[str, str], keep: Iterable[str]) -> list[str]:
+    """Return the tags of the oldest views to delete so that the views ``keep`` fit."""
+    kept = {TAG_PREFIX + key for key in keep}
+    others = [name for name in tags if name.startswith(TAG_PREFIX) and name not in kept]
+    others.sort(key=lambda name: _updated(tags[name]))
+    return others[: max(0, len(others) + len(kept) - MAX_VIEWS)]
+
+
+def _updated(value: str) -> float:
+    try:
+        return float(json.loads(value)["updatedAt"])
+    except (ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def sweep_view(

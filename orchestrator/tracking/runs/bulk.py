@@ -1,26 +1,175 @@
-"""Writes the updates of many runs in one transaction to MLflow's private tables.
-
-MLflow's client needs three calls with seven commits for one run. Why that is too slow, and what was
-measured: docs/adr/0012-mlflow-bulk-writes.md. The tables are the SQLAlchemy models of the installed
-MLflow. If they differ from the ones expected here, the caller falls back to the client.
-"""
+"""Writes updates to runs: with MLflow's client, or of many runs at once to its private tables."""
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestrator.tracking import names
 from orchestrator.tracking.client import database_kind
-from orchestrator.tracking.runs.rows import NewRun, Rows
 from trainables.io.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.tracking.runs.rows import Row
-    from orchestrator.tracking.runs.updates import RunUpdate
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    from orchestrator.tracking.names import RunStatus
+    from orchestrator.tracking.runs.projection import Point, RunUpdate
+
+PARAM_LIMIT, TAG_LIMIT = 6000, 8000
+"""Longest value of a param and of a tag, characters; MLflow's limits."""
+_METRICS_PER_CALL = 800
+_TAGS_PER_CALL = 100
+
+
+def log(
+    client: MlflowClient,
+    run_id: str,
+    points: Sequence[Point],
+    *,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, str],
+) -> None:
+    """Log to a run in as few requests as MLflow's limits allow."""
+    from mlflow.entities import Param, RunTag  # noqa: PLC0415 - takes two seconds
+
+    metrics = list(_metrics(points))
+    param_entities = [
+        Param(key, plain(value, PARAM_LIMIT)) for key, value in (params or {}).items()
+    ]
+    tag_entities = [RunTag(key, plain(value, TAG_LIMIT)) for key, value in tags.items()]
+    while metrics or param_entities or tag_entities:
+        client.log_batch(
+            run_id,
+            metrics=metrics[:_METRICS_PER_CALL],
+            params=param_entities[:_TAGS_PER_CALL],
+            tags=tag_entities[:_TAGS_PER_CALL],
+        )
+        metrics = metrics[_METRICS_PER_CALL:]
+        param_entities = param_entities[_TAGS_PER_CALL:]
+        tag_entities = tag_entities[_TAGS_PER_CALL:]
+
+
+def log_update(client: MlflowClient, run_id: str, update: RunUpdate) -> None:
+    """Write everything of ``update`` except its files."""
+    log(client, run_id, update.points, params=update.params, tags=update.tags)
+    if update.status == "RUNNING":
+        client.update_run(run_id, status="RUNNING")
+    elif update.status is not None:
+        client.set_terminated(run_id, update.status, update.ended_ms)
+
+
+def plain(value: object, limit: int) -> str:
+    """Return a value as text that every store accepts: no NUL, at most ``limit`` characters."""
+    return str(value).replace("\0", "")[:limit]
+
+
+def _metrics(points: Iterable[Point]) -> Iterator[Metric]:
+    """Yield MLflow's metrics; infinities become NaN, because charts cannot show them."""
+    from mlflow.entities import Metric  # noqa: PLC0415 - takes two seconds
+
+    for point in points:
+        value = point.value if math.isfinite(point.value) else math.nan
+        yield Metric(point.key, value, point.at_ms, point.step)
+
+
+Row: TypeAlias = dict[str, object]
+Latest: TypeAlias = tuple[int, int, float]
+
+_NAME_LIMIT = 250
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRun:
+    """A run to create."""
+
+    run_id: str
+    name: str
+    started_ms: int
+    artifact_uri: str
+    """Artifact location."""
+    tags: dict[str, str]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of each table; no two rows of a table have the same primary key."""
+
+    runs: list[Row] = field(default_factory=list)
+    tags: dict[tuple[str, str], Row] = field(default_factory=dict)
+    params: dict[tuple[str, str], Row] = field(default_factory=dict)
+    metrics: dict[tuple[object, ...], Row] = field(default_factory=dict)
+    latest: dict[tuple[str, str], Row] = field(default_factory=dict)
+    endings: list[Row] = field(default_factory=list)
+    """New statuses of existing runs: ``run``, ``to``, ``at``."""
+
+    def make(self, run: NewRun, experiment_id: int, user: str) -> None:
+        """Add a run."""
+        self.runs.append(
+            {
+                "run_uuid": run.run_id,
+                "name": run.name[:_NAME_LIMIT],
+                "artifact_uri": run.artifact_uri,
+                "experiment_id": experiment_id,
+                "source_type": "UNKNOWN",
+                "source_name": "",
+                "entry_point_name": "",
+                "user_id": user,
+                "status": "RUNNING",
+                "start_time": run.started_ms,
+                "end_time": None,
+                "deleted_time": None,
+                "source_version": "",
+                "lifecycle_stage": "active",
+            }
+        )
+        for key, value in {**run.tags, "mlflow.runName": run.name[:_NAME_LIMIT]}.items():
+            self._tag(run.run_id, key, value)
+
+    def add(self, run_id: str, update: RunUpdate) -> None:
+        """Add everything of ``update`` except its files."""
+        for key, value in update.params.items():
+            row: Row = {"run_uuid": run_id, "key": key, "value": plain(value, PARAM_LIMIT)}
+            self.params.setdefault((run_id, key), row)
+        for key, text in update.tags.items():
+            self._tag(run_id, key, text)
+        for point in update.points:
+            self._point(run_id, point)
+        if update.status is not None:
+            self._end(run_id, update.status, update.ended_ms)
+
+    def _tag(self, run_id: str, key: str, value: str) -> None:
+        self.tags[run_id, key] = {"run_uuid": run_id, "key": key, "value": plain(value, TAG_LIMIT)}
+
+    def _point(self, run_id: str, point: Point) -> None:
+        """Add a point; a value that is not finite becomes NaN, which MLflow stores as 0."""
+        finite = math.isfinite(point.value)
+        value = float(point.value) if finite else 0.0
+        row: Row = {
+            "run_uuid": run_id,
+            "key": point.key,
+            "value": value,
+            "timestamp": point.at_ms,
+            "step": point.step,
+            "is_nan": not finite,
+        }
+        self.metrics[tuple(row.values())] = row
+        last = self.latest.get((run_id, point.key))
+        if last is None or _age(last) < _age(row):
+            self.latest[run_id, point.key] = row
+
+    def _end(self, run_id: str, status: RunStatus, ended_ms: int | None) -> None:
+        self.endings.append({"run": run_id, "to": status, "at": ended_ms})
+
+
+def _age(row: Row) -> tuple[object, ...]:
+    return row["step"], row["timestamp"], row["value"]
+
 
 _ROWS_PER_STATEMENT = 500
 _FEW = 200

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.tracking import names
-from orchestrator.tracking.errors import TrackingError
-from orchestrator.tracking.runs.cursor import Cursor, load_cursor, save_cursor
-from orchestrator.tracking.runs.projection import Projector
-from orchestrator.tracking.runs.updates import merge
+from orchestrator.tracking.client import TrackingError
+from orchestrator.tracking.runs.projection import Projector, merge
+from trainables.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,32 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
-    from orchestrator.tracking.runs.updates import Point, RunUpdate
+    from orchestrator.tracking.runs.projection import Point, RunUpdate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cursor:
+    """The last event written to the store, and the sweep's run there."""
+
+    seq: int = 0
+    """Sequence number in the ledger; 0 before the first event."""
+    run_id: str = ""
+    """Run of the sweep; a different run in the store means that the store was replaced."""
+
+
+def load_cursor(path: Path) -> Cursor:
+    """Return the cursor at ``path``, or the initial one if it cannot be read."""
+    try:
+        values = json.loads(path.read_text())
+        return Cursor(seq=int(values["seq"]), run_id=str(values["run_id"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Cursor()
+
+
+def save_cursor(path: Path, cursor: Cursor) -> None:
+    """Write ``cursor`` to ``path`` atomically."""
+    write_atomically(path, json.dumps(asdict(cursor)).encode())
+
 
 _logger = logging.getLogger(__name__)
 _MAX_PROBLEMS = 100

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.registry import gates
-from orchestrator.registry.bounds import Limits
+from orchestrator.registry.request import Limits
 from orchestrator.spec.objectives import Objective
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("latency_ms", "minimize"))

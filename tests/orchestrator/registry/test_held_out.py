@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.registry.choose import NoCandidateError
 from orchestrator.registry.gates import judge_test
+from orchestrator.registry.plan import NoCandidateError
 from orchestrator.registry.promote import make_plan, run_promotion
 from orchestrator.registry.request import PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry

@@ -17,11 +17,9 @@ from PIL import Image
 
 from orchestrator.cli.main import main
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.registry.bounds import Limits
-from orchestrator.registry.global_store import global_store
-from orchestrator.registry.loading import load_registered
+from orchestrator.registry.loading import global_store, load_registered
 from orchestrator.registry.promote import make_plan, run_promotion
-from orchestrator.registry.request import PromotionRequest, Tolerances
+from orchestrator.registry.request import Limits, PromotionRequest, Tolerances
 from orchestrator.registry.store import ModelRegistry
 from orchestrator.registry.versions import ModelRef
 from orchestrator.report.files import make_report

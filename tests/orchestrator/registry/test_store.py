@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.registry.global_store import global_store
-from orchestrator.registry.package import ModelSource
+from orchestrator.registry.loading import ModelSource, global_store
 from orchestrator.registry.store import ChampionMovedError, ModelRegistry
 from orchestrator.registry.versions import CHAMPION, PREVIOUS, ModelRef, UnknownModelError
 from search_spaces.config import TrialConfig

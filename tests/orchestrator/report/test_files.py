@@ -18,9 +18,8 @@ from orchestrator.report.files import (
     read_reference,
     recorded_reference,
 )
-from orchestrator.report.markdown import to_markdown
 from orchestrator.report.plot.html import to_html
-from orchestrator.report.text import summary, to_json
+from orchestrator.report.text import summary, to_json, to_markdown
 from orchestrator.spec.objectives import Objective
 from orchestrator.spec.parse import load_spec
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ledger.records import SweepRecords, TrialRecord, fold
-from orchestrator.report.analysis.effort import effort_of
+from orchestrator.report.analysis import effort_of
 from orchestrator.report.model import build_report
 from orchestrator.spec.objectives import Objective
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.tracking.errors import TrackingUnavailableError
+from orchestrator.tracking.client import TrackingUnavailableError
 from orchestrator.tracking.server import ServerPlan, free_port, plan_server, serving
 
 if TYPE_CHECKING:

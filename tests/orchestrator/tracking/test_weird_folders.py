@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.registry.global_store import global_store
+from orchestrator.registry.loading import global_store
 from orchestrator.spec.text.sqlite_uri import sqlite_uri
-from orchestrator.tracking.client import connect
-from orchestrator.tracking.experiments import artifact_location, find_experiment
+from orchestrator.tracking.client import artifact_location, connect, find_experiment
 
 if TYPE_CHECKING:
     from pathlib import Path

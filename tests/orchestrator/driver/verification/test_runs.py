@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.driver.verification.runs import run_findings
-from orchestrator.tracking.inspection import RunFacts, TrackedSweep
+from orchestrator.tracking.history import RunFacts, TrackedSweep
 from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
     from orchestrator.tracking.info import SweepInfo
-    from orchestrator.tracking.runs.updates import Point
+    from orchestrator.tracking.runs.projection import Point
 
 
 class MemoryReports:

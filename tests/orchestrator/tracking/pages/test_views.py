@@ -1,15 +1,30 @@
+"""Saved views and addresses."""
+
 from __future__ import annotations
 
 import base64
 import json
+import random
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
-from orchestrator.tracking.pages.views import comparison_view, sweep_view
+from orchestrator.tracking.pages.views import (
+    MAX_TAG_CHARACTERS,
+    MAX_VIEWS,
+    TAG_PREFIX,
+    comparison_view,
+    run_address,
+    surplus_views,
+    sweep_key,
+    sweep_view,
+    view_address,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +32,46 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.objectives import Objective
-    from orchestrator.tracking.pages.saved_view import SavedView
+    from orchestrator.tracking.pages.views import SavedView
+
+
+def test_addresses_are_those_of_the_ui() -> None:
+    assert view_address("http://host:5/", "7", "key") == (
+        "http://host:5/#/experiments/7/runs?viewStateShareKey=key"
+        "&compareRunsMode=CHART&workflowType=machine_learning"
+    )
+    assert run_address("", "7", "r").startswith("#/experiments/7/runs/r?")
+    assert "/r/artifacts/a/b.html?" in run_address("", "7", "r", artifact="a/b.html")
+
+
+@given(st.text(max_size=30))
+def test_a_key_can_stand_in_an_address(sweep_id: str) -> None:
+    key = sweep_key(sweep_id)
+    assert all(
+        character.isascii() and (character.isalnum() or character == "-") for character in key
+    )
+
+
+def test_a_full_run_and_a_wide_space_fit_into_a_tag(report: SweepReport) -> None:
+    keys = [f"some_quite_long_metric_name_{number}" for number in range(25)]
+    view = sweep_view(report, parent_run_id="0" * 32, metric_keys=keys)
+    assert len(view.value(1)) < MAX_TAG_CHARACTERS / 4
+
+
+def test_a_view_too_large_for_a_tag_is_refused(report: SweepReport) -> None:
+    rng = random.Random(0)
+    keys = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=60)) for _ in range(400)]
+    with pytest.raises(ValueError, match="characters"):
+        sweep_view(report, parent_run_id="r", metric_keys=keys).value(1)
+
+
+def test_the_oldest_views_make_room() -> None:
+    tags = {f"{TAG_PREFIX}v{n}": json.dumps({"updatedAt": n}) for n in range(MAX_VIEWS)}
+    tags |= {f"{TAG_PREFIX}broken": "?", "other": "x"}
+    gone = surplus_views(tags, ["v0", "new"])
+    assert gone == [f"{TAG_PREFIX}broken", f"{TAG_PREFIX}v1"]
+    assert surplus_views({"other": "x"}, ["new"]) == []
+
 
 KEYS = ["epoch/miou", "epoch/val_loss", "flops", "latency_ms", "miou", "pareto_rank", "params"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.tracking.runs.bulk import BulkDatabase, _models
+from orchestrator.tracking.runs.projection import Point, RunUpdate
 from orchestrator.tracking.runs.store import MlflowStore
-from orchestrator.tracking.runs.updates import Point, RunUpdate
 
 if TYPE_CHECKING:
     from pathlib import Path

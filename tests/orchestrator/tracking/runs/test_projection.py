@@ -1,3 +1,5 @@
+"""Updates of MLflow runs from events."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -19,17 +21,45 @@ from orchestrator.ledger.events import (
 from orchestrator.ledger.records import fold
 from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.tracking.runs.projection import MAX_EPOCH_KEYS, MAX_FIGURE_KEYS, Projector
-from orchestrator.tracking.runs.updates import RunUpdate, merge
+from orchestrator.tracking.runs.projection import (
+    MAX_EPOCH_KEYS,
+    MAX_FIGURE_KEYS,
+    Point,
+    Projector,
+    RunUpdate,
+    merge,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
-    from orchestrator.tracking.runs.updates import Point
     from search_spaces.domains import Value
     from trainables.session.messages import TrialState
+
+
+def test_updates_of_a_trial_become_one_with_the_later_values() -> None:
+    points = (Point("a", 1.0, 0, 1), Point("a", 2.0, 1, 2))
+    merged = merge(
+        [
+            RunUpdate(trial_id="x", name="x", asked_ms=5, tags={"s": "old"}, points=points[:1]),
+            RunUpdate(trial_id="y"),
+            RunUpdate(trial_id="x", tags={"s": "new"}, points=points[1:], artifacts=("f", "f")),
+        ]
+    )
+    assert [update.trial_id for update in merged] == ["x", "y"]
+    assert merged[0] == RunUpdate(
+        trial_id="x", name="x", asked_ms=5, tags={"s": "new"}, points=points, artifacts=("f",)
+    )
+
+
+def test_a_resumed_run_has_no_end() -> None:
+    ended = RunUpdate(trial_id="x", status="KILLED", ended_ms=9)
+    again = RunUpdate(trial_id="x", status="RUNNING")
+    assert (ended.merged(again).status, ended.merged(again).ended_ms) == ("RUNNING", None)
+    assert ended.merged(RunUpdate(trial_id="x")).ended_ms == 9
+
 
 ASKED = TrialAsked(trial_id="a", number=0, config={"arch": "deeplabv3"}, known={"flops": 2e9})
 

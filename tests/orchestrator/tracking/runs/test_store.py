@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.tracking.errors import TrackingRefusedError
-from orchestrator.tracking.runs import children as children_module
-from orchestrator.tracking.runs.projection import Projector
+from orchestrator.tracking.client import TrackingRefusedError
+from orchestrator.tracking.runs import store as store_module
+from orchestrator.tracking.runs.projection import Point, Projector, RunUpdate, merge
 from orchestrator.tracking.runs.store import MlflowStore
-from orchestrator.tracking.runs.updates import Point, RunUpdate, merge
 from orchestrator.tracking.runs.writer import MlflowWriter
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def test_bulk_writes_equal_those_of_the_client(
     def fail(error: Exception) -> None:
         raise AssertionError("a bulk write fell back to the client") from error
 
-    monkeypatch.setattr(children_module, "_fall_back", fail)
+    monkeypatch.setattr(store_module, "_fall_back", fail)
     found = []
     for way in ("in-bulk-way", "by-client-way"):
         info = replace(own, experiment=way)

@@ -1,3 +1,5 @@
+"""The writer and its cursor."""
+
 from __future__ import annotations
 
 import threading
@@ -9,9 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.ledger.events import TrialAsked, TrialEnded
-from orchestrator.tracking.errors import TrackingRefusedError, TrackingUnavailableError
-from orchestrator.tracking.runs.cursor import load_cursor
-from orchestrator.tracking.runs.writer import MlflowWriter, WriterSettings
+from orchestrator.tracking.client import TrackingRefusedError, TrackingUnavailableError
+from orchestrator.tracking.runs.writer import (
+    Cursor,
+    MlflowWriter,
+    WriterSettings,
+    load_cursor,
+    save_cursor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +27,25 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
-    from orchestrator.tracking.runs.updates import Point, RunUpdate
+    from orchestrator.tracking.runs.projection import Point, RunUpdate
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    save_cursor(tmp_path / "c.json", Cursor(seq=3, run_id="r"))
+    save_cursor(tmp_path / "c.json", Cursor(seq=5, run_id="r"))
+    assert load_cursor(tmp_path / "c.json") == Cursor(seq=5, run_id="r")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"seq": "x", "run_id": ""}', '{"seq": 1}'])
+def test_a_broken_file_means_the_beginning(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.json").write_text(text)
+    assert load_cursor(tmp_path / "c.json") == Cursor()
+
+
+def test_no_file_means_the_beginning(tmp_path: Path) -> None:
+    assert load_cursor(tmp_path / "c.json") == Cursor()
+
 
 FAST = WriterSettings(
     batch_events=7, pause_seconds=0.001, first_retry_seconds=0.001, last_retry_seconds=0.002

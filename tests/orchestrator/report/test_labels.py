@@ -1,10 +1,12 @@
+"""Labels of metrics."""
+
 from __future__ import annotations
 
 import math
 
 import pytest
 
-from orchestrator.report.tables.labels import label
+from orchestrator.report.labels import label
 
 
 @pytest.mark.parametrize(

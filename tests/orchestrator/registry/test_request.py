@@ -1,8 +1,10 @@
+"""Bounds of a request."""
+
 from __future__ import annotations
 
 import math
 
-from orchestrator.registry.bounds import Limits, broken_bounds
+from orchestrator.registry.request import Limits, broken_bounds
 
 
 def test_only_limits_that_are_set_become_constraints() -> None:

@@ -1,3 +1,5 @@
+"""Tables of a report."""
+
 from __future__ import annotations
 
 import json
@@ -8,9 +10,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from orchestrator.ledger.records import fold
-from orchestrator.report.analysis.ablation import Ablation, Step
+from orchestrator.report.ablation import Ablation, Step
 from orchestrator.report.model import build_report
-from orchestrator.report.tables.deployables import deployable_html, deployable_markdown
+from orchestrator.report.tables import deployable_html, deployable_markdown
 from orchestrator.report.text import summary, to_json
 from trainables.export.record import Artifact, Verification
 

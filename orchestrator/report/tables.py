@@ -1,24 +1,144 @@
-"""Tables below the front, in every format: baselines, compression, artifacts."""
+"""Tables of a report in every format: baselines, test scores, compression, artifacts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from orchestrator.report.analysis.ablation import FIGURES
-from orchestrator.report.tables.baselines import baseline_facts, baseline_section
-from orchestrator.report.tables.held_out import held_out_section
-from orchestrator.report.tables.labels import label
-from orchestrator.report.tables.section import Section
+from orchestrator.report.ablation import FIGURES
+from orchestrator.report.labels import label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from orchestrator.report.analysis.ablation import Ablation
-    from orchestrator.report.model import SweepReport
+    from orchestrator.report.ablation import Ablation
+    from orchestrator.report.analysis import BaselineStanding
+    from orchestrator.report.model import ReportRow, SweepReport
     from trainables.export.record import Artifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A table with text cells."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+WORDS: Mapping[str, str] = {
+    "front": "on the front",
+    "matched": "matched by",
+    "dominated": "dominated by",
+}
+
+
+def baseline_section(report: SweepReport) -> Section:
+    """Return the table of the baselines; no rows without baselines."""
+    figures = (label(each.name).heading for each in report.objectives)
+    return Section(
+        title="Baselines",
+        columns=("baseline", "trial", *figures, "stands"),
+        rows=tuple(_baseline_cells(report, each) for each in report.baselines),
+    )
+
+
+def baseline_facts(report: SweepReport) -> list[dict[str, object]]:
+    """Return the comparison of the baselines as JSON types."""
+    return [
+        {
+            "name": each.name,
+            "trial": each.trial_id,
+            "standing": each.verdict,
+            "by": each.by,
+            "objectives": dict(_objectives(report, each)),
+        }
+        for each in report.baselines
+    ]
+
+
+def standing_words(report: SweepReport, standing: BaselineStanding) -> str:
+    """Return the comparison of a baseline as text."""
+    if standing.trial_id is None:
+        return "not started"
+    if standing.verdict == "unranked":
+        row = report.row(standing.trial_id)
+        return f"{row.state}: {row.reason}" if row.reason else row.state
+    words = WORDS[standing.verdict]
+    if standing.by is None:
+        return words
+    other = report.row(standing.by).baseline
+    return f"{words} {standing.by}" + (f" ({other})" if other else "")
+
+
+def _baseline_cells(report: SweepReport, standing: BaselineStanding) -> tuple[str, ...]:
+    values = _objectives(report, standing)
+    figures = (label(each.name).show(values.get(each.name)) for each in report.objectives)
+    return (standing.name, standing.trial_id or "-", *figures, standing_words(report, standing))
+
+
+def _objectives(report: SweepReport, standing: BaselineStanding) -> Mapping[str, float | None]:
+    return {} if standing.trial_id is None else report.row(standing.trial_id).objectives
+
+
+def held_out_line(report: SweepReport) -> str:
+    """Return the scores on the test split as one line; empty without an examination."""
+    held_out = report.held_out
+    if held_out is None:
+        return ""
+    rows = [row for row in report.front if row.test_miou is not None]
+    parts = [f"test split: {held_out.scored} of {len(report.front)} on the front scored"]
+    if rows:
+        test = fmean(row.test_miou or 0.0 for row in rows)
+        val = fmean(row.metrics["miou"] for row in rows)
+        parts.append(f"mean mIoU {test:.4f}, on val {val:.4f}")
+    parts.append(
+        f"no Kendall's tau: {held_out.reason}"
+        if held_out.kendall_tau is None
+        else f"Kendall's tau between the splits {held_out.kendall_tau:.2f}"
+    )
+    return "; ".join(parts)
+
+
+def held_out_section(report: SweepReport) -> Section | None:
+    """Return the front with its scores on val and test; None without an examination."""
+    held_out = report.held_out
+    if held_out is None:
+        return None
+    return Section(
+        title="Test split",
+        columns=("trial", "mIoU", "test mIoU", "difference", "note"),
+        rows=tuple(
+            _score_cells(row, held_out.failed.get(row.trial_id, "")) for row in report.front
+        ),
+    )
+
+
+def held_out_facts(report: SweepReport) -> dict[str, object]:
+    """Return the same as JSON types under ``test``; empty without an examination."""
+    held_out = report.held_out
+    if held_out is None:
+        return {}
+    return {
+        "test": {
+            "scored": held_out.scored,
+            "kendall_tau": held_out.kendall_tau,
+            "reason": held_out.reason,
+            "failed": dict(held_out.failed),
+        }
+    }
+
+
+def _score_cells(row: ReportRow, failure: str) -> tuple[str, ...]:
+    val, test = row.metrics["miou"], row.test_miou
+    shown = label("miou").show
+    difference = "-" if test is None else f"{test - val:+.4f}"
+    return (row.trial_id, shown(val), shown(test), difference, failure)
+
 
 _DIGEST = 12
 """Displayed digits of a digest."""

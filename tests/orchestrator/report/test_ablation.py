@@ -1,3 +1,5 @@
+"""Ablation of the trials of a front."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ledger.records import TrialRecord
-from orchestrator.report.analysis.ablation import (
+from orchestrator.report.ablation import (
     ablate,
     needed_references,
     read_reference_costs,

@@ -1,9 +1,11 @@
+"""Tags of the runs of a sweep."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.tracking.runs.run_tags import sweep_tags, trial_tags
+from orchestrator.tracking.info import sweep_tags, trial_tags
 
 if TYPE_CHECKING:
     from orchestrator.tracking.info import SweepInfo

@@ -1,10 +1,12 @@
+"""MLflow's global store."""
+
 from __future__ import annotations
 
 import os
 
 import pytest
 
-from orchestrator.registry.global_store import global_store
+from orchestrator.registry.loading import global_store
 
 NAMES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 pytestmark = pytest.mark.slow

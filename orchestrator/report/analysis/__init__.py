@@ -1,1 +1,0 @@
-"""Computations on trial records for a report, independent of its format."""

@@ -1,1 +1,0 @@
-"""Tables of a report, for every output format."""
