@@ -36,8 +36,7 @@ from orchestrator.ledger.events import (
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.report.files import make_report
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 from orchestrator.tracking import names
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.pages.publish import publish

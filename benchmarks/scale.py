@@ -31,9 +31,8 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.runs.store import MlflowStore

@@ -16,7 +16,7 @@ import time
 from orchestrator.forecast.simulation.benchmark import load_benchmark
 from orchestrator.forecast.simulation.run import simulate_one
 from orchestrator.lanes.simulated import Overheads
-from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
+from orchestrator.spec.sweep_spec import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
 
 
 def main() -> None:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import sys
 
 from orchestrator.driver.launch import launch
-from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
-from orchestrator.spec.sweep_spec import SweepSpec
+from orchestrator.spec.objectives import Constraint, Objective
+from orchestrator.spec.sweep_spec import SweepBudget, SweepSpec
 from search_spaces.domains import Categorical, LogFloat
 from search_spaces.joint import JointChoices, joint_space
 from trainables.config import DataConfig, TargetConfig

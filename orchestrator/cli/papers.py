@@ -27,8 +27,7 @@ def papers(write: Folder = None, as_json: AsJson = False) -> None:
 
     They are counted without training or downloading anything.
     """
-    from orchestrator.spec.baselines.paper_models import PAPERS
-    from orchestrator.spec.baselines.papers import page
+    from orchestrator.spec.papers import PAPERS, page
 
     if write is not None:
         write_pages(write)
@@ -45,8 +44,7 @@ def write_pages(folder: Path) -> None:
         CliError: a paper's page has no markers for its table.
     """
     from orchestrator.cli.shared.errors import CliError
-    from orchestrator.spec.baselines.paper_models import PAPERS
-    from orchestrator.spec.baselines.papers import filled, page
+    from orchestrator.spec.papers import PAPERS, filled, page
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "papers.md").write_text(page(PAPERS), encoding="utf-8")
@@ -61,8 +59,7 @@ def write_pages(folder: Path) -> None:
 
 
 def _mappings() -> list[dict[str, object]]:
-    from orchestrator.spec.baselines.paper_models import PAPERS
-    from orchestrator.spec.baselines.papers import price
+    from orchestrator.spec.papers import PAPERS, price
 
     return [
         {

@@ -63,8 +63,7 @@ def plan(  # noqa: PLR0917 - the options of a command line
     from orchestrator.forecast.plan import save_plan, to_mapping
     from orchestrator.forecast.simulation.run import default_jobs
     from orchestrator.search.cost_model import StaticCostModel
-    from orchestrator.spec.dump import settle_spec
-    from orchestrator.spec.parse import load_spec
+    from orchestrator.spec.parse import load_spec, settle_spec
     from orchestrator.tracking.earlier import read_earlier
     from trainables.data.layouts.registry import class_names_of
 

@@ -73,9 +73,8 @@ def read_profile_settings(texts: Sequence[str]) -> tuple[TrialConfig, int, Targe
     Raises:
         SpecError: a field is unknown or invalid; it lists every fault.
     """
-    from orchestrator.spec.errors import SpecError
     from orchestrator.spec.sections import read_section
-    from orchestrator.spec.text.overrides import lay_over, read_overrides
+    from orchestrator.spec.text import SpecError, lay_over, read_overrides
     from search_spaces.config import TrialConfig, find_faults
     from search_spaces.faults import Fault
     from trainables.config import TargetConfig

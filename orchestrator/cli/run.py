@@ -87,7 +87,7 @@ def _offer_unfinished(spec: SweepSpec) -> SweepFolder | None:
     from pathlib import Path
 
     from orchestrator.ledger.identity import unfinished_sweep_of
-    from orchestrator.spec.dump import settle_spec
+    from orchestrator.spec.parse import settle_spec
 
     spec = settle_spec(spec)
     folder = unfinished_sweep_of(Path(spec.storage.root), spec)

@@ -82,7 +82,7 @@ def simulate(  # noqa: PLR0917 - the options of a command line
     from orchestrator.forecast.simulation.benchmark import loaded_benchmark
     from orchestrator.forecast.simulation.run import default_jobs, results_in_order, simulate_named
     from orchestrator.lanes.simulated import FREE, Overheads
-    from orchestrator.spec.strategies import (
+    from orchestrator.spec.sweep_spec import (
         DEFAULT_SCHEDULER,
         DEFAULT_SEARCHER,
         current_scheduler,

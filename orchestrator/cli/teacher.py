@@ -36,7 +36,7 @@ def train(
     import torch
 
     from orchestrator.driver.preparation import check_dataset
-    from orchestrator.spec.resolutions import largest_resolution
+    from orchestrator.spec.networks import largest_resolution
     from search_spaces.config import COMMON
     from trainables.distillation.teacher import teacher_config, train_teacher
     from trainables.models.readiness import check_networks

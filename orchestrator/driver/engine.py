@@ -17,7 +17,7 @@ from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.ledger import Ledger, SweepClock, sweep_start
 from orchestrator.ledger.warm_start import recorded_warm_start
 from orchestrator.search.cost_model import StaticCostModel
-from orchestrator.spec.resolutions import scored_alike
+from orchestrator.spec.networks import scored_alike
 from orchestrator.sweep.hooks import RunSummary
 from orchestrator.sweep.make import make_sweep, setup_of
 from trainables.cost.quiet import quiet_path

@@ -10,7 +10,7 @@ from orchestrator.ledger.events import TrialExamined
 from orchestrator.ledger.records import RecordBook, fold
 from orchestrator.report.analysis import finite_value
 from orchestrator.search.pareto import non_dominated_ranks
-from orchestrator.spec.resolutions import scored_alike
+from orchestrator.spec.networks import scored_alike
 from trainables.session.messages import (
     FINAL_CHECK_KINDS,
     REASON,

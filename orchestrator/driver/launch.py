@@ -18,7 +18,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.mirror import mirrored
 from orchestrator.ledger.warm_start import settle_warm_start
 from orchestrator.report.files import DATA_WARNINGS, make_report, save_report
-from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.parse import dump_spec
 from orchestrator.sweep.hooks import RunHooks
 from orchestrator.tracking.history import History
 from orchestrator.tracking.tracker import Tracker

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.spec.networks import networks_of
-from orchestrator.spec.resolutions import decoded_resolutions, scored_alike
+from orchestrator.spec.networks import decoded_resolutions, networks_of, scored_alike
 from search_spaces.resolution import Resolution
 from trainables.data.checks.check import check_data
 from trainables.data.checks.label_check import check_resized

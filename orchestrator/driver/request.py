@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cluster.start.temporary_folder import ray_folder
 from orchestrator.driver.preparation import check_dataset, check_spec_networks, decode_images
 from orchestrator.ledger.warm_start import check_warm_start
-from orchestrator.spec.dump import settle_spec
+from orchestrator.spec.parse import settle_spec
 from orchestrator.tracking.history import History
 from trainables.data.fetched import pinned
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.search.pareto import hypervolume
-from orchestrator.spec.dump import spec_settings
+from orchestrator.spec.parse import spec_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.spec.resolutions import largest_resolution
+from orchestrator.spec.networks import largest_resolution
 from trainables.session.messages import EpochDone, TeacherTask
 
 if TYPE_CHECKING:

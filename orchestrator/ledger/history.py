@@ -12,8 +12,8 @@ import yaml
 from orchestrator.ledger.folders import list_sweeps
 from orchestrator.ledger.ledger import Ledger, LedgerError
 from orchestrator.ledger.records import fold
-from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec, parse_spec
+from orchestrator.spec.text import SpecError
 from search_spaces.domains import Categorical, Int, LogInt
 from trainables.config import TargetConfig
 

@@ -13,9 +13,8 @@ import yaml
 
 from orchestrator.ledger.folders import list_sweeps
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.spec.dump import dump_spec, spec_settings
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import KEYS, parse_spec
+from orchestrator.spec.parse import KEYS, dump_spec, parse_spec, spec_settings
+from orchestrator.spec.text import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,7 @@ from orchestrator.ledger.folders import SweepFolder, UnknownSweepError, match_sw
 from orchestrator.ledger.identity import CHANGEABLE
 from orchestrator.ledger.identity import SPEC as KEPT_SPEC
 from orchestrator.ledger.ledger import Ledger, LedgerError
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 from trainables.io.atomic import file_digest, write_atomically
 from trainables.io.claim import CLAIM
 from trainables.io.object_store import ObjectStore, StoreError

@@ -16,7 +16,7 @@ from orchestrator.ledger.events import (
     nonfinite_text,
 )
 from orchestrator.ledger.history import read_config, recorded_settings
-from orchestrator.spec.dump import spec_settings
+from orchestrator.spec.parse import spec_settings
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:

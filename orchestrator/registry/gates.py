@@ -12,8 +12,7 @@ from orchestrator.registry.request import broken_bounds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.spec.constraints import Constraint
-    from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.objectives import Constraint, Objective
 
 GateName: TypeAlias = Literal[
     "digest", "constraints", "reload", "miou", "test", "latency", "champion", "seeds"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.registry.request import Rule
     from orchestrator.registry.versions import ModelVersion
     from orchestrator.report.model import ReportRow, SweepReport
-    from orchestrator.spec.constraints import Constraint
-    from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.objectives import Constraint, Objective
 
 _LEAST: dict[Rule, str] = {
     "fastest": "latency_ms",

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from orchestrator.spec.constraints import Constraint
+from orchestrator.spec.objectives import Constraint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from orchestrator.spec.resolutions import largest_resolution, scored_alike
+from orchestrator.spec.networks import largest_resolution, scored_alike
 from trainables.distillation.teacher_task import run_teacher
 from trainables.session.local import LocalSession
 from trainables.session.messages import TeacherTask, TrialTask

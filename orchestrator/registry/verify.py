@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from orchestrator.spec.resolutions import scored_alike
+from orchestrator.spec.networks import scored_alike
 from search_spaces.resolution import Resolution
 from trainables.compression.deployed import build_pruned
 from trainables.cost.host import device_name

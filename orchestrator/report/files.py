@@ -13,7 +13,7 @@ from orchestrator.ledger.records import fold
 from orchestrator.report.ablation import REFERENCES, ablate, read_reference_costs
 from orchestrator.report.model import build_report
 from orchestrator.report.text import to_csv, to_json
-from orchestrator.spec.baselines.baseline import names_by_digest
+from orchestrator.spec.baselines import names_by_digest
 from orchestrator.spec.parse import load_spec
 from trainables.export.record import read_all_artifacts
 

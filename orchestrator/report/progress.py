@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger.events import TrialEnded
 from orchestrator.ledger.records import RecordTable
 from orchestrator.search.pareto import default_reference_point, hypervolume, share_of_perfect
-from orchestrator.spec.budget import SweepBudget
+from orchestrator.spec.sweep_spec import SweepBudget
 from orchestrator.sweep.budgets import TimeLeftModel
 from trainables.session.messages import UNDISTURBED
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.search.schedulers.base import Decision, Scheduler
     from orchestrator.search.searchers.base import Searcher
-    from orchestrator.spec.baselines.baseline import Baseline
+    from orchestrator.spec.baselines import Baseline
     from search_spaces.space import Config, SearchSpace
 
 

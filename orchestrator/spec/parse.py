@@ -1,17 +1,17 @@
-"""Reads a sweep spec from text and collects every fault."""
+"""A sweep spec as text: reads it and collects every fault, writes it with every default."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from cluster.capacity.resources import Resources
-from orchestrator.spec.baselines.reading import read_baselines
-from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.constraints import read_constraints
-from orchestrator.spec.demo import demo_settings
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.objectives import read_objectives
+from orchestrator.spec.baselines import read_baselines
+from orchestrator.spec.objectives import objectives_text, read_constraints, read_objectives
 from orchestrator.spec.rules import (
     baseline_faults,
     data_faults,
@@ -26,13 +26,19 @@ from orchestrator.spec.sweep_spec import (
     Artifacts,
     SearchConfig,
     Storage,
+    SweepBudget,
     SweepSpec,
     Tracking,
 )
-from orchestrator.spec.text.overrides import lay_over, read_overrides
-from orchestrator.spec.text.paths import absolute_paths
-from orchestrator.spec.text.secrets import secret_faults
-from orchestrator.spec.text.yaml_text import read_yaml
+from orchestrator.spec.text import (
+    SpecError,
+    absolute_paths,
+    lay_over,
+    read_overrides,
+    read_yaml,
+    secret_faults,
+)
+from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.joint import TeacherIdentity
 from search_spaces.parse import parse_space
@@ -42,6 +48,39 @@ from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from search_spaces.domains import Domain
+
+
+def demo_settings() -> dict[str, object]:
+    """Return the demo's settings: some minutes on two cores, without downloads.
+
+    It generates street scenes, trains a small teacher, then smaller students. Only the knee point
+    is exported, which takes about half a minute.
+    """
+    return {
+        "name": "demo",
+        "data": {
+            "format": "synthetic",
+            "synthetic_train_images": 128,
+            "synthetic_val_images": 48,
+        },
+        "teacher": {
+            "arch": "deeplabv3plus",
+            "backbone": "resnet18",
+            "output_stride": 16,
+            "resolution": "96x128",
+            "epochs": 3,
+            "batch_size": 8,
+            "learning_rate": 2e-3,
+        },
+        "space": "demo",
+        "budget": {"trials": 14, "epochs": 3},
+        "search": {"grace_period": 2, "reduction_factor": 1.25},
+        "target": {"warmup": 2, "repeats": 9},
+        "artifacts": {"trials": "knee"},
+    }
+
 
 SECTIONS: dict[str, type[Any]] = {
     "data": DataConfig,
@@ -210,3 +249,72 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
         yield from storage_faults(parts["storage"])
     if "tracking" in parts:
         yield from tracking_faults(parts["tracking"])
+
+
+_SECTIONS = (
+    "budget",
+    "search",
+    "training",
+    "target",
+    "resources",
+    "artifacts",
+    "tracking",
+    "storage",
+)
+_RANGES = {Float: False, Int: False, LogFloat: True, LogInt: True}
+
+
+def dump_spec(spec: SweepSpec) -> str:
+    """Return YAML that ``load_spec`` reads as an equal spec, with every default written out."""
+    return yaml.safe_dump(spec_settings(spec), sort_keys=False, default_flow_style=False)
+
+
+def spec_settings(spec: SweepSpec) -> dict[str, object]:
+    """Return plain values that ``parse_spec`` reads as an equal spec."""
+    return {
+        "name": spec.name,
+        "data": _plain(asdict(spec.data)),
+        "teacher": None if spec.teacher is None else _plain(asdict(spec.teacher)),
+        "space": _plain(spec.space_source or space_settings(spec.space)),
+        "objectives": objectives_text(spec.objectives),
+        "constraints": [constraint.text for constraint in spec.constraints],
+        "baselines": {each.name: dict(each.config) for each in spec.baselines},
+        **{name: _plain(asdict(getattr(spec, name))) for name in _SECTIONS},
+    }
+
+
+def settle_spec(spec: SweepSpec) -> SweepSpec:
+    """Return the spec as read from its own text: validated, with absolute paths.
+
+    Relative paths are relative to the working folder.
+
+    Raises:
+        SpecError: it is invalid, or its space has conditions that ``joint_space`` does not make,
+            which a text cannot express.
+    """
+    settings = absolute_paths(spec_settings(spec), Path.cwd())
+    parsed = parse_spec(settings, "the spec made in Python")
+    if parsed.space != spec.space:
+        raise SpecError([Fault("space", "has custom conditions; make it with joint_space")])
+    return parsed
+
+
+def space_settings(space: SearchSpace) -> dict[str, object]:
+    """Return the dimensions of a joint space in the form that ``parse_space`` reads."""
+    return {dimension.name: _domain_settings(dimension.domain) for dimension in space}
+
+
+def _domain_settings(domain: Domain) -> object:
+    if isinstance(domain, Categorical):
+        return list(domain.choices)
+    bounds = {"low": domain.low, "high": domain.high}
+    return {**bounds, "log": True} if _RANGES[type(domain)] else bounds
+
+
+def _plain(value: object) -> object:
+    """Return the value with tuples as lists; YAML has no tuples."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cluster.capacity.resources import Resources
-    from orchestrator.spec.baselines.baseline import Baseline
-    from orchestrator.spec.budget import SweepBudget
-    from orchestrator.spec.sweep_spec import Storage, Tracking
+    from orchestrator.spec.baselines import Baseline
+    from orchestrator.spec.sweep_spec import Storage, SweepBudget, Tracking
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
     from trainables.config import DataConfig, TargetConfig, TeacherConfig

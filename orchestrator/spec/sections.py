@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from orchestrator.spec.strategies import current_scheduler, scheduler_names, searcher_names
+from orchestrator.spec.sweep_spec import current_scheduler, scheduler_names, searcher_names
 from search_spaces.faults import Fault, unknown_name
 from search_spaces.resolution import Resolution
 from trainables.data.masks.class_colors import color_text

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from annotated_types import Gt, Len
 
 from cluster.capacity.resources import Resources
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import DEFAULT_OBJECTIVES, Objective
-from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
-from orchestrator.spec.text.sqlite_uri import sqlite_uri
+from orchestrator.spec.text import sqlite_uri
 from trainables.config import (
     ArtifactFormat,
     DataConfig,
@@ -30,9 +28,47 @@ from trainables.io.redaction import expand
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.spec.baselines.baseline import Baseline
-    from orchestrator.spec.constraints import Constraint
+    from orchestrator.spec.baselines import Baseline
+    from orchestrator.spec.objectives import Constraint
     from search_spaces.space import SearchSpace
+
+DEFAULT_SEARCHER = "cost-aware"
+DEFAULT_SCHEDULER = "expected-improvement"
+FORMER_SCHEDULERS = {"prospect": DEFAULT_SCHEDULER}
+"""Current names by the former ones, which are still accepted."""
+_SEARCHERS = ("random", DEFAULT_SEARCHER, "nsga2", "motpe")
+_SCHEDULERS = (DEFAULT_SCHEDULER, "mo-asha", "mo-asha-promote", "asha", "none")
+
+
+def searcher_names() -> tuple[str, ...]:
+    """Return the names that ``make_searcher`` accepts."""
+    return _SEARCHERS
+
+
+def scheduler_names() -> tuple[str, ...]:
+    """Return the names that ``make_scheduler`` accepts, the default first, without former ones."""
+    return _SCHEDULERS
+
+
+def current_scheduler(name: str) -> str:
+    """Return the current name of a scheduler that may be given by its former one."""
+    return FORMER_SCHEDULERS.get(name, name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepBudget:
+    """Limits after which a sweep proposes no further trial."""
+
+    trials: PositiveInt = 16
+    """Trials that are trained; those that the cost gate rejects do not count."""
+    epochs: PositiveInt = 10
+    """Epochs of a full training."""
+    device_hours: PositiveFloat | None = None
+    """Hours of training, summed over lanes and their workers; None for no limit."""
+    stagnation_trials: PositiveInt | None = None
+    """Consecutive trained trials without a 1 % larger hypervolume after which the sweep ends;
+    None for no such limit."""
+
 
 STORAGE_VARIABLE = "SEGSWEEP_STORAGE"
 """Environment variable with the storage root of a spec that sets none."""

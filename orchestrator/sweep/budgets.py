@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.ledger.records import SweepRecords, TrialRecord
-    from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.sweep_spec import SweepBudget
 
 
 _FIRST = 8

@@ -10,7 +10,7 @@ from orchestrator.search.gate import CostGate, DominatedBound
 from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
-from orchestrator.spec.baselines.baseline import names_by_digest
+from orchestrator.spec.baselines import names_by_digest
 from orchestrator.sweep.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import Journal
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
-    from orchestrator.spec.baselines.baseline import Baseline
-    from orchestrator.spec.budget import SweepBudget
+    from orchestrator.spec.baselines import Baseline
     from orchestrator.spec.objectives import Objective
-    from orchestrator.spec.sweep_spec import SearchConfig, SweepSpec
+    from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget, SweepSpec
     from orchestrator.sweep.sweep import SweepListener
     from search_spaces.space import Config
 

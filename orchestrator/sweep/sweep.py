@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from orchestrator.search.gate import CostGate
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
-    from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.sweep_spec import SweepBudget
     from orchestrator.sweep.state import OpenTrial
     from search_spaces.domains import Value
     from trainables.session.messages import Interruption, TrialState

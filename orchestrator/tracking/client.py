@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.spec.text.sqlite_uri import sqlite_file
+from orchestrator.spec.text import sqlite_file
 from orchestrator.tracking import names
 
 if TYPE_CHECKING:

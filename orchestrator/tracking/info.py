@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from orchestrator.spec.budget import SweepBudget
     from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.sweep_spec import SweepBudget
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

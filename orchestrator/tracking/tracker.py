@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from orchestrator.ledger.identity import git_commit, versions
 from orchestrator.ledger.ledger import Ledger, sweep_start
 from orchestrator.report.files import keep_reference, make_report, recorded_warnings
-from orchestrator.spec.baselines.baseline import names_by_digest
-from orchestrator.spec.dump import dump_spec
+from orchestrator.spec.baselines import names_by_digest
+from orchestrator.spec.parse import dump_spec
 from orchestrator.tracking.client import TrackingError
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.pages.publish import SweepPlace, publish

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.spec.dump import dump_spec, settle_spec
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec, settle_spec
+from orchestrator.spec.text import SpecError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = sorted(EXAMPLES.glob("*.yaml"))

@@ -14,10 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cli.main import app, main
-from orchestrator.spec.demo import demo_settings
-from orchestrator.spec.dump import dump_spec, settle_spec
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import SECTIONS, load_spec, parse_spec
+from orchestrator.spec.parse import (
+    SECTIONS,
+    demo_settings,
+    dump_spec,
+    load_spec,
+    parse_spec,
+    settle_spec,
+)
+from orchestrator.spec.text import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ class CliError(Exception):
 USER_ERRORS = frozenset(
     {
         "orchestrator.cli.shared.errors.CliError",
-        "orchestrator.spec.errors.SpecError",
+        "orchestrator.spec.text.SpecError",
         "cluster.jobs.server.UnknownJobError",
         "cluster.errors.ClusterError",
         "cluster.capacity.resources.ResourceError",

@@ -15,7 +15,7 @@ import psutil
 from cluster.capacity.resources import Resources, plan_lanes
 from cluster.errors import ClusterError
 from cluster.start.temporary_folder import ray_folder
-from orchestrator.spec.text.sqlite_uri import sqlite_uri
+from orchestrator.spec.text import sqlite_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

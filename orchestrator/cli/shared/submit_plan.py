@@ -32,7 +32,7 @@ def new_submission(
     from orchestrator.driver.submission.code import pack_code
     from orchestrator.driver.submission.request import for_cluster, make_submission
     from orchestrator.ledger.folders import sweep_id_for
-    from orchestrator.spec.dump import dump_spec
+    from orchestrator.spec.parse import dump_spec
 
     final = for_cluster(spec, storage)
     sweep_id = sweep_id_for(final.name, datetime.now())  # noqa: DTZ005 - ids use the user's local time

@@ -31,7 +31,7 @@ def run_on_terminal(spec: SweepSpec, folder: SweepFolder | None, *, as_json: boo
     from orchestrator.report.files import read_reference
     from orchestrator.report.progress import ProgressModel
     from orchestrator.report.text import common_reason
-    from orchestrator.spec.baselines.baseline import names_by_digest
+    from orchestrator.spec.baselines import names_by_digest
     from orchestrator.sweep.hooks import RunHooks
 
     leave_job_folder(spec.storage.root)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.driver.exporting.workers import run_jobs
-from orchestrator.spec.resolutions import scored_alike
+from orchestrator.spec.networks import scored_alike
 from trainables.compression.extras import EXTRA
 from trainables.export.export import deployed_file
 from trainables.export.jobs import ExportJob, installed_formats, missing_libraries

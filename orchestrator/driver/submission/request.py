@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from cluster.jobs.request import JobRequest
 from orchestrator.driver.submission.code import LOCK, SPEC
 from orchestrator.ledger.identity import COMMIT_VARIABLE
-from orchestrator.spec.errors import SpecError
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE, default_storage_root
+from orchestrator.spec.text import SpecError
 from search_spaces.faults import Fault
 
 if TYPE_CHECKING:

@@ -22,9 +22,12 @@ from orchestrator.forecast.simulation.benchmark import (
 from orchestrator.forecast.simulation.outcome import OutcomeRecorder, SimulationResult
 from orchestrator.lanes.simulated import FREE, SimulatedLanes, SimulatedTraining
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.strategies import DEFAULT_SCHEDULER, DEFAULT_SEARCHER
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.sweep_spec import (
+    DEFAULT_SCHEDULER,
+    DEFAULT_SEARCHER,
+    SearchConfig,
+    SweepBudget,
+)
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.space import config_digest
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.search.schedulers.asha import PromotingAsha, StoppingAsha
 from orchestrator.search.schedulers.base import NoStopping
 from orchestrator.search.schedulers.rungs import Ranking, rung_epochs
-from orchestrator.spec.strategies import current_scheduler, scheduler_names
+from orchestrator.spec.sweep_spec import current_scheduler, scheduler_names
 
 if TYPE_CHECKING:
     from orchestrator.search.schedulers.base import Scheduler

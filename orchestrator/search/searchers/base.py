@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.ledger.events import SweepEvent
-    from orchestrator.spec.constraints import Constraint
-    from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.objectives import Constraint, Objective
     from search_spaces.domains import Value
     from search_spaces.space import Config, SearchSpace
 

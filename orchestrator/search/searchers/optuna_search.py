@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.search.searchers.base import TriedConfigs
-    from orchestrator.spec.constraints import Constraint
-    from orchestrator.spec.objectives import Objective
+    from orchestrator.spec.objectives import Constraint, Objective
     from search_spaces.domains import Domain, Value
     from search_spaces.space import Config, SearchSpace
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.search.searchers.base import TriedConfigs
 from orchestrator.search.searchers.random_search import RandomSearcher
-from orchestrator.spec.strategies import DEFAULT_SEARCHER, searcher_names
+from orchestrator.spec.sweep_spec import DEFAULT_SEARCHER, searcher_names
 
 if TYPE_CHECKING:
     from orchestrator.search.searchers.base import Searcher, SearchProblem

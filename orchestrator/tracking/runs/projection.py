@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.ledger.records import SweepRecords, TrialRecord
-    from orchestrator.spec.budget import SweepBudget
+    from orchestrator.spec.sweep_spec import SweepBudget
     from orchestrator.tracking.info import SweepInfo
     from orchestrator.tracking.names import RunStatus
     from search_spaces.domains import Value

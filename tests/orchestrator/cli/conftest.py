@@ -17,8 +17,7 @@ from orchestrator.ledger.events import (
 )
 from orchestrator.ledger.folders import SweepFolder, new_sweep
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

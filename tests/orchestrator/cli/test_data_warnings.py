@@ -56,8 +56,7 @@ def test_a_resumed_sweep_prints_the_warnings(
     segsweep: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from orchestrator.ledger.folders import new_sweep
-    from orchestrator.spec.dump import dump_spec, settle_spec
-    from orchestrator.spec.parse import load_spec
+    from orchestrator.spec.parse import dump_spec, load_spec, settle_spec
 
     spec = settle_spec(load_spec(None, overrides=[*SETTINGS[1::2], "teacher=null"]))
     folder = new_sweep(tmp_path / "runs", spec.name)

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.cli.main import main
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

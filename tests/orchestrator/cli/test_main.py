@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.main import explain
 from orchestrator.cli.shared.errors import OUR_FAULT
-from orchestrator.spec.errors import SpecError
+from orchestrator.spec.text import SpecError
 from search_spaces.faults import Fault
 
 if TYPE_CHECKING:

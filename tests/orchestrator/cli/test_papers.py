@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 from orchestrator.cli.main import app
 from orchestrator.cli.papers import write_pages
 from orchestrator.cli.shared.errors import CliError
-from orchestrator.spec.baselines import paper_models
-from orchestrator.spec.baselines.paper_models import KIM
-from orchestrator.spec.baselines.papers import BEGIN, END
+from orchestrator.spec import papers as paper_models
+from orchestrator.spec.papers import BEGIN, END, KIM
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ from orchestrator.forecast.plan import adopt_plan
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.search.cost_model import StaticCostModel
-from orchestrator.spec.dump import dump_spec, settle_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec, settle_spec
 from orchestrator.tracking.info import SweepInfo
 from orchestrator.tracking.runs.store import MlflowStore
 from orchestrator.tracking.runs.writer import MlflowWriter

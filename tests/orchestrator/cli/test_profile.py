@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.cli.profile import read_profile_settings
-from orchestrator.spec.errors import SpecError
+from orchestrator.spec.text import SpecError
 from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig

@@ -153,8 +153,7 @@ def test_a_cache_folder_without_space_ends_the_run_before_a_sweep_is_made(
 def unfinished(segsweep: Callable[..., Outcome], tmp_path: Path) -> str:
     """Leave what a driver leaves that is killed right at its begin; return the sweep's id."""
     from orchestrator.ledger.folders import new_sweep
-    from orchestrator.spec.dump import dump_spec, settle_spec
-    from orchestrator.spec.parse import load_spec
+    from orchestrator.spec.parse import dump_spec, load_spec, settle_spec
 
     assert segsweep("list").code == 0  # in the folder where the sweep will be
     spec = settle_spec(load_spec(None, overrides=TINY[1::2]))

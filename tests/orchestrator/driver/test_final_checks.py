@@ -12,8 +12,7 @@ from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, Trial
 from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import Constraint, Objective
 from orchestrator.spec.sweep_spec import SweepSpec
 from orchestrator.sweep.hooks import RunHooks
 from search_spaces.joint import joint_space

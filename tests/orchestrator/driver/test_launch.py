@@ -16,8 +16,7 @@ from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.identity import FINISHED, SpecChangedError
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.report.files import DATA_WARNINGS
-from orchestrator.spec.dump import settle_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import load_spec, settle_spec
 from orchestrator.sweep.hooks import RunHooks, RunSummary
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from orchestrator.ledger.folders import new_sweep
 from orchestrator.ledger.history import stored_trainings
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
-from orchestrator.spec.dump import dump_spec, spec_settings
-from orchestrator.spec.parse import load_spec, parse_spec
+from orchestrator.spec.parse import dump_spec, load_spec, parse_spec, spec_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

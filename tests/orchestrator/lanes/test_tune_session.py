@@ -22,9 +22,8 @@ from orchestrator.lanes.tune_adapters import LaneTrial
 from orchestrator.lanes.tune_session import TuneSession
 from orchestrator.ledger.events import EpochReported, TrialEnded
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import SearchSpace

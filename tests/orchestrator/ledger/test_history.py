@@ -17,8 +17,7 @@ from orchestrator.ledger.history import (
     recorded_settings,
     tracked_trainings,
 )
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 from search_spaces.domains import Categorical, Float, Int
 from search_spaces.space import SearchSpace
 from trainables.config import TargetConfig

@@ -20,8 +20,7 @@ from orchestrator.ledger.identity import (
     versions,
 )
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.spec.dump import dump_spec, settle_spec
-from orchestrator.spec.parse import parse_spec
+from orchestrator.spec.parse import dump_spec, parse_spec, settle_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

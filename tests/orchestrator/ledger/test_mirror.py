@@ -26,8 +26,7 @@ from orchestrator.ledger.mirror import (
     mirrored_files,
 )
 from orchestrator.ledger.records import fold
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec
 from tests.orchestrator.cli.test_run import TINY
 from trainables.io.object_store import ObjectStore, StoreError
 

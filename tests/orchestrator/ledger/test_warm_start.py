@@ -21,9 +21,8 @@ from orchestrator.ledger.warm_start import (
 )
 from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
-from orchestrator.spec.strategies import searcher_names
+from orchestrator.spec.parse import dump_spec, load_spec
+from orchestrator.spec.sweep_spec import searcher_names
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:

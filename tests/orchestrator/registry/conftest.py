@@ -9,9 +9,8 @@ from orchestrator.ledger.folders import new_sweep
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
 from orchestrator.report.model import build_report
-from orchestrator.spec.dump import dump_spec
-from orchestrator.spec.parse import load_spec
-from orchestrator.spec.resolutions import scored_alike
+from orchestrator.spec.networks import scored_alike
+from orchestrator.spec.parse import dump_spec, load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

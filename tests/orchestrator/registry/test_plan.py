@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.registry.plan import NoCandidateError, PromotionPlan, choose, figures_text
 from orchestrator.registry.request import RULES, Limits
 from orchestrator.registry.versions import FIGURE_PREFIX, SWEEP, TRIAL, ModelVersion
-from orchestrator.spec.constraints import Constraint
+from orchestrator.spec.objectives import Constraint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,12 +24,9 @@ from orchestrator.search.baselines import (
 )
 from orchestrator.search.gate import DominatedBound
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.baselines.baseline import Baseline, names_by_digest
-from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
-from orchestrator.spec.strategies import scheduler_names, searcher_names
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.baselines import Baseline, names_by_digest
+from orchestrator.spec.objectives import Constraint, Objective
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget, scheduler_names, searcher_names
 from orchestrator.sweep.budgets import Stagnation
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Categorical, Float

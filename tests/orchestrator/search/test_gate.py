@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialProfiled
 from orchestrator.search.gate import MAX_CONSECUTIVE, MIN_RESIDUALS, CostGate, DominatedBound
 from orchestrator.search.pareto import pareto_front
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import Constraint, Objective
 from search_spaces.domains import Categorical, Float
 from search_spaces.space import SearchSpace
 

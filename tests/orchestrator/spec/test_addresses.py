@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.spec.dump import dump_spec, settle_spec
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import load_spec
+from orchestrator.spec.parse import dump_spec, load_spec, settle_spec
+from orchestrator.spec.text import SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import parse_spec
+from orchestrator.spec.text import SpecError
 
 SPACE = {"resolution": ["64x96"], "quantization": ["none", "ptq_int8"]}
 
@@ -53,7 +53,7 @@ def test_a_storage_root_that_mlflow_would_decode_is_refused(root: str) -> None:
 def test_the_usual_store_lies_in_any_storage_root(root: str) -> None:
     from pathlib import Path
 
-    from orchestrator.spec.text.sqlite_uri import sqlite_file
+    from orchestrator.spec.text import sqlite_file
 
     spec = parse_spec({"storage": {"root": root}})
     assert sqlite_file(spec.tracking_uri) == Path(root) / "mlflow.db"

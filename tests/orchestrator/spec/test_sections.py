@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.capacity.resources import Resources
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.parse import SECTIONS
 from orchestrator.spec.sections import NORMALIZERS, read_section
-from orchestrator.spec.sweep_spec import SearchConfig, Tracking
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget, Tracking
 from search_spaces.faults import Fault
 from trainables.config import DataConfig, TargetConfig, TeacherConfig, TrainingConfig
 

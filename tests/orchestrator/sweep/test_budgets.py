@@ -17,8 +17,8 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.ledger.records import RecordBook, SweepRecords, TrialRecord, fold
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
+from orchestrator.spec.sweep_spec import SweepBudget
 from orchestrator.sweep.budgets import Stagnation, TimeLeft, TimeLeftModel, time_left
 
 OBJECTIVES = (Objective("miou", "maximize"), Objective("flops", "minimize"))

@@ -13,8 +13,8 @@ from orchestrator.ledger.folders import SweepFolder
 from orchestrator.ledger.identity import SpecChangedError, settle_identity, unfinished_sweep_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.report.files import read_report
-from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec
+from orchestrator.spec.text import SpecError
 from orchestrator.sweep.make import make_sweep, setup_of
 
 FORMER = Path(__file__).parent / "former_sweep"

@@ -21,10 +21,8 @@ from orchestrator.ledger.events import (
 from orchestrator.ledger.records import fold
 from orchestrator.search.schedulers.base import CONTINUE, Decision
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.budget import SweepBudget
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.objectives import Constraint, Objective
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import Config, SearchSpace

@@ -14,9 +14,8 @@ from orchestrator.driver.verification.invariants import invariant_findings
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.records import fold
 from orchestrator.search.searchers.base import SearchProblem
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.sweep_spec import SearchConfig, SweepBudget
 from orchestrator.sweep.make import SweepSetup, make_sweep
 from search_spaces.domains import Float
 from search_spaces.space import Config, SearchSpace

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.registry.loading import global_store
-from orchestrator.spec.text.sqlite_uri import sqlite_uri
+from orchestrator.spec.text import sqlite_uri
 from orchestrator.tracking.client import artifact_location, connect, find_experiment
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from orchestrator.driver.submission.request import (
     for_cluster,
     make_submission,
 )
-from orchestrator.spec.errors import SpecError
 from orchestrator.spec.parse import load_spec, parse_spec
-from orchestrator.spec.text.yaml_text import read_yaml
+from orchestrator.spec.text import SpecError, read_yaml
 
 
 def test_a_first_submission_is_a_command_that_may_be_run_again() -> None:
@@ -83,7 +82,7 @@ def test_places_that_mean_another_one_on_the_cluster_are_refused(
 
 
 def test_the_code_is_packed_with_its_lock_and_a_spec_that_reads_back(tmp_path: Path) -> None:
-    from orchestrator.spec.dump import dump_spec
+    from orchestrator.spec.parse import dump_spec
 
     spec = for_cluster(load_spec(), "/shared")
     code = pack_code(tmp_path / "a", dump_spec(spec))

@@ -19,7 +19,7 @@ from orchestrator.search.schedulers.base import Decision, Scheduler
 from orchestrator.search.schedulers.registry import make_scheduler
 from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.spec.objectives import Objective
-from orchestrator.spec.strategies import scheduler_names
+from orchestrator.spec.sweep_spec import scheduler_names
 from search_spaces.domains import Float, Int
 from search_spaces.space import SearchSpace
 

@@ -18,8 +18,7 @@ from orchestrator.search.searchers.base import SearchProblem, TriedConfigs
 from orchestrator.search.searchers.encoding import Encoder
 from orchestrator.search.searchers.learning_curves import TrialObservations
 from orchestrator.search.searchers.surrogate_state import SurrogateState
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import Constraint, Objective
 from search_spaces.domains import Float
 from search_spaces.space import SearchSpace
 

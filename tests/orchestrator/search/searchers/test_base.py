@@ -7,8 +7,7 @@ import pytest
 
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded
 from orchestrator.search.searchers.base import SearchProblem, TriedConfigs, total_violation
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import Constraint, Objective
 from search_spaces.conditions import Equals
 from search_spaces.domains import Categorical, Float, Int
 from search_spaces.space import Config, SearchSpace, config_digest

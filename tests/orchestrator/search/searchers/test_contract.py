@@ -11,9 +11,8 @@ import pytest
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded
 from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
-from orchestrator.spec.strategies import searcher_names
+from orchestrator.spec.objectives import Constraint, Objective
+from orchestrator.spec.sweep_spec import searcher_names
 from search_spaces.conditions import Equals
 from search_spaces.domains import Categorical, Float, Int, LogFloat, LogInt
 from search_spaces.space import SearchSpace, config_digest

@@ -3,7 +3,7 @@ import pytest
 from orchestrator.search.searchers.base import SearchProblem
 from orchestrator.search.searchers.registry import make_searcher
 from orchestrator.spec.objectives import Objective
-from orchestrator.spec.strategies import DEFAULT_SEARCHER, searcher_names
+from orchestrator.spec.sweep_spec import DEFAULT_SEARCHER, searcher_names
 from search_spaces.domains import Float
 from search_spaces.space import SearchSpace
 

@@ -16,8 +16,7 @@ from orchestrator.search.searchers.surrogate_state import (
     SurrogateState,
     neighbour,
 )
-from orchestrator.spec.constraints import Constraint
-from orchestrator.spec.objectives import Objective
+from orchestrator.spec.objectives import Constraint, Objective
 from search_spaces.conditions import Equals
 from search_spaces.domains import Categorical, Float, Int, LogFloat
 from search_spaces.space import Config, SearchSpace

@@ -19,8 +19,8 @@ from orchestrator.ledger.events import (
     TrialStarted,
 )
 from orchestrator.ledger.records import fold
-from orchestrator.spec.budget import SweepBudget
 from orchestrator.spec.objectives import Objective
+from orchestrator.spec.sweep_spec import SweepBudget
 from orchestrator.tracking.runs.projection import (
     MAX_EPOCH_KEYS,
     MAX_FIGURE_KEYS,

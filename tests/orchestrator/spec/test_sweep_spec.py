@@ -1,6 +1,9 @@
+"""The dataclasses of a spec."""
+
+from __future__ import annotations
+
 from orchestrator.spec.sections import read_section
-from orchestrator.spec.strategies import current_scheduler, scheduler_names
-from orchestrator.spec.sweep_spec import SearchConfig
+from orchestrator.spec.sweep_spec import SearchConfig, current_scheduler, scheduler_names
 
 
 def test_a_spec_may_use_the_former_name_of_a_scheduler() -> None:

@@ -1,13 +1,15 @@
+"""The papers' models."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from orchestrator.spec.baselines.paper_models import PAPERS
-from orchestrator.spec.baselines.papers import (
+from orchestrator.spec.papers import (
     BEGIN,
     END,
+    PAPERS,
     Paper,
     PaperModel,
     filled,
@@ -20,7 +22,7 @@ from orchestrator.spec.parse import load_spec
 from search_spaces.presets import PRESETS
 from search_spaces.space import SearchSpace
 
-DOCS = Path(__file__).parents[4] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 OWN = [
     pytest.param(paper, model, id=f"{paper.key}-{model.name}")
     for paper in PAPERS

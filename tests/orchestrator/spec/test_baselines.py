@@ -1,3 +1,5 @@
+"""Baselines of a spec."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -7,18 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.spec.baselines.paper_models import PAPERS
-from orchestrator.spec.baselines.reading import read_baselines
-from orchestrator.spec.baselines.systems import ALL, system_names
-from orchestrator.spec.dump import spec_settings
-from orchestrator.spec.errors import SpecError
-from orchestrator.spec.parse import load_spec, parse_spec
+from orchestrator.spec.baselines import ALL, read_baselines, system_names
+from orchestrator.spec.papers import PAPERS
+from orchestrator.spec.parse import load_spec, parse_spec, spec_settings
+from orchestrator.spec.text import SpecError
 from search_spaces.config import TrialConfig
 from search_spaces.joint import JointChoices, TeacherIdentity, joint_space
 from search_spaces.presets import PRESETS
 
 if TYPE_CHECKING:
-    from orchestrator.spec.baselines.baseline import Baseline
+    from orchestrator.spec.baselines import Baseline
 
 SPACES = [
     joint_space(PRESETS[name](), teacher=teacher)

@@ -1,12 +1,11 @@
-"""Reads the baselines of a spec and collects every fault."""
+"""Baselines: named configs that a sweep trains first, read from a spec with every fault."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.spec.baselines.baseline import Baseline
-from orchestrator.spec.baselines.systems import preset_systems, system_names
+from orchestrator.spec.papers import PAPERS
 from search_spaces.conditions import ALWAYS
 from search_spaces.config import TrialConfig, find_faults
 from search_spaces.domains import values_of
@@ -14,12 +13,76 @@ from search_spaces.faults import Fault, join_path, unknown_name
 from search_spaces.fields import ACTIVE_WHERE, FIELDS, FILLED
 from search_spaces.joint import DISTILLATION_FIELDS
 from search_spaces.resolution import Resolution
+from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.spec.papers import PaperModel
     from search_spaces.domains import Value
     from search_spaces.space import SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """A config that is trained before the searcher proposes one."""
+
+    name: str
+    """Its name in the report: one line, unique in the sweep."""
+    config: Mapping[str, Value]
+    """The whole config; valid, in the sweep's search space or not."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of its config, which identifies its trial."""
+        return config_digest(self.config)
+
+
+def names_by_digest(baselines: Iterable[Baseline]) -> dict[str, str]:
+    """Return the names of the baselines by config digest, in the given order."""
+    return {baseline.digest: baseline.name for baseline in baselines}
+
+
+ALL = "papers"
+"""Word that names the systems of all papers."""
+NETWORK = ("arch", "backbone", "last_expansion", "width", "output_stride", "decoder_convs")
+"""Settings that define a paper's network."""
+STUDENT_ALPHA = 0.5
+"""Weight of the soft loss in a distilled system; the papers do not state it."""
+
+
+def preset_systems(word: str, *, distilled: bool) -> dict[str, dict[str, Any]] | None:
+    """Return the settings of each system that ``word`` names; None if it names none.
+
+    A system fixes the network, without compression. Resolution and training are the sweep's, so
+    that systems compare by their networks; the papers train far longer, from ImageNet weights.
+
+    Args:
+        word: ``papers``, a paper's key, or the name of one system.
+        distilled: Whether the sweep has a teacher for the systems that are distilled.
+    """
+    systems = {
+        model.key: _system_settings(model, distilled=distilled)
+        for paper in PAPERS
+        for model in paper.models
+        if word == model.key or (model.system and word in {ALL, paper.key})
+    }
+    return systems or None
+
+
+def system_names() -> tuple[str, ...]:
+    """Return every word that ``preset_systems`` accepts."""
+    models = (model.key for paper in PAPERS for model in paper.models)
+    return (ALL, *(paper.key for paper in PAPERS), *models)
+
+
+def _system_settings(model: PaperModel, *, distilled: bool) -> dict[str, Any]:
+    config = TrialConfig.from_mapping(model.config).to_mapping()
+    network: dict[str, Any] = {name: config[name] for name in NETWORK if name in config}
+    soft = STUDENT_ALPHA if distilled and model.distilled else 0.0
+    alpha = {"distill_alpha": soft} if distilled else {}
+    return {**network, "quantization": "none", "pruning": "none", **alpha}
+
 
 PATH = "baselines"
 PRESET = "preset"

@@ -1,1 +1,0 @@
-"""Baselines: named configs that a sweep trains first, for comparison."""

@@ -1,1 +1,0 @@
-"""Texts, paths and addresses of a spec."""
