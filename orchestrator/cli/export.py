@@ -25,7 +25,7 @@ from orchestrator.cli.shared.output import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.driver.exporting.export import ExportResult
+    from orchestrator.driver.exporting import ExportResult
     from orchestrator.report.model import SweepReport
     from trainables.config import ArtifactFormat
 
@@ -67,8 +67,7 @@ def export(
     Existing files are kept. Ctrl-C stops the export; the same command resumes it.
     """
     from orchestrator.cli.shared.stop_signals import StopSignals
-    from orchestrator.driver.exporting.export import export_trials
-    from orchestrator.driver.exporting.finish import log_artifacts_of
+    from orchestrator.driver.exporting import export_trials, log_artifacts_of
     from orchestrator.ledger.folders import find_sweep
     from orchestrator.report.files import make_report
     from orchestrator.spec.parse import load_spec
@@ -93,7 +92,7 @@ def export(
 
 
 def _formats(names: Sequence[str] | None) -> tuple[ArtifactFormat, ...]:
-    from orchestrator.driver.exporting.export import missing_note, settle_formats
+    from orchestrator.driver.exporting import missing_note, settle_formats
     from trainables.export.jobs import NEEDS
 
     known = [name for name in NEEDS if name in (names or NEEDS)]

@@ -30,8 +30,8 @@ def logs(sweep: RemoteSweep = None, address: Address = None, follow_log: Follow 
 
     With --follow the exit code is 0 if the sweep succeeds, 130 if it is stopped, 1 if it fails.
     """
-    from orchestrator.driver.submission.find import find_job
-    from orchestrator.driver.submission.request import SWEEP
+    from orchestrator.driver.submission import SWEEP
+    from orchestrator.driver.sweep_jobs import find_job
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)

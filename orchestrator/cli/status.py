@@ -31,8 +31,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Print the state of a submitted sweep, its time left and the last line of its log."""
-    from orchestrator.driver.submission.failure import last_line
-    from orchestrator.driver.submission.find import find_job
+    from orchestrator.driver.sweep_jobs import find_job, last_line
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)
@@ -61,8 +60,8 @@ def status(
 
 def job_facts(job: Job) -> dict[str, object]:
     """Return the facts about a sweep's job as JSON types."""
-    from orchestrator.driver.submission.failure import failure
-    from orchestrator.driver.submission.request import STORAGE, SWEEP
+    from orchestrator.driver.submission import STORAGE, SWEEP
+    from orchestrator.driver.sweep_jobs import failure
 
     end = job.ended or time.time()
     return {

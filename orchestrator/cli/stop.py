@@ -27,8 +27,8 @@ def stop(
     Open trials keep the checkpoint of their last epoch.
     """
     from orchestrator.cli.status import job_facts
-    from orchestrator.driver.submission.find import find_job
-    from orchestrator.driver.submission.request import SWEEP
+    from orchestrator.driver.submission import SWEEP
+    from orchestrator.driver.sweep_jobs import find_job
 
     server = connect(address)
     job = find_job(server.jobs(), sweep)

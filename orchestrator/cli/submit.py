@@ -30,7 +30,7 @@ from orchestrator.cli.shared.remote import Address, connect, follow, print_next_
 
 if TYPE_CHECKING:
     from orchestrator.cli.shared.submit_plan import Plan
-    from orchestrator.driver.submission.request import Submission
+    from orchestrator.driver.submission import Submission
     from orchestrator.spec.sweep_spec import SweepSpec
 
 EPILOG = examples(
@@ -109,7 +109,7 @@ def submit(  # noqa: PLR0917 - the options of a command line
         read_variables,
         resume_submission,
     )
-    from orchestrator.driver.submission.request import JobSettings, python_text
+    from orchestrator.driver.submission import JobSettings, python_text
     from orchestrator.ledger.identity import git_commit
 
     settings = JobSettings(

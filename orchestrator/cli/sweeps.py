@@ -68,7 +68,7 @@ def sweeps(
 def _list_submitted(address: str, *, as_json: bool) -> None:
     from orchestrator.cli.shared.remote import connect
     from orchestrator.cli.status import job_facts
-    from orchestrator.driver.submission.find import sweep_jobs
+    from orchestrator.driver.sweep_jobs import sweep_jobs
 
     server = connect(address)
     rows = [job_facts(job) for job in sweep_jobs(server.jobs())]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cluster.jobs.server import JobServer
     from cluster.view import ClusterView, GpuView
-    from orchestrator.driver.submission.environment import JobEnvironment
+    from orchestrator.driver.sweep_jobs import JobEnvironment
 
 EPILOG = examples(
     "segsweep top",
@@ -166,7 +166,7 @@ def _remote_views(
     Raises:
         CliError: the job failed in every environment, or after its first view.
     """
-    from orchestrator.driver.submission.environment import (
+    from orchestrator.driver.sweep_jobs import (
         INSTALLED,
         LOCKED,
         environments_for_probe,
@@ -199,8 +199,8 @@ def _views_of_job(
     """
     from cluster.jobs.request import JobRequest
     from cluster.view import ClusterView
-    from orchestrator.driver.submission.code import pack_code
-    from orchestrator.driver.submission.failure import failure_with_log
+    from orchestrator.driver.submission import pack_code
+    from orchestrator.driver.sweep_jobs import failure_with_log
 
     job_id = f"segsweep-top-{uuid4().hex[:8]}"
     times = 1 if once else 0

@@ -45,7 +45,7 @@ def verify(
     and the runs in MLflow with the ledger. Nothing may be lost, duplicated or contradictory. Only
     reads. Exit code 1 means that something was found.
     """
-    from orchestrator.driver.verification.sweep import verify_sweep
+    from orchestrator.driver.verification.verify import verify_sweep
     from orchestrator.ledger.folders import find_sweep
 
     folder = find_sweep(storage_root(storage), sweep)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.driver.engine import run_sweep
-from orchestrator.driver.exporting.export import ExportResult
-from orchestrator.driver.exporting.finish import export_artifacts, log_artifacts_of
+from orchestrator.driver.exporting import ExportResult, export_artifacts, log_artifacts_of
 from orchestrator.driver.request import build_request
 from orchestrator.driver.retention import retention_listeners
 from orchestrator.forecast.plan import adopt_plan

@@ -38,7 +38,7 @@ USER_ERRORS = frozenset(
         "orchestrator.ledger.ledger.LedgerError",
         "orchestrator.ledger.mirror.MirrorConflictError",
         "orchestrator.forecast.simulation.benchmark.BenchmarkError",
-        "orchestrator.driver.submission.find.UnknownSubmissionError",
+        "orchestrator.driver.sweep_jobs.UnknownSubmissionError",
         "orchestrator.lanes.teacher.TeacherFailedError",
         "orchestrator.tracking.client.TrackingError",
         "orchestrator.ledger.warm_start.WarmStartError",

@@ -58,7 +58,7 @@ def follow(server: JobServer, job: Job, sweep_id: str) -> NoReturn:
 
     Ctrl-C stops the output, not the job.
     """
-    from orchestrator.driver.submission.failure import failure
+    from orchestrator.driver.sweep_jobs import failure
 
     try:
         ended = server.follow(job.job_id, _write)

@@ -11,8 +11,7 @@ from orchestrator.cli.shared.remote import connect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.driver.submission.code import PackedCode
-    from orchestrator.driver.submission.request import JobSettings, Submission
+    from orchestrator.driver.submission import JobSettings, PackedCode, Submission
     from orchestrator.spec.sweep_spec import SweepSpec
 
 Plan: TypeAlias = "list[tuple[str, str]]"
@@ -29,8 +28,7 @@ def new_submission(
     """
     from datetime import datetime
 
-    from orchestrator.driver.submission.code import pack_code
-    from orchestrator.driver.submission.request import for_cluster, make_submission
+    from orchestrator.driver.submission import for_cluster, make_submission, pack_code
     from orchestrator.ledger.folders import sweep_id_for
     from orchestrator.spec.parse import dump_spec
 
@@ -65,10 +63,13 @@ def resume_submission(
         UnknownSubmissionError: the cluster has no such sweep, or it is running.
         StoreError: ``mirror`` is not an address of an object store.
     """
-    from orchestrator.driver.submission.code import pack_code
-    from orchestrator.driver.submission.environment import as_submitted
-    from orchestrator.driver.submission.find import UnknownSubmissionError, find_job, next_again
-    from orchestrator.driver.submission.request import STORAGE, SWEEP, make_submission
+    from orchestrator.driver.submission import STORAGE, SWEEP, make_submission, pack_code
+    from orchestrator.driver.sweep_jobs import (
+        UnknownSubmissionError,
+        as_submitted,
+        find_job,
+        next_again,
+    )
     from trainables.io.object_store import StoreError, address_fault, without_secrets
 
     if mirror is not None and (fault := address_fault(mirror)):

@@ -1,15 +1,18 @@
-"""Contradictions between a ledger's trials and the files in their folders."""
+"""Reads a sweep's folder; contradictions between the ledger's trials and their files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from orchestrator.driver.verification.findings import Finding
+from orchestrator.driver.retention import REMOVED
+from orchestrator.driver.verification.ledger import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
+    from orchestrator.ledger.folders import SweepFolder
     from orchestrator.ledger.records import SweepRecords, TrialRecord
 
 Soundness: TypeAlias = Literal["absent", "sound", "torn"]
@@ -109,3 +112,34 @@ def _leftovers(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
 
 def _finding(subject: str, message: str) -> Finding:
     return Finding(place="files", subject=subject, message=message)
+
+
+def read_files(folder: SweepFolder) -> SweepFiles:
+    """Return what lies in the trials' folders and in Ray's; every checkpoint is read whole."""
+    trials = folder.trials.iterdir() if folder.trials.is_dir() else ()
+    ray = folder.path / "ray"
+    return SweepFiles(
+        trials={each.name: _trial(each) for each in trials if each.is_dir()},
+        ray_checkpoints=tuple(sorted(str(path.relative_to(ray)) for path in _ray_states(ray))),
+    )
+
+
+def _trial(folder: Path) -> TrialFiles:
+    # Reading weights needs torch, which takes seconds to import.
+    from trainables.training.checkpoint import best_soundness  # noqa: PLC0415
+    from trainables.training.state import last_soundness  # noqa: PLC0415
+
+    return TrialFiles(
+        names=frozenset(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        ),
+        best=best_soundness(folder),
+        last=last_soundness(folder),
+        removed=(folder / REMOVED).is_file(),
+    )
+
+
+def _ray_states(ray: Path) -> Iterator[Path]:
+    for path in ray.rglob("*") if ray.is_dir() else ():
+        if path.is_file() and path.suffix in {".pt", ".pth", ".safetensors", ".ckpt"}:
+            yield path

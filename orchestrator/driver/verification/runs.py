@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from orchestrator.driver.verification.findings import Finding
+from orchestrator.driver.verification.ledger import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

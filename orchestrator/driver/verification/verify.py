@@ -1,22 +1,35 @@
-"""All contradictions between what a sweep has written in several places."""
+"""All contradictions between the records of a sweep."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.driver.verification.deciders import scheduler_findings, searcher_findings
-from orchestrator.driver.verification.files import file_findings
-from orchestrator.driver.verification.invariants import invariant_findings
+from orchestrator.driver.engine import CLASSES
+from orchestrator.driver.verification.files import file_findings, read_files
+from orchestrator.driver.verification.ledger import (
+    invariant_findings,
+    scheduler_findings,
+    searcher_findings,
+)
 from orchestrator.driver.verification.runs import run_findings
+from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.records import fold
+from orchestrator.ledger.warm_start import recorded_warm_start
+from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.search.pareto import pareto_front
+from orchestrator.spec.parse import load_spec
+from orchestrator.sweep.make import setup_of
+from orchestrator.tracking.history import read_tracked
+from orchestrator.tracking.names import EPOCH_PREFIX, STATUS
+from orchestrator.tracking.runs.writer import load_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.driver.verification.files import SweepFiles
-    from orchestrator.driver.verification.findings import Finding
+    from orchestrator.driver.verification.ledger import Finding
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.ledger.folders import SweepFolder
     from orchestrator.ledger.records import RecordState, SweepRecords
     from orchestrator.search.schedulers.base import Scheduler
     from orchestrator.search.searchers.base import Searcher
@@ -91,3 +104,58 @@ def front_of(records: SweepRecords, objectives: Sequence[Objective]) -> frozense
         return frozenset()
     points = [[trial.metrics[each.name] for each in objectives] for trial in complete]
     return frozenset(complete[int(index)].trial_id for index in pareto_front(points, objectives))
+
+
+CURSOR = "mlflow-cursor.json"
+"""File in a sweep's folder that says how far MLflow has its ledger."""
+
+
+def verify_sweep(
+    folder: SweepFolder, *, mlflow: bool = True, propose: bool = False
+) -> list[Finding]:
+    """Return every contradiction between a sweep's ledger, deciders, files and MLflow runs.
+
+    A sweep that is being driven is held to its ledger and its ended trials' files alone.
+
+    Args:
+        folder: The sweep.
+        mlflow: Compare the runs, too.
+        propose: Let the searcher propose every trial again, too; as slow as proposing was.
+
+    Raises:
+        SpecError: the sweep's spec cannot be read.
+        LedgerError: its ledger cannot be read.
+        TrackingError: the tracking store does not answer.
+    """
+    spec = load_spec(folder.spec)
+    driven = folder.is_driven()
+    with Ledger(folder.ledger) as ledger:
+        events = [event for _, event in ledger.events()]
+        costs = StaticCostModel(_num_classes(ledger))
+        setup = setup_of(spec, costs, earlier=recorded_warm_start(ledger).events)
+        found = verify_events(
+            events,
+            epochs=spec.budget.epochs,
+            scheduler=setup.scheduler,
+            searcher=setup.searcher,
+            propose=propose,
+        )
+    if any(finding.place == "ledger" for finding in found):
+        return found
+    tracked = read_tracked(spec.tracking_uri, folder.sweep_id) if mlflow and not driven else None
+    written = load_cursor(folder.path / CURSOR).seq
+    return found + verify_copies(
+        events,
+        spec.objectives,
+        files=read_files(folder),
+        tracked=tracked,
+        statuses=STATUS,
+        epoch_prefix=EPOCH_PREFIX,
+        driven=driven,
+        behind=written < len(events),
+    )
+
+
+def _num_classes(ledger: Ledger) -> int:
+    kept = ledger.fact(CLASSES)
+    return kept if isinstance(kept, int) else 2  # matters to new proposals alone

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.driver import launch as module
-from orchestrator.driver.exporting.export import ExportResult
+from orchestrator.driver.exporting import ExportResult
 from orchestrator.driver.launch import run_request
 from orchestrator.driver.request import RunRequest
 from orchestrator.ledger.events import TrialAsked, TrialEnded, TrialStarted

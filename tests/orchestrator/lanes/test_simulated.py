@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.invariants import invariant_findings
+from orchestrator.driver.verification.ledger import invariant_findings
 from orchestrator.forecast.simulation.run import simulate_one
 from orchestrator.forecast.simulation.synthetic import crossing
 from orchestrator.lanes.simulated import (

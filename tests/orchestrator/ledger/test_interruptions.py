@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.driver.verification.invariants import invariant_findings
+from orchestrator.driver.verification.ledger import invariant_findings
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.deciders import scheduler_findings, searcher_findings
+from orchestrator.driver.verification.ledger import scheduler_findings, searcher_findings
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.driver.verification.invariants import invariant_findings
+from orchestrator.driver.verification.ledger import invariant_findings
 from orchestrator.ledger.events import SweepEvent, TrialAsked, TrialEnded, TrialStarted
 from orchestrator.ledger.records import fold
 from orchestrator.search.searchers.base import SearchProblem

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.driver.submission.code import LOCK, PACKAGES, locked_environment, pack_code
-from orchestrator.driver.submission.request import (
+from orchestrator.driver.submission import (
+    LOCK,
+    PACKAGES,
     STORAGE,
     SWEEP,
     JobSettings,
     for_cluster,
+    locked_environment,
     make_submission,
+    pack_code,
 )
 from orchestrator.spec.parse import load_spec, parse_spec
 from orchestrator.spec.text import SpecError, read_yaml

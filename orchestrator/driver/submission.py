@@ -1,15 +1,17 @@
-"""Builds the request that submits a sweep, as a value."""
+"""Builds the request that submits a sweep, as a value, and packs the code it sends."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cluster.jobs.request import JobRequest
-from orchestrator.driver.submission.code import LOCK, SPEC
 from orchestrator.ledger.identity import COMMIT_VARIABLE
 from orchestrator.spec.sweep_spec import STORAGE_VARIABLE, default_storage_root
 from orchestrator.spec.text import SpecError
@@ -19,6 +21,66 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.spec.sweep_spec import SweepSpec
+
+PACKAGES = ("orchestrator", "trainables", "search_spaces", "cluster")
+LOCK = "requirements.lock"
+SPEC = "spec.yaml"
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackedCode:
+    """A folder with the code to send."""
+
+    folder: Path
+    """Path of the folder."""
+    files: int
+    """Number of files, >= 1."""
+    size: int
+    """Size of the files, bytes."""
+    digest: str
+    """First 12 hexadecimal digits of the SHA-256 of names and contents."""
+
+
+def pack_code(into: Path, spec_text: str | None) -> PackedCode:
+    """Copy the running code, the locked packages and the spec to ``into``.
+
+    Args:
+        into: Empty folder; the caller removes it.
+        spec_text: The spec; None if the cluster has it already.
+    """
+    root = Path(__file__).parents[2]
+    for name in PACKAGES:
+        shutil.copytree(root / name, into / name, ignore=_LEFT_OUT)
+    (into / LOCK).write_text(locked_environment(root), encoding="utf-8")
+    if spec_text is not None:
+        (into / SPEC).write_text(spec_text, encoding="utf-8")
+    files = sorted(path for path in into.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(into)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return PackedCode(
+        folder=into,
+        files=len(files),
+        size=sum(path.stat().st_size for path in files),
+        digest=digest.hexdigest()[:12],
+    )
+
+
+def locked_environment(root: Path) -> str:
+    """Return ``name==version`` lines: the lock file at ``root``, else the installed packages."""
+    lock = root / LOCK
+    if lock.is_file():
+        return lock.read_text(encoding="utf-8")
+    installed = {
+        f"{each.name}=={each.version}"
+        for each in importlib.metadata.distributions()
+        if each.name and each.name.lower() != "segsweep"
+    }
+    return "".join(f"{line}\n" for line in sorted(installed, key=str.lower))
+
 
 Environment: TypeAlias = Literal["locked", "installed"]
 """Python packages of the job: locked, installed by uv on each node, or those of the nodes."""

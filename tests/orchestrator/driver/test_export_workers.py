@@ -1,3 +1,5 @@
+"""Export jobs in processes."""
+
 from __future__ import annotations
 
 import time
@@ -5,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.driver.exporting import workers
-from orchestrator.driver.exporting.workers import run_jobs
+from orchestrator.driver import export_workers as workers
+from orchestrator.driver.export_workers import run_jobs
 from trainables.config import DataConfig
 from trainables.export.jobs import ExportJob
 

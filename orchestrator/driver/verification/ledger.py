@@ -1,11 +1,10 @@
-"""Ledger invariants: contradictions among the events of a sweep."""
+"""Contradictions within a ledger, and with the searcher and scheduler rebuilt from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from orchestrator.driver.verification.findings import Finding
 from orchestrator.ledger.events import (
     EpochReported,
     TrialAsked,
@@ -18,10 +17,29 @@ from orchestrator.ledger.events import (
 from search_spaces.space import config_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchestrator.ledger.events import SweepEvent
+    from orchestrator.search.schedulers.base import Scheduler
+    from orchestrator.search.searchers.base import Searcher
     from trainables.session.messages import TrialState
+
+Place: TypeAlias = Literal["ledger", "scheduler", "searcher", "files", "ray", "mlflow"]
+"""Where a contradiction was found; the ledger is what the others are compared with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something that cannot be true together with the rest."""
+
+    place: Place
+    subject: str
+    """Trial, file or run it is about; ``sweep`` for the whole."""
+    message: str
+    """What is wrong, in words."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.subject}: {self.message}"
 
 
 @dataclass(slots=True)
@@ -157,3 +175,64 @@ def _name(event: SweepEvent) -> str:
 
 def _finding(trial_id: str, message: str) -> Finding:
     return Finding(place="ledger", subject=trial_id, message=message)
+
+
+def scheduler_findings(events: Sequence[SweepEvent], scheduler: Scheduler) -> list[Finding]:
+    """Return every judgement on record that a new ``scheduler`` fed with the events would not make.
+
+    An epoch at a rung without a judgement is one too, unless it is the last event: then the driver
+    died in between, and the sweep makes the judgement when it resumes.
+    """
+    found: list[Finding] = []
+    for index, event in enumerate(events):
+        scheduler.observe(event)
+        if not isinstance(event, EpochReported):
+            continue
+        decision = scheduler.decide(event.trial_id)
+        following = events[index + 1] if index + 1 < len(events) else None
+        at = f"at epoch {event.epoch}"
+        if isinstance(following, TrialJudged) and following.trial_id == event.trial_id:
+            wanted = (decision.action, decision.rank, decision.of)
+            if wanted != (following.action, following.rank, following.of):
+                message = (
+                    f"{at} the ledger says {following.action} (place {following.rank} of "
+                    f"{following.of}), replayed it is {decision.action} (place {decision.rank} of "
+                    f"{decision.of})"
+                )
+                found.append(_decider_finding("scheduler", event.trial_id, message))
+        elif decision.rung is not None and following is not None:
+            found.append(_decider_finding("scheduler", event.trial_id, f"{at} it was never judged"))
+    return found
+
+
+def searcher_findings(
+    events: Iterable[SweepEvent], searcher: Searcher, *, propose: bool = False
+) -> list[Finding]:
+    """Return what a new ``searcher`` cannot take of the events.
+
+    Args:
+        events: All events of a sweep, in the ledger's order.
+        searcher: A searcher as the sweep began with, its warm start included.
+        propose: Let it propose every trial again too, and compare; as slow as proposing was.
+    """
+    found: list[Finding] = []
+    for event in events:
+        try:
+            if propose and isinstance(event, TrialAsked):
+                again = searcher.propose(event.number)
+                if again != event.config:
+                    message = f"the searcher would propose {again}, the ledger has {event.config}"
+                    found.append(_decider_finding("searcher", event.trial_id, message))
+            searcher.observe(event)
+        except Exception as error:  # noqa: BLE001 - whatever it cannot take is a finding
+            message = f"{type(event).__name__} cannot be taken in: {error!r}"
+            found.append(_decider_finding("searcher", event.trial_id, message))
+    return found
+
+
+def _decider_finding(place: str, trial_id: str, message: str) -> Finding:
+    return Finding(
+        place="scheduler" if place == "scheduler" else "searcher",
+        subject=trial_id,
+        message=message,
+    )

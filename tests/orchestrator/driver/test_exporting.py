@@ -1,3 +1,5 @@
+"""Exporting artifacts."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.driver.exporting.export import (
+from orchestrator.driver.exporting import (
     ExportResult,
     export_trials,
     missing_note,

@@ -1,16 +1,24 @@
-"""Exports the artifacts of trials: which trials, which formats, which files are missing."""
+"""Exports the artifacts of trials, measures their models before compression, logs both."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.driver.exporting.workers import run_jobs
+from orchestrator.driver.export_workers import run_jobs
+from orchestrator.report.ablation import (
+    REFERENCES,
+    needed_references,
+    read_reference_costs,
+)
+from orchestrator.report.files import make_report
 from orchestrator.spec.networks import scored_alike
+from orchestrator.tracking.client import TrackingError
+from orchestrator.tracking.pages.publish import log_artifacts
 from trainables.compression.extras import EXTRA
 from trainables.export.export import deployed_file
-from trainables.export.jobs import ExportJob, installed_formats, missing_libraries
+from trainables.export.jobs import CostJob, ExportJob, installed_formats, missing_libraries
 from trainables.export.record import FOLDER, read_artifacts
 from trainables.io.atomic import file_digest
 from trainables.training.checkpoint import CheckpointError
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.ledger.ledger import Ledger
     from orchestrator.report.model import SweepReport
     from orchestrator.spec.sweep_spec import SweepSpec
     from orchestrator.sweep.hooks import RunHooks
@@ -146,3 +155,83 @@ def _missing_formats(job: ExportJob, folder: SweepFolder) -> tuple[ArtifactForma
         or recorded[name].source != source
         or not recorded[name].is_intact()
     )
+
+
+def measure_references(
+    spec: SweepSpec,
+    report: SweepReport,
+    ledger: Ledger,
+    num_classes: int,
+    hooks: RunHooks,
+) -> tuple[str, ...]:
+    """Write the costs of the front's models before compression to ``ledger``; return the errors.
+
+    Models are measured one at a time, so that they do not disturb each other. Costs that the ledger
+    holds are not measured again.
+    """
+    known = read_reference_costs(ledger.fact(REFERENCES))
+    wanted = needed_references(row.config for row in report.front)
+    missing = {digest: config for digest, config in wanted.items() if digest not in known}
+    jobs = [
+        CostJob(
+            config=config,
+            num_classes=num_classes,
+            target=spec.target,
+            cache_dir=str(spec.storage.cache_dir),
+            channels_last=spec.training.channels_last,
+        )
+        for config in missing.values()
+    ]
+    if not jobs:
+        return ()
+    hooks.stage(f"measuring {len(jobs)} model(s) before their compression")
+    results = run_jobs(jobs, processes=1, stop_requested=hooks.stop_requested)
+    digests = list(missing)
+    measured = {digests[i]: result.figures for i, result in results.items() if not result.error}
+    ledger.set_fact(REFERENCES, {**known, **measured})
+    return tuple(
+        f"the cost before compression was not measured: {result.error}"
+        for result in results.values()
+        if result.error
+    )
+
+
+def export_artifacts(
+    spec: SweepSpec, folder: SweepFolder, ledger: Ledger, num_classes: int, hooks: RunHooks
+) -> ExportResult:
+    """Write the missing artifacts of the trials that ``spec.artifacts`` selects.
+
+    The costs of the uncompressed models are measured first, while no other process computes. A
+    failed export is reported among the problems and does not change the sweep's results.
+
+    Args:
+        spec: Spec of the finished sweep.
+        folder: Folder of the sweep.
+        ledger: Ledger of the sweep; receives the measured costs.
+        num_classes: Classes of the data set, >= 2.
+        hooks: Progress callbacks and the request to stop.
+    """
+    report = make_report(spec, folder)
+    problems = measure_references(spec, report, ledger, num_classes, hooks)
+    trials = wanted_trials(spec, report)
+    if not trials:
+        return ExportResult(problems=problems)
+    formats = settle_formats(spec.artifacts.formats)
+    exported = export_trials(spec, folder, trials, formats, hooks)
+    note = missing_note(spec.artifacts.formats)
+    return replace(
+        exported, problems=(*problems, *exported.problems, *([] if note is None else [note]))
+    )
+
+
+def log_artifacts_of(
+    spec: SweepSpec, folder: SweepFolder, exported: ExportResult
+) -> tuple[str, ...]:
+    """Log artifacts to the MLflow runs of their trials; return the errors."""
+    try:
+        log_artifacts(
+            spec.tracking_uri, spec.tracking.experiment, folder.sweep_id, exported.artifacts
+        )
+    except TrackingError as error:
+        return (f"the artifacts are not in MLflow: {error}",)
+    return ()

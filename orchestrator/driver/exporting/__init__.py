@@ -1,1 +1,0 @@
-"""Export of deployable artifacts."""

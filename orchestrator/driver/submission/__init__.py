@@ -1,1 +1,0 @@
-"""Submission of sweeps to a Ray cluster."""
