@@ -133,7 +133,8 @@ class TrainStep:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
-        self._scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the state was saved without float16, as on other GPUs
+            self._scaler.load_state_dict(state["scaler"])
         self.micro.parts = state["parts"]
 
     def rank_state(self) -> dict[str, Any]:

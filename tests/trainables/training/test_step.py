@@ -136,6 +136,17 @@ def test_the_gradient_is_clipped_to_its_norm(tiny_net: Callable[..., nn.Module])
     assert moved == pytest.approx(0.1 * 0.01, rel=1e-3)
 
 
+def test_a_state_without_scaling_resumes_where_losses_are_scaled(
+    tiny_net: Callable[..., nn.Module],
+) -> None:
+    saved, resumed = make_step(tiny_net()), make_step(tiny_net())
+    resumed._scaler = torch.amp.GradScaler("cpu", init_scale=4.0)  # a GPU without bfloat16
+    state = saved.state_dict()
+    assert state["scaler"] == {}
+    resumed.load_state_dict(state)
+    assert resumed._scaler.get_scale() == 4.0
+
+
 def test_a_restored_step_continues_bit_by_bit(tiny_net: Callable[..., nn.Module]) -> None:
     batch, valid = make_batch()
     first = make_step(tiny_net(norm=False))
