@@ -45,17 +45,29 @@ def confusion_matrix(
             f"predictions and masks must have the same shape, got {tuple(predictions.shape)} and "
             f"{tuple(masks.shape)}"
         )
-    cells = num_classes * num_classes
-    ignored = masks == ignore_index
-    pairs = torch.where(ignored, 0, masks * num_classes + predictions + 1).flatten()
-    counts = torch.bincount(pairs, minlength=cells + 1)
-    if counts.numel() > cells + 1:
-        found = int(masks[~ignored].max())
+    matrix, invalid = _confusion_counts(predictions, masks, num_classes, ignore_index)
+    if invalid:
+        found = int(masks[masks != ignore_index].max())
         raise ValueError(
             f"a mask holds label {found}; allowed are 0 to {num_classes - 1}, and {ignore_index} "
             "for ignored pixels"
         )
-    return counts[1:].reshape(num_classes, num_classes)
+    return matrix
+
+
+def _confusion_counts(
+    predictions: Tensor, masks: Tensor, num_classes: int, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """Return the counts [C, C] and the number of pixels with an invalid label, both int64.
+
+    There is no synchronization with the device. ``bincount`` would need one for its size.
+    """
+    cells = num_classes * num_classes
+    bins = torch.where(masks == ignore_index, 0, masks * num_classes + predictions + 1).flatten()
+    bins.clamp_(max=cells + 1)  # the first bin counts ignored pixels, the last invalid labels
+    counts = torch.zeros(cells + 2, dtype=torch.int64, device=masks.device)
+    counts.index_add_(0, bins, torch.ones_like(bins[:1]).expand_as(bins))
+    return counts[1:-1].reshape(num_classes, num_classes), counts[-1]
 
 
 def iou_per_class(matrix: Tensor) -> Tensor:
@@ -109,19 +121,20 @@ def threshold_errors(
     """
     valid = masks != ignore_index
     true_class = torch.where(valid, masks, 0).unsqueeze(1)
-    top = probabilities.amax(1)[valid]
-    true = probabilities.gather(1, true_class).squeeze(1)[valid]
-    true = true.masked_fill(top.isnan(), 0.0)
-    top = top.nan_to_num(nan=1.0)  # as if a wrong class were certain
+    top = probabilities.amax(1)
+    true = probabilities.gather(1, true_class).squeeze(1)
+    true = torch.where(valid & ~top.isnan(), true, 0.0)
+    top = torch.where(valid, top.nan_to_num(nan=1.0), 0.0)  # NaN: as if a wrong class were certain
     above, hits = _counts_above(top), _counts_above(true)
-    return above + top.numel() - 2 * hits
+    return above + valid.count_nonzero() - 2 * hits
 
 
 def _counts_above(values: Tensor) -> Tensor:
-    """Return how many of ``values`` [P] are above each threshold, int64 [T]."""
-    bounds = torch.tensor(THRESHOLDS, dtype=values.dtype, device=values.device)
-    bins = torch.bincount(torch.bucketize(values, bounds), minlength=len(THRESHOLDS) + 1)
-    return bins.flip(0).cumsum(0).flip(0)[1:]
+    """Return how many of ``values`` are above each threshold, int64 [T], without synchronization.
+
+    Comparisons take two thirds of the time of ``bucketize`` on a CPU.
+    """
+    return torch.stack([(values > threshold).count_nonzero() for threshold in THRESHOLDS])
 
 
 @dataclass(slots=True)
@@ -142,6 +155,8 @@ class ScoreSums:
     """Sum of the loss over valid pixels, float64 scalar."""
     broken_logits: Tensor = field(init=False)
     """Batches with a logit that is not finite, int64 scalar."""
+    invalid_labels: Tensor = field(init=False)
+    """Pixels with a label that is neither a class nor ignored, int64 scalar."""
     broken_weights: Tensor = field(init=False)
     """1 where the model has a weight that is not finite, int64 scalar."""
 
@@ -152,6 +167,7 @@ class ScoreSums:
         self.errors = torch.zeros(len(THRESHOLDS), dtype=torch.int64, device=self.device)
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.broken_logits = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.invalid_labels = torch.zeros((), dtype=torch.int64, device=self.device)
         self.broken_weights = torch.zeros((), dtype=torch.int64, device=self.device)
 
     def check_weights(self, weights: Iterable[Tensor]) -> None:
@@ -165,7 +181,9 @@ class ScoreSums:
     def add(self, logits: Tensor, masks: Tensor, loss_sum: Tensor) -> None:
         """Count one batch: logits [N, C, H, W], masks [N, H, W], loss summed over valid pixels."""
         predictions = logits.max(1).indices
-        self.matrix += confusion_matrix(predictions, masks, self.num_classes)
+        counts = _confusion_counts(predictions, masks, self.num_classes, IGNORE_INDEX)
+        self.matrix += counts[0]
+        self.invalid_labels += counts[1]
         self.loss += loss_sum.double()
         if self.with_thresholds:
             self.errors += threshold_errors(logits.float().softmax(1), masks)
@@ -180,11 +198,14 @@ class ScoreSums:
         self.errors += other.errors
         self.loss += other.loss
         self.broken_logits += other.broken_logits
+        self.invalid_labels += other.invalid_labels
         self.broken_weights += other.broken_weights
 
     def packed(self) -> Tensor:
         """Return all sums as one float64 vector on the CPU (exact for counts below 2**53)."""
-        counts = torch.stack([self.broken_weights, self.broken_logits]).double()
+        counts = torch.stack(
+            [self.invalid_labels, self.broken_weights, self.broken_logits]
+        ).double()
         parts = [self.matrix.flatten().double(), self.errors.double(), counts]
         return torch.cat([*parts, self.loss.reshape(1)]).cpu()
 
@@ -212,8 +233,14 @@ class ScoreSums:
 
         Raises:
             NotFiniteError: they are not; on all ranks alike, as all have the same sums.
+            ValueError: a label is neither a class nor ignored.
         """
-        weights, logits = (int(count) for count in packed[-3:-1])
+        labels, weights, logits = (int(count) for count in packed[-4:-1])
+        if labels:
+            raise ValueError(
+                f"{labels} pixel(s) of the masks have another label than 0 to "
+                f"{self.num_classes - 1} and {IGNORE_INDEX} for ignored pixels"
+            )
         if weights:
             raise NotFiniteError("weights of the model are not finite")
         if logits:

@@ -86,6 +86,16 @@ def test_a_label_that_is_no_class_is_named(label: int) -> None:
         confusion_matrix(torch.zeros(3).long(), masks, 3)
 
 
+def test_invalid_labels_in_the_sums_are_reported_with_their_number() -> None:
+    sums = ScoreSums(3, CPU)
+    sums.add(torch.zeros(1, 3, 1, 4), torch.tensor([[[0, 3, 200, IGNORE_INDEX]]]), torch.zeros(()))
+    assert int(sums.matrix.sum()) == 1
+    with pytest.raises(
+        ValueError, match=r"2 pixel\(s\) of the masks have another label than 0 to 2"
+    ):
+        sums.require_finite(sums.packed())
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match=r"the same shape, got \(2,\) and \(3,\)"):
         confusion_matrix(torch.zeros(2).long(), torch.zeros(3).long(), 2)
