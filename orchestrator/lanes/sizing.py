@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from cluster.capacity.memory import MemoryModel, learn, size_lanes
+from cluster.capacity.memory import CONTEXT_MB, MemoryModel, learn, size_lanes
 from cluster.capacity.packing import Demand, LaneShape, pack
-from cluster.capacity.resources import lane_shape, lanes_on
+from cluster.capacity.resources import ResourceError, lane_shape, lanes_on
 from orchestrator.ledger.history import stored_trainings
 from search_spaces.config import TrialConfig
 from trainables.cost.training_memory import training_memory_mb
@@ -36,6 +37,8 @@ class LanePlan:
     """Trials after which a lane is recycled, >= 1."""
     memory_mb: float | None = None
     """Device memory that a trial on a lane may take, MB of 1e6 bytes; None sets no limit."""
+    gpu_memory_mb: float | None = None
+    """Memory of the smallest GPU that it may get, MB; None where it is not known."""
 
     def __str__(self) -> str:
         share = f", {self.shape.gpus:g} GPU each" if self.shape.gpus else ""
@@ -43,8 +46,14 @@ class LanePlan:
 
     @property
     def memory_fraction(self) -> float | None:
-        """Share of a GPU's memory that each rank may allocate; None for whole GPUs."""
-        return self.shape.gpus if 0 < self.shape.gpus < 1 else None
+        """Share of a GPU's memory that each rank may allocate; None for whole GPUs.
+
+        The CUDA context of each process takes its memory from the same share, outside PyTorch's
+        allocator. So all processes on a GPU together fit on it.
+        """
+        if not 0 < self.shape.gpus < 1:
+            return None
+        return self.shape.gpus - CONTEXT_MB / (self.gpu_memory_mb or math.inf)
 
     @property
     def resources(self) -> dict[str, float]:
@@ -116,34 +125,43 @@ def lane_plans(
         may_grow: Whether nodes may join; see ``lanes_on``.
 
     Raises:
-        ResourceError: no lane fits, or fewer than the spec requests.
+        ResourceError: no lane fits, or fewer than the spec requests; or the share of a GPU has no
+            memory beside the CUDA context.
     """
     resources = spec.resources
     shape = lane_shape(resources, available_gpus=sum(node.gpus for node in nodes))
     suitable = [node for node in nodes if node.suits(shape.gpu_type, shape.labels)]
-    memories = [node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb]
-    if resources.packing == "fixed" or not needs_mb or not memories:
-        lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
-        return (LanePlan(lanes=lanes, shape=shape),)
-    sizes = size_lanes(
-        needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=min(memories)
+    gpu_memory_mb = min(
+        (node.gpu_memory_mb for node in suitable if node.gpus and node.gpu_memory_mb), default=None
     )
-    demands = [
-        Demand(
-            shape=replace(shape, name=f"1/{round(1 / size.share)}", gpus=size.share),
-            at_most=max(1, round(size.gpus / size.share) // shape.workers),
+    sizes = places = None
+    if resources.packing != "fixed" and needs_mb and gpu_memory_mb is not None:
+        sizes = size_lanes(
+            needs_mb, gpus=sum(node.gpus for node in suitable), gpu_memory_mb=gpu_memory_mb
         )
-        for size in sizes
-    ]
-    places = pack(nodes, demands)
-    if places is None:
+        demands = [
+            Demand(
+                shape=replace(shape, name=f"1/{round(1 / size.share)}", gpus=size.share),
+                at_most=max(1, round(size.gpus / size.share) // shape.workers),
+            )
+            for size in sizes
+        ]
+        places = pack(nodes, demands)
+    if sizes is None or places is None:
         lanes = lanes_on(resources, shape, nodes, may_grow=may_grow)
-        return (LanePlan(lanes=lanes, shape=shape),)
+        plan = LanePlan(lanes=lanes, shape=shape, gpu_memory_mb=gpu_memory_mb)
+        if plan.memory_fraction is not None and not plan.memory_fraction > 0:
+            raise ResourceError(
+                f"{shape.gpus:g} of a GPU of {gpu_memory_mb:.0f} MB has no memory beside a "
+                f"process's CUDA context of {CONTEXT_MB:.0f} MB; raise resources.gpus_per_worker"
+            )
+        return (plan,)
     return tuple(
         LanePlan(
             lanes=sum(place.shape == demand.shape.name for place in places),
             shape=demand.shape,
             memory_mb=size.memory_mb,
+            gpu_memory_mb=gpu_memory_mb,
         )
         for demand, size in zip(demands, sizes, strict=True)
     )

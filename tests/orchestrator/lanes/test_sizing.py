@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cluster.capacity.memory import CONTEXT_MB
 from cluster.capacity.nodes import Node
 from cluster.capacity.packing import LaneShape
 from cluster.capacity.resources import ResourceError
@@ -71,11 +72,20 @@ def test_labels_and_types_choose_the_nodes(tmp_path: Path) -> None:
         lane_plans(spec(tmp_path, "resources.gpu_type=L4"), nodes)
 
 
-def test_a_share_of_a_gpu_is_held_to_its_share_of_the_memory(tmp_path: Path) -> None:
-    (plan,) = lane_plans(spec(tmp_path, "resources.gpus_per_worker=0.25"), [BOX])
-    assert (plan.lanes, plan.memory_fraction) == (32, 0.25)
+@pytest.mark.parametrize("setting", ["gpus_per_worker=0.125", "packing=memory"])
+def test_lanes_on_one_gpu_fit_with_their_cuda_contexts(tmp_path: Path, setting: str) -> None:
+    (plan,) = lane_plans(spec(tmp_path, f"resources.{setting}"), [BOX], [3_000.0])
+    assert (plan.lanes, plan.shape.gpus, plan.gpu_memory_mb) == (64, 1 / 8, 80_000)
+    assert plan.memory_fraction is not None
+    assert 8 * (plan.memory_fraction * 80_000 + CONTEXT_MB) <= 80_000
     (whole,) = lane_plans(spec(tmp_path), [BOX])
     assert (whole.lanes, whole.memory_fraction) == (8, None)
+
+
+def test_a_share_without_memory_beside_the_context_is_refused(tmp_path: Path) -> None:
+    small = Node(node_id="small", cpus=8, gpus=1, gpu_memory_mb=4_000)
+    with pytest.raises(ResourceError, match=r"0\.125 of a GPU of 4000 MB .*gpus_per_worker"):
+        lane_plans(spec(tmp_path, "resources.gpus_per_worker=0.125"), [small])
 
 
 def test_lanes_by_memory_come_in_two_sizes(tmp_path: Path) -> None:
