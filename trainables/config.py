@@ -89,6 +89,9 @@ class TrainingConfig:
     """Largest norm of the gradient; None does not clip."""
     loader_workers: NonNegativeInt = 0
     """Data-loading processes per train worker; 0 reads the memory map in the worker."""
+    resident_mb: NonNegativeInt = 1024
+    """GPU memory for decoded images, MiB per train worker: a split that fits is copied there once,
+    and ``loader_workers`` read the others; 0 keeps none."""
     threads: PositiveInt | None = None
     """Torch threads per train worker; None takes the worker's CPU share."""
     eval_resolution: str | None = None

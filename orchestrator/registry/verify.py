@@ -22,6 +22,7 @@ from trainables.cost.size import MB
 from trainables.cost.targets import artifact_format
 from trainables.data.cache import cached_split
 from trainables.data.layouts.registry import open_layout
+from trainables.data.transforms import normalized
 from trainables.formats.artifact import write_artifact
 from trainables.inference.split_scores import score_split
 from trainables.session.local import LocalSession
@@ -116,15 +117,12 @@ def trained_masks(trained: TrainedModel, val: ValidationSet, count: int) -> NDAr
 
     They are computed as in the evaluation during training, not by the packed model.
     """
-    from trainables.data.transforms import eval_transform  # noqa: PLC0415 - imports torchvision
-
-    transform = eval_transform()
     masks = []
     with torch.inference_mode():
         for image in np.load(val.images, mmap_mode="r")[:count]:
-            pixels = torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())
-            ready, _, _ = transform(pixels, torch.zeros(pixels.shape[1:], dtype=torch.uint8))
-            masks.append(trained.module(ready.unsqueeze(0)).argmax(1).to(torch.uint8).numpy())
+            pictures = torch.from_numpy(np.array(image)[None])
+            logits = trained.module(normalized(pictures).contiguous())
+            masks.append(logits.argmax(1).to(torch.uint8).numpy())
     return np.concatenate(masks)
 
 

@@ -11,6 +11,7 @@ from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
+from trainables.data.transforms import network_inputs
 from trainables.distillation.soft_labels import ensure_soft_labels
 from trainables.models.build import build_model
 from trainables.session.local import LocalSession
@@ -97,6 +98,6 @@ def test_a_system_trains_is_kept_and_read_back(
     model.load_state_dict(weights)
     _, val = build_datasets(tiny_data, Resolution(32, 64), tiny_cache)
     with torch.inference_mode():
-        logits = model.eval()(val[0]["image"].unsqueeze(0))
+        logits = model.eval()(network_inputs(val.batch([0]))["image"])
     assert logits.shape == (1, 3, 32, 64)
     assert torch.isfinite(logits).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,11 +11,13 @@ from torch.utils.data import Dataset
 
 from trainables.data.cache import cached_split
 from trainables.data.layouts.registry import open_layout
-from trainables.data.transforms import JointTransform, eval_transform, train_transform
+from trainables.data.resident import RESIDENT
+from trainables.data.transforms import DRAWS, Batch, RandomTransform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from search_spaces.resolution import Resolution
     from trainables.config import DataConfig
@@ -23,32 +25,19 @@ if TYPE_CHECKING:
     from trainables.data.layouts.base import SplitRole
 
 
-class Sample(TypedDict):
-    """One sample; a loader's default collation stacks every entry."""
+class SegmentationDataset(Dataset[Batch]):
+    """The decoded samples of one cached split, with the parameters of their random transforms.
 
-    image: Tensor
-    """3 x H x W, float32, ImageNet-normalized."""
-    mask: Tensor
-    """H x W, int64, training ids, 255 where ignored."""
-    index: int
-    """Position in the data set."""
-    soft: NotRequired[Tensor]
-    """C x h x w, float16, logits transformed with the image; valid where the mask is not 255."""
-
-
-class SegmentationDataset(Dataset[Sample]):
-    """The samples of one cached split, transformed.
-
-    Random transforms depend on (seed, epoch, index) alone, not on the number of loader processes or
-    the order of reading.
+    The parameters depend on (seed, epoch, index) alone, not on the number of loader processes or
+    the order of reading. ``network_inputs`` applies them to a batch, on the device that trains.
     """
 
     def __init__(
         self,
         split: CachedSplit,
-        transform: JointTransform,
         class_names: tuple[str, ...],
         *,
+        transform: RandomTransform | None = None,
         seed: int = 0,
         soft_labels: NDArray[np.float16] | None = None,
     ) -> None:
@@ -59,12 +48,15 @@ class SegmentationDataset(Dataset[Sample]):
         """
         self.class_names = class_names
         self._split, self._transform, self._seed = split, transform, seed
-        self._images, self._masks = split.images(), split.masks()
-        self._soft = soft_labels
+        self._arrays: dict[str, NDArray[Any]] = {"image": split.images(), "mask": split.masks()}
+        if soft_labels is not None:
+            self._arrays["soft"] = soft_labels
+        self._resident: Batch | None = None
+        self._draws: tuple[int, NDArray[np.float32]] | None = None
         # Shared memory, so that persistent loader processes see a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
-        expected = (len(self._images), len(class_names))
+        expected = (len(self), len(class_names))
         if soft_labels is not None and (soft_labels.ndim != 4 or soft_labels.shape[:2] != expected):
             raise ValueError(
                 f"soft labels of shape {soft_labels.shape} do not fit {expected[0]} images of "
@@ -85,48 +77,75 @@ class SegmentationDataset(Dataset[Sample]):
         """Use the random transforms of ``epoch`` (>= 0); call before iterating over a loader."""
         self._epoch.fill_(epoch)
 
-    def __len__(self) -> int:
-        return len(self._images)
+    @property
+    def bytes(self) -> int:
+        """Size of all decoded samples."""
+        return sum(array.nbytes for array in self._arrays.values())
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return the sample at ``index``, transformed for the current epoch."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"index {index} is outside the {len(self)} samples")
-        # Copies: a tensor over a read-only map is undefined behaviour on writes.
-        image = torch.from_numpy(self._images[index].transpose(2, 0, 1).copy())
-        mask = torch.from_numpy(np.array(self._masks[index]))
-        soft = None if self._soft is None else torch.from_numpy(np.array(self._soft[index]))
-        seed = sample_seed(self._seed, int(self._epoch), index)
-        image, mask, soft = self._transform(image, mask, soft, seed=seed)
-        sample = Sample(image=image, mask=mask, index=index)
-        if soft is not None:
-            sample["soft"] = soft
-        return sample
+    @property
+    def is_resident(self) -> bool:
+        """Whether all decoded samples are in a device's memory."""
+        return self._resident is not None
+
+    def keep_on(self, device: torch.device, most_bytes: int) -> None:
+        """Copy all decoded samples to ``device``, from which ``batch`` then takes them.
+
+        Trials of one process share the copies, which take at most ``most_bytes`` together.
+        """
+        self._resident = {
+            name: RESIDENT.on(device, array, most_bytes) for name, array in self._arrays.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self._arrays["image"])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return ``batch(indices)``; torch's loader calls this once for a whole batch."""
+        return self.batch(indices)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Return the decoded samples at ``indices``; an empty dict without any."""
+        if not indices:
+            return {}
+        rows = np.asarray(indices)
+        parameters = self._random_parameters(rows)
+        if self._resident is not None:
+            kept = self._resident
+            on_device = torch.from_numpy(rows).to(kept["image"].device, non_blocking=True)
+            return {name: values[on_device] for name, values in kept.items()} | parameters
+        # Indexing by an array copies; writes to a tensor over a read-only map are undefined.
+        batch = {name: torch.from_numpy(values[rows]) for name, values in self._arrays.items()}
+        return batch | parameters
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         """Return the untransformed image at ``index``, H x W x 3, RGB."""
-        return np.array(self._images[index])
+        return np.array(self._arrays["image"][index])
+
+    def _random_parameters(self, rows: NDArray[np.int64]) -> Batch:
+        if self._transform is None:
+            return {}
+        epoch = int(self._epoch)
+        if self._draws is None or self._draws[0] != epoch:
+            generator = np.random.default_rng([abs(self._seed), epoch])
+            drawn = generator.random((len(self), DRAWS), dtype=np.float32)
+            self._draws = (epoch, drawn)
+        return self._transform.parameters(self._draws[1][rows])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the memory maps, which pickle copies in full."""
-        state = self.__dict__.copy()
-        del state["_images"], state["_masks"]
-        if isinstance(self._soft, np.memmap):
-            state["_soft"] = Path(str(self._soft.filename))
-        return state
+        """Leave out what pickle would copy in full: maps of files, and copies on a device."""
+        files = {
+            name: Path(str(array.filename)) if isinstance(array, np.memmap) else array
+            for name, array in self._arrays.items()
+        }
+        return self.__dict__ | {"_arrays": files, "_draws": None, "_resident": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the memory maps again."""
         self.__dict__.update(state)
-        self._images, self._masks = self._split.images(), self._split.masks()
-        soft = state["_soft"]
-        self._soft = np.load(soft, mmap_mode="r") if isinstance(soft, Path) else soft
-
-
-def sample_seed(seed: int, epoch: int, index: int) -> int:
-    """Return a 63-bit seed that is unique for each (seed, epoch, index)."""
-    state = np.random.SeedSequence([abs(seed), epoch, index]).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))
+        self._arrays = {
+            name: np.load(array, mmap_mode="r") if isinstance(array, Path) else array
+            for name, array in state["_arrays"].items()
+        }
 
 
 def build_dataset(
@@ -137,7 +156,7 @@ def build_dataset(
     *,
     mask_resolution: Resolution | None = None,
 ) -> SegmentationDataset:
-    """Return one split at ``resolution``, normalized and without random transforms.
+    """Return one split at ``resolution``, without random transforms.
 
     ``mask_resolution`` is the resolution of the masks; None: ``resolution``.
 
@@ -147,7 +166,7 @@ def build_dataset(
     """
     layout = open_layout(config, cache_dir)
     split = cached_split(layout, role, resolution, cache_dir, mask_resolution=mask_resolution)
-    return SegmentationDataset(split, eval_transform(), layout.class_names)
+    return SegmentationDataset(split, layout.class_names)
 
 
 def build_datasets(
@@ -182,8 +201,8 @@ def build_datasets(
     train = cached_split(layout, "train", resolution, cache_dir)
     val = cached_split(layout, "val", resolution, cache_dir, mask_resolution=mask_resolution)
     names = layout.class_names
-    transform = train_transform(augmentation, resolution, vertical_flips=vertical_flips)
+    transform = RandomTransform.of(augmentation, resolution, vertical_flips=vertical_flips)
     return (
-        SegmentationDataset(train, transform, names, seed=seed, soft_labels=soft_labels),
-        SegmentationDataset(val, eval_transform(), names, seed=seed),
+        SegmentationDataset(train, names, transform=transform, seed=seed, soft_labels=soft_labels),
+        SegmentationDataset(val, names),
     )

@@ -1,24 +1,28 @@
-"""Random transforms of image, mask and soft labels together."""
+"""Inputs of a network from decoded batches: random views and colours, on any device."""
 
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
+from torch import Tensor
 from torch.nn import functional
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from trainables.data.masks.labels import IGNORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from search_spaces.resolution import Resolution
+
+Batch: TypeAlias = "dict[str, Tensor]"
+"""Decoded: ``image`` [N, H, W, 3] and ``mask`` [N, H, W], both uint8; ``view`` [N, 2, 3] and
+``colour`` [N, 3] if they are transformed; ``soft`` [N, C, h, w] if there are soft labels. As inputs
+of a network: ``image`` [N, 3, H, W] floating, ``mask`` int64, ``soft`` floating."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,161 +33,146 @@ MAX_ANGLE = 8.0
 """Largest rotation at full strength, degrees."""
 JITTER = 0.4
 """Largest relative change of brightness, contrast and saturation at full strength."""
+DRAWS = 9
+"""Uniform numbers that the transform of one image takes."""
+_GRAY = (0.2989, 0.587, 0.114)
+"""Weights of red, green and blue in the luma of ITU-R BT.601."""
 
 
-class SoftLabels(tv_tensors.TVTensor):  # type: ignore[misc]
-    """A teacher's logits (C x h x w): transformed geometrically, with no colour changes."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomTransform:
+    """The distribution of random views and colours of training images."""
 
+    strength: float
+    """Scales all ranges, [0, 1]; 0 changes nothing and does not mirror."""
+    aspect: float
+    """Width over height of the images."""
+    vertical_flips: bool = False
+    """Mirror half of the images upside down too."""
 
-class RandomView(v2.Transform):  # type: ignore[misc]
-    """Zooms, shifts, rotates and mirrors all inputs alike, in one resampling.
+    def __post_init__(self) -> None:
+        """Check the strength.
 
-    The view is drawn in relative coordinates, so inputs of different height and width stay
-    aligned. Outside the image a mask holds ``IGNORE``; image and soft labels repeat their border.
-    """
-
-    _transformed_types = (tv_tensors.Image, tv_tensors.Mask, SoftLabels)
-
-    def __init__(
-        self, strength: float, resolution: Resolution, *, vertical_flips: bool = False
-    ) -> None:
-        """Draw views of ``strength`` in [0, 1] of images of ``resolution``.
-
-        With ``vertical_flips`` half of the views are upside down.
+        Raises:
+            ValueError: ``strength`` is not in [0, 1].
         """
-        super().__init__()
-        self.vertical_flips = vertical_flips
-        self.strength = strength
-        self.aspect = resolution.width / resolution.height
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"augmentation strength must be in [0, 1], got {self.strength}")
 
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Return the affine map from coordinates of the view to those of the input."""
-        del flat_inputs
+    @classmethod
+    def of(
+        cls, strength: float, resolution: Resolution, *, vertical_flips: bool = False
+    ) -> RandomTransform:
+        """Return the transform of images of ``resolution``."""
+        aspect = resolution.width / resolution.height
+        return cls(strength=strength, aspect=aspect, vertical_flips=vertical_flips)
+
+    def parameters(self, uniforms: NDArray[np.float32]) -> Batch:
+        """Return the ``view`` and ``colour`` of each row of ``uniforms``, [N, ``DRAWS``] in [0, 1).
+
+        A view zooms, rotates, mirrors and shifts, as the affine map from its coordinates to those
+        of the image, both relative. So inputs of different height and width stay aligned. A colour
+        has factors of brightness, contrast and saturation. Without strength both are absent.
+        """
+        if self.strength == 0:
+            return {}
+        zoom, angle, shift_x, shift_y, mirror, flip, *colours = torch.from_numpy(uniforms).T
         low, high = -self.strength * math.log(ZOOM_OUT), self.strength * math.log(ZOOM_IN)
-        zoom, angle, shift_x, shift_y, mirror = torch.rand(5).tolist()
-        inverse = math.exp(-(low + (high - low) * zoom))
-        radians = math.radians((2 * angle - 1) * MAX_ANGLE * self.strength)
-        room = abs(1 - inverse)
-        across = -inverse if mirror < 0.5 and self.strength > 0 else inverse
-        down = -inverse if self._flips_vertically() else inverse
-        cos, sin = math.cos(radians), math.sin(radians)
-        theta = [
-            [across * cos, -down * sin / self.aspect, (2 * shift_x - 1) * room],
-            [across * sin * self.aspect, down * cos, (2 * shift_y - 1) * room],
+        scale = torch.exp(-(low + (high - low) * zoom))
+        radians = (2 * angle - 1) * math.radians(MAX_ANGLE) * self.strength
+        margin = (1 - scale).abs()
+        across = torch.where(mirror < 0.5, -scale, scale)
+        down = torch.where(flip < 0.5, -scale, scale) if self.vertical_flips else scale
+        cos, sin = torch.cos(radians), torch.sin(radians)
+        view = [
+            [across * cos, -down * sin / self.aspect, (2 * shift_x - 1) * margin],
+            [across * sin * self.aspect, down * cos, (2 * shift_y - 1) * margin],
         ]
-        return {"theta": torch.tensor([theta]), "grids": {}}
-
-    def _flips_vertically(self) -> bool:
-        return self.vertical_flips and self.strength > 0 and float(torch.rand(())) < 0.5
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:  # noqa: ANN401 - torchvision's
-        """Return the view of ``inpt``."""
-        plain = inpt.as_subclass(torch.Tensor)
-        grid = _grid(plain, params)
-        if isinstance(inpt, tv_tensors.Mask):
-            # grid_sample pads with zeros only, so the mask is shifted to make IGNORE zero.
-            moved = _sample(plain.unsqueeze(0).float() - IGNORE, grid, "nearest", "zeros")
-            return tv_tensors.wrap((moved + IGNORE).squeeze(0).to(plain.dtype), like=inpt)
-        moved = _sample(plain.float(), grid, "bilinear", "border")
-        return tv_tensors.wrap(moved.to(plain.dtype), like=inpt)
+        return {
+            "view": torch.stack([torch.stack(row, dim=1) for row in view], dim=1),
+            "colour": 1 + (2 * torch.stack(colours, dim=1) - 1) * JITTER * self.strength,
+        }
 
 
-class JointTransform:
-    """Transforms one decoded sample for training or validation.
+def network_inputs(batch: Batch) -> Batch:
+    """Return the inputs of a network from a decoded ``batch``, on its device.
 
-    Takes the image (uint8, 3 x H x W, RGB), the mask (uint8, H x W, training ids) and optional soft
-    labels (floating, C x h x w). Returns the image (float32, ImageNet-normalized), the mask (int64)
-    and the soft labels (same type, or None). Colours change in the image only.
+    Image, mask and soft labels are resampled alike; outside the image the mask holds ``IGNORE``,
+    image and soft labels repeat their border. Colours change in the image only. No operation waits
+    for the device.
     """
-
-    def __init__(self, *transforms: v2.Transform) -> None:
-        """Apply ``transforms`` between the conversion to float and the normalization."""
-        self._pipeline = v2.Compose(
-            [
-                v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
-                *transforms,
-                v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-            ]
+    image = _unit_scale(batch["image"])
+    inputs: Batch = {name: batch[name] for name in ("mask", "soft") if name in batch}
+    if "view" in batch:
+        grid = _grid(batch["view"], image)
+        image = functional.grid_sample(
+            image, grid, mode="bilinear", padding_mode="border", align_corners=False
         )
-
-    def __call__(
-        self, image: Tensor, mask: Tensor, soft: Tensor | None = None, *, seed: int | None = None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return image, mask and soft labels; the same ``seed`` gives the same result.
-
-        With a seed, torch's global generator keeps its state; None draws from it.
-        """
-        if seed is None:
-            return self._apply(image, mask, soft)
-        with _seeded(seed):
-            return self._apply(image, mask, soft)
-
-    def _apply(
-        self, image: Tensor, mask: Tensor, soft: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        inputs = [tv_tensors.Image(image), tv_tensors.Mask(mask)]
-        if soft is not None:
-            inputs.append(soft.as_subclass(SoftLabels))
-        outputs = [output.as_subclass(torch.Tensor) for output in self._pipeline(*inputs)]
-        return outputs[0], outputs[1].long(), outputs[2] if soft is not None else None
+        _change_colours(image, batch["colour"])
+        if "mask" in inputs:
+            inputs["mask"] = _moved_mask(inputs["mask"], grid)
+        if "soft" in inputs:
+            inputs["soft"] = functional.grid_sample(
+                inputs["soft"].float(),
+                _grid(batch["view"], inputs["soft"]),
+                mode="bilinear",
+                padding_mode="border",
+                align_corners=False,
+            )
+    inputs["image"] = _normalize(image)
+    if "mask" in inputs:
+        inputs["mask"] = inputs["mask"].long()
+    return inputs
 
 
-def train_transform(
-    strength: float, resolution: Resolution, *, vertical_flips: bool = False
-) -> JointTransform:
-    """Return the random transform of training samples of ``resolution``.
+def normalized(pictures: Tensor) -> Tensor:
+    """Return uint8 pictures [N, H, W, 3] as the image input of a network, float32 [N, 3, H, W]."""
+    return _normalize(_unit_scale(pictures))
 
-    ``strength`` in [0, 1] scales all ranges; 0 changes nothing and does not mirror. With
-    ``vertical_flips`` half of the images are mirrored upside down too.
 
-    Raises:
-        ValueError: ``strength`` is not in [0, 1].
-    """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"augmentation strength must be in [0, 1], got {strength}")
-    if strength == 0:
-        return eval_transform()
-    jitter = JITTER * strength
-    return JointTransform(
-        RandomView(strength, resolution, vertical_flips=vertical_flips),
-        v2.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter),
+def _unit_scale(pictures: Tensor) -> Tensor:
+    return pictures.permute(0, 3, 1, 2).to(torch.float32).mul_(1 / 255)
+
+
+def _normalize(image: Tensor) -> Tensor:
+    """Normalize ``image`` in place."""
+    mean, std = _imagenet(image.device)
+    return image.sub_(mean).div_(std)
+
+
+@cache  # a copy to a GPU in each step would wait for the device
+def _imagenet(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation, each [3, 1, 1]."""
+    mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], device=device).view(2, 3, 1, 1)
+    return mean, std
+
+
+def _grid(view: Tensor, values: Tensor) -> Tensor:
+    size = [len(view), 1, *values.shape[-2:]]
+    return functional.affine_grid(view, size, align_corners=False)
+
+
+def _moved_mask(mask: Tensor, grid: Tensor) -> Tensor:
+    # grid_sample pads with zeros only, so the mask is shifted to make IGNORE zero.
+    shifted = mask.unsqueeze(1).float().sub_(IGNORE)
+    moved = functional.grid_sample(
+        shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False
     )
+    return moved.squeeze(1).add_(IGNORE)
 
 
-def eval_transform() -> JointTransform:
-    """Return the transform of validation samples, which only normalizes."""
-    return JointTransform()
+def _change_colours(image: Tensor, colour: Tensor) -> None:
+    """Change ``image`` in [0, 1] in place.
 
-
-def to_picture(image: Tensor) -> Tensor:
-    """Return a normalized image (... x 3 x H x W) as the uint8 picture that it was made from."""
-    mean = torch.tensor(IMAGENET_MEAN, device=image.device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=image.device).view(3, 1, 1)
-    return ((image * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    # torch.manual_seed would also reseed the GPUs, on which the training runs.
-    generator = torch.default_generator
-    state = generator.get_state()
-    generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        generator.set_state(state)
-
-
-def _grid(plain: Tensor, params: dict[str, Any]) -> Tensor:
-    height, width = plain.shape[-2:]
-    grids: dict[tuple[int, int], Tensor] = params["grids"]
-    if (height, width) not in grids:
-        size = [1, 1, height, width]
-        grids[height, width] = functional.affine_grid(params["theta"], size, align_corners=False)
-    return grids[height, width]
-
-
-def _sample(plain: Tensor, grid: Tensor, mode: str, padding: str) -> Tensor:
-    return functional.grid_sample(
-        plain.unsqueeze(0), grid, mode=mode, padding_mode=padding, align_corners=False
-    ).squeeze(0)
+    Saturation mixes a pixel with its gray value, contrast with the mean gray value of the image,
+    and brightness multiplies. All three keep gray values gray, so their order has no effect, and
+    the result is clamped once.
+    """
+    brightness, contrast, saturation = colour.view(-1, 3, 1, 1, 1).unbind(1)
+    red, green, blue = (
+        channel * weight for channel, weight in zip(image.unbind(1), _GRAY, strict=True)
+    )
+    gray = red.add_(green).add_(blue).unsqueeze(1)
+    offset = (1 - contrast) * gray.mean(dim=(2, 3), keepdim=True)
+    gray.mul_(contrast * (1 - saturation)).add_(offset).mul_(brightness)
+    image.mul_(brightness * contrast * saturation).add_(gray).clamp_(0, 1)

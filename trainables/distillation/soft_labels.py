@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from trainables.data.digest import join_digests, split_digest
 from trainables.data.layouts.registry import open_layout
 from trainables.data.soft_label_files import is_complete, write_soft_labels
 from trainables.distillation.teacher import TeacherError, load_teacher
-from trainables.training.batches import OrderedBatches, make_loader
+from trainables.session.memory import MicroBatches
+from trainables.training.batches import OrderedBatches, make_loader, split_batch
 from trainables.training.compute import Compute
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from trainables.config import DataConfig
     from trainables.data.dataset import SegmentationDataset
+    from trainables.data.transforms import Batch
     from trainables.models.build import SegmentationModel
 
 STRIDE = 8
@@ -132,10 +135,18 @@ def _logits(
     placed = compute.place(model)
     placed.eval()
     loader = make_loader(train, OrderedBatches(len(train)), workers=0, device=compute.device)
+    micro = MicroBatches()
+
+    def attempt(batch: Batch, parts: int) -> list[NDArray[np.float16]]:
+        computed = []
+        for part in split_batch(batch, parts):
+            with torch.inference_mode(), compute.autocast():
+                coarse = placed.coarse_logits(compute.inputs(part)["image"])
+                logits = functional.interpolate(
+                    coarse.float(), size=size, mode="bilinear", antialias=True, align_corners=False
+                )
+            computed.append(logits.half().contiguous().cpu().numpy())
+        return computed
+
     for batch in loader:
-        with torch.inference_mode():
-            coarse = placed.coarse_logits(compute.fetch(batch, "image"))
-            logits = functional.interpolate(
-                coarse.float(), size=size, mode="bilinear", antialias=True, align_corners=False
-            )
-        yield logits.half().contiguous().cpu().numpy()
+        yield from micro.run(partial(attempt, batch), size=len(batch["mask"]))

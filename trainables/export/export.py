@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.config import TrialConfig
 from trainables.compression.deployed import build_pruned
+from trainables.data.transforms import network_inputs
 from trainables.export.record import RECORD, Artifact, read_artifacts, record_text
 from trainables.export.verify import verify
 from trainables.formats.artifact import FORMATS, write_artifact
@@ -171,5 +172,5 @@ def _write(model: nn.Module, config: TrialConfig, path: Path, source: str) -> Ar
 
 def _samples(val: SegmentationDataset, images: int | None) -> Iterator[tuple[Tensor, Tensor]]:
     for index in spread(len(val), images or len(val)):
-        sample = val[index]
-        yield sample["image"], sample["mask"]
+        inputs = network_inputs(val.batch([index]))
+        yield inputs["image"][0].contiguous(), inputs["mask"][0]

@@ -150,7 +150,7 @@ class _Run:
     def images(self, dataset: SegmentationDataset, count: int) -> Iterator[Tensor]:
         """Yield the first images as batches of one, on the device."""
         for index in range(min(count, len(dataset))):
-            yield self.compute.fetch({"image": dataset[index]["image"].unsqueeze(0)}, "image")
+            yield self.compute.inputs(dataset.batch([index]))["image"]
 
     def consolidation(
         self, model: SegmentationModel, dataset: SegmentationDataset
@@ -174,7 +174,7 @@ class _Run:
     ) -> None:
         """Train ``model`` on ``samples`` in place."""
         batches = ShuffledBatches(len(samples), config.batch_size, seed=self.settings.seed)
-        loader = make_loader(samples, batches, workers=0, device=self.compute.device)  # type: ignore[arg-type]
+        loader = make_loader(samples, batches, workers=0, device=self.compute.device)
         step = TrainStep(
             model,
             config,
@@ -191,9 +191,10 @@ class _Run:
             self._train_mode(model)
             loss, pixels = 0.0, 0.0
             for batch in loader:
-                valid = float((batch["mask"] != IGNORE_INDEX).sum())
-                loss += float(step(batch, valid))
-                pixels += valid
+                inputs = self.compute.inputs(batch)
+                valid = (inputs["mask"] != IGNORE_INDEX).sum()
+                loss += float(step(inputs, valid))
+                pixels += float(valid)
             if not math.isfinite(loss):
                 raise ExtendError(
                     f"the loss is not finite in epoch {epoch}; lower the learning rate "
@@ -205,7 +206,7 @@ class _Run:
     def score(self, model: nn.Module, samples: Relabelled, classes: int) -> Scores:
         """Return the scores of ``model`` on ``samples``."""
         loader = make_loader(
-            samples,  # type: ignore[arg-type]
+            samples,
             OrderedBatches(len(samples)),
             workers=0,
             device=self.compute.device,

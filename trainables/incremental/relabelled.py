@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainables.data.dataset import Sample, SegmentationDataset
+    from trainables.data.dataset import SegmentationDataset
+    from trainables.data.transforms import Batch
 
 
 def label_table(names: Sequence[str], wanted: Sequence[str]) -> Tensor:
-    """Return the label in ``wanted`` of each label of ``names``, int64 [256].
+    """Return the label in ``wanted`` of each label of ``names``, uint8 [256].
 
     Classes that are not in ``wanted``, and labels that are no class, map to the ignored label.
     """
-    table = torch.full((256,), IGNORE, dtype=torch.int64)
+    table = torch.full((256,), IGNORE, dtype=torch.uint8)
     for label, name in enumerate(names):
         if name in wanted:
             table[label] = wanted.index(name)
     return table
 
 
-class Relabelled(Dataset["Sample"]):
+class Relabelled(Dataset["Batch"]):
     """The concatenated samples of several data sets, in one list of classes."""
 
     def __init__(self, class_names: Sequence[str], *parts: Part) -> None:
@@ -45,13 +46,14 @@ class Relabelled(Dataset["Sample"]):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return the sample at ``index``, its mask in this data set's classes."""
-        part, position = self._samples[index]
-        sample = part.dataset[position]
-        sample["mask"] = part.table[sample["mask"]]
-        sample["index"] = index
-        return sample
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return the decoded samples at ``indices``, their masks in this data set's classes."""
+        samples: list[Batch] = []
+        for part, position in (self._samples[index] for index in indices):
+            sample = part.dataset.batch([position])
+            samples.append(sample | {"mask": part.table[sample["mask"].long()]})
+        names = samples[0] if samples else {}
+        return {name: torch.cat([sample[name] for sample in samples]) for name in names}
 
 
 class Part:

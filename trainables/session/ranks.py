@@ -52,12 +52,21 @@ class Ranks:
             dist.all_reduce(values, group=self._group)
         return values
 
+    def sum_on_device(self, values: Tensor) -> Tensor:
+        """Return the sum over ranks of a tensor on the trial's device; changes ``values``.
+
+        It uses the default process group, so a GPU stream waits for it and the host does not.
+        """
+        if self._group is not None:
+            dist.all_reduce(values)
+        return values
+
     def total(self, value: float) -> float:
         """Return the sum over ranks of one number."""
         return float(self.sum(torch.tensor([value], dtype=torch.float64))[0])
 
-    def agree(self, error: Exception | None = None, value: float = 0.0) -> float:
-        """Return the sum of ``value`` over ranks; raise on all of them where one has an ``error``.
+    def agree(self, error: Exception | None = None) -> None:
+        """Raise on all ranks where one has an ``error``.
 
         Raises:
             Exception: ``error`` itself, on the rank that has one.
@@ -67,12 +76,9 @@ class Ranks:
         if self._group is None:
             if error is not None:
                 raise error
-            return value
-        facts = torch.tensor([error is not None, value], dtype=torch.float64)
-        failed, total = self.sum(facts).tolist()
-        if failed:
+            return
+        if self.total(error is not None):
             self._raise_together(error)
-        return float(total)
 
     def everywhere(self, work: Callable[[], T]) -> T:
         """Return this rank's result of ``work``, which every rank runs without collectives.

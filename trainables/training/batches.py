@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from trainables.training.seeds import derive_seed
@@ -14,10 +13,9 @@ from trainables.training.seeds import derive_seed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trainables.data.dataset import SegmentationDataset
+    from torch.utils.data import Dataset
 
-Batch: TypeAlias = "dict[str, Tensor]"
-"""``image`` [N, 3, H, W], ``mask`` [N, H, W], ``index`` [N], and ``soft`` [N, C, h, w] if any."""
+    from trainables.data.transforms import Batch
 
 EVAL_BATCH = 16
 """Images per validation batch of one rank; larger ones are no faster and take memory."""
@@ -86,26 +84,28 @@ class OrderedBatches(Sampler[list[int]]):
 
 
 def make_loader(
-    dataset: SegmentationDataset,
+    dataset: Dataset[Batch],
     batches: Sampler[list[int]],
     *,
     workers: int,
     device: torch.device,
+    resident: bool = False,
 ) -> DataLoader[Batch]:
-    """Return the loader of ``batches``; an empty batch is an empty dict.
+    """Return the loader of decoded ``batches``; an empty batch is an empty dict.
 
-    Loader processes persist over epochs, since starting them can take longer than a small epoch.
+    Loader processes persist over epochs, since starting them can take longer than a small epoch. A
+    ``resident`` data set returns batches that are on the device, so it needs none.
     """
-    loader: DataLoader[Batch] = DataLoader(
-        dataset,  # type: ignore[arg-type]  # torch's types take a batch for a sample
+    workers = 0 if resident else workers
+    return DataLoader(
+        dataset,
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=device.type == "cuda",
-        collate_fn=_collate,
+        pin_memory=device.type == "cuda" and not resident,
+        collate_fn=_whole,  # type: ignore[arg-type]  # torch's types take a batch for a list
         generator=torch.Generator(),  # else the loader draws from the generator of dropout
     )
-    return loader
 
 
 def split_batch(batch: Batch, parts: int) -> list[Batch]:
@@ -115,8 +115,6 @@ def split_batch(batch: Batch, parts: int) -> list[Batch]:
     return [dict(zip(pieces, values, strict=True)) for values in zip(*pieces.values(), strict=True)]
 
 
-def _collate(samples: list[dict[str, Tensor | int]]) -> Batch:
-    names = samples[0] if samples else {}
-    return {
-        name: torch.stack([torch.as_tensor(sample[name]) for sample in samples]) for name in names
-    }
+def _whole(batch: Batch) -> Batch:
+    """Return ``batch``: the data set's ``__getitems__`` returns whole batches."""
+    return batch

@@ -9,7 +9,7 @@ import torch
 from trainables.compression.deployed import prune
 from trainables.compression.quantization import QuantizationAwareModel
 from trainables.compression.unstructured import bake_masks, without_masks
-from trainables.data.transforms import eval_transform
+from trainables.data.transforms import normalized
 from trainables.training.loss import segmentation_loss_sum
 from trainables.training.results import spread
 
@@ -51,8 +51,9 @@ def change_model(
         prune(model, config)
         return model
     bake_masks(model)
-    images = compute.fetch({"image": calibration_batches(train)[0]}, "image")
-    return QuantizationAwareModel(model, images)
+    images = calibration_batches(train)[0]
+    placed = images.to(compute.device, memory_format=compute.memory_format)
+    return QuantizationAwareModel(model, placed)
 
 
 def calibration_batches(train: SegmentationDataset) -> list[Tensor]:
@@ -60,16 +61,12 @@ def calibration_batches(train: SegmentationDataset) -> list[Tensor]:
 
     They are spread over the data set; the image of a data set of one is returned twice.
     """
-    transform = eval_transform()
-    images = []
-    for index in spread(len(train), CALIBRATION_IMAGES):
-        picture = torch.from_numpy(train.picture(index).transpose(2, 0, 1).copy())  # H W C to C H W
-        mask = torch.zeros(picture.shape[-2:], dtype=torch.uint8)
-        images.append(transform(picture, mask, None, seed=0)[0])
-    if len(images) == 1:
-        images *= 2
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    return [torch.stack(batch) for batch in batches if len(batch) > 1]
+    indices = spread(len(train), CALIBRATION_IMAGES)
+    if len(indices) == 1:
+        indices *= 2
+    pictures = torch.stack([torch.from_numpy(train.picture(index)) for index in indices])
+    images = normalized(pictures).contiguous()
+    return [batch for batch in torch.split(images, _BATCH) if len(batch) > 1]
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
@@ -83,9 +80,8 @@ def _accumulate_gradients(model: nn.Module, train: SegmentationDataset, compute:
     model.zero_grad(set_to_none=True)
     model.eval()
     for index in spread(len(train), CALIBRATION_IMAGES):
-        sample = train[index]
-        batch = {"image": sample["image"].unsqueeze(0), "mask": sample["mask"].unsqueeze(0)}
+        inputs = compute.inputs(train.batch([index]))
         with compute.autocast():
-            logits = model(compute.fetch(batch, "image"))
-        loss = segmentation_loss_sum(logits.float(), compute.fetch(batch, "mask"))
+            logits = model(inputs["image"])
+        loss = segmentation_loss_sum(logits.float(), inputs["mask"])
         loss.backward()  # type: ignore[no-untyped-call]

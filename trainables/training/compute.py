@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import nn
 
+from trainables.data.transforms import network_inputs
+
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from trainables.config import Precision, TrainingConfig
-    from trainables.training.batches import Batch
-
+    from trainables.data.transforms import Batch
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -48,12 +47,15 @@ class Compute:
         """Return ``model`` moved to the device, in its memory format."""
         return model.to(device=self.device, memory_format=self.memory_format)  # type: ignore[call-overload,no-any-return]
 
-    def fetch(self, batch: Batch, name: str) -> Tensor:
-        """Return entry ``name`` of ``batch`` on the device; the copy is asynchronous."""
-        values = batch[name]
-        if values.ndim == 4:
-            return values.to(self.device, memory_format=self.memory_format, non_blocking=True)
-        return values.to(self.device, non_blocking=True)
+    def inputs(self, batch: Batch) -> Batch:
+        """Return the inputs of a network from a decoded ``batch``, on the device.
+
+        Copies are asynchronous. The image has the type of forward passes and the memory format.
+        """
+        moved = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
+        inputs = network_inputs(moved)
+        inputs["image"] = inputs["image"].to(dtype=self.dtype, memory_format=self.memory_format)
+        return inputs
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context of a forward pass."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.utils.data import DataLoader
 
+    from trainables.data.transforms import Batch
     from trainables.session.ranks import Ranks
     from trainables.session.session import TrialSession
-    from trainables.training.batches import Batch
     from trainables.training.compute import Compute
 
 
@@ -101,9 +101,10 @@ class _Counter:
     def _counted(self, batch: Batch, parts: int) -> ScoreSums:
         sums = self._sums.empty()
         for part in split_batch(batch, parts):
-            masks = self._compute.fetch(part, "mask")
+            inputs = self._compute.inputs(part)
+            masks = inputs["mask"]
             with self._compute.autocast():
-                logits = self._model(self._compute.fetch(part, "image"))
+                logits = self._model(inputs["image"])
             sums.check_logits(logits)
             logits = resize_logits(logits.float(), masks.shape[-2:])
             sums.add(logits, masks, segmentation_loss_sum(logits, masks))

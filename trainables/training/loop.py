@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
+    from torch.utils.data import DataLoader, Sampler
 
     from trainables.data.dataset import SegmentationDataset
+    from trainables.data.transforms import Batch
     from trainables.session.ranks import Ranks
     from trainables.session.session import TrialSession
-    from trainables.training.batches import Batch
     from trainables.training.metrics import Scores
     from trainables.training.plan import Plan
 
@@ -71,10 +72,10 @@ class Trainer:
             world_size=ranks.world_size,
         )
         order = OrderedBatches(len(self.val), rank=ranks.rank, world_size=ranks.world_size)
-        workers = plan.settings.loader_workers
-        device = session.device
-        self._train_loader = make_loader(self._train, self._batches, workers=workers, device=device)
-        self._val_loader = make_loader(self.val, order, workers=workers, device=device)
+        if session.device.type == "cuda":
+            self._keep_on_device(plan.settings.resident_mb << 20)
+        self._train_loader = self._loader(self._train, self._batches)
+        self._val_loader = self._loader(self.val, order)
         self._stages = list(stages(plan.config, plan.epochs))
         self._phase = "validation"
         self.step = self._make_step()
@@ -166,6 +167,23 @@ class Trainer:
         except NotFiniteError as error:
             raise DivergedError(f"{self._phase}: {error}; {self._remedy()}") from error
 
+    def _keep_on_device(self, most_bytes: int) -> None:
+        """Copy the training images to the device, then the others, where they fit."""
+        left = most_bytes
+        for dataset in (self._train, self.val):
+            if dataset.bytes <= left:
+                dataset.keep_on(self.compute.device, most_bytes)
+                left -= dataset.bytes
+
+    def _loader(self, dataset: SegmentationDataset, order: Sampler[list[int]]) -> DataLoader[Batch]:
+        return make_loader(
+            dataset,
+            order,
+            workers=self.plan.settings.loader_workers,
+            device=self.compute.device,
+            resident=dataset.is_resident,
+        )
+
     def _remedy(self) -> str:
         config = self.plan.config
         if isinstance(self.model, FrozenProgram):
@@ -233,8 +251,9 @@ class Trainer:
             # A teacher may be resumed by a sweep with another number of ranks.
             self.step.load_rank_state(epoch.rank_states[ranks.rank % len(epoch.rank_states)])
         before = epoch.loss if ranks.rank == 0 else 0.0  # counted once in the sum over ranks
-        loss = torch.tensor(before, dtype=torch.float64, device=self.compute.device)
-        pixels = epoch.pixels
+        loss, pixels = torch.tensor(
+            [before, epoch.pixels], dtype=torch.float64, device=self.compute.device
+        )
         for step in range(epoch.steps, len(self._batches)):
             check_stop(self._session)
             if self._is_save_due():
@@ -242,7 +261,7 @@ class Trainer:
                     epoch,
                     steps=step,
                     loss=ranks.total(float(loss)),
-                    pixels=pixels,
+                    pixels=float(pixels),
                     seconds=time.perf_counter() - start,
                     rank_states=ranks.gather(self.step.rank_state()),
                 )
@@ -257,7 +276,7 @@ class Trainer:
                         f"the training loss is {total} in epoch {epoch.epoch}, found after step "
                         f"{step + 1}; {self._remedy()}"
                     )
-        return total / pixels if pixels else 0.0
+        return total / max(float(pixels), 1.0)
 
     def _is_save_due(self) -> bool:
         """Whether to save in the middle of an epoch, which happens after a preemption notice."""
@@ -265,17 +284,11 @@ class Trainer:
         noticed = isinstance(session, ReceivesNotices) and session.preemption_noticed()
         return noticed and self._ranks.on_first(self._interval.is_due_after_notice)
 
-    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
-        """Return this rank's next batch and the number of valid pixels on all ranks."""
-        batch: Batch = {}
-        error: Exception | None = None
-        valid = 0.0
-        try:
-            batch = next(batches)
-            valid = float((batch["mask"] != IGNORE_INDEX).sum())
-        except Exception as failure:  # noqa: BLE001 - ``agree`` raises it on every rank
-            error = failure
-        return batch, self._ranks.agree(error, valid)
+    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, Tensor]:
+        """Return this rank's next inputs and the valid pixels on all ranks, a scalar."""
+        inputs = self._ranks.everywhere(lambda: self.compute.inputs(next(batches)))
+        valid = (inputs["mask"] != IGNORE_INDEX).sum()
+        return inputs, self._ranks.sum_on_device(valid)
 
     def _reads_loss(self, step: int) -> bool:
         return step + 1 == len(self._batches) or (step + 1) % CHECK_STEPS == 0

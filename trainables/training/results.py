@@ -72,8 +72,8 @@ def _predict(
     model: nn.Module, dataset: SegmentationDataset, index: int, compute: Compute
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return prediction and mask of one image, each [H, W]."""
-    sample = dataset[index]
+    inputs = compute.inputs(dataset.batch([index]))
     with torch.inference_mode(), compute.autocast():
-        logits = model(compute.fetch({"image": sample["image"].unsqueeze(0)}, "image"))
-    logits = resize_logits(logits.float(), sample["mask"].shape)
-    return logits[0].argmax(0).cpu(), sample["mask"]
+        logits = model(inputs["image"])
+    mask = inputs["mask"][0]
+    return resize_logits(logits.float(), mask.shape)[0].argmax(0).cpu(), mask.cpu()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from search_spaces.config import TrialConfig
+    from trainables.data.transforms import Batch
     from trainables.session.ranks import Ranks
-    from trainables.training.batches import Batch
     from trainables.training.compute import Compute
 
 
@@ -76,17 +76,18 @@ class TrainStep:
         """Learning rate of the next step."""
         return float(self._schedule.get_last_lr()[0])
 
-    def __call__(self, batch: Batch, valid: float) -> Tensor:
+    def __call__(self, batch: Batch, valid: Tensor) -> Tensor:
         """Take one step; return this rank's loss summed over its valid pixels, detached.
 
         Args:
-            batch: This rank's images.
-            valid: Valid pixels in the batches of all ranks; without any the gradient is 0.
+            batch: This rank's inputs, on the device.
+            valid: Valid pixels in the batches of all ranks, a scalar on the device; without any the
+                gradient is 0.
 
         Raises:
             DoesNotFitError: not even one image at a time fits into memory.
         """
-        scale = self._ranks.world_size / max(valid, 1.0)
+        scale = self._ranks.world_size / valid.clamp(min=1)
         if not self._rehearsed:
             self.rehearse(batch, scale)
         loss = (
@@ -100,7 +101,7 @@ class TrainStep:
         self._schedule.step()
         return loss
 
-    def rehearse(self, batch: Batch, scale: float) -> None:
+    def rehearse(self, batch: Batch, scale: Tensor) -> None:
         """Find the number of micro-batches without a collective, and change nothing else.
 
         A rank that runs out of memory while gradients are being reduced would leave the others
@@ -161,7 +162,7 @@ class TrainStep:
         if state["device_random"] is not None and self._compute.device.type == "cuda":
             torch.cuda.set_rng_state(state["device_random"], self._compute.device)
 
-    def _alone(self, batch: Batch, scale: float) -> Tensor:
+    def _alone(self, batch: Batch, scale: Tensor) -> Tensor:
         def attempt(parts: int) -> Tensor:
             total, last = self._forward(batch, parts, scale)
             self._backward(last)
@@ -169,7 +170,7 @@ class TrainStep:
 
         return self.micro.run(attempt, size=len(batch["mask"]))
 
-    def _synced(self, batch: Batch, scale: float) -> Tensor:
+    def _synced(self, batch: Batch, scale: Tensor) -> Tensor:
         total, last = self._ranks.everywhere(
             lambda: self.micro.run(
                 lambda parts: self._forward(batch, parts, scale), size=len(batch["mask"])
@@ -178,7 +179,7 @@ class TrainStep:
         self._backward(last)
         return total
 
-    def _forward(self, batch: Batch, parts: int, scale: float) -> tuple[Tensor, Tensor]:
+    def _forward(self, batch: Batch, parts: int, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Return the summed loss, and the last part's scaled loss, before its backward pass."""
         self._optimizer.zero_grad(set_to_none=True)
         *early, late = split_batch(batch, parts)
@@ -192,13 +193,13 @@ class TrainStep:
         return total + loss.detach(), loss * scale
 
     def _loss(self, part: Batch) -> Tensor:
-        images, masks = self._compute.fetch(part, "image"), self._compute.fetch(part, "mask")
+        masks = part["mask"]
         with self._compute.autocast():
-            logits = self._wrapped(images)
+            logits = self._wrapped(part["image"])
         loss = segmentation_loss_sum(
             logits.float(),
             masks,
-            teacher_logits=self._compute.fetch(part, "soft") if "soft" in part else None,
+            teacher_logits=part.get("soft"),
             alpha=self._config.distill_alpha,
             temperature=self._config.temperature or 1.0,
         )

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.utils.data import DataLoader
 
 from search_spaces.resolution import Resolution
-from trainables.data.dataset import SegmentationDataset, build_datasets, sample_seed
-from trainables.data.transforms import to_picture
+from trainables.data.dataset import SegmentationDataset, build_datasets
+from trainables.data.transforms import network_inputs
+from trainables.training.batches import OrderedBatches, make_loader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,22 +29,22 @@ def train(folder_config: DataConfig, tmp_path: Path) -> SegmentationDataset:
 def test_samples_have_types_and_shapes_for_training(train: SegmentationDataset) -> None:
     assert len(train) == 3
     assert (train.num_classes, train.class_names) == (3, ("road", "tree", "sky"))
-    sample = train[1]
-    assert sample["image"].shape == (3, 6, 8)
-    assert sample["mask"].dtype == torch.int64
-    assert sample["index"] == 1
-    assert "soft" not in sample
-    assert [train[index]["index"] for index in range(len(train))] == [0, 1, 2]
+    batch = train.batch([1, 0])
+    assert (batch["image"].shape, batch["image"].dtype) == ((2, 6, 8, 3), torch.uint8)
+    assert (batch["mask"].shape, batch["mask"].dtype) == ((2, 6, 8), torch.uint8)
+    assert (batch["image"][0].numpy() == train.picture(1)).all()
+    assert set(batch) == {"image", "mask", "view", "colour"}
+    assert train.batch([]) == {}
 
 
 def test_validation_samples_are_the_pictures_themselves(
     folder_config: DataConfig, tmp_path: Path
 ) -> None:
     _, val = build_datasets(folder_config, HALF, tmp_path, augmentation=1.0)
-    picture = to_picture(val[0]["image"]).permute(1, 2, 0).numpy()
-    assert (picture == val.picture(0)).all()
+    first = val.batch([0])
+    assert (first["image"][0].numpy() == val.picture(0)).all()
     val.set_epoch(3)
-    assert torch.equal(val[0]["image"], val[0]["image"])
+    assert set(val.batch([0])) == {"image", "mask"}
 
 
 def test_validation_masks_may_have_another_resolution(
@@ -54,9 +52,9 @@ def test_validation_masks_may_have_another_resolution(
 ) -> None:
     full = Resolution(12, 16)
     train, val = build_datasets(folder_config, HALF, tmp_path, mask_resolution=full)
-    assert train[0]["mask"].shape == (6, 8)
-    assert val[0]["mask"].shape == (12, 16)
-    assert val[0]["image"].shape == (3, 6, 8)
+    assert train.batch([0])["mask"].shape == (1, 6, 8)
+    assert val.batch([0])["mask"].shape == (1, 12, 16)
+    assert val.batch([0])["image"].shape == (1, 6, 8, 3)
 
 
 def test_the_number_of_images_can_be_limited(folder_config: DataConfig, tmp_path: Path) -> None:
@@ -68,31 +66,40 @@ def test_the_number_of_images_can_be_limited(folder_config: DataConfig, tmp_path
 def test_epochs_and_seeds_differ_and_repeat(
     train: SegmentationDataset, folder_config: DataConfig, tmp_path: Path
 ) -> None:
-    first = train[0]["image"]
+    first = train.batch([0])["view"]
     train.set_epoch(1)
-    assert not torch.equal(train[0]["image"], first)
+    assert not torch.equal(train.batch([0])["view"], first)
     train.set_epoch(0)
-    assert torch.equal(train[0]["image"], first)
+    assert torch.equal(train.batch([0])["view"], first)
     other, _ = build_datasets(folder_config, HALF, tmp_path / "cache", augmentation=1.0, seed=5)
-    assert not torch.equal(other[0]["image"], first)
+    assert not torch.equal(other.batch([0])["view"], first)
+
+
+def test_transforms_depend_on_the_index_and_not_on_the_batch(train: SegmentationDataset) -> None:
+    whole = network_inputs(train.batch([0, 1, 2]))
+    for batch in ([2], [1, 0], [0, 2, 1]):
+        inputs = network_inputs(train.batch(batch))
+        for name, values in inputs.items():
+            assert torch.equal(values, whole[name][batch])
+    assert not torch.equal(train.batch([0])["view"], train.batch([1])["view"])
 
 
 def test_loader_processes_do_not_change_samples_and_follow_epochs(
     train: SegmentationDataset,
 ) -> None:
-    loader = DataLoader(train, batch_size=2, num_workers=2, persistent_workers=True)
+    cpu = torch.device("cpu")
+    loader = make_loader(train, OrderedBatches(len(train)), workers=2, device=cpu)
     for epoch in (0, 1, 2):
         train.set_epoch(epoch)
-        loaded = torch.cat([batch["image"] for batch in loader])
-        expected = torch.stack([train[index]["image"] for index in range(3)])
-        assert torch.equal(loaded, expected)
+        (loaded,) = loader
+        for name, values in train.batch([0, 1, 2]).items():
+            assert torch.equal(loaded[name], values)
 
 
 def test_soft_labels_come_with_their_image(folder_config: DataConfig, tmp_path: Path) -> None:
     soft = np.arange(3 * 3 * 2 * 2, dtype=np.float16).reshape(3, 3, 2, 2)
     train, _ = build_datasets(folder_config, HALF, tmp_path, soft_labels=soft)
-    for index in range(3):
-        assert (train[index]["soft"].numpy() == soft[index]).all()
+    assert (train.batch([2, 0])["soft"].numpy() == soft[[2, 0]]).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 2, 2), (3, 4, 2, 2), (3, 3, 2)])
@@ -112,23 +119,21 @@ def test_a_pickled_data_set_is_small_and_equal(folder_config: DataConfig, tmp_pa
     pickled = pickle.dumps(train)
     assert len(pickled) < 6_000
     copy = pickle.loads(pickled)  # noqa: S301 - our own bytes
-    assert torch.equal(copy[2]["image"], train[2]["image"])
-    assert torch.equal(copy[2]["soft"], train[2]["soft"])
+    for name, values in train.batch([2, 1]).items():
+        assert torch.equal(copy.batch([2, 1])[name], values)
 
 
-@pytest.mark.parametrize("index", [-1, 3])
-def test_an_index_outside_is_refused(train: SegmentationDataset, index: int) -> None:
-    with pytest.raises(IndexError, match="outside the 3 samples"):
-        train[index]
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.tuples(st.integers(0, 2**40), st.integers(0, 10**4), st.integers(0, 10**6)),
-    st.tuples(st.integers(0, 2**40), st.integers(0, 10**4), st.integers(0, 10**6)),
-)
-def test_different_samples_have_different_seeds(
-    first: tuple[int, int, int], second: tuple[int, int, int]
+def test_batches_from_a_devices_memory_are_those_from_the_files(
+    folder_config: DataConfig, tmp_path: Path
 ) -> None:
-    assert 0 <= sample_seed(*first) < 2**63
-    assert (sample_seed(*first) == sample_seed(*second)) == (first == second)
+    np.save(tmp_path / "soft.npy", np.random.default_rng(0).random((3, 3, 4, 4), np.float32))
+    soft = np.load(tmp_path / "soft.npy", mmap_mode="r")
+    train, _ = build_datasets(folder_config, HALF, tmp_path, augmentation=0.5, soft_labels=soft)
+    read = train.batch([2, 0])
+    before = train.is_resident
+    train.keep_on(torch.device("cpu"), train.bytes)
+    assert (before, train.is_resident) == (False, True)
+    kept = train.batch([2, 0])
+    assert list(kept) == list(read)
+    assert all(torch.equal(kept[name], values) for name, values in read.items())
+    assert not pickle.loads(pickle.dumps(train)).is_resident  # noqa: S301 - our own bytes

@@ -5,42 +5,67 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.nn import functional
+from torchvision.transforms import v2
 
 from search_spaces.resolution import Resolution
 from trainables.data.masks.labels import IGNORE
 from trainables.data.transforms import (
+    DRAWS,
     IMAGENET_MEAN,
     IMAGENET_STD,
-    JointTransform,
-    RandomView,
-    eval_transform,
-    to_picture,
-    train_transform,
+    Batch,
+    RandomTransform,
+    network_inputs,
+    normalized,
 )
 
 STRENGTHS = st.floats(0.01, 1)
 SEEDS = st.integers(0, 2**63 - 1)
 CELLS = st.tuples(st.integers(4, 8), st.integers(4, 8), st.integers(2, 5), st.integers(2, 5))
+SMALL = Resolution(24, 32)
 
 
-def coordinates(height: int, width: int) -> torch.Tensor:
+def coordinates(height: int, width: int) -> Tensor:
     """Return 3 x H x W: the column, the row, and 0, each in [0, 1] at pixel centres."""
     rows = ((torch.arange(height) + 0.5) / height)[:, None].expand(height, width)
     columns = ((torch.arange(width) + 0.5) / width)[None, :].expand(height, width)
     return torch.stack([columns, rows, torch.zeros(height, width)])
 
 
-def undo_normalisation(image: torch.Tensor) -> torch.Tensor:
+def as_pictures(place: Tensor) -> Tensor:
+    """Return a batch of one uint8 picture of ``place``, 3 x H x W in [0, 1]."""
+    return (place * 255).round().to(torch.uint8).permute(1, 2, 0).unsqueeze(0)
+
+
+def undo_normalisation(image: Tensor) -> Tensor:
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     return image * std[:, None, None] + mean[:, None, None]
 
 
-def sample(height: int = 24, width: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
-    rng = np.random.default_rng(0)
-    image = torch.from_numpy(rng.integers(0, 256, (3, height, width), dtype=np.uint8))
-    mask = torch.from_numpy(rng.integers(0, 5, (height, width), dtype=np.uint8))
-    return image, mask
+def decoded(count: int = 1, *, soft: bool = False) -> Batch:
+    """Return random images of ``SMALL`` and their masks."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, 24, 32)
+    batch = {
+        "image": torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=generator),
+        "mask": torch.randint(0, 5, shape, dtype=torch.uint8, generator=generator),
+    }
+    if soft:
+        batch["soft"] = torch.randn(count, 5, 6, 8, generator=generator).half()
+    return batch
+
+
+def transformed(
+    batch: Batch, transform: RandomTransform, seed: int, *, view: bool = False
+) -> Batch:
+    """Return the inputs of random transforms of ``batch``; with ``view`` colours do not change."""
+    uniforms = np.random.default_rng(seed).random((len(batch["image"]), DRAWS), dtype=np.float32)
+    parameters = transform.parameters(uniforms)
+    if view:
+        parameters["colour"] = torch.ones_like(parameters["colour"])
+    return network_inputs(batch | parameters)
 
 
 @settings(max_examples=60, deadline=None)
@@ -50,15 +75,16 @@ def test_image_mask_and_soft_labels_stay_aligned(
 ) -> None:
     rows, columns, tall, wide = cells
     height, width = rows * tall, columns * wide
-    place = coordinates(height, width)
-    image = (place * 255).round().to(torch.uint8)
-    # Every pixel has its own label where there are few, else its column's.
-    mask = torch.arange(width, dtype=torch.uint8)[None, :].expand(height, width).contiguous()
-    soft = coordinates(rows, columns)
-    view = JointTransform(RandomView(strength, Resolution(height, width), vertical_flips=flips))
-    moved, labels, logits = view(image, mask, soft, seed=seed)
-    assert logits is not None
-    seen = undo_normalisation(moved)
+    batch = {
+        "image": as_pictures(coordinates(height, width)),
+        # Every pixel has the label of its column.
+        "mask": torch.arange(width, dtype=torch.uint8).expand(1, height, width),
+        "soft": coordinates(rows, columns).unsqueeze(0),
+    }
+    transform = RandomTransform.of(strength, Resolution(height, width), vertical_flips=flips)
+    inputs = transformed(batch, transform, seed, view=True)
+    labels, logits = inputs["mask"][0], inputs["soft"][0]
+    seen = undo_normalisation(inputs["image"][0])
     inside = labels != IGNORE
     assert (labels[inside] < width).all()
     column_of_label = (labels[inside] + 0.5) / width
@@ -76,122 +102,103 @@ def test_image_mask_and_soft_labels_stay_aligned(
 
 @settings(max_examples=30, deadline=None)
 @given(strength=STRENGTHS, seed=SEEDS)
-def test_the_same_seed_gives_the_same_and_leaves_the_global_generator(
-    strength: float, seed: int
-) -> None:
-    image, mask = sample()
-    transform = train_transform(strength, Resolution(24, 32))
-    state = torch.random.get_rng_state()
-    first, second = (transform(image, mask, seed=seed) for _ in range(2))
-    assert torch.equal(first[0], second[0])
-    assert torch.equal(first[1], second[1])
-    assert first[2] is None
-    assert torch.equal(torch.random.get_rng_state(), state)
-
-
-def test_without_a_seed_the_global_generator_is_used() -> None:
-    image, mask = sample()
-    transform = train_transform(1.0, Resolution(24, 32))
-    torch.manual_seed(5)
-    first = transform(image, mask)[0]
-    second = transform(image, mask)[0]
-    torch.manual_seed(5)
-    assert torch.equal(transform(image, mask)[0], first)
-    assert not torch.equal(first, second)
+def test_an_image_is_transformed_alike_alone_and_in_a_batch(strength: float, seed: int) -> None:
+    batch = decoded(3, soft=True)
+    uniforms = np.random.default_rng(seed).random((3, DRAWS), dtype=np.float32)
+    batch |= RandomTransform.of(strength, SMALL).parameters(uniforms)
+    together = network_inputs(batch)
+    for index in range(3):
+        alone = network_inputs({name: values[index : index + 1] for name, values in batch.items()})
+        for name, values in alone.items():
+            assert torch.equal(values[0], together[name][index])
 
 
 def test_colours_change_in_the_image_only() -> None:
-    image, mask = sample()
-    soft = torch.randn(5, 6, 8).half()
-    resolution = Resolution(24, 32)
-    plain = JointTransform(RandomView(0.8, resolution))(image, mask, soft, seed=3)
-    full = train_transform(0.8, resolution)(image, mask, soft, seed=3)
-    assert torch.equal(plain[1], full[1])
-    assert plain[2] is not None
-    assert full[2] is not None
-    assert torch.equal(plain[2], full[2])
-    assert full[2].dtype == torch.float16
-    assert not torch.equal(plain[0], full[0])
+    transform = RandomTransform.of(0.8, SMALL)
+    batch = decoded(soft=True)
+    plain, full = (transformed(batch, transform, 3, view=view) for view in (True, False))
+    assert torch.equal(plain["mask"], full["mask"])
+    assert torch.equal(plain["soft"], full["soft"])
+    assert not torch.equal(plain["image"], full["image"])
+
+
+@pytest.mark.parametrize("factors", [(1.3, 1, 1), (1, 0.7, 1), (1, 1, 0.4), (0.9, 0.8, 0.7)])
+def test_colours_change_as_those_of_torchvision(factors: tuple[float, float, float]) -> None:
+    batch = decoded(2)
+    batch["image"] = batch["image"] // 2 + 32  # nothing is clamped
+    plain = batch["image"].permute(0, 3, 1, 2).float() / 255
+    brightness, contrast, saturation = factors
+    expected = v2.functional.adjust_brightness(plain, brightness)
+    expected = v2.functional.adjust_saturation(expected, saturation)
+    expected = v2.functional.adjust_contrast(expected, contrast)
+    batch["view"] = torch.eye(3)[:2].expand(2, 2, 3)
+    batch["colour"] = torch.tensor([factors] * 2, dtype=torch.float32)
+    seen = undo_normalisation(network_inputs(batch)["image"])
+    assert torch.allclose(seen, expected, atol=2e-4)  # torchvision's weights of gray sum to 0.9999
 
 
 def test_strength_zero_changes_nothing() -> None:
-    image, mask = sample()
-    soft = torch.randn(5, 3, 4)
-    for seed in range(5):
-        moved, labels, logits = train_transform(0, Resolution(24, 32))(image, mask, soft, seed=seed)
-        assert torch.equal(to_picture(moved), image)
-        assert torch.equal(labels, mask.long())
-        assert logits is not None
-        assert torch.equal(logits, soft)
+    batch = decoded(soft=True)
+    inputs = transformed(batch, RandomTransform.of(0, SMALL, vertical_flips=True), 1)
+    assert torch.equal(inputs["image"], normalized(batch["image"]))
+    assert torch.equal(inputs["mask"], batch["mask"].long())
+    assert torch.equal(inputs["soft"], batch["soft"])
 
 
 def test_shapes_and_types_fit_training() -> None:
-    image, mask = sample()
-    moved, labels, _ = train_transform(1.0, Resolution(24, 32))(image, mask)
-    assert (moved.shape, moved.dtype) == ((3, 24, 32), torch.float32)
-    assert (labels.shape, labels.dtype) == ((24, 32), torch.int64)
-    assert type(moved) is torch.Tensor
-    assert type(labels) is torch.Tensor
+    inputs = transformed(decoded(2), RandomTransform.of(1.0, SMALL), 0)
+    assert (inputs["image"].shape, inputs["image"].dtype) == ((2, 3, 24, 32), torch.float32)
+    assert (inputs["mask"].shape, inputs["mask"].dtype) == ((2, 24, 32), torch.int64)
+    assert set(inputs) == {"image", "mask"}
 
 
 def test_half_of_the_views_are_mirrored() -> None:
-    place = (coordinates(16, 32) * 255).round().to(torch.uint8)
-    mask = torch.zeros(16, 32, dtype=torch.uint8)
-    view = JointTransform(RandomView(0.05, Resolution(16, 32)))
-    mirrored = 0
-    for seed in range(200):
-        row = undo_normalisation(view(place, mask, seed=seed)[0])[0, 8]
-        mirrored += bool(row[4] > row[-4])
-    assert 70 < mirrored < 130
+    batch = {"image": as_pictures(coordinates(16, 32)).expand(400, 16, 32, 3)}
+    inputs = transformed(batch, RandomTransform.of(0.05, Resolution(16, 32)), 0, view=True)
+    row = undo_normalisation(inputs["image"])[:, 0, 8]
+    assert 160 < int((row[:, 4] > row[:, -4]).sum()) < 240
 
 
 def test_views_are_upside_down_only_on_request() -> None:
-    place = (coordinates(16, 32) * 255).round().to(torch.uint8)
-    mask = (torch.arange(16).unsqueeze(1) >= 8).expand(16, 32).to(torch.uint8)
-    turned = dict.fromkeys((False, True), 0)
-    for flips in turned:
-        view = JointTransform(RandomView(0.05, Resolution(16, 32), vertical_flips=flips))
-        for seed in range(200):
-            image, labels, _ = view(place, mask, seed=seed)
-            column = undo_normalisation(image)[1, :, 16]
-            assert bool(column[4] > column[-4]) == bool(labels[4, 16] > labels[-4, 16])
-            turned[flips] += bool(column[4] > column[-4])
-    assert turned[False] == 0
-    assert 70 < turned[True] < 130
+    for flips in (False, True):
+        batch = {
+            "image": as_pictures(coordinates(16, 32)).expand(400, 16, 32, 3),
+            "mask": (torch.arange(16).unsqueeze(1) >= 8).expand(400, 16, 32).to(torch.uint8),
+        }
+        transform = RandomTransform.of(0.05, Resolution(16, 32), vertical_flips=flips)
+        inputs = transformed(batch, transform, 0, view=True)
+        column = undo_normalisation(inputs["image"])[:, 1, :, 16]
+        turned = column[:, 4] > column[:, -4]
+        assert torch.equal(turned, inputs["mask"][:, 4, 16] > inputs["mask"][:, -4, 16])
+        assert 160 < int(turned.sum()) < 240 if flips else not turned.any()
 
 
 def test_vertical_flips_leave_every_other_draw_as_it_is() -> None:
-    image, mask = sample()
-    plain = train_transform(0.0, Resolution(24, 32), vertical_flips=True)(image, mask, seed=1)
-    assert torch.equal(to_picture(plain[0]), image)
-    views = [
-        RandomView(1.0, Resolution(24, 32), vertical_flips=flips).make_params([])["theta"]
+    uniforms = np.random.default_rng(3).random((20, DRAWS), dtype=np.float32)
+    plain, flipped = (
+        RandomTransform.of(1.0, SMALL, vertical_flips=flips).parameters(uniforms)
         for flips in (False, True)
-        for _ in [torch.manual_seed(3)]
-    ]
-    assert torch.equal(views[0][..., 0], views[1][..., 0])
-    assert torch.equal(views[0][..., 2], views[1][..., 2])
-    assert torch.equal(views[0][..., 1].abs(), views[1][..., 1].abs())
+    )
+    assert torch.equal(plain["colour"], flipped["colour"])
+    assert torch.equal(plain["view"][..., [0, 2]], flipped["view"][..., [0, 2]])
+    assert torch.equal(plain["view"][..., 1].abs(), flipped["view"][..., 1].abs())
 
 
 def test_zooming_out_shows_ignored_pixels_and_zooming_in_none() -> None:
-    image, mask = sample()
-    view = JointTransform(RandomView(1.0, Resolution(24, 32)))
-    shares = [
-        float((view(image, mask, seed=seed)[1] == IGNORE).float().mean()) for seed in range(60)
-    ]
-    assert min(shares) == 0
-    assert 0.2 < max(shares) < 0.6
+    inputs = transformed(decoded(60), RandomTransform.of(1.0, SMALL), 0)
+    shares = (inputs["mask"] == IGNORE).float().mean(dim=(1, 2))
+    assert float(shares.min()) == 0
+    assert 0.2 < float(shares.max()) < 0.6
 
 
-def test_validation_images_are_normalized_as_imagenet() -> None:
-    image = torch.full((3, 2, 2), 255, dtype=torch.uint8)
-    moved, _, _ = eval_transform()(image, torch.zeros(2, 2, dtype=torch.uint8))
-    expected = (1 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
-    assert torch.allclose(moved[:, 0, 0], expected)
+def test_images_are_normalized_as_by_torchvision() -> None:
+    pictures = decoded(2)["image"]
+    plain = v2.functional.to_dtype(pictures.permute(0, 3, 1, 2), torch.float32, scale=True)
+    expected = v2.functional.normalize(plain, list(IMAGENET_MEAN), list(IMAGENET_STD))
+    assert torch.equal(normalized(pictures), expected)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.01, float("nan")])
 def test_a_strength_out_of_range_is_refused(strength: float) -> None:
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
-        train_transform(strength, Resolution(24, 32))
+        RandomTransform.of(strength, SMALL)

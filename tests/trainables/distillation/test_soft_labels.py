@@ -12,6 +12,7 @@ from search_spaces.resolution import Resolution
 from trainables.config import TargetConfig, TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.data.soft_label_files import open_soft_labels
+from trainables.data.transforms import network_inputs
 from trainables.distillation.soft_labels import SoftLabelKey, ensure_soft_labels
 from trainables.distillation.teacher import TeacherError, load_teacher
 from trainables.models.build import build_model
@@ -55,7 +56,7 @@ def test_the_logits_are_the_teachers_own_and_computed_once(
     _, model = load_teacher(teacher)
     train, _ = build_datasets(tiny_data, SIZE, tmp_path)
     with torch.inference_mode():
-        full = model(train[5]["image"].unsqueeze(0))
+        full = model(network_inputs(train.batch([5]))["image"])
         small = torch.nn.functional.interpolate(
             full, size=(8, 12), mode="bilinear", antialias=True, align_corners=False
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search_spaces.resolution import Resolution
-from trainables.data.transforms import train_transform
+from trainables.data.transforms import RandomTransform
 from trainables.session.failure import TRACEBACK, describe_error, write_traceback
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def raised(strength: float) -> Exception:
     with pytest.raises(ValueError, match="strength") as caught:
-        train_transform(strength, Resolution(8, 8))
+        RandomTransform.of(strength, Resolution(8, 8))
     return caught.value
 
 
@@ -33,6 +33,6 @@ def test_lines_become_one() -> None:
 def test_the_traceback_is_written_where_it_can_be(tmp_path: Path) -> None:
     error = raised(-1.0)
     assert write_traceback(tmp_path / "trial", error)
-    assert "train_transform" in (tmp_path / "trial" / TRACEBACK).read_text()
+    assert "__post_init__" in (tmp_path / "trial" / TRACEBACK).read_text()
     (tmp_path / "file").touch()
     assert not write_traceback(tmp_path / "file", error)

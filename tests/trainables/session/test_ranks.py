@@ -13,7 +13,8 @@ def test_one_rank_agrees_with_itself() -> None:
     ranks = Ranks(0, 1)
     assert ranks.total(2.5) == 2.5
     assert ranks.sum(torch.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
-    assert ranks.agree(value=3.0) == 3.0
+    assert ranks.sum_on_device(torch.tensor(3)).item() == 3
+    ranks.agree()
     assert ranks.everywhere(lambda: "done") == "done"
     assert ranks.on_first(lambda: "first") == "first"
     norm = nn.BatchNorm2d(2)

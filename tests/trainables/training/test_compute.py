@@ -31,12 +31,17 @@ def test_gpus_train_in_the_type_asked_for() -> None:
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_models_and_images_are_laid_out_alike(channels_last: bool) -> None:  # noqa: FBT001
     compute = Compute.of(CPU, TrainingConfig(channels_last=channels_last))
-    batch = {"image": torch.zeros(2, 3, 4, 5), "mask": torch.zeros(2, 4, 5)}
-    image = compute.fetch(batch, "image")
+    batch = {
+        "image": torch.zeros(2, 4, 5, 3, dtype=torch.uint8),
+        "mask": torch.zeros(2, 4, 5, dtype=torch.uint8),
+    }
+    inputs = compute.inputs(batch)
+    image = inputs["image"]
+    assert image.shape == (2, 3, 4, 5)
     kernel = next(compute.place(nn.Conv2d(3, 4, 3)).parameters())
     for tensor in (image, kernel):
         assert tensor.is_contiguous(memory_format=torch.channels_last) is channels_last
-    assert compute.fetch(batch, "mask").shape == (2, 4, 5)
+    assert inputs["mask"].shape == (2, 4, 5)
 
 
 @pytest.mark.gpu

@@ -177,7 +177,10 @@ class Syncs(TorchDispatchMode):  # type: ignore[no-untyped-call]
 @pytest.mark.parametrize("with_thresholds", [False, True])
 def test_no_batch_synchronizes_with_the_device(with_thresholds: bool) -> None:  # noqa: FBT001
     def waits(batches: int) -> Counter[str]:
-        batch = {"image": torch.rand(2, 3, 8, 8), "mask": torch.zeros(2, 8, 8, dtype=torch.long)}
+        batch = {
+            "image": torch.zeros(2, 8, 8, 3, dtype=torch.uint8),
+            "mask": torch.zeros(2, 8, 8, dtype=torch.uint8),
+        }
         syncs = Syncs()
         with syncs:
             evaluate(

@@ -16,7 +16,7 @@ from trainables.training.step import TrainStep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainables.training.batches import Batch
+    from trainables.data.transforms import Batch
 
 
 class Limited(nn.Module):
@@ -49,7 +49,7 @@ def make_step(model: nn.Module, *, clip: float | None = None, **values: Any) -> 
     )
 
 
-def make_batch(*, soft: bool = False) -> tuple[Batch, float]:
+def make_batch(*, soft: bool = False) -> tuple[Batch, Tensor]:
     """Return six images, of which the first has few valid pixels, and the number of valid ones."""
     generator = torch.Generator().manual_seed(2)
     masks = torch.randint(0, 3, (6, 8, 12), generator=generator)
@@ -57,7 +57,7 @@ def make_batch(*, soft: bool = False) -> tuple[Batch, float]:
     batch = {"image": torch.randn(6, 3, 8, 12, generator=generator), "mask": masks}
     if soft:
         batch["soft"] = torch.randn(6, 3, 4, 6, generator=generator).half()
-    return batch, float((masks != 255).sum())
+    return batch, (masks != 255).sum()
 
 
 def parameters(model: nn.Module) -> Tensor:
@@ -111,7 +111,7 @@ def test_a_rehearsal_finds_the_parts_and_changes_nothing(
     model = Limited(tiny_net(), limit=3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     step = make_step(model)
-    step.rehearse(batch, 1.0)
+    step.rehearse(batch, torch.tensor(1.0))
     assert step.micro.parts == 2
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -122,7 +122,7 @@ def test_a_batch_without_a_valid_pixel_changes_nothing(tiny_net: Callable[..., n
     batch["mask"] = torch.full_like(batch["mask"], 255)
     step = make_step(tiny_net(norm=False), optimizer="sgd", momentum=0.0, weight_decay=0.0)
     before = parameters(step.model)
-    assert float(step(batch, 0.0)) == 0
+    assert float(step(batch, torch.tensor(0))) == 0
     assert torch.equal(parameters(step.model), before)
 
 
