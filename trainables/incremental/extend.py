@@ -12,9 +12,13 @@ from torch import nn
 from trainables.config import TrainingConfig
 from trainables.data.dataset import build_datasets
 from trainables.incremental.config import ExtendError
-from trainables.incremental.consolidation import Consolidation, fisher_information
-from trainables.incremental.exemplars import herd, image_features
-from trainables.incremental.expansion import expanded
+from trainables.incremental.methods import (
+    Consolidation,
+    expanded,
+    fisher_information,
+    herd,
+    image_features,
+)
 from trainables.incremental.relabelled import Part, Relabelled
 from trainables.session.local import LocalSession
 from trainables.session.ranks import Ranks

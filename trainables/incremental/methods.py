@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: a penalty on changes of weights that the old classes need."""
+"""Methods of class-incremental training: expansion, exemplars and weight consolidation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,85 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from trainables.incremental.config import ExtendError
+from trainables.models.build import build_model
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torch import Tensor, nn
+
+    from search_spaces.config import TrialConfig
+    from trainables.models.build import SegmentationModel
+
+
+def expanded(
+    model: SegmentationModel, config: TrialConfig, classes: int, added: int
+) -> SegmentationModel:
+    """Return a copy of ``model`` with ``added`` further outputs, in training mode.
+
+    The old logits do not change. The classifier's rows of the new classes have random weights from
+    torch's global generator.
+
+    Raises:
+        ExtendError: other layers than the last depend on the number of classes.
+    """
+    larger = build_model(config, classes + added)
+    old, state = model.state_dict(), larger.state_dict()
+    for name, values in state.items():
+        before = old[name]
+        if before.shape == values.shape:
+            values.copy_(before)
+            continue
+        rows = (classes, classes + added)
+        if before.shape[1:] != values.shape[1:] or (len(before), len(values)) != rows:
+            raise ExtendError(
+                f"{config.arch} on {config.backbone} cannot be extended: {name} is "
+                f"{tuple(before.shape)} for {classes} classes and {tuple(values.shape)} for "
+                f"{classes + added}; choose an architecture with the classes in the last layer only"
+            )
+        values[:classes].copy_(before)
+    return larger.train()
+
+
+def herd(features: Tensor, count: int) -> list[int]:
+    """Return at most ``count`` rows whose mean approximates the mean of all, best first.
+
+    Each next row is the one that brings the mean of the chosen rows nearest to the mean of all; the
+    first of equally near ones.
+
+    Args:
+        features: One row per image, [N, D].
+        count: Number of rows, >= 0; at most N are returned.
+
+    Source: Rebuffi et al. 2017, "iCaRL: Incremental Classifier and Representation Learning".
+    """
+    target = features.double().mean(0)
+    chosen: list[int] = []
+    total = torch.zeros_like(target)
+    free = torch.ones(len(features), dtype=torch.bool)
+    while len(chosen) < min(count, len(features)):
+        means = (total + features.double()) / (len(chosen) + 1)
+        distances = (means - target).square().sum(1).masked_fill(~free, torch.inf)
+        best = int(distances.argmin())
+        chosen.append(best)
+        free[best] = False
+        total += features[best].double()
+    return chosen
+
+
+def image_features(model: SegmentationModel, images: Iterable[Tensor]) -> Tensor:
+    """Return mean and standard deviation of each class's coarse logits per image.
+
+    ``images`` are batches of one image; the result is on the CPU, [N, 2C].
+    """
+    model.eval()
+    rows = []
+    with torch.inference_mode():
+        for image in images:
+            logits = model.coarse_logits(image)[0].flatten(1).float()
+            rows.append(torch.cat((logits.mean(1), logits.std(1, correction=0))).cpu())
+    return torch.stack(rows)
 
 
 @dataclass(frozen=True, slots=True)
