@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 POLL_SECONDS = 0.02
 
@@ -63,16 +63,19 @@ class QuietNode:
         finally:
             self._leave()
 
-    def yield_if_measuring(self) -> float:
+    def yield_if_measuring(self, finish: Callable[[], None] | None = None) -> float:
         """Pause while a measurement runs; return the seconds paused, 0.0 usually.
 
         Takes a few microseconds without a measurement. Outside of ``training`` it does nothing.
+        ``finish`` is called right before a pause; it waits for this process's work on a device.
         """
         if not self._training or _try(self._gate, fcntl.LOCK_SH):
             if self._training:
                 fcntl.flock(self._gate, fcntl.LOCK_UN)
             return 0.0
         start = time.monotonic()
+        if finish is not None:
+            finish()
         self._leave()
         self._join()
         return time.monotonic() - start

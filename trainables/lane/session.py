@@ -38,6 +38,12 @@ def _never() -> bool:
     return False
 
 
+def finish_queued_work(device: torch.device) -> None:
+    """Block until every kernel that this process queued on ``device`` has run."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class LaneSession:
     """The session of one trial on one rank of a lane; a ``TrialSession``."""
 
@@ -78,8 +84,10 @@ class LaneSession:
     def synchronize(self) -> None:
         """Broadcast rank 0's stop request and poll for a preemption notice on all ranks.
 
-        Rank 0 blocks here while another process of its node measures. The first call marks the
-        start of training: before it, the trial itself may measure.
+        Rank 0 blocks here while another process of its node measures, after the steps queued on its
+        device have run. The queues of the other ranks are then empty up to an optimizer step, as
+        every step reduces gradients over all ranks. The first call marks the start of training:
+        before it, the trial itself may measure.
 
         Raises:
             LeaveLane: a device of this rank is unfit.
@@ -108,6 +116,8 @@ class LaneSession:
 
     def measuring(self, *, pause: bool = True) -> AbstractContextManager[bool]:
         """Wait for the node's earlier measurements; the value is whether its trainings paused."""
+        if pause:
+            finish_queued_work(self.device)
         return self._quiet.measuring(pause=pause)
 
     def energy_joules(self) -> float | None:
@@ -124,4 +134,4 @@ class LaneSession:
         if not self._in_training:
             self._training.enter_context(self._quiet.training())
             self._in_training = True
-        self._quiet.yield_if_measuring()
+        self._quiet.yield_if_measuring(lambda: finish_queued_work(self.device))

@@ -274,3 +274,24 @@ def test_checking_for_a_measurement_takes_microseconds(tmp_path: Path) -> None:
         assert node.yield_if_measuring() == 0.0
         with pytest.raises(RuntimeError, match="entered already"), node.training():
             pass
+
+
+def test_queued_work_ends_before_the_measurement_starts(tmp_path: Path) -> None:
+    path, order = tmp_path / "node", list[str]()
+    trainer = QuietNode(path)
+
+    def finish() -> None:
+        time.sleep(0.1)
+        order.append("finished")
+
+    def measure() -> None:
+        with QuietNode(path).measuring(timeout_s=PATIENCE, settle_s=0) as quiet:
+            order.append(f"measured, {quiet}")
+
+    measurer = threading.Thread(target=measure)
+    with trainer.training():
+        assert trainer.yield_if_measuring(finish) == 0.0
+        measurer.start()
+        _until(lambda: trainer.yield_if_measuring(finish) > 0.0)
+    measurer.join(PATIENCE)
+    assert order == ["finished", "measured, True"]

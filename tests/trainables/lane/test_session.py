@@ -49,6 +49,8 @@ class Broker:
 class Quiet:
     """Records what a session does between measurements."""
 
+    is_measuring = False
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 
@@ -58,8 +60,15 @@ class Quiet:
         yield
         self.calls.append("leave")
 
-    def yield_if_measuring(self) -> None:
+    def yield_if_measuring(self, finish: Callable[[], None]) -> None:
+        if self.is_measuring:
+            finish()
         self.calls.append("yield")
+
+    @contextmanager
+    def measuring(self, *, pause: bool) -> Iterator[bool]:
+        self.calls.append("measure")
+        yield pause
 
 
 class Monitor:
@@ -82,7 +91,7 @@ class Monitor:
 
 
 class Fixture:
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self.broker, self.quiet, self.monitor = Broker(), Quiet(), Monitor()
         self.noticed, self.now = False, 0.0
         notices = PreemptionNotices(lambda: self.noticed, lambda: None, clock=lambda: self.now)
@@ -91,7 +100,7 @@ class Fixture:
             TASK,
             parts[0],
             ranks=Ranks(0, 1),
-            device=torch.device("cpu"),
+            device=torch.device(device),
             quiet=parts[1],
             notices=notices,
             monitor=parts[2],
@@ -149,3 +158,37 @@ def test_a_preemption_notice_is_polled_by_synchronize(lane: Fixture) -> None:
     lane.now = 2.0
     lane.session.synchronize()
     assert lane.session.preemption_noticed()
+
+
+@pytest.fixture
+def synchronized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the devices that were synchronized, in order."""
+    calls: list[str] = []
+    monkeypatch.setattr("torch.cuda.synchronize", lambda device: calls.append(str(device)))
+    return calls
+
+
+def test_queued_steps_end_before_a_pause(synchronized: list[str]) -> None:
+    lane = Fixture("cuda:1")
+    lane.quiet.calls = synchronized
+    lane.session.synchronize()
+    assert synchronized == ["enter", "yield"], "no step waits for the device without a measurement"
+    lane.quiet.is_measuring = True
+    lane.session.synchronize()
+    assert synchronized[2:] == ["cuda:1", "yield"]
+
+
+def test_queued_steps_end_before_a_measurement_of_the_lane(synchronized: list[str]) -> None:
+    lane = Fixture("cuda:1")
+    lane.quiet.calls = synchronized
+    with lane.session.measuring():
+        assert synchronized == ["cuda:1", "measure"]
+    with lane.session.measuring(pause=False):
+        assert synchronized[2:] == ["measure"]
+
+
+def test_a_lane_without_gpu_does_not_call_cuda(lane: Fixture, synchronized: list[str]) -> None:
+    lane.quiet.is_measuring = True
+    lane.session.synchronize()
+    with lane.session.measuring():
+        assert synchronized == []
