@@ -253,6 +253,24 @@ def test_a_network_fault_is_raised_and_ends_no_trial(
         run_trial(make_task(), LocalSession(on_message=gone))
 
 
+def test_a_lost_device_ends_no_trial_and_keeps_its_state(
+    make_task: Callable[..., TrialTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    task, freed = make_task(), list[bool]()
+    folder = Path(task.output_dir)
+    folder.mkdir()
+    (folder / LAST).write_bytes(b"state")
+    monkeypatch.setattr("trainables.training.step.TrainStep.__call__", lost)
+    monkeypatch.setattr("trainables.trial.release_memory", lambda: freed.append(True))
+    with pytest.raises(torch.AcceleratorError):
+        run_trial(task, LocalSession())
+    assert (folder / LAST).read_bytes() == b"state"
+    assert not freed, "every call of CUDA would fail"
+
+
 @pytest.mark.slow
 def test_an_earlier_process_changes_nothing_of_a_trial_resumed_elsewhere(
     make_task: Callable[..., TrialTask], tmp_path: Path

@@ -14,7 +14,7 @@ from trainables.session.messages import TrialDone
 from trainables.training.evaluation import TrialStoppedError
 
 if TYPE_CHECKING:
-    from trainables.session.messages import FinalCheckTask
+    from trainables.session.messages import FinalCheckTask, TrialState
     from trainables.session.session import TrialSession
 
 
@@ -25,18 +25,18 @@ def run_final_check(task: FinalCheckTask, session: TrialSession) -> TrialDone:
     A fault of a device, the network or another process is raised; the check then starts again on
     another lane.
     """
+    state: TrialState = "complete"
+    reason, metrics = "", dict[str, float]()
     try:
         metrics = _metrics(task, session)
     except TrialStoppedError:
-        return TrialDone(trial_id=task.trial_id, state="stopped", reason="", metrics={})
+        state = "stopped"
     except Exception as error:
         if blame(error) == "infrastructure":
-            raise
-        reason = describe_error(error)
-        return TrialDone(trial_id=task.trial_id, state="failed", reason=reason, metrics={})
-    finally:
-        release_memory()
-    return TrialDone(trial_id=task.trial_id, state="complete", reason="", metrics=metrics)
+            raise  # without freeing memory: that fails on a lost device and hides the cause
+        state, reason = "failed", describe_error(error)
+    release_memory()
+    return TrialDone(trial_id=task.trial_id, state=state, reason=reason, metrics=metrics)
 
 
 def _metrics(task: FinalCheckTask, session: TrialSession) -> dict[str, float]:

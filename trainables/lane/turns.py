@@ -17,6 +17,7 @@ from trainables.cost.profile import (
     timed_network,
 )
 from trainables.cost.signature import cost_signature, describe_host
+from trainables.session.blame import is_device_fault
 from trainables.session.failure import describe_error
 from trainables.session.messages import REASON, TRIAL, Profiled
 from trainables.training.evaluation import check_stop
@@ -39,6 +40,7 @@ def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
 
     Raises:
         TrialStoppedError: the session asked to stop.
+        RuntimeError: the device is lost, see ``is_device_fault``.
     """
     check_stop(session)
     if session.rank != 0:
@@ -60,7 +62,7 @@ def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
                     channels_last=task.training.channels_last,
                 )
             except Exception as error:  # noqa: BLE001 - a network that fails must not end the others
-                failed[trial_id] = describe_error(error)
+                failed[trial_id] = _reason(error)
         for _ in range(TURNS):
             for trial_id in list(networks):
                 if session.world_size == 1:  # with more ranks it is a collective
@@ -68,7 +70,7 @@ def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
                 try:
                     latencies[trial_id].append(networks[trial_id].measure(session.measuring))
                 except Exception as error:  # noqa: BLE001 - as above
-                    failed[trial_id] = describe_error(error)
+                    failed[trial_id] = _reason(error)
                     del networks[trial_id]
     for trial_id, reason in failed.items():
         _report(session, task, trial_id, {}, {REASON: reason})
@@ -76,6 +78,13 @@ def measure_by_turns(task: FinalCheckTask, session: TrialSession) -> None:
         profile = _cached_profile(task, trial_id, best_measurement(latencies[trial_id]))
         metrics = {k: v for k, v in profile.metrics().items() if k.startswith("latency_")}
         _report(session, task, trial_id, metrics, profile.details())
+
+
+def _reason(error: Exception) -> str:
+    """Return the description of ``error``; raise it where no other network can be measured."""
+    if is_device_fault(error):
+        raise error
+    return describe_error(error)
 
 
 def _cached_profile(

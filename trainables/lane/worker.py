@@ -18,6 +18,8 @@ from trainables.lane.ray_worker import (
     worker_device,
 )
 from trainables.lane.session import LaneSession, LeaveLane
+from trainables.session.blame import is_device_fault
+from trainables.session.failure import describe_error
 from trainables.session.messages import FinalCheckTask, TeacherTask, TrialDone, TrialTask
 from trainables.session.ranks import Ranks
 
@@ -32,6 +34,10 @@ _IDLE_SECONDS = 20.0
 
 class UnfitLaneError(RuntimeError):
     """A device of the lane is unfit to train on."""
+
+
+class DeviceFaultError(RuntimeError):
+    """This process cannot use its device any more."""
 
 
 def lane_loop(setup: dict[str, LaneSetup]) -> None:
@@ -55,12 +61,18 @@ class _Lane:
 
         Raises:
             UnfitLaneError: a device of the lane is unfit; it was reported to the trial broker.
+            DeviceFaultError: the process cannot use its device any more, see ``is_device_fault``.
         """
         try:
             self._run()
         except LeaveLane as leaving:
             self._broker.ban(leaving.unfit)
             raise UnfitLaneError(str(leaving)) from None
+        except Exception as error:
+            if not is_device_fault(error):
+                raise
+            # One line: the pool reports the last line, which in CUDA's messages is a hint.
+            raise DeviceFaultError(describe_error(error)) from error
         finally:
             if self._monitor is not None:
                 self._monitor.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from trainables.io.claim import ClaimLostError
 from trainables.session.memory import is_out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Blame: TypeAlias = Literal["own", "memory", "storage", "infrastructure"]
 """``own``: the configuration, the code or the data; ``memory``: it does not fit; ``storage``: the
@@ -17,11 +20,40 @@ _BROKEN = frozenset({errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.E
 _CLASSES = ("ray.exceptions.", "torch.distributed.", "torch._C._distributed_c10d.")
 """Prefixes of the full names of exceptions that no configuration causes; ``DistBackendError`` and
 related ones are in the last two."""
-_TEXTS = (
+_DEVICE_TEXTS = (
     "uncorrectable ecc",
+    "uncorrectable nvlink error",
+    "invalid access of peer gpu memory over nvlink or a hardware error",
     "device is lost",
+    "gpu is lost",
     "device unavailable",
+    "device(s) is/are busy or unavailable",
+    "no cuda-capable device is detected",
+    "an illegal memory access was encountered",
+    "an illegal instruction was encountered",
+    "misaligned address",
+    "invalid program counter",
+    "hardware stack error",
+    "operation not supported on global/shared address space",
+    "tensor memory not completely freed",
+    "device-side assert triggered",
+    "unspecified launch failure",
+    "the launch timed out and was terminated",
+    "context is destroyed",
+    "external entity outside of cuda",
+    "the mps client has been terminated",
     "cuda error: unknown error",
+    "cublas_status_not_initialized",
+    "cublas_status_execution_failed",
+    "cudnn_status_not_initialized",
+    "cudnn_status_execution_failed",
+)
+"""Parts of the messages of errors after which every call of CUDA in the process fails.
+
+Source: ``cudaGetErrorString`` of CUDA 13.2 for the errors whose documentation requires that the
+process ends; the statuses of cuBLAS and cuDNN for a missing context and a kernel that failed.
+"""
+_TEXTS = (
     "nccl error",
     "nccl communicator was aborted",
     "connection closed by peer",
@@ -51,15 +83,27 @@ def blame(error: BaseException) -> Blame:
 
     The first cause in that chain other than ``own`` is returned.
     """
+    kinds = (_blame_of_one(current) for current in _chain(error))
+    return next((kind for kind in kinds if kind != "own"), "own")
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Whether this process cannot use its device any more; CUDA calls it a sticky error.
+
+    Then even freeing memory of the device fails. The process must end; another one may be able to
+    use the device.
+    """
+    return any(_contains(current, _DEVICE_TEXTS) for current in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error`` and the errors that it was raised from."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        kind = _blame_of_one(current)
-        if kind != "own":
-            return kind
+        yield current
         current = current.__cause__ or current.__context__
-    return "own"
 
 
 def _blame_of_one(error: BaseException) -> Blame:
@@ -88,5 +132,10 @@ def _is_infrastructure(error: BaseException) -> bool:
         f"{kind.__module__}.{kind.__name__}".startswith(_CLASSES) for kind in type(error).__mro__
     ):
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in text for part in _TEXTS)
+    return _contains(error, _TEXTS + _DEVICE_TEXTS)
+
+
+def _contains(error: BaseException, texts: tuple[str, ...]) -> bool:
+    """Whether it is a ``RuntimeError``, as torch's are, whose message has one of ``texts``."""
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(text in message for text in texts)

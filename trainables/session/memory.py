@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MESSAGES = ("can't allocate memory", "ALLOC_FAILED", "out of memory")
+_MESSAGES = (
+    "can't allocate memory",
+    "ALLOC_FAILED",
+    "out of memory",
+    "unable to find an engine",  # cuDNN: every algorithm needs more workspace than is free
+)
 
 
 class DoesNotFitError(RuntimeError):

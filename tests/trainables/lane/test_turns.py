@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from search_spaces.config import TrialConfig
 from trainables.config import DataConfig, TargetConfig, TrainingConfig
@@ -12,6 +13,7 @@ from trainables.cost.cache import ProfileCache
 from trainables.cost.latency import LatencyMeasurement
 from trainables.cost.profile import CostProfile, best_measurement
 from trainables.cost.signature import cost_signature, describe_host
+from trainables.lane.final_check import run_final_check
 from trainables.lane.turns import TURNS, measure_by_turns
 from trainables.session.local import LocalSession
 from trainables.session.messages import REASON, TRIAL, UNDISTURBED, FinalCheckTask, Profiled
@@ -108,3 +110,28 @@ def test_the_median_of_the_sound_measurements_counts_else_the_smallest() -> None
     assert best_measurement(sound).latency_ms == 6
     assert best_measurement(sound[:2]).latency_ms == 5
     assert best_measurement([at(8.0, sound=False), at(7.0, sound=False)]).latency_ms == 7
+
+
+def test_a_lost_device_ends_the_measuring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    session = LocalSession()
+    monkeypatch.setattr("trainables.lane.turns.timed_network", lost)
+    with pytest.raises(torch.AcceleratorError, match="launch failure"):
+        measure_by_turns(task(tmp_path, one=dict(SMALL)), session)
+    assert session.messages == []
+
+
+def test_memory_is_not_freed_on_a_lost_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    freed: list[bool] = []
+    monkeypatch.setattr("trainables.lane.final_check.measure_by_turns", lost)
+    monkeypatch.setattr("trainables.lane.final_check.release_memory", lambda: freed.append(True))
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        run_final_check(task(tmp_path, one=dict(SMALL)), LocalSession())
+    assert not freed

@@ -75,6 +75,7 @@ def test_a_failed_attempt_keeps_no_tensor_alive() -> None:
         (MemoryError(), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
         (RuntimeError("size mismatch"), False),
         (ValueError("out of memory"), False),
     ],
