@@ -14,7 +14,7 @@ from orchestrator.lanes.sizing import Elastic, LaneSizing
 from orchestrator.lanes.teacher import prepare_teacher
 from orchestrator.lanes.tune_session import TuneSession
 from orchestrator.ledger.events import TrialEnded
-from orchestrator.ledger.ledger import Ledger, SweepClock, sweep_start
+from orchestrator.ledger.ledger import Ledger, sweep_clock
 from orchestrator.ledger.warm_start import recorded_warm_start
 from orchestrator.search.cost_model import StaticCostModel
 from orchestrator.spec.networks import scored_alike
@@ -66,7 +66,7 @@ def run_sweep(
         ledger.set_fact(CLASSES, num_classes)
         trouble = _Trouble(hooks.stop_requested)
         hooks = replace(hooks, stop_requested=trouble.stops, listeners=(*hooks.listeners, trouble))
-        clock = _clock_of(ledger)
+        clock = sweep_clock(ledger)
         setup = setup_of(
             spec, StaticCostModel(num_classes), earlier=recorded_warm_start(ledger).events
         )
@@ -190,11 +190,6 @@ def _following(
 ) -> AbstractContextManager[object]:
     """Return a context that resizes the lanes with the cluster; a local Ray has a fixed size."""
     return nullcontext() if local else Elastic(room, pool.resize)
-
-
-def _clock_of(ledger: Ledger) -> SweepClock:
-    last = max((event.seconds for _, event in ledger.events()), default=0.0)
-    return SweepClock(sweep_start(ledger), at_least=last)
 
 
 def _task_maker(

@@ -178,3 +178,9 @@ class SweepClock:
     def __call__(self) -> float:
         """Return the seconds since the sweep started, >= ``at_least``."""
         return self._start + self._monotonic() - self._since
+
+
+def sweep_clock(ledger: Ledger) -> SweepClock:
+    """Return the clock of the sweep, which is never behind its last event."""
+    last = max((event.seconds for _, event in ledger.events()), default=0.0)
+    return SweepClock(sweep_start(ledger), at_least=last)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, TextIO
@@ -118,14 +117,17 @@ class LiveTable:
 
 
 @contextmanager
-def show(model: ProgressModel, *, stream: TextIO | None = None) -> Iterator[PlainLines | LiveTable]:
-    """Yield the listener that shows a sweep on ``stream`` (standard error) until the body ends."""
+def show(
+    model: ProgressModel, clock: Callable[[], float], *, stream: TextIO | None = None
+) -> Iterator[PlainLines | LiveTable]:
+    """Yield the listener that shows a sweep on ``stream`` (standard error) until the body ends.
+
+    Args:
+        model: Progress of the sweep.
+        clock: Returns the seconds since the start of the sweep.
+        stream: Stream to write to; None for standard error.
+    """
     stream = stream or sys.stderr
-    start = time.monotonic()
-
-    def clock() -> float:
-        return time.monotonic() - start
-
     if not stream.isatty():
         yield PlainLines(model, stream, clock)
         return

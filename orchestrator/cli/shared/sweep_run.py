@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from orchestrator.cli.shared.stop_signals import StopSignals
 if TYPE_CHECKING:
     from orchestrator.driver.launch import RunResult
     from orchestrator.ledger.folders import SweepFolder
+    from orchestrator.ledger.ledger import SweepClock
     from orchestrator.spec.sweep_spec import SweepSpec
 
 
@@ -42,7 +44,7 @@ def run_on_terminal(spec: SweepSpec, folder: SweepFolder | None, *, as_json: boo
         baselines=names_by_digest(spec.baselines),
         reference_point=None if folder is None else read_reference(folder, spec.objectives),
     )
-    with show(model) as screen, StopSignals(screen.stage) as signals:
+    with show(model, _clock_of(folder)) as screen, StopSignals(screen.stage) as signals:
 
         def stage(text: str) -> None:
             signals.arm()  # ray.init() replaces the SIGTERM handler
@@ -62,6 +64,16 @@ def run_on_terminal(spec: SweepSpec, folder: SweepFolder | None, *, as_json: boo
         if reason := common_reason(result.report):
             print_err(f"error: {reason}")
         raise typer.Exit(NO_RESULT)
+
+
+def _clock_of(folder: SweepFolder | None) -> SweepClock:
+    """Return the clock of a sweep that resumes; for a new one, one that starts now."""
+    from orchestrator.ledger.ledger import Ledger, SweepClock, sweep_clock
+
+    if folder is None or not folder.ledger.exists():
+        return SweepClock(time.time())
+    with Ledger(folder.ledger) as ledger:
+        return sweep_clock(ledger)
 
 
 def _print_result(result: RunResult, *, as_json: bool) -> None:

@@ -118,10 +118,10 @@ def test_the_table_is_live_on_a_terminal_only(
     publish: Callable[..., None], whole_trial: WholeTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = io.StringIO()
-    with show(_model(), stream=stream) as screen:
+    with show(_model(), lambda: 0.0, stream=stream) as screen:
         assert isinstance(screen, PlainLines)
     monkeypatch.setattr(stream, "isatty", lambda: True)
-    with show(_model(), stream=stream) as screen:
+    with show(_model(), lambda: 0.0, stream=stream) as screen:
         assert isinstance(screen, LiveTable)
         screen.stage("starting Ray")
         for event in whole_trial(0, 0.25, 5.0):
