@@ -87,6 +87,14 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
         yield Fault(
             "resources.gpus_per_worker", "is computed if resources.packing is memory; remove it"
         )
+    if resources.train_workers > 1 and (division := _gpu_division(resources)):
+        setting, remedy = division
+        yield Fault(
+            "resources.train_workers",
+            f"NCCL refuses two ranks on one GPU, and {setting} divides GPUs, got "
+            f"{resources.train_workers} train workers; set resources.train_workers: 1, or {remedy} "
+            "for a whole GPU per rank",
+        )
     if "batch_size" not in space.names:
         return
     smallest = min(_ends(space["batch_size"].domain), default=resources.train_workers)
@@ -96,6 +104,16 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
             f"{smallest:g} images cannot be shared by {resources.train_workers} train workers; "
             f"increase the batch size or lower resources.train_workers",
         )
+
+
+def _gpu_division(resources: Resources) -> tuple[str, str] | None:
+    """Return the setting that divides GPUs among lanes and the one that does not; None without."""
+    if resources.packing == "memory":
+        return "resources.packing: memory", "resources.packing: fixed"
+    gpus = resources.gpus_per_worker
+    if gpus is not None and 0 < gpus < 1:
+        return f"resources.gpus_per_worker: {gpus:g}", "resources.gpus_per_worker: 1"
+    return None
 
 
 def target_faults(target: TargetConfig, space: SearchSpace) -> Iterator[Fault]:

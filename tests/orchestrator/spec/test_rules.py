@@ -57,3 +57,32 @@ def test_the_usual_store_lies_in_any_storage_root(root: str) -> None:
 
     spec = parse_spec({"storage": {"root": root}})
     assert sqlite_file(spec.tracking_uri) == Path(root) / "mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("resources", "divides", "remedy"),
+    [
+        (
+            {"gpus_per_worker": 0.5},
+            "resources.gpus_per_worker: 0.5",
+            "resources.gpus_per_worker: 1",
+        ),
+        ({"packing": "memory"}, "resources.packing: memory", "resources.packing: fixed"),
+    ],
+)
+def test_several_ranks_on_shares_of_a_gpu_are_refused(
+    resources: dict[str, object], divides: str, remedy: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"resources": {**resources, "train_workers": 2}})
+    (fault,) = caught.value.faults
+    assert fault.path == "resources.train_workers"
+    assert f"NCCL refuses two ranks on one GPU, and {divides} divides GPUs" in fault.message
+    assert f"got 2 train workers; set resources.train_workers: 1, or {remedy} " in fault.message
+    assert parse_spec({"resources": resources}).resources.train_workers == 1
+
+
+@pytest.mark.parametrize("gpus", [None, 0, 1, 2])
+def test_several_ranks_on_whole_gpus_or_cpus_are_accepted(gpus: float | None) -> None:
+    resources = {"gpus_per_worker": gpus, "train_workers": 2}
+    assert parse_spec({"resources": resources}).resources.train_workers == 2
