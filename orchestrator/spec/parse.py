@@ -15,6 +15,7 @@ from orchestrator.spec.objectives import objectives_text, read_constraints, read
 from orchestrator.spec.rules import (
     baseline_faults,
     data_faults,
+    energy_faults,
     resource_faults,
     storage_faults,
     target_faults,
@@ -238,6 +239,11 @@ def _rule_faults(parts: dict[str, Any], space: SearchSpace | None) -> Iterator[F
     if space is not None:
         yield from resource_faults(parts.get("resources", Resources()), space)
         yield from target_faults(parts.get("target", TargetConfig()), space)
+    yield from energy_faults(
+        parts.get("resources", Resources()),
+        parts.get("objectives", ()),
+        parts.get("constraints", ()),
+    )
     if parts.get("baselines"):
         yield from baseline_faults(
             parts["baselines"],

@@ -14,10 +14,11 @@ from trainables.data.masks.class_colors import class_color_faults
 from trainables.io.object_store import address_fault, is_address, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cluster.capacity.resources import Resources
     from orchestrator.spec.baselines import Baseline
+    from orchestrator.spec.objectives import Constraint, Objective
     from orchestrator.spec.sweep_spec import Storage, SweepBudget, Tracking
     from search_spaces.domains import Domain
     from search_spaces.space import SearchSpace
@@ -104,6 +105,25 @@ def resource_faults(resources: Resources, space: SearchSpace) -> Iterator[Fault]
             f"{smallest:g} images cannot be shared by {resources.train_workers} train workers; "
             f"increase the batch size or lower resources.train_workers",
         )
+
+
+def energy_faults(
+    resources: Resources, objectives: Iterable[Objective], constraints: Iterable[Constraint]
+) -> Iterator[Fault]:
+    """Yield objectives and constraints on energy that a shared GPU cannot measure."""
+    division = _gpu_division(resources)
+    if division is None:
+        return
+    setting, remedy = division
+    names = [("objectives", objective.name) for objective in objectives]
+    names += [("constraints", constraint.metric) for constraint in constraints]
+    for section, name in names:
+        if name == "energy_j":
+            yield Fault(
+                f"{section}.{name}",
+                f"is measured for a whole GPU, and {setting} divides GPUs among lanes, whose "
+                f"trials would each get the energy of all; set {remedy}, or remove {name}",
+            )
 
 
 def _gpu_division(resources: Resources) -> tuple[str, str] | None:

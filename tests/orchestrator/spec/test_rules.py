@@ -86,3 +86,27 @@ def test_several_ranks_on_shares_of_a_gpu_are_refused(
 def test_several_ranks_on_whole_gpus_or_cpus_are_accepted(gpus: float | None) -> None:
     resources = {"gpus_per_worker": gpus, "train_workers": 2}
     assert parse_spec({"resources": resources}).resources.train_workers == 2
+
+
+@pytest.mark.parametrize(
+    ("resources", "divides"),
+    [
+        ({"gpus_per_worker": 0.25}, "resources.gpus_per_worker: 0.25"),
+        ({"packing": "memory"}, "resources.packing: memory"),
+    ],
+)
+def test_energy_on_shares_of_a_gpu_is_refused(resources: dict[str, object], divides: str) -> None:
+    metrics = {"objectives": ["miou", "energy_j"], "constraints": ["energy_j <= 1e6"]}
+    with pytest.raises(SpecError) as caught:
+        parse_spec({**metrics, "resources": resources})
+    faults = caught.value.faults
+    assert [fault.path for fault in faults] == ["objectives.energy_j", "constraints.energy_j"]
+    assert all(f"{divides} divides GPUs among lanes" in fault.message for fault in faults)
+    assert all("or remove energy_j" in fault.message for fault in faults)
+    assert parse_spec({"resources": resources}).objectives
+
+
+@pytest.mark.parametrize("gpus", [None, 0, 1, 2])
+def test_energy_on_whole_gpus_is_an_objective(gpus: float | None) -> None:
+    settings = {"objectives": ["miou", "energy_j"], "resources": {"gpus_per_worker": gpus}}
+    assert "energy_j" in {objective.name for objective in parse_spec(settings).objectives}
