@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,21 @@ if TYPE_CHECKING:
 
 settings.register_profile("segsweep", deadline=None)  # a slow machine is no fault of ours
 settings.load_profile("segsweep")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the imported modules out of garbage collection.
+
+    A full collection costs about 0.4 s with them, and trials and Hypothesis cause many.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter free all modules at its end; nanobind lists those it finds alive."""
+    gc.unfreeze()
+
 
 _BACKBONES = {  # GMACs at 96x128, reachable mIoU
     "mobilenet_v3_small": (0.25, 0.44),
