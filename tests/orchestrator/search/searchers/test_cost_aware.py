@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SPACE = SearchSpace.of(rate=Float(0, 1), width=LogInt(4, 64), slow=Float(0, 1))
 OBJECTIVES = (Objective("error", "minimize"), Objective("params", "minimize"))
+EVENTS_OF_A_TRIAL = 4
 
 
 def params(config: Config) -> dict[str, float]:
@@ -72,7 +74,19 @@ def run(searcher: Searcher, trials: int, factor: float = 1.0) -> list[SweepEvent
     return events
 
 
-def configs(events: list[SweepEvent]) -> list[Config]:
+@cache
+def sweep_of_40() -> tuple[SweepEvent, ...]:
+    """Return the cached events of a sweep without a budget."""
+    return tuple(run(searcher_for(), 40))
+
+
+def first_30_trials() -> list[SweepEvent]:
+    """Return the events of the first 30 trials of that sweep as those of an earlier sweep."""
+    events = sweep_of_40()[: 30 * EVENTS_OF_A_TRIAL]
+    return [replace(event, trial_id=f"w{event.trial_id}") for event in events]
+
+
+def configs(events: Sequence[SweepEvent]) -> list[Config]:
     return [event.config for event in events if isinstance(event, TrialAsked)]
 
 
@@ -82,7 +96,7 @@ def test_proposals_of_a_small_sweep_depend_on_the_seed_alone() -> None:
 
 
 def test_a_small_sweep_learns_from_earlier_ones() -> None:
-    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher_for(), 30)]
+    earlier = first_30_trials()
     proposed = configs(run(searcher_for(14, earlier), 14))
     assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in proposed) > 0.6 * len(proposed)
     assert not {config_digest(c) for c in proposed} & {config_digest(c) for c in configs(earlier)}
@@ -91,7 +105,7 @@ def test_a_small_sweep_learns_from_earlier_ones() -> None:
 def test_only_the_last_earlier_trials_draw_candidates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    earlier = [replace(event, trial_id=f"w{event.trial_id}") for event in run(searcher_for(), 30)]
+    earlier = first_30_trials()
     refreshed: list[int] = []
     original = CostAwareSearcher._refresh_candidates
 
@@ -109,12 +123,12 @@ def test_only_the_last_earlier_trials_draw_candidates(
 
 
 def test_faster_configurations_are_proposed_first() -> None:
-    later = configs(run(searcher_for(), 40))[20:]
+    later = configs(sweep_of_40())[20:]
     assert sum(float(config["slow"]) < 0.5 for config in later) > 0.8 * len(later)
 
 
 def test_later_proposals_are_near_the_front() -> None:
-    later = configs(run(searcher_for(), 40))[20:]
+    later = configs(sweep_of_40())[20:]
     assert sum(abs(float(config["rate"]) - 0.7) < 0.15 for config in later) > 0.6 * len(later)
 
 
