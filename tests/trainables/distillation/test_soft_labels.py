@@ -33,7 +33,9 @@ SIZE = Resolution(32, 48)
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     """Return the file of a teacher that has learnt nothing."""
-    config = TrialConfig(arch="deeplabv3", backbone="mobilenet_v3_small", resolution=SIZE)
+    config = TrialConfig(
+        arch="deeplabv3", backbone="mobilenet_v3_small", width=0.35, resolution=SIZE
+    )
     torch.manual_seed(0)
     model = build_model(config, 3)
     facts = {
