@@ -41,6 +41,34 @@ def list_gpus(nvml: Any = pynvml) -> tuple[GpuReading, ...]:  # noqa: ANN401 (a 
         return tuple(_read(nvml, index) for index in range(_count(nvml)))
 
 
+def mig_devices(nvml: Any = pynvml) -> dict[int, tuple[str, ...]]:  # noqa: ANN401 (a module)
+    """Return the uuids of the MIG devices of each GPU in MIG mode, by the GPU's index."""
+    devices: dict[int, tuple[str, ...]] = {}
+    with open_session(nvml) as answers:
+        for index in range(_count(nvml) if answers else 0):
+            gpu = nvml.nvmlDeviceGetHandleByIndex(index)
+            mode = ask(nvml.nvmlDeviceGetMigMode, gpu)
+            if mode is None or not mode[0]:  # the current mode, then the pending one
+                continue
+            slots = range(int(ask(nvml.nvmlDeviceGetMaxMigDeviceCount, gpu) or 0))
+            handles = [ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu, slot) for slot in slots]
+            devices[index] = tuple(
+                str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles if handle is not None
+            )
+    return devices
+
+
+def exclusive_gpus(nvml: Any = pynvml) -> tuple[int, ...]:  # noqa: ANN401 (a module)
+    """Return the indices of the GPUs whose compute mode admits one process at a time."""
+    with open_session(nvml) as answers:
+        return tuple(
+            index
+            for index in range(_count(nvml) if answers else 0)
+            if ask(nvml.nvmlDeviceGetComputeMode, nvml.nvmlDeviceGetHandleByIndex(index))
+            == nvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS
+        )
+
+
 def unavailable_reason(nvml: Any = pynvml) -> str | None:  # noqa: ANN401 (a module)
     """Return NVML's error where this node has no GPU telemetry, else None."""
     try:

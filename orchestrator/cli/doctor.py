@@ -17,6 +17,7 @@ from orchestrator.cli.shared.output import (
 
 if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
+    from orchestrator.cli.shared.machine import MachineFacts
 
 EPILOG = examples(
     "segsweep doctor", "segsweep doctor --json", "segsweep doctor --address http://head:8265"
@@ -55,7 +56,7 @@ def doctor(
                     "memory",
                     f"{bytes_text(facts.memory_free)} free of {bytes_text(facts.memory_total)}",
                 ),
-                ("gpus", ", ".join([*facts.gpus, f"CUDA {facts.cuda}"]) if facts.gpus else "none"),
+                ("gpus", _gpus(facts)),
                 ("storage", f"{facts.storage} ({bytes_text(facts.disk_free)} free)"),
                 ("shared memory", bytes_text(facts.shared_memory)),
                 ("lanes", f"{facts.lanes} of one train worker each"),
@@ -69,6 +70,12 @@ def doctor(
             print_out("nothing is missing")
     if any(problem.fatal for problem in found):
         raise typer.Exit(1)
+
+
+def _gpus(facts: MachineFacts) -> str:
+    if not facts.gpus:
+        return "none"
+    return ", ".join([*facts.gpus, f"CUDA {facts.cuda}", *(["MPS"] if facts.mps else [])])
 
 
 def _examine_cluster(address: str, *, as_json: bool) -> None:

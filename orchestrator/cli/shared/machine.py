@@ -6,7 +6,8 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from dataclasses import asdict, dataclass
+import socket
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from cluster.start.temporary_folder import ray_folder
 from orchestrator.spec.text import sqlite_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 REQUIRED = ("torch", "torchvision", "ray", "optuna", "mlflow", "moocore", "nvidia-ml-py")
 OPTIONAL: Mapping[str, str] = {
@@ -35,6 +36,9 @@ NO_GPU = "no GPU"
 LOW_DISK = 5 * 2**30
 LOW_MEMORY = 2 * 2**30
 LOW_SHARED_MEMORY = 1 * 2**30
+MPS_PIPES = "/tmp/nvidia-mps"  # noqa: S108 - the default of CUDA MPS
+INTERFACE_VARIABLE = "GLOO_SOCKET_IFNAME"
+"""Network interface of gloo, PyTorch's communication between train workers on CPUs."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Ray's object store is
 
 
@@ -71,6 +75,16 @@ class MachineFacts:
     """Address of the default tracking store."""
     temporary_fault: str | None = None
     """Why a local Ray has no usable temporary folder; None if it has."""
+    visible_devices: str | None = None
+    """``CUDA_VISIBLE_DEVICES``; None if it is not set."""
+    mig_devices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """UUIDs of the MIG devices of each GPU in MIG mode, by the GPU's index."""
+    exclusive_gpus: tuple[int, ...] = ()
+    """Indices of the GPUs that admit one process at a time."""
+    mps: bool = False
+    """Whether the control pipe of CUDA MPS exists."""
+    loopback: str | None = None
+    """Loopback address that the host name resolves to; None if gloo uses another one."""
 
     def to_mapping(self) -> dict[str, object]:
         """Return the facts as JSON types."""
@@ -95,7 +109,7 @@ def examine(storage: str) -> MachineFacts:
     Args:
         storage: Absolute path of the folder of the sweeps, which may not exist.
     """
-    from cluster.telemetry.readings import list_gpus
+    from cluster.telemetry.readings import exclusive_gpus, list_gpus, mig_devices
 
     versions = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     gpus = list_gpus()
@@ -120,6 +134,11 @@ def examine(storage: str) -> MachineFacts:
         ray_address=os.environ.get("RAY_ADDRESS"),
         tracking=sqlite_uri(Path(storage) / "mlflow.db"),
         temporary_fault=_temporary_fault(),
+        visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        mig_devices=mig_devices(),
+        exclusive_gpus=exclusive_gpus(),
+        mps=(Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", MPS_PIPES)) / "control").exists(),
+        loopback=None if os.environ.get(INTERFACE_VARIABLE) else loopback_address(),
     )
 
 
@@ -145,6 +164,7 @@ def problems(facts: MachineFacts) -> list[Problem]:
         )
     if facts.gpus and facts.cuda != CUDA_READY:
         found.append(Problem(f"torch cannot use the GPU: {facts.cuda}", fatal=False))
+    found += [Problem(text, fatal=False) for text in _cluster_notes(facts)]
     if not facts.gpus:
         found.append(Problem("no GPU found; trials train on the CPU", fatal=False))
     have = {name.split(" ")[0] for name in facts.optional}
@@ -153,6 +173,45 @@ def problems(facts: MachineFacts) -> list[Problem]:
         for name, use in OPTIONAL.items()
         if name not in have
     ]
+
+
+def _cluster_notes(facts: MachineFacts) -> Iterator[str]:
+    """Yield what this machine needs as a node of a cluster, or to share its GPUs."""
+    for index, uuids in facts.mig_devices.items():
+        if not uuids:
+            yield (
+                f"GPU {index} is in MIG mode without MIG devices, so CUDA cannot use it; create "
+                "them with nvidia-smi mig, or disable the mode with nvidia-smi -mig 0"
+            )
+        elif "MIG-" not in (facts.visible_devices or ""):
+            yield (
+                f"GPU {index} is in MIG mode, and Ray counts it as one GPU; start Ray with "
+                f"CUDA_VISIBLE_DEVICES={','.join(uuids)} ray start --num-gpus={len(uuids)}"
+            )
+    if facts.exclusive_gpus and not facts.mps:
+        yield (
+            f"GPU {', '.join(map(str, facts.exclusive_gpus))} admits one process at a time, so "
+            "lanes cannot share it; start CUDA MPS with nvidia-cuda-mps-control -d, or set "
+            "nvidia-smi -c DEFAULT"
+        )
+    if facts.loopback is not None:
+        yield (
+            f"the host name resolves to {facts.loopback}; train workers on the CPUs of several "
+            f"nodes need {INTERFACE_VARIABLE}=INTERFACE, such as eth0, in the environment of ray "
+            "start"
+        )
+
+
+def loopback_address(
+    host_name: Callable[[], str] = socket.gethostname,
+    resolve: Callable[[str], str] = socket.gethostbyname,
+) -> str | None:
+    """Return the loopback address that the host name resolves to; None for any other address."""
+    try:
+        address = resolve(host_name())
+    except OSError:
+        return None
+    return address if address.startswith("127.") else None
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,9 @@ from cluster.telemetry import readings
 from cluster.telemetry.readings import (
     GpuReading,
     energy_counter,
+    exclusive_gpus,
     list_gpus,
+    mig_devices,
     unavailable_reason,
     visible_gpus,
 )
@@ -139,3 +141,40 @@ GPUS = list_gpus(_Node({"GPU-aa1": 1.0, "GPU-ab2": 1.0, "GPU-b": 1.0}))
 def test_visible_gpus_are_those_cuda_would_show(value: str | None, uuids: tuple[str, ...]) -> None:
     environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
     assert visible_gpus(environment, GPUS) == uuids
+
+
+class _DividedNode(_Node):
+    """A node whose GPUs ``a`` and ``b`` are in MIG mode; ``a`` has devices in slots 0 and 2."""
+
+    NVML_COMPUTEMODE_EXCLUSIVE_PROCESS = pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS
+
+    def nvmlDeviceGetMigMode(self, gpu: str) -> list[int]:  # noqa: N802
+        if gpu == "old":
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return [int(gpu in "ab"), 1]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, _gpu: str) -> int:  # noqa: N802
+        return 3
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, gpu: str, slot: int) -> str:  # noqa: N802
+        if gpu == "b" or slot == 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return f"MIG-{gpu}{slot}"
+
+    def nvmlDeviceGetComputeMode(self, gpu: str) -> int:  # noqa: N802
+        if gpu == "old":
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS if gpu == "whole" else 0
+
+
+def test_mig_devices_are_found_on_gpus_in_mig_mode() -> None:
+    node = _DividedNode({"a": 1.0, "b": 1.0, "whole": 1.0, "old": 1.0})
+    assert mig_devices(node) == {0: ("MIG-a0", "MIG-a2"), 1: ()}
+    assert node.sessions == 0
+    assert mig_devices(_DividedNode({})) == {}
+
+
+def test_gpus_that_admit_one_process_are_found() -> None:
+    node = _DividedNode({"a": 1.0, "whole": 1.0, "old": 1.0})
+    assert exclusive_gpus(node) == (1,)
+    assert node.sessions == 0
