@@ -78,6 +78,11 @@ class TrainingConfig:
     """Seed of the sweep; each trial derives its own from it and its number."""
     precision: Precision = "auto"
     """Autocast type on GPUs (auto: bf16 where supported, else fp16); CPUs always train in fp32."""
+    tf32: bool = False
+    """Let GPUs round the float32 inputs of convolutions and matrix products to 10 bits of mantissa
+    (TF32): faster, less exact; not measured yet."""
+    cudnn_benchmark: bool = False
+    """Let cuDNN time its kernels for each shape and take the fastest; not measured yet."""
     channels_last: bool = True
     """Keep tensors in NHWC memory order (a quarter faster on the CPU)."""
     early_stopping_epochs: PositiveInt | None = None

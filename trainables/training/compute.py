@@ -31,7 +31,13 @@ class Compute:
 
     @classmethod
     def of(cls, device: torch.device, settings: TrainingConfig) -> Compute:
-        """Return how ``device`` computes under ``settings``."""
+        """Return how ``device`` computes under ``settings``.
+
+        TF32 and cuDNN's choice of kernels are settings of the process, which this sets too.
+        """
+        torch.backends.cuda.matmul.allow_tf32 = settings.tf32
+        torch.backends.cudnn.allow_tf32 = settings.tf32
+        torch.backends.cudnn.benchmark = settings.cudnn_benchmark
         return cls(
             device=device,
             dtype=autocast_dtype(settings.precision, device),

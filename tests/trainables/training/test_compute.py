@@ -28,6 +28,23 @@ def test_gpus_train_in_the_type_asked_for() -> None:
     assert autocast_dtype("bf16", gpu) is torch.bfloat16
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_process_follows_the_settings_of_gpu_math(
+    enabled: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module, name in (
+        (torch.backends.cuda.matmul, "allow_tf32"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (torch.backends.cudnn, "benchmark"),
+    ):
+        monkeypatch.setattr(module, name, not enabled)
+    Compute.of(CPU, TrainingConfig(tf32=enabled, cudnn_benchmark=enabled))
+    assert torch.backends.cuda.matmul.allow_tf32 is enabled
+    assert torch.backends.cudnn.allow_tf32 is enabled
+    assert torch.backends.cudnn.benchmark is enabled
+
+
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_models_and_images_are_laid_out_alike(channels_last: bool) -> None:  # noqa: FBT001
     compute = Compute.of(CPU, TrainingConfig(channels_last=channels_last))
