@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 import torch
@@ -8,6 +8,9 @@ from torch import nn
 
 from trainables.config import Precision, TrainingConfig
 from trainables.training.compute import Compute, autocast_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CPU = torch.device("cpu")
 
@@ -28,21 +31,22 @@ def test_gpus_train_in_the_type_asked_for() -> None:
     assert autocast_dtype("bf16", gpu) is torch.bfloat16
 
 
+@pytest.fixture
+def restored_math() -> Iterator[None]:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark)
+    yield
+    matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+
+
+@pytest.mark.usefixtures("restored_math")
 @pytest.mark.parametrize("enabled", [True, False])
-def test_the_process_follows_the_settings_of_gpu_math(
-    enabled: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for module, name in (
-        (torch.backends.cuda.matmul, "allow_tf32"),
-        (torch.backends.cudnn, "allow_tf32"),
-        (torch.backends.cudnn, "benchmark"),
-    ):
-        monkeypatch.setattr(module, name, not enabled)
-    Compute.of(CPU, TrainingConfig(tf32=enabled, cudnn_benchmark=enabled))
-    assert torch.backends.cuda.matmul.allow_tf32 is enabled
-    assert torch.backends.cudnn.allow_tf32 is enabled
-    assert torch.backends.cudnn.benchmark is enabled
+def test_the_process_follows_the_settings_of_gpu_math(enabled: bool) -> None:  # noqa: FBT001
+    for settings in (enabled, not enabled):
+        Compute.of(CPU, TrainingConfig(tf32=settings, cudnn_benchmark=settings))
+        assert torch.backends.cuda.matmul.allow_tf32 is settings
+        assert torch.backends.cudnn.allow_tf32 is settings
+        assert torch.backends.cudnn.benchmark is settings
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
