@@ -24,7 +24,7 @@ from trainables.models.build import build_model
 from trainables.session.blame import blame
 from trainables.session.failure import TRACEBACK, describe_error, write_traceback
 from trainables.session.memory import DoesNotFitError, release_memory
-from trainables.session.messages import EpochDone, Profiled, Restored, TrialDone
+from trainables.session.messages import MICRO_BATCHES, EpochDone, Profiled, Restored, TrialDone
 from trainables.session.ranks import Ranks
 from trainables.training.checkpoint import BEST_METADATA, BEST_WEIGHTS
 from trainables.training.energy import EnergyUse
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from trainables.session.messages import TrialState, TrialTask
     from trainables.session.session import TrialSession
     from trainables.training.metrics import Scores
-    from trainables.training.plan import Progress
 
 
 def run_trial(task: TrialTask, session: TrialSession) -> TrialDone:
@@ -114,7 +113,7 @@ class _Trial:
                 with energy, memory:
                     trainer.fit(self._on_epoch)
             finally:
-                self._add_training_metrics(trainer.progress, memory)
+                self._add_training_metrics(trainer, memory)
             self._add_energy("train", energy)
             self._finish(trainer, ranks)
         finally:
@@ -222,7 +221,11 @@ class _Trial:
             measuring=self.session.measuring,
         )
 
-    def _add_training_metrics(self, progress: Progress, memory: PeakMemory) -> None:
+    def _add_training_metrics(self, trainer: Trainer, memory: PeakMemory) -> None:
+        progress = trainer.progress
+        parts = max(progress.micro_batches, trainer.step.micro.parts)
+        if parts > 1:  # the first of these metrics, as MLflow receives a limited number of them
+            self.metrics[MICRO_BATCHES] = parts
         self.metrics |= progress.best
         self.metrics |= {"best_epoch": progress.best_epoch, "train_seconds": progress.seconds}
         if memory.mb is not None:

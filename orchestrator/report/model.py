@@ -28,7 +28,7 @@ from orchestrator.search.pareto import (
     share_of_perfect,
 )
 from search_spaces.space import config_digest
-from trainables.session.messages import UNDISTURBED
+from trainables.session.messages import MICRO_BATCHES, UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +71,11 @@ class ReportRow:
     def disturbed(self) -> bool:
         """Whether other load disturbed its latency measurement."""
         return self.metrics.get(UNDISTURBED, 1.0) != 1.0
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches into which its batches were divided for lack of memory, 1 usually."""
+        return int(self.metrics.get(MICRO_BATCHES, 1))
 
     def shown(self, metric: str) -> str:
         """Return a metric as display text; ``~`` marks a disturbed latency."""

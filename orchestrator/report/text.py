@@ -20,7 +20,7 @@ from orchestrator.report.tables import (
     held_out_facts,
     held_out_line,
 )
-from trainables.session.messages import UNDISTURBED
+from trainables.session.messages import MICRO_BATCHES, UNDISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +90,7 @@ def _trial_facts(row: ReportRow, *, tested: bool) -> dict[str, object]:
         "reason": row.reason,
         **({"baseline": row.baseline} if row.baseline else {}),
         **({UNDISTURBED: not row.disturbed} if UNDISTURBED in row.metrics else {}),
+        **({MICRO_BATCHES: row.micro_batches} if row.micro_batches > 1 else {}),
     }
 
 
@@ -186,6 +187,19 @@ def disturbed_line(report: SweepReport) -> str:
     )
 
 
+def micro_batches_line(report: SweepReport) -> str:
+    """Return the trials of the front whose batches did not fit as a line; empty without any."""
+    marked = [
+        f"{row.trial_id} ({row.micro_batches})" for row in report.front if row.micro_batches > 1
+    ]
+    if not marked:
+        return ""
+    return (
+        f"trained in micro-batches, as memory ran out: {', '.join(marked)}; BatchNorm normalised "
+        "each by its own statistics, so the mIoU may differ from that of whole batches"
+    )
+
+
 def volume_line(report: SweepReport) -> str:
     """Return the hypervolume's share and reference point as a line."""
     reference = ", ".join(
@@ -232,7 +246,9 @@ def summary(report: SweepReport) -> Group:
     if report.front:
         lines.append(volume_line(report))
         lines.append(f"★ knee point {report.knee}: the best compromise on the front")
-        lines += filter(None, [held_out_line(report), disturbed_line(report)])
+        lines += filter(
+            None, [held_out_line(report), disturbed_line(report), micro_batches_line(report)]
+        )
         below = deployable_tables(report)
         return Group(front_table(report), *(Text(line) for line in lines), *below)
     lines.append("no trial is complete, so the front is empty")

@@ -22,11 +22,13 @@ from trainables.io.claim import ClaimLostError
 from trainables.session.local import LocalSession
 from trainables.session.messages import EpochDone, Profiled, TrialTask
 from trainables.training.state import LAST, load_last, save_last
+from trainables.training.step import TrainStep
 from trainables.trial import run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainables.data.transforms import Batch
     from trainables.session.messages import TrialDone
 
 SMALLEST: dict[str, Any] = {
@@ -214,6 +216,27 @@ def test_a_model_too_large_for_memory_is_infeasible(
     assert done.state == "infeasible"
     assert "micro-batch of 1 image" in done.reason
     assert done.metrics["latency_ms"] == 1.5
+
+
+@pytest.mark.slow
+def test_batches_that_do_not_fit_are_a_metric_of_the_trial(
+    make_task: Callable[..., TrialTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = TrainStep._loss
+
+    def limited(step: TrainStep, part: Batch) -> torch.Tensor:
+        if len(part["mask"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return loss(step, part)
+
+    whole = run_trial(make_task("whole"), LocalSession())
+    monkeypatch.setattr(TrainStep, "_loss", limited)
+    halved = run_trial(make_task("halved"), LocalSession())
+    assert (whole.state, halved.state) == ("complete", "complete")
+    assert "micro_batches" not in whole.metrics
+    assert halved.metrics["micro_batches"] == 2
+    names = list(halved.metrics)
+    assert names.index("micro_batches") < names.index("miou"), "MLflow receives the first ones"
 
 
 @pytest.mark.slow

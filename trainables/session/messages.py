@@ -26,6 +26,9 @@ REASON = "reason"
 """Key of the details of a latency check's message: why the trial could not be measured."""
 UNDISTURBED = "latency_undisturbed"
 """Metric that is 1 where ``latency_ms`` was measured undisturbed, else 0."""
+MICRO_BATCHES = "micro_batches"
+"""Metric of a trial whose batches did not fit into memory: the largest number of micro-batches of a
+rank's batch, >= 2. BatchNorm normalises each by its own statistics, so the mIoU depends on it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

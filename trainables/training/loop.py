@@ -113,6 +113,8 @@ class Trainer:
             progress.partial = None
             start = time.perf_counter() - epoch.seconds
             train_loss = self._train_epoch(epoch, start)
+            parts = self._ranks.gather(self.step.micro.parts)
+            progress.micro_batches = max(progress.micro_batches, *parts)
             scores = self._validate(epoch)
             seconds = time.perf_counter() - start
             progress.seconds += seconds

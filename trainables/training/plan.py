@@ -63,6 +63,8 @@ class Progress:
     """Epoch of the best mIoU, from 1; 0 before the first."""
     best: dict[str, float] = field(default_factory=dict)
     """``miou`` and ``pixel_accuracy`` of that epoch."""
+    micro_batches: int = 1
+    """Largest number of micro-batches of a rank's batch in the finished epochs, >= 1."""
     seconds: float = 0.0
     """Time spent in finished epochs, training and validation, s."""
     history: list[dict[str, float]] = field(default_factory=list)

@@ -19,7 +19,7 @@ from orchestrator.report.plot.axes import (
     staircase,
 )
 from orchestrator.report.tables import deployable_html, held_out_line
-from orchestrator.report.text import brief, counts_line, disturbed_line
+from orchestrator.report.text import brief, counts_line, disturbed_line, micro_batches_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,7 @@ def to_html(report: SweepReport) -> str:
         interruptions_line(report.interruptions),
         held_out_line(report),
         disturbed_line(report),
+        micro_batches_line(report),
     ]
     below = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     below += "".join(f"<p>data: {escape(warning)}</p>" for warning in report.data_warnings)
@@ -83,6 +84,7 @@ def hover_text(row: ReportRow, axes: Axes, *, whole: bool = True) -> str:
     lines = [f"<b>{escape(row.trial_id)}</b>{''.join(marks)}"]
     lines += [f"{escape(label(name).heading)}: {row.shown(name)}" for name in names]
     lines += ["latency disturbed by other load"] if row.disturbed else []
+    lines += [f"trained in {row.micro_batches} micro-batches"] if row.micro_batches > 1 else []
     if row.test_miou is not None:
         lines.append(f"{label(TEST_MIOU).heading}: {label(TEST_MIOU).show(row.test_miou)}")
     if whole:

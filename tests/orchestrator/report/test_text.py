@@ -21,6 +21,7 @@ from orchestrator.report.text import (
     common_reason,
     counts_line,
     disturbed_line,
+    micro_batches_line,
     summary,
     to_csv,
     to_json,
@@ -88,6 +89,22 @@ def test_brief_leaves_out_what_is_not_there(report: SweepReport) -> None:
     row = next(row for row in report.rows if row.config["quantization"] == "none")
     assert "none" not in brief(row.config)
     assert f"os{row.config['output_stride']}" in brief(row.config)
+
+
+def test_micro_batches_are_named_wherever_a_trial_is_described(report: SweepReport) -> None:
+    first, *others = report.front
+    halved = replace(first, metrics={**first.metrics, "micro_batches": 4.0})
+    rows = tuple(halved if row == first else row for row in report.rows)
+    marked = replace(report, rows=rows, front=(halved, *others))
+    assert f"ran out: {first.trial_id} (4);" in micro_batches_line(marked)
+    assert micro_batches_line(report) == ""
+    by_id = {trial["id"]: trial for trial in json.loads(to_json(marked))["trials"]}
+    assert by_id[first.trial_id]["micro_batches"] == 4
+    assert all("micro_batches" not in by_id[row.trial_id] for row in others)
+    cells = {row["trial"]: row for row in csv.DictReader(io.StringIO(to_csv(marked)))}
+    assert float(cells[first.trial_id]["micro_batches"]) == 4
+    assert "trained in 4 micro-batches" in to_html(marked)
+    assert "micro-batches" not in to_html(report)
 
 
 def test_a_disturbed_latency_is_marked_wherever_it_is_shown(report: SweepReport) -> None:

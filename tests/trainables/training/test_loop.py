@@ -189,6 +189,34 @@ def test_a_resumed_training_has_its_earlier_metrics(
     assert resumed.progress.history == told
 
 
+def test_the_largest_number_of_micro_batches_survives_a_new_step_and_a_resume(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer(epochs=1)
+    trainer.step.micro.parts = 2
+    fit(trainer)
+    assert trainer.progress.micro_batches == 2
+    resumed = make_trainer(epochs=2)
+    assert resumed.resume()
+    resumed.step.micro.parts = 1  # as a new step after pruning
+    fit(resumed)
+    assert resumed.progress.micro_batches == 2
+
+
+def test_a_state_without_the_number_of_micro_batches_is_resumed(
+    make_trainer: Callable[..., Trainer],
+) -> None:
+    trainer = make_trainer(epochs=1)
+    fit(trainer)
+    state = load_last(trainer.plan.folder)
+    assert state is not None
+    del state["progress"]["micro_batches"]
+    save_last(trainer.plan.folder, state)
+    resumed = make_trainer(epochs=2)
+    assert resumed.resume()
+    assert resumed.progress.micro_batches == 1
+
+
 def test_a_stop_takes_effect_within_a_step(make_trainer: Callable[..., Trainer]) -> None:
     answers = iter([False, True])
     trainer = make_trainer(session=LocalSession(stop=lambda: next(answers)))

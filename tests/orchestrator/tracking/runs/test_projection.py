@@ -147,6 +147,19 @@ def test_a_test_score_is_a_figure_of_its_trials_run_alone(info: SweepInfo) -> No
     assert (update.status, update.tags, sweep_points) == (None, {}, ())
 
 
+def test_micro_batches_reach_mlflow_beside_all_costs(info: SweepInfo) -> None:
+    costs = "params macs flops bops artifact_bytes latency_ms latency_iqr_ms latency_p10_ms"
+    profiled = [*costs.split(), "latency_p90_ms", "latency_undisturbed"]
+    ended = "micro_batches miou pixel_accuracy best_epoch train_seconds peak_memory_mb energy_j"
+    events: list[SweepEvent] = [
+        ASKED,
+        TrialProfiled(trial_id="a", metrics=dict.fromkeys(profiled, 1.0)),
+        TrialEnded(trial_id="a", state="complete", metrics=dict.fromkeys(ended.split(), 2.0)),
+    ]
+    points = observe(Projector(info), events).points
+    assert values(points)["micro_batches"] == [(0, 2.0)]
+
+
 def test_a_judgement_changes_no_run(info: SweepInfo) -> None:
     projector = Projector(info)
     projector.observe(ASKED)
