@@ -1,1 +1,1 @@
-"""Whether what a sweep has written in several places tells one story."""
+"""Checks that a sweep's ledger, deciders, files and MLflow runs agree."""

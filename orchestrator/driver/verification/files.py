@@ -20,26 +20,26 @@ Soundness: TypeAlias = Literal["absent", "sound", "torn"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialFiles:
-    """What lies in a trial's folder."""
+    """Files of a trial's folder."""
 
     names: frozenset[str] = frozenset()
     """Files, relative to the folder."""
     best: Soundness = "absent"
-    """The best epoch's weights, held against their digests."""
+    """Weights of the best epoch, compared with their digests."""
     last: Soundness = "absent"
-    """The newest state to go on from that can be used; ``torn`` where there are only torn ones."""
+    """Newest usable resume point; ``torn`` if all of them are torn."""
     removed: bool = False
     """Whether the weights were removed to keep within the disk budget."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepFiles:
-    """What lies in a sweep's folder."""
+    """Files of a sweep's folder."""
 
     trials: Mapping[str, TrialFiles] = field(default_factory=dict)
     """By the folder's name."""
     ray_checkpoints: tuple[str, ...] = ()
-    """Files below Ray's own storage that hold a trial's state, which belongs into its folder."""
+    """Files in Ray's storage with a trial's state, which belongs in the trial's folder."""
 
 
 def file_findings(
@@ -47,67 +47,69 @@ def file_findings(
 ) -> list[Finding]:
     """Return every way in which the folders differ from the trials.
 
-    A trial that is complete has sound weights, unless they were removed for the disk budget, which
-    never happens to one on the front; what a trial names as its files is there; no folder belongs
-    to a trial that does not exist.
+    A complete trial has sound weights, unless they were removed for the disk budget. Weights of the
+    front are never removed. Every recorded artifact exists. Every folder belongs to a trial.
 
     Args:
-        records: The trials as the ledger has them.
-        files: The folders.
-        front: The trials on the Pareto front.
-        driven: Whether a driver is at work, so that files may be ahead of the ledger.
+        records: Trials of the ledger.
+        files: Files of the folders.
+        front: Trials of the Pareto front.
+        driven: Whether a driver is running, so that files may be ahead of the ledger.
     """
     known = {trial.trial_id: trial for trial in records.trials}
-    found = [
+    findings = [
         _finding(name, "has a folder but is not in the ledger")
         for name in sorted(files.trials.keys() - known.keys())
     ]
     for trial_id, trial in known.items():
-        its = files.trials.get(trial_id, TrialFiles())
-        messages = [*_weights(trial, its, on_front=trial_id in front), *_leftovers(trial, its)]
+        trial_files = files.trials.get(trial_id, TrialFiles())
+        messages = [
+            *_weights(trial, trial_files, on_front=trial_id in front),
+            *_leftovers(trial, trial_files),
+        ]
         if not driven:
-            messages += _states(trial, its)
-        found += [_finding(trial_id, message) for message in messages]
-    found += [
+            messages += _states(trial, trial_files)
+        findings += [_finding(trial_id, message) for message in messages]
+    findings += [
         Finding(place="ray", subject=name, message="Ray keeps a state that no trial resumes from")
         for name in files.ray_checkpoints
     ]
-    return found
+    return findings
 
 
-def _weights(trial: TrialRecord, its: TrialFiles, *, on_front: bool) -> Iterator[str]:
-    if its.removed and on_front:
+def _weights(trial: TrialRecord, files: TrialFiles, *, on_front: bool) -> Iterator[str]:
+    if files.removed and on_front:
         yield "is on the front, but its weights were removed"
-    if its.best == "torn":
+    if files.best == "torn":
         yield "its best weights are torn or altered"
-    if trial.state != "complete" or its.removed:
+    if trial.state != "complete" or files.removed:
         return
-    if its.best == "absent":
+    if files.best == "absent":
         yield "is complete, but its best weights are lost"
-    missing = sorted(set(trial.artifacts) - its.names)
+    missing = sorted(set(trial.artifacts) - files.names)
     if missing:
         yield f"its files {', '.join(missing)} are lost"
 
 
-def _states(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
-    """Yield what is wrong with the state to go on from; it may be ahead of the ledger, not behind.
+def _states(trial: TrialRecord, files: TrialFiles) -> Iterator[str]:
+    """Yield the faults of the resume point, which may be ahead of the ledger but not behind it.
 
-    The first state is saved after the first epoch is told, so one epoch without it may be.
+    The first one is saved after the first epoch is reported, so one epoch without it is allowed.
     """
     if trial.state not in {"running", "preempted"}:
         return
-    if its.last == "torn":
+    if files.last == "torn":
         yield "all its resume points are torn or altered; it would restart"
-    elif its.last == "absent" and trial.epochs_done > 1:
-        yield f"trained {trial.epochs_done} epochs, but has no state to go on from"
+    elif files.last == "absent" and trial.epochs_done > 1:
+        yield f"trained {trial.epochs_done} epochs, but has no resume point"
 
 
-def _leftovers(trial: TrialRecord, its: TrialFiles) -> Iterator[str]:
-    if trial.state == "complete" and its.last != "absent":
-        yield "is complete, but still has a state to go on from"
-    unfinished = sorted(name for name in its.names if name.startswith("."))
+def _leftovers(trial: TrialRecord, files: TrialFiles) -> Iterator[str]:
+    if trial.state == "complete" and files.last != "absent":
+        yield "is complete, but still has a resume point"
+    unfinished = sorted(name for name in files.names if name.startswith("."))
     if trial.ended and trial.state != "preempted" and unfinished:
-        yield f"its folder holds half-written files: {', '.join(unfinished)}"
+        yield f"its folder holds incomplete files: {', '.join(unfinished)}"
 
 
 def _finding(subject: str, message: str) -> Finding:
@@ -115,11 +117,11 @@ def _finding(subject: str, message: str) -> Finding:
 
 
 def read_files(folder: SweepFolder) -> SweepFiles:
-    """Return what lies in the trials' folders and in Ray's; every checkpoint is read whole."""
+    """Return the files of the trials' folders and of Ray's storage; it reads every checkpoint."""
     trials = folder.trials.iterdir() if folder.trials.is_dir() else ()
     ray = folder.path / "ray"
     return SweepFiles(
-        trials={each.name: _trial(each) for each in trials if each.is_dir()},
+        trials={trial.name: _trial(trial) for trial in trials if trial.is_dir()},
         ray_checkpoints=tuple(sorted(str(path.relative_to(ray)) for path in _ray_states(ray))),
     )
 

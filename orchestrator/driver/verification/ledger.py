@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from trainables.session.messages import TrialState
 
 Place: TypeAlias = Literal["ledger", "scheduler", "searcher", "files", "ray", "mlflow"]
-"""Where a contradiction was found; the ledger is what the others are compared with."""
+"""Record with the contradiction; all others are compared with the ledger."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """Something that cannot be true together with the rest."""
+    """One contradiction between the records of a sweep."""
 
     place: Place
     subject: str
-    """Trial, file or run it is about; ``sweep`` for the whole."""
+    """Trial, file or run; ``sweep`` for the whole sweep."""
     message: str
-    """What is wrong, in words."""
+    """The contradiction in words."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.subject}: {self.message}"
@@ -62,9 +62,10 @@ class _Seen:
 def invariant_findings(events: Iterable[SweepEvent], *, epochs: int) -> list[Finding]:
     """Return every way in which ``events``, in the ledger's order, contradict each other.
 
-    A trial is proposed once, with a configuration no other has; it starts with attempt 1, 2, ...;
-    its epochs come in order, none twice and none left out; after its end nothing comes, unless it
-    was preempted, but what is examined of a complete trial, once. Time does not go back.
+    A trial is proposed once, with a config that no other trial has. Attempts are numbered 1, 2, ...
+    Epochs are in order, without gaps and duplicates. After its end, only a preempted trial has
+    further events, apart from one final check of each kind of a complete trial. Time never
+    decreases.
 
     Args:
         events: All events of a sweep, finished or not.
@@ -153,7 +154,7 @@ def _epoch(trial: _Trial, epoch: int, epochs: int) -> Iterator[str]:
     if epoch <= trial.epoch:
         yield f"epoch {epoch} is recorded twice"
     elif epoch > trial.epoch + 1:
-        yield f"epoch {epoch} comes after epoch {trial.epoch}, what is between is lost"
+        yield f"epoch {epoch} comes after epoch {trial.epoch}, the epochs between are lost"
     if epoch > epochs:
         yield f"epoch {epoch} is beyond the {epochs} of a full training"
     if trial.stop_at is not None and trial.stop_at < epochs:
@@ -178,12 +179,12 @@ def _finding(trial_id: str, message: str) -> Finding:
 
 
 def scheduler_findings(events: Sequence[SweepEvent], scheduler: Scheduler) -> list[Finding]:
-    """Return every judgement on record that a new ``scheduler`` fed with the events would not make.
+    """Return every recorded decision that differs from that of a new ``scheduler`` after replay.
 
-    An epoch at a rung without a judgement is one too, unless it is the last event: then the driver
-    died in between, and the sweep makes the judgement when it resumes.
+    An epoch at a rung without a decision is a finding too, unless it is the last event: then the
+    driver died before the decision, and the sweep makes it when it resumes.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for index, event in enumerate(events):
         scheduler.observe(event)
         if not isinstance(event, EpochReported):
@@ -195,44 +196,42 @@ def scheduler_findings(events: Sequence[SweepEvent], scheduler: Scheduler) -> li
             wanted = (decision.action, decision.rank, decision.of)
             if wanted != (following.action, following.rank, following.of):
                 message = (
-                    f"{at} the ledger says {following.action} (place {following.rank} of "
+                    f"{at} the ledger has {following.action} (place {following.rank} of "
                     f"{following.of}), replayed it is {decision.action} (place {decision.rank} of "
                     f"{decision.of})"
                 )
-                found.append(_decider_finding("scheduler", event.trial_id, message))
+                findings.append(Finding(place="scheduler", subject=event.trial_id, message=message))
         elif decision.rung is not None and following is not None:
-            found.append(_decider_finding("scheduler", event.trial_id, f"{at} it was never judged"))
-    return found
+            findings.append(
+                Finding(
+                    place="scheduler", subject=event.trial_id, message=f"{at} it was never judged"
+                )
+            )
+    return findings
 
 
 def searcher_findings(
     events: Iterable[SweepEvent], searcher: Searcher, *, propose: bool = False
 ) -> list[Finding]:
-    """Return what a new ``searcher`` cannot take of the events.
+    """Return the events that a new ``searcher`` cannot process.
 
     Args:
         events: All events of a sweep, in the ledger's order.
-        searcher: A searcher as the sweep began with, its warm start included.
-        propose: Let it propose every trial again too, and compare; as slow as proposing was.
+        searcher: Searcher in its initial state, with its warm start.
+        propose: Whether to compare its proposals with the ledger too; as slow as in the sweep.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for event in events:
         try:
             if propose and isinstance(event, TrialAsked):
                 again = searcher.propose(event.number)
                 if again != event.config:
                     message = f"the searcher would propose {again}, the ledger has {event.config}"
-                    found.append(_decider_finding("searcher", event.trial_id, message))
+                    findings.append(
+                        Finding(place="searcher", subject=event.trial_id, message=message)
+                    )
             searcher.observe(event)
-        except Exception as error:  # noqa: BLE001 - whatever it cannot take is a finding
-            message = f"{type(event).__name__} cannot be taken in: {error!r}"
-            found.append(_decider_finding("searcher", event.trial_id, message))
-    return found
-
-
-def _decider_finding(place: str, trial_id: str, message: str) -> Finding:
-    return Finding(
-        place="scheduler" if place == "scheduler" else "searcher",
-        subject=trial_id,
-        message=message,
-    )
+        except Exception as error:  # noqa: BLE001 - any error is a finding
+            message = f"{type(event).__name__} raises {error!r}"
+            findings.append(Finding(place="searcher", subject=event.trial_id, message=message))
+    return findings

@@ -25,26 +25,27 @@ def run_findings(
 ) -> list[Finding]:
     """Return every way in which the runs differ from the trials.
 
-    Each trial has exactly one run, with its status, its parameters, its epochs each once, its
-    files.
+    Each trial has exactly one run, with its status, parameters, files, and each epoch once.
 
     Args:
-        records: The trials as the ledger has them.
-        tracked: The runs as the store has them.
-        statuses: The status that belongs to each state.
-        epoch_prefix: Beginning of the keys of figures measured every epoch.
-        behind: Whether the store may lack the latest; what is there must be right all the same.
+        records: Trials of the ledger.
+        tracked: Runs of the tracking store.
+        statuses: Status of a run by the state of its trial.
+        epoch_prefix: Prefix of the keys of metrics of every epoch.
+        behind: Whether the store may lack the latest events; the others are compared all the same.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if len(tracked.sweep_runs) > 1 or not (tracked.sweep_runs or behind):
-        found.append(_finding("sweep", f"has {len(tracked.sweep_runs)} runs of its own, not one"))
+        findings.append(
+            _finding("sweep", f"has {len(tracked.sweep_runs)} runs of its own, not one")
+        )
     counts = Counter(run.trial_id for run in tracked.runs)
     known = {trial.trial_id: trial for trial in records.trials}
     for trial_id in known.keys() | counts.keys():
         if trial_id not in known:
-            found.append(_finding(trial_id or "sweep", "has a run but is not in the ledger"))
+            findings.append(_finding(trial_id or "sweep", "has a run but is not in the ledger"))
         elif counts[trial_id] > 1 or not (counts[trial_id] or behind):
-            found.append(_finding(trial_id, f"has {counts[trial_id]} runs, not one"))
+            findings.append(_finding(trial_id, f"has {counts[trial_id]} runs, not one"))
     for run in tracked.runs:
         if run.trial_id in known:
             trial = known[run.trial_id]
@@ -55,8 +56,8 @@ def run_findings(
                     *_losses(trial, run, epoch_prefix),
                     *_files(trial, run),
                 ]
-            found += [_finding(run.trial_id, message) for message in messages]
-    return sorted(found, key=lambda each: each.subject)
+            findings += [_finding(run.trial_id, message) for message in messages]
+    return sorted(findings, key=lambda finding: finding.subject)
 
 
 def _standing(
@@ -76,7 +77,7 @@ def _standing(
 
 
 def _figures(trial: TrialRecord, run: RunFacts, epoch_prefix: str) -> Iterator[str]:
-    told = dict(trial.history)
+    reported = dict(trial.history)
     for key, points in run.points.items():
         if not key.startswith(epoch_prefix):
             continue
@@ -85,7 +86,7 @@ def _figures(trial: TrialRecord, run: RunFacts, epoch_prefix: str) -> Iterator[s
         if doubled:
             yield f"its run has {key} twice at step {', '.join(map(str, doubled))}"
         name = key.removeprefix(epoch_prefix)
-        wanted = {epoch: metrics[name] for epoch, metrics in told.items() if name in metrics}
+        wanted = {epoch: metrics[name] for epoch, metrics in reported.items() if name in metrics}
         more = sorted(set(steps) - wanted.keys())
         if more:
             yield f"its run has {key} at epoch {', '.join(map(str, more))}, the ledger has not"
@@ -97,8 +98,8 @@ def _figures(trial: TrialRecord, run: RunFacts, epoch_prefix: str) -> Iterator[s
 def _losses(trial: TrialRecord, run: RunFacts, epoch_prefix: str) -> Iterator[str]:
     for key in [key for key in run.points if key.startswith(epoch_prefix)]:
         name = key.removeprefix(epoch_prefix)
-        there = {step for step, _ in run.points[key]}
-        lost = [epoch for epoch, told in trial.history if name in told and epoch not in there]
+        steps = {step for step, _ in run.points[key]}
+        lost = [epoch for epoch, metrics in trial.history if name in metrics and epoch not in steps]
         if lost:
             yield f"its run lacks {key} at epoch {', '.join(map(str, lost))}"
     if trial.history and not any(key.startswith(epoch_prefix) for key in run.points):
@@ -111,10 +112,10 @@ def _files(trial: TrialRecord, run: RunFacts) -> Iterator[str]:
         yield f"its run lacks the files {', '.join(missing)}"
 
 
-def _same(kept: float, told: float) -> bool:
-    if not math.isfinite(told):
-        return not math.isfinite(kept)
-    return math.isclose(kept, told, rel_tol=1e-9, abs_tol=1e-12)
+def _same(tracked: float, recorded: float) -> bool:
+    if not math.isfinite(recorded):
+        return not math.isfinite(tracked)
+    return math.isclose(tracked, recorded, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _finding(subject: str, message: str) -> Finding:

@@ -45,18 +45,18 @@ def verify_events(
     searcher: Callable[[], Searcher],
     propose: bool = False,
 ) -> list[Finding]:
-    """Return what is wrong within the ledger, or between it and what decides from it.
+    """Return the contradictions within the ledger, and with the deciders rebuilt from it.
 
     Args:
         events: All events, in the ledger's order.
         epochs: Epochs of a full training, >= 1.
-        scheduler: Makes the scheduler as the sweep began with.
-        searcher: Makes the searcher as the sweep began with, its warm start included.
-        propose: Let the searcher propose every trial again, too.
+        scheduler: Makes the scheduler in its initial state.
+        searcher: Makes the searcher in its initial state, with its warm start.
+        propose: Whether to compare the searcher's proposals too.
     """
-    found = invariant_findings(events, epochs=epochs)
-    if found:
-        return found  # the deciders rely on these invariants
+    findings = invariant_findings(events, epochs=epochs)
+    if findings:
+        return findings  # the deciders rely on these invariants
     return [
         *scheduler_findings(events, scheduler()),
         *searcher_findings(events, searcher(), propose=propose),
@@ -74,40 +74,40 @@ def verify_copies(
     driven: bool,
     behind: bool = False,
 ) -> list[Finding]:
-    """Return what the trials' folders and their MLflow runs have otherwise than the ledger.
+    """Return the differences of the trials' folders and MLflow runs from the ledger.
 
     Args:
-        events: All events, in the ledger's order, without a contradiction among themselves.
-        objectives: What the front is spanned by.
-        files: What lies in the folders.
-        tracked: The runs; None where no tracking store is to be compared.
-        statuses: The status of a run that belongs to each state.
-        epoch_prefix: Beginning of the keys of figures measured every epoch.
-        driven: Whether a driver is at work, so that the copies may be behind.
-        behind: Whether the store does not have all events yet, which the next driver mends.
+        events: All events, in the ledger's order, without contradictions.
+        objectives: Objectives of the front.
+        files: Files of the folders.
+        tracked: Runs of the tracking store; None to skip them.
+        statuses: Status of a run by the state of its trial.
+        epoch_prefix: Prefix of the keys of metrics of every epoch.
+        driven: Whether a driver is running, so that the copies may be behind.
+        behind: Whether the store lacks events, which the next driver writes.
     """
     records = fold(events)
-    found = file_findings(records, files, front=front_of(records, objectives), driven=driven)
+    findings = file_findings(records, files, front=front_of(records, objectives), driven=driven)
     if tracked is not None and not driven:
-        found += run_findings(
+        findings += run_findings(
             records, tracked, statuses=statuses, epoch_prefix=epoch_prefix, behind=behind
         )
-    return found
+    return findings
 
 
 def front_of(records: SweepRecords, objectives: Sequence[Objective]) -> frozenset[str]:
-    """Return the complete trials that no other one dominates."""
+    """Return the complete trials of the Pareto front."""
     complete = [
         trial for trial in records.complete if all(o.name in trial.metrics for o in objectives)
     ]
     if not complete:
         return frozenset()
-    points = [[trial.metrics[each.name] for each in objectives] for trial in complete]
+    points = [[trial.metrics[objective.name] for objective in objectives] for trial in complete]
     return frozenset(complete[int(index)].trial_id for index in pareto_front(points, objectives))
 
 
 CURSOR = "mlflow-cursor.json"
-"""File in a sweep's folder that says how far MLflow has its ledger."""
+"""File in a sweep's folder with the number of ledger events that MLflow has."""
 
 
 def verify_sweep(
@@ -115,16 +115,16 @@ def verify_sweep(
 ) -> list[Finding]:
     """Return every contradiction between a sweep's ledger, deciders, files and MLflow runs.
 
-    A sweep that is being driven is held to its ledger and its ended trials' files alone.
+    Of a running sweep, only the ledger and the files of ended trials are checked.
 
     Args:
-        folder: The sweep.
-        mlflow: Compare the runs, too.
-        propose: Let the searcher propose every trial again, too; as slow as proposing was.
+        folder: Folder of the sweep.
+        mlflow: Whether to compare the MLflow runs too.
+        propose: Whether to compare the searcher's proposals too; as slow as in the sweep.
 
     Raises:
-        SpecError: the sweep's spec cannot be read.
-        LedgerError: its ledger cannot be read.
+        SpecError: the spec cannot be read.
+        LedgerError: the ledger cannot be read.
         TrackingError: the tracking store does not answer.
     """
     spec = load_spec(folder.spec)
@@ -133,18 +133,18 @@ def verify_sweep(
         events = [event for _, event in ledger.events()]
         costs = StaticCostModel(_num_classes(ledger))
         setup = setup_of(spec, costs, earlier=recorded_warm_start(ledger).events)
-        found = verify_events(
+        findings = verify_events(
             events,
             epochs=spec.budget.epochs,
             scheduler=setup.scheduler,
             searcher=setup.searcher,
             propose=propose,
         )
-    if any(finding.place == "ledger" for finding in found):
-        return found
+    if any(finding.place == "ledger" for finding in findings):
+        return findings
     tracked = read_tracked(spec.tracking_uri, folder.sweep_id) if mlflow and not driven else None
     written = load_cursor(folder.path / CURSOR).seq
-    return found + verify_copies(
+    return findings + verify_copies(
         events,
         spec.objectives,
         files=read_files(folder),
@@ -157,5 +157,5 @@ def verify_sweep(
 
 
 def _num_classes(ledger: Ledger) -> int:
-    kept = ledger.fact(CLASSES)
-    return kept if isinstance(kept, int) else 2  # matters to new proposals alone
+    count = ledger.fact(CLASSES)
+    return count if isinstance(count, int) else 2  # only affects new proposals

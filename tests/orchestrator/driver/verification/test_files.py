@@ -57,7 +57,7 @@ def test_files_that_a_trial_names_are_there(records: SweepRecords) -> None:
 
 def test_an_open_trial_needs_a_state_to_go_on_from(records: SweepRecords) -> None:
     trial = next(t for t in records.trials if t.state == "running" and t.epochs_done > 1)
-    assert "no state to go on from" in check(records, trial, TrialFiles(best="sound"))[0]
+    assert "no resume point" in check(records, trial, TrialFiles(best="sound"))[0]
     assert "it would restart" in check(records, trial, TrialFiles(best="sound", last="torn"))[0]
     files = SweepFiles(trials={each.trial_id: sound(each) for each in records.trials})
     files = replace(files, trials={**files.trials, trial.trial_id: TrialFiles()})
