@@ -16,11 +16,11 @@ from orchestrator.report.files import make_report
 from orchestrator.spec.networks import scored_alike
 from orchestrator.tracking.client import TrackingError
 from orchestrator.tracking.pages.publish import log_artifacts
-from trainables.compression.extras import EXTRA
 from trainables.export.export import deployed_file
 from trainables.export.jobs import CostJob, ExportJob, installed_formats, missing_libraries
 from trainables.export.record import FOLDER, read_artifacts
 from trainables.io.atomic import file_digest
+from trainables.io.extras import EXTRA
 from trainables.training.checkpoint import CheckpointError
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def price(model: PaperModel) -> PricedModel:
     """Return the model with our parameters and MACs, counted without running it.
 
     Raises:
-        LibraryMissingError: its architecture needs a library that is not installed.
+        MissingExtraError: its architecture needs a library that is not installed.
     """
     from trainables.cost.macs import static_costs  # noqa: PLC0415 - imports torch
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.compression.extras import need
 from trainables.compression.folding import fold_batch_norm
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

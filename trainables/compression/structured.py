@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from trainables.compression.extras import need
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable

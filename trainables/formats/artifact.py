@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
-from trainables.compression.extras import need
 from trainables.compression.folding import fold_batch_norm
 from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
 from trainables.config import ArtifactFormat
 from trainables.formats.program import export_program, save_program
 from trainables.io.atomic import file_digest, write_atomically
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

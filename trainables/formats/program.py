@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from trainables.compression.extras import need
 from trainables.compression.quantization import LARGEST_BATCH, FrozenProgram
 from trainables.formats.plain import forget_origins, in_plain_operators
 from trainables.io.atomic import file_digest, write_atomically
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from pathlib import Path

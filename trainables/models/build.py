@@ -55,7 +55,7 @@ def build_model(
     Raises:
         ValueError: a dimension is not valid, or the weights do not fit.
         WeightsError: the weights are not available.
-        LibraryMissingError: the architecture's library is not installed.
+        MissingExtraError: the architecture's library is not installed.
     """
     if not num_classes >= 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from trainables.io.extras import MissingExtraError
 from trainables.models.weights import TORCHVISION, backbone_weights, load_state
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ ENCODERS = {
 }
 """The library's names of backbones, where they differ from torchvision's."""
 STANDARD_MOMENTUM = 0.1
-
-
-class LibraryMissingError(Exception):
-    """segmentation_models.pytorch is not installed."""
 
 
 class LibraryHead(nn.Module):
@@ -53,7 +50,7 @@ def library_parts(
         weights: File (or folder of files) with the encoder's state; None: random weights.
 
     Raises:
-        LibraryMissingError: the library is not installed.
+        MissingExtraError: the library is not installed.
         ValueError: it lacks the architecture or encoder, cannot combine them, or the weights do
             not fit.
     """
@@ -73,7 +70,7 @@ def _create(config: TrialConfig, num_classes: int) -> Any:  # noqa: ANN401 - the
     try:
         import segmentation_models_pytorch as smp  # noqa: PLC0415 - seconds, and optional
     except ImportError as error:
-        raise LibraryMissingError(
+        raise MissingExtraError(
             f"arch {config.arch} needs segmentation_models.pytorch; install segsweep's extra "
             "'architectures', or take an arch without smp/"
         ) from error

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from search_spaces.vocabulary import BUILTIN_ARCHS
+from trainables.io.extras import MissingExtraError
 from trainables.models.build import build_model
-from trainables.models.library import LibraryMissingError
 from trainables.models.weights import WeightsError, given_weights
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check_networks(networks: Iterable[TrialConfig], weights: Weights) -> None:
         for config in chosen.values():
             try:
                 build_model(config, 2, weights=weights)
-            except LibraryMissingError as error:
+            except MissingExtraError as error:
                 faults[str(error)] = ""
             except (ValueError, WeightsError) as error:
                 faults[_short(str(error))] = _name(config)

@@ -13,8 +13,8 @@ from search_spaces.config import TrialConfig
 from search_spaces.resolution import Resolution
 from search_spaces.vocabulary import ARCHS, BUILTIN_ARCHS, SMALLEST_SIDES
 from trainables.cost.macs import count_params, static_costs
+from trainables.io.extras import MissingExtraError
 from trainables.models.build import build_model
-from trainables.models.library import LibraryMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +102,7 @@ def test_weights_of_a_file_are_loaded_into_the_encoder(tmp_path: Path) -> None:
 
 def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
-    with pytest.raises(LibraryMissingError, match="install segsweep's extra 'architectures'"):
+    with pytest.raises(MissingExtraError, match="install segsweep's extra 'architectures'"):
         build_model(_config("smp/Unet"), 5)
 
 

@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Any, cast
 
-from trainables.compression.extras import need
 from trainables.formats.runtimes.base import ArtifactError
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainables.compression.extras import need
+from trainables.io.extras import need
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Imports of the optional libraries for compression."""
+"""Imports of the optional libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 EXTRA = "segsweep[compression]"
-"""The extra that installs all of them."""
+"""Extra that installs the libraries for compression."""
 
 
 class MissingExtraError(ImportError):

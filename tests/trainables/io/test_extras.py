@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from trainables.compression.extras import MissingExtraError, need
+from trainables.io.extras import MissingExtraError, need
 
 
 def test_an_installed_module_is_returned() -> None:
