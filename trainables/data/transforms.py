@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -14,6 +13,8 @@ from torch.nn import functional
 from trainables.data.masks.labels import IGNORE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -136,15 +137,13 @@ def _unit_scale(pictures: Tensor) -> Tensor:
 
 def _normalize(image: Tensor) -> Tensor:
     """Normalize ``image`` in place."""
-    mean, std = _imagenet(image.device)
-    return image.sub_(mean).div_(std)
+    return image.sub_(_channels(IMAGENET_MEAN, image)).div_(_channels(IMAGENET_STD, image))
 
 
-@cache  # a copy to a GPU in each step would wait for the device
-def _imagenet(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation, each [3, 1, 1]."""
-    mean, std = torch.tensor([IMAGENET_MEAN, IMAGENET_STD], device=device).view(2, 3, 1, 1)
-    return mean, std
+def _channels(values: Sequence[float], image: Tensor) -> Tensor:
+    """Return a value per channel, [3, 1, 1], filled in on the device, as copies wait for it."""
+    filled = [torch.full((1, 1), value, device=image.device) for value in values]
+    return torch.stack(filled)
 
 
 def _grid(view: Tensor, values: Tensor) -> Tensor:
