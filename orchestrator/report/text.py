@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from search_spaces.domains import Value
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
-_BRIEF = ("arch", "backbone", "output_stride", "resolution", "quantization", "pruning")
+_BRIEF = ("arch", "backbone", "width", "output_stride", "resolution", "quantization", "pruning")
+_PREFIXES = {"width": "w", "output_stride": "os"}
 
 
 def to_json(report: SweepReport) -> str:
@@ -131,9 +132,9 @@ def config_names(rows: Sequence[ReportRow]) -> list[str]:
 def brief(config: Mapping[str, Value]) -> str:
     """Return the main settings of a config in one line."""
     shown = [
-        f"os{config[name]}" if name == "output_stride" else str(config[name])
+        f"{_PREFIXES.get(name, '')}{config[name]}"
         for name in _BRIEF
-        if name in config and config[name] != "none"
+        if config.get(name, "none") != "none"
     ]
     return " ".join(shown) or ", ".join(f"{k}={v}" for k, v in list(config.items())[:4])
 

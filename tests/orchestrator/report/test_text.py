@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from orchestrator.ledger.events import SweepEvent
     from orchestrator.report.model import SweepReport
+    from search_spaces.domains import Value
 
 
 @pytest.fixture
@@ -89,6 +90,17 @@ def test_brief_leaves_out_what_is_not_there(report: SweepReport) -> None:
     row = next(row for row in report.rows if row.config["quantization"] == "none")
     assert "none" not in brief(row.config)
     assert f"os{row.config['output_stride']}" in brief(row.config)
+    assert " w" not in brief(row.config)
+
+
+def test_brief_names_the_width_of_a_backbone() -> None:
+    config: dict[str, Value] = {
+        "arch": "lraspp",
+        "backbone": "mobilenet_v2",
+        "width": 0.5,
+        "output_stride": 16,
+    }
+    assert brief(config) == "lraspp mobilenet_v2 w0.5 os16"
 
 
 def test_micro_batches_are_named_wherever_a_trial_is_described(report: SweepReport) -> None:
