@@ -39,7 +39,7 @@ shared machine differed by up to 10 %."""
 NARROW_DISTURBED = 0.5
 """The same for a disturbed latency: under load it was up to 1.6 times as high."""
 DOING: dict[FinalCheckKind, str] = {
-    "latency": "measuring latencies again by turns",
+    "latency": "measuring latencies again, interleaved",
     "test": "scoring on the test split",
 }
 """Progress text of each check."""

@@ -118,7 +118,7 @@ def time_in_turns(
 ) -> tuple[float, ...]:
     """Return each model's latency, ms: the lowest of ``ROUNDS`` rounds over all models.
 
-    Other load only increases a latency; in turns it affects all models alike.
+    Other load only increases a latency; interleaved measurements share it.
 
     Raises:
         FreshProcessError: a process ended.

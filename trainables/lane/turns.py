@@ -1,4 +1,4 @@
-"""Latencies of several trials, measured in turns on one node."""
+"""Latencies of several trials, measured interleaved on one node."""
 
 from __future__ import annotations
 

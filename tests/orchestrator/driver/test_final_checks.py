@@ -257,4 +257,4 @@ def test_a_latency_that_cannot_be_measured_again_is_named_and_stays(tmp_path: Pa
     assert len(pool.tasks) == 1
     assert trials["first"].metrics["latency_ms"] == 40
     (problem,) = failures(records)
-    assert problem == "first: measuring latencies again by turns failed: no converter"
+    assert problem == "first: measuring latencies again, interleaved failed: no converter"

@@ -60,7 +60,7 @@ def test_examinations_after_the_search_are_a_line_each(
     assert stream.getvalue().splitlines()[before:] == [
         "t00000 measured again: ~5.5 ms",
         "t00000 measured again: 5.5 breaks 5",
-        "t00000: measuring latencies again by turns failed: no converter",
+        "t00000: measuring latencies again, interleaved failed: no converter",
         "t00000 test mIoU 0.200",
     ]
 
