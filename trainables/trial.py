@@ -230,6 +230,8 @@ class _Trial:
         self.metrics |= {"best_epoch": progress.best_epoch, "train_seconds": progress.seconds}
         if memory.mb is not None:
             self.metrics["peak_memory_mb"] = memory.mb
+        if memory.reserved_mb is not None:
+            self.metrics["peak_reserved_mb"] = memory.reserved_mb
 
     def _on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         self.epoch = epoch

@@ -13,7 +13,7 @@ import numpy as np
 from cluster.capacity.memory import CONTEXT_MB, MemoryModel, learn, size_lanes
 from cluster.capacity.packing import Demand, LaneShape, pack
 from cluster.capacity.resources import ResourceError, lane_shape, lanes_on
-from orchestrator.ledger.history import stored_trainings
+from orchestrator.ledger.history import RESERVED, stored_trainings
 from search_spaces.config import TrialConfig
 from trainables.cost.training_memory import training_memory_mb
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cluster.capacity.nodes import Node
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.space import Config
+    from trainables.config import Precision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +80,8 @@ class LaneSizing:
         self._need: Callable[[Config], float] | None = None
         self.model = MemoryModel()
         if spec.resources.packing == "memory":
-            self._need = estimated_needs(spec, num_classes)
-            self.model = memory_model(spec, self._need)
+            self._need = estimated_needs(spec, num_classes, spec.training.precision)
+            self.model = memory_model(spec, num_classes)
 
     def need_mb(self, config: Config) -> float | None:
         """Return the most memory that a configuration takes, MB; None without memory packing."""
@@ -183,22 +184,31 @@ def lane_counts(plans: Sequence[LanePlan], nodes: Sequence[Node], most: int | No
     return [sum(place.shape == str(number) for place in places) for number in range(len(plans))]
 
 
-def memory_model(spec: SweepSpec, need: Callable[[Config], float]) -> MemoryModel:
-    """Return the memory model of the trials of earlier sweeps in the storage folder."""
+def memory_model(spec: SweepSpec, num_classes: int) -> MemoryModel:
+    """Return the memory model of the GPU trainings of earlier sweeps in the storage folder.
+
+    The memory of CPU trainings differs, so they do not count. The reserved memory of a training is
+    what a lane's limit applies to; trainings of earlier releases have the allocated memory alone.
+    """
     return learn(
-        (need(past.config), past.costs["peak_memory_mb"])
+        (
+            estimated_needs(spec, num_classes, past.precision)(past.config),
+            past.costs.get(RESERVED, past.costs["peak_memory_mb"]),
+        )
         for past in stored_trainings(spec)
-        if "peak_memory_mb" in past.costs
+        if past.on_gpu and "peak_memory_mb" in past.costs
     )
 
 
-def estimated_needs(spec: SweepSpec, num_classes: int) -> Callable[[Config], float]:
-    """Return a function from a configuration to the estimated memory of a rank, MB."""
+def estimated_needs(
+    spec: SweepSpec, num_classes: int, precision: Precision
+) -> Callable[[Config], float]:
+    """Return a function from a configuration to the estimated memory of a rank on a GPU, MB."""
 
     def need(config: Config) -> float:
         typed = TrialConfig.from_mapping(config)
         images = -(-typed.batch_size // spec.resources.train_workers)
-        return training_memory_mb(typed, num_classes, images)
+        return training_memory_mb(typed, num_classes, images, half=precision != "fp32")
 
     return need
 

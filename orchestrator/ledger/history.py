@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
+from orchestrator.ledger.events import SYSTEM_PREFIX
 from orchestrator.ledger.folders import list_sweeps
 from orchestrator.ledger.ledger import Ledger, LedgerError
 from orchestrator.ledger.records import fold
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.spec.sweep_spec import SweepSpec
     from search_spaces.domains import Domain, Value
     from search_spaces.space import Config, SearchSpace
+    from trainables.config import Precision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +107,10 @@ def _value(domain: Domain, text: str) -> Value | None:
 
 MOST_SWEEPS = 20
 """Most sweeps that are read, latest first."""
+RESERVED = "peak_reserved_mb"
+"""Metric of trainings on GPUs: memory that PyTorch's allocator reserved at most, MB."""
+GPU_METRICS = f"{SYSTEM_PREFIX}gpu_"
+"""Prefix of the system metrics of lanes with GPUs."""
 ENOUGH_TRAININGS = 1000
 """Trainings after which no further sweep is read; a sweep in a tracking store takes seconds."""
 
@@ -126,6 +132,10 @@ class EarlierTraining:
     """Duration of an epoch, > 0: the mean, or the last epoch's if only that is recorded."""
     other_seconds: float
     """Time on its lane outside epochs, >= 0."""
+    on_gpu: bool = False
+    """Whether it ran on a GPU; False where that is not recorded."""
+    precision: Precision = "auto"
+    """Autocast type on GPUs, as its spec has it."""
 
 
 def stored_trainings(spec: SweepSpec) -> tuple[EarlierTraining, ...]:
@@ -141,7 +151,7 @@ def stored_trainings(spec: SweepSpec) -> tuple[EarlierTraining, ...]:
             if _compares(other, spec) and other.data == spec.data:
                 with Ledger(folder.ledger) as ledger:
                     trials = fold(event for _, event in ledger.events()).trials
-                trainings += filter(None, (_training(t, folder.sweep_id) for t in trials))
+                trainings += filter(None, (_training(t, folder.sweep_id, other) for t in trials))
         except (SpecError, LedgerError, ValueError):
             continue
     return tuple(trainings)
@@ -196,7 +206,7 @@ def _tracked_compares(
     return alike and sweep.dataset_digest is not None and sweep.dataset_digest == dataset_digest()
 
 
-def _training(trial: TrialRecord, sweep_id: str) -> EarlierTraining | None:
+def _training(trial: TrialRecord, sweep_id: str, spec: SweepSpec) -> EarlierTraining | None:
     curve = [metrics.get("miou", math.nan) for _, metrics in trial.history]
     seconds = [metrics.get("epoch_seconds", math.nan) for _, metrics in trial.history]
     valid = trial.state in {"complete", "stopped"} and all(map(math.isfinite, (*curve, *seconds)))
@@ -210,6 +220,9 @@ def _training(trial: TrialRecord, sweep_id: str) -> EarlierTraining | None:
         complete=trial.state == "complete",
         epoch_seconds=sum(seconds) / len(seconds),
         other_seconds=max(0.0, trial.busy_seconds - sum(seconds)),
+        on_gpu=RESERVED in trial.metrics
+        or any(name.startswith(GPU_METRICS) for _, metrics in trial.history for name in metrics),
+        precision=spec.training.precision,
     )
 
 

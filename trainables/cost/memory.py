@@ -37,19 +37,22 @@ class PeakMemory:
 
     Attributes:
         mb: Peak, megabytes of 1e6 bytes, >= 0; None until the body has ended.
+        reserved_mb: Peak that PyTorch's allocator reserved on the GPU, fragmentation and cache
+            included, megabytes, >= ``mb``; None on the CPU and until the body has ended.
         method: Source of the figure.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.mb: float | None = None
+        self.reserved_mb: float | None = None
         self.method: MemoryMethod = "cuda-allocated"
         self._start = 0
         self._sampler: _RssSampler | None = None
 
     def __enter__(self) -> Self:
         """Reset the mark."""
-        self.mb = None
+        self.mb = self.reserved_mb = None
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             return self
@@ -72,6 +75,7 @@ class PeakMemory:
         """Read the mark."""
         if self.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self.device)
+            self.reserved_mb = torch.cuda.max_memory_reserved(self.device) / MB
         elif self._sampler is not None:
             peak = self._sampler.stop()
             self._sampler = None

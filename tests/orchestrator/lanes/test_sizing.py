@@ -4,15 +4,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.capacity.memory import CONTEXT_MB
+from cluster.capacity.memory import CONTEXT_MB, MemoryModel
 from cluster.capacity.nodes import Node
 from cluster.capacity.packing import LaneShape
 from cluster.capacity.resources import ResourceError
-from orchestrator.lanes.sizing import Elastic, LanePlan, LaneSizing, lane_counts, lane_plans
-from orchestrator.spec.parse import load_spec
+from orchestrator.lanes.sizing import (
+    Elastic,
+    LanePlan,
+    LaneSizing,
+    estimated_needs,
+    lane_counts,
+    lane_plans,
+)
+from orchestrator.ledger.events import EpochReported, TrialAsked, TrialEnded, TrialStarted
+from orchestrator.ledger.folders import new_sweep
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.spec.parse import dump_spec, load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.spec.sweep_spec import SweepSpec
@@ -111,19 +121,66 @@ def test_without_gpus_all_lanes_have_one_size(tmp_path: Path) -> None:
 def test_memory_needs_are_estimated_only_for_packing_by_memory(
     tmp_path: Path,
 ) -> None:
-    config: Config = {
-        "arch": "deeplabv3",
-        "backbone": "mobilenet_v2",
-        "output_stride": 32,
-        "resolution": "64x96",
-        "batch_size": 4,
-    }
-    assert LaneSizing(spec(tmp_path), 8).need_mb(config) is None
+    assert LaneSizing(spec(tmp_path), 8).need_mb(CONFIG) is None
     packed = LaneSizing(spec(tmp_path, "resources.packing=memory"), 8)
-    need = packed.need_mb(config)
+    need = packed.need_mb(CONFIG)
     assert need is not None
     assert packed.model.profiles == 0
     assert 20 < need < 2000
+
+
+CONFIG: Config = {
+    "arch": "deeplabv3",
+    "backbone": "mobilenet_v2",
+    "output_stride": 32,
+    "resolution": "64x96",
+    "batch_size": 4,
+}
+
+
+def add_sweep(tmp_path: Path, name: str, costs: Mapping[str, float], *settings: str) -> None:
+    """Write a sweep of one complete trial with these costs to the storage folder."""
+    earlier = spec(tmp_path, *settings)
+    folder = new_sweep(tmp_path, name)
+    folder.spec.write_text(dump_spec(earlier), encoding="utf-8")
+    metrics = {"miou": 0.3, "epoch_seconds": 2.0}
+    system = {name: 1.0 for name in costs if name.startswith("system/")}
+    final = {"macs": 1e9, **{k: v for k, v in costs.items() if k not in system}}
+    with Ledger(folder.ledger) as ledger:
+        ledger.append(TrialAsked(trial_id="t0", number=0, config=CONFIG))
+        ledger.append(TrialStarted(trial_id="t0"))
+        ledger.append(EpochReported(trial_id="t0", epoch=1, metrics={**metrics, **system}))
+        ledger.append(TrialEnded(trial_id="t0", state="complete", metrics=final, seconds=9.0))
+
+
+def test_only_gpu_trainings_calibrate_the_memory(tmp_path: Path) -> None:
+    packed = spec(tmp_path, "resources.packing=memory")
+    add_sweep(tmp_path, "cpu", {"peak_memory_mb": 9e9})
+    assert LaneSizing(packed, 8).model == MemoryModel()
+    estimate = estimated_needs(packed, 8, "auto")(CONFIG)
+    allocated = {"peak_memory_mb": 2 * estimate, "system/gpu_memory_usage_megabytes": 1.0}
+    add_sweep(tmp_path, "former", allocated)
+    model = LaneSizing(packed, 8).model
+    assert model.profiles == 1
+    assert model.factor == pytest.approx(2)
+
+
+def test_reserved_memory_counts_before_allocated_memory(tmp_path: Path) -> None:
+    packed = spec(tmp_path, "resources.packing=memory")
+    estimate = estimated_needs(packed, 8, "auto")(CONFIG)
+    add_sweep(tmp_path, "gpu", {"peak_memory_mb": estimate, "peak_reserved_mb": 3 * estimate})
+    assert LaneSizing(packed, 8).model.factor == pytest.approx(3)
+
+
+def test_an_earlier_training_is_estimated_in_its_own_precision(tmp_path: Path) -> None:
+    packed = spec(tmp_path, "resources.packing=memory")
+    half, full = (estimated_needs(packed, 8, precision)(CONFIG) for precision in ("bf16", "fp32"))
+    assert 0.5 * full < half < full
+    figures = {"peak_memory_mb": full, "peak_reserved_mb": full}
+    add_sweep(tmp_path, "gpu", figures, "training.precision=fp32")
+    sizing = LaneSizing(packed, 8)
+    assert sizing.model.factor == pytest.approx(1)
+    assert sizing.need_mb(CONFIG) == pytest.approx(sizing.model.upper_mb(half))
 
 
 def test_the_number_of_lanes_follows_the_room_on_the_cluster() -> None:

@@ -24,6 +24,7 @@ def test_a_short_peak_is_measured() -> None:
     with PeakMemory(CPU) as peak:
         _touch(64)
     assert peak.mb == pytest.approx(64, abs=8)
+    assert peak.reserved_mb is None  # known of GPUs alone
 
 
 def test_each_body_counts_its_own_peak_only() -> None:
