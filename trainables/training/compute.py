@@ -56,11 +56,12 @@ class Compute:
     def inputs(self, batch: Batch) -> Batch:
         """Return the inputs of a network from a decoded ``batch``, on the device.
 
-        Copies are asynchronous. The image has the type of forward passes and the memory format.
+        Copies are asynchronous. The image is float32, in the memory format: autocast converts it
+        where the network allows it, and exported programs take no other type.
         """
         moved = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
         inputs = network_inputs(moved)
-        inputs["image"] = inputs["image"].to(dtype=self.dtype, memory_format=self.memory_format)
+        inputs["image"] = inputs["image"].to(memory_format=self.memory_format)
         return inputs
 
     def autocast(self) -> AbstractContextManager[object]:
